@@ -1,0 +1,210 @@
+//! What was typed. What it means is `settings`' business: variables and the config file are read
+//! there too, so that every source is checked by the same code.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "datametrics",
+    version,
+    about = "Fetches prices and other metrics from the internet and pushes them to Graphite, once.",
+    after_help = "`datametrics all --dry-run` works with nothing set up. --help tells more: variables, defaults, exit codes, files.",
+    after_long_help = concat!(include_str!("help.txt")),
+    subcommand_negates_reqs = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// The subcommand, if that form was used.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The feeds by flag, if that form was used.
+    #[command(flatten)]
+    pub pick: Pick,
+    /// Everything else.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fetch and push crypto prices
+    Crypto {
+        /// Instead of the configured symbols, e.g. BTC/USD ETH; `-` reads them from standard input
+        #[arg(value_name = "SYMBOL")]
+        symbols: Vec<String>,
+    },
+    /// Fetch and push stock prices
+    Stocks {
+        /// Instead of the configured symbols, e.g. AAPL BRK.B; `-` reads them from standard input
+        #[arg(value_name = "SYMBOL")]
+        symbols: Vec<String>,
+    },
+    /// Fetch and push every feed that has symbols, the config's own too
+    All,
+}
+
+/// The feeds by flag; they combine.
+#[derive(Debug, Args)]
+#[group(id = "feeds", required = true, multiple = true)]
+pub struct Pick {
+    /// Fetch and push crypto prices
+    #[arg(long)]
+    pub crypto: bool,
+    /// Fetch and push stock prices
+    #[arg(long)]
+    pub stocks: bool,
+    /// Fetch and push a feed of the config; may be repeated
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    pub feed: Vec<String>,
+}
+
+/// The options of every run, before or after the subcommand.
+#[derive(Debug, Default, Args)]
+pub struct Options {
+    /// Read this config file
+    ///
+    /// Variable DATAMETRICS_CONFIG. Default: datametrics/config.toml in $XDG_CONFIG_HOME (or
+    /// ~/.config), else /etc/datametrics/config.toml; none is fine.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<String>,
+    /// Ask these providers, in this order; each feed takes those of its market
+    ///
+    /// Variable DATAMETRICS_PROVIDER. Default: the providers of each feed.
+    #[arg(long, global = true, value_name = "NAME[,NAME]")]
+    pub provider: Option<String>,
+    /// Watch these symbols in the one feed named
+    ///
+    /// Variable DATAMETRICS_SYMBOLS. Default: the symbols of the feed. `-` reads them from
+    /// standard input, one a line; # begins a comment.
+    #[arg(long, global = true, value_name = "A,B")]
+    pub symbols: Option<String>,
+    /// Push these fields
+    ///
+    /// Variable DATAMETRICS_FIELDS. Default: the fields of each feed.
+    #[arg(long, global = true, value_name = "A,B")]
+    pub fields: Option<String>,
+    /// Push to this Graphite
+    ///
+    /// Variable GRAPHITE_URL; graphite.url in the config. The user and password are never given on
+    /// the command line: GRAPHITE_USER and GRAPHITE_PASSWORD, or GRAPHITE_PASSWORD_FILE.
+    #[arg(long, global = true, value_name = "URL")]
+    pub graphite_url: Option<String>,
+    /// Put this before every metric name, joined by a dot
+    ///
+    /// Variable DATAMETRICS_PREFIX; graphite.prefix in the config. Default: nothing.
+    #[arg(long, global = true, value_name = "P")]
+    pub prefix: Option<String>,
+    /// Seconds between two runs, as Graphite is told
+    ///
+    /// Variable DATAMETRICS_INTERVAL; graphite.interval in the config. Default: 60.
+    #[arg(long, global = true, value_name = "SECS")]
+    pub interval: Option<String>,
+    /// Give the whole run this many seconds
+    ///
+    /// Variable DATAMETRICS_TIMEOUT. Default: 30.
+    #[arg(long, global = true, value_name = "SECS")]
+    pub timeout: Option<String>,
+    /// Try a failed request again up to this many times
+    ///
+    /// Variable DATAMETRICS_RETRIES. Default: 2.
+    #[arg(long, global = true, value_name = "N")]
+    pub retries: Option<String>,
+    /// Print what would be sent instead of sending it; needs no Graphite
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say what is done; twice: in detail
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The feeds a command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Every feed that has symbols.
+    All,
+    /// These: crypto, stocks, then others in the order they were named, each once.
+    Named(Vec<String>),
+}
+
+impl Cli {
+    /// The feeds asked for.
+    pub fn wanted(&self) -> Wanted {
+        let named = |names: &[&str]| Wanted::Named(names.iter().map(ToString::to_string).collect());
+        match &self.command {
+            Some(Command::All) => Wanted::All,
+            Some(Command::Crypto { .. }) => named(&["crypto"]),
+            Some(Command::Stocks { .. }) => named(&["stocks"]),
+            None => {
+                let of = |name: &str, flag| {
+                    (flag || self.pick.feed.iter().any(|feed| feed == name)).then(|| name.to_owned())
+                };
+                let mut names: Vec<String> =
+                    of("crypto", self.pick.crypto).into_iter().chain(of("stocks", self.pick.stocks)).collect();
+                for feed in &self.pick.feed {
+                    if !names.contains(feed) {
+                        names.push(feed.clone());
+                    }
+                }
+                Wanted::Named(names)
+            }
+        }
+    }
+
+    /// The SYMBOL arguments.
+    pub fn symbols(&self) -> &[String] {
+        match &self.command {
+            Some(Command::Crypto { symbols } | Command::Stocks { symbols }) => symbols,
+            _ => &[],
+        }
+    }
+
+    /// Whether feeds were asked for in both forms at once, which clap lets through.
+    pub fn is_mixed(&self) -> bool {
+        self.command.is_some() && (self.pick.crypto || self.pick.stocks || !self.pick.feed.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Cli {
+        Cli::try_parse_from(line.split(' ')).unwrap()
+    }
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn feeds_combine_in_a_fixed_order() {
+        let names = |line| parse(line).wanted();
+        let named = |names: &[&str]| Wanted::Named(names.iter().map(ToString::to_string).collect());
+        assert_eq!(names("datametrics --feed fx --stocks --crypto --feed fx"), named(&["crypto", "stocks", "fx"]));
+        assert_eq!(names("datametrics --feed stocks"), named(&["stocks"]));
+        assert_eq!(names("datametrics crypto BTC"), named(&["crypto"]));
+        assert_eq!(names("datametrics all"), Wanted::All);
+    }
+
+    #[test]
+    fn options_stand_before_and_after_the_subcommand() {
+        for line in ["datametrics --dry-run crypto", "datametrics crypto --dry-run"] {
+            assert!(parse(line).options.dry_run, "{line}");
+        }
+        assert_eq!(parse("datametrics -vv all").options.verbose, 2);
+    }
+
+    #[test]
+    fn no_feed_is_an_error() {
+        assert!(Cli::try_parse_from(["datametrics"]).is_err());
+        assert!(Cli::try_parse_from(["datametrics", "--dry-run"]).is_err());
+        assert!(parse("datametrics --crypto stocks").is_mixed());
+    }
+}

@@ -1,0 +1,288 @@
+//! Feeds into reports: everything is asked side by side, within one deadline, and what one provider
+//! cannot give the next is asked for.
+
+use crate::deadline::Deadline;
+use crate::http::Transport;
+use crate::pace::Lane;
+use crate::provider::{Ask, Definition, Plan, Refusal, Reply};
+use crate::quote::{Quote, Values, fill};
+use crate::report::{Failure, FeedReport, ProviderReport};
+use crate::retry::{Patience, Random, Tally, send};
+use crate::settings::{Feed, Settings};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
+use std::thread;
+
+/// Further requests to find the bad symbols of one refused batch.
+const MAX_SPLITS: u32 = 16;
+
+/// Fetches.
+pub struct Collector<'a> {
+    /// What a run goes by.
+    pub settings: &'a Settings,
+    /// What asks.
+    pub transport: &'a dyn Transport,
+    /// The time now, in Unix seconds.
+    pub clock: &'a (dyn Fn() -> f64 + Sync),
+    /// What spreads retries.
+    pub random: &'a Random,
+    /// When fetching must be over.
+    pub deadline: Deadline,
+}
+
+impl<'a> Collector<'a> {
+    /// Fetches every feed of the settings.
+    pub fn run(&self) -> Vec<FeedReport<'a>> {
+        let lanes: Vec<Lane> = self.settings.definitions.iter().map(Lane::new).collect();
+        side_by_side(self.settings.feeds.len(), &self.settings.feeds, |feed| self.feed(feed, &lanes))
+    }
+
+    /// A defect in reading one feed does not cost the others.
+    fn feed(&self, feed: &'a Feed, lanes: &[Lane]) -> FeedReport<'a> {
+        catch_unwind(AssertUnwindSafe(|| self.ask_in_turn(feed, lanes))).unwrap_or_else(|_| FeedReport {
+            feed,
+            rows: vec![None; feed.symbols.len()],
+            providers: Vec::new(),
+            defect: true,
+        })
+    }
+
+    fn ask_in_turn(&self, feed: &'a Feed, lanes: &[Lane]) -> FeedReport<'a> {
+        let mut rows: Vec<Option<Values>> = vec![None; feed.symbols.len()];
+        let mut providers = Vec::new();
+        for &at in &feed.providers {
+            let definition = &self.settings.definitions[at];
+            let gives: Vec<bool> = feed.fields.iter().map(|field| definition.gives(field)).collect();
+            let lacks =
+                |row: &Option<Values>, column: usize| row.as_ref().is_none_or(|values| values[column].is_none());
+            let is_open =
+                |symbol: &usize| (0..gives.len()).any(|column| gives[column] && lacks(&rows[*symbol], column));
+            let open: Vec<usize> = (0..rows.len()).filter(is_open).collect();
+            if open.is_empty() {
+                continue;
+            }
+            let wanted: Vec<bool> = (0..gives.len())
+                .map(|column| gives[column] && open.iter().any(|at| lacks(&rows[*at], column)))
+                .collect();
+            let plan = Plan::new(definition, &feed.symbols, &feed.fields, &wanted, &self.settings.secrets);
+            let answers =
+                Asking { collector: self, plan: &plan, lane: &lanes[at], closed: Mutex::default() }.all(&open);
+            providers.push(take(answers, definition, &plan, &open, &mut rows));
+        }
+        FeedReport { feed, rows, providers, defect: false }
+    }
+}
+
+/// Puts the answers of a provider into the rows of its feed, and reports on the rest.
+fn take<'a>(
+    answers: Answers,
+    definition: &'a Definition,
+    plan: &Plan<'_>,
+    asked: &[usize],
+    rows: &mut [Option<Values>],
+) -> ProviderReport<'a> {
+    let mut whole: Vec<Option<Values>> = vec![None; rows.len()];
+    for quote in answers.quotes {
+        merge(&mut whole[quote.symbol], quote.values);
+    }
+    let mut missing = Vec::new();
+    for &symbol in asked {
+        match whole[symbol].take() {
+            Some(values) => merge(&mut rows[symbol], plan.complete(values)),
+            None => {
+                let words = answers.words.iter().find(|(at, _)| *at == symbol).map(|(_, words)| words.clone());
+                missing.push((symbol, words));
+            }
+        }
+    }
+    let mut failures: Vec<(Failure, Vec<usize>)> = Vec::new();
+    for (failure, symbols) in answers.failures {
+        match failures.iter_mut().find(|(known, _)| *known == failure) {
+            Some((_, all)) => all.extend(symbols),
+            None => failures.push((failure, symbols)),
+        }
+    }
+    for (_, symbols) in &mut failures {
+        symbols.sort_unstable();
+        symbols.dedup();
+    }
+    failures.sort_by_key(|(_, symbols)| symbols.first().copied());
+    ProviderReport { definition, missing, failures, tally: answers.tally }
+}
+
+fn merge(row: &mut Option<Values>, values: Values) {
+    match row {
+        Some(row) => fill(row, &values),
+        None => *row = Some(values),
+    }
+}
+
+/// What came of the requests to one provider for one feed.
+#[derive(Default)]
+struct Answers {
+    quotes: Vec<Quote>,
+    /// What the API said of single symbols.
+    words: Vec<(usize, String)>,
+    failures: Vec<(Failure, Vec<usize>)>,
+    tally: Tally,
+}
+
+impl Answers {
+    fn add(&mut self, mut other: Self) {
+        self.quotes.append(&mut other.quotes);
+        self.words.append(&mut other.words);
+        self.failures.append(&mut other.failures);
+        self.tally.add(&other.tally);
+    }
+
+    fn fail(&mut self, failure: Failure, ask: &Ask<'_>) {
+        self.failures.push((failure, ask.symbols.clone()));
+    }
+
+    fn unknown(&mut self, ask: &Ask<'_>, words: &str) {
+        self.words.extend(ask.symbols.iter().map(|symbol| (*symbol, words.to_owned())));
+    }
+}
+
+/// The requests to one provider for one feed.
+struct Asking<'a> {
+    collector: &'a Collector<'a>,
+    plan: &'a Plan<'a>,
+    lane: &'a Lane,
+    /// Why no further request is made.
+    closed: Mutex<Option<Failure>>,
+}
+
+/// How a request went.
+enum Answer {
+    Read(Reply),
+    /// Refused for a symbol that the API does not know.
+    BadSymbol(String),
+    Failed(Failure),
+}
+
+impl<'a> Asking<'a> {
+    fn all(&self, symbols: &[usize]) -> Answers {
+        let asks = self.plan.asks(symbols);
+        let mut all = Answers::default();
+        for answers in side_by_side(self.plan.definition.max_concurrency, &asks, |ask| {
+            let mut answers = Answers::default();
+            self.settle(ask, &mut MAX_SPLITS.clone(), &mut answers);
+            answers
+        }) {
+            all.add(answers);
+        }
+        all
+    }
+
+    /// Asks, and splits what is refused for a bad symbol. Whether it was refused so.
+    fn settle(&self, ask: &Ask<'a>, splits: &mut u32, answers: &mut Answers) -> bool {
+        match self.ask(ask, &mut answers.tally) {
+            Answer::Read(reply) => {
+                answers.words.extend(reply.row_errors);
+                if let Some(error) = &reply.error {
+                    answers.unknown(ask, error);
+                }
+                answers.quotes.extend(reply.quotes);
+                false
+            }
+            Answer::BadSymbol(words) => {
+                self.split(ask, &words, splits, answers);
+                true
+            }
+            Answer::Failed(failure) => {
+                answers.fail(failure, ask);
+                false
+            }
+        }
+    }
+
+    /// Finds the bad symbols of a batch that holds at least one.
+    fn split(&self, ask: &Ask<'a>, words: &str, splits: &mut u32, answers: &mut Answers) {
+        let len = ask.symbols.len();
+        if len == 1 {
+            return answers.unknown(ask, words);
+        }
+        let (left, right) = (self.plan.part(ask, 0..len / 2), self.plan.part(ask, len / 2..len));
+        let failed = answers.failures.len();
+        let mut one = |part: &Ask<'a>, answers: &mut Answers| {
+            let Some(rest) = splits.checked_sub(1) else {
+                answers.fail(Failure::TooManyBad(words.to_owned()), part);
+                return true;
+            };
+            *splits = rest;
+            self.settle(part, splits, answers)
+        };
+        let left_is_bad = one(&left, answers);
+        if left_is_bad || answers.failures.len() > failed {
+            one(&right, answers);
+        } else {
+            // The first half is good, so it is the second that was refused.
+            self.split(&right, words, splits, answers);
+        }
+    }
+
+    fn ask(&self, ask: &Ask<'_>, tally: &mut Tally) -> Answer {
+        let answer = self.ask_unless_closed(ask, tally);
+        if let Answer::Failed(failure) = &answer {
+            if failure.is_general() {
+                lock(&self.closed).get_or_insert_with(|| failure.clone());
+            }
+        }
+        answer
+    }
+
+    fn ask_unless_closed(&self, ask: &Ask<'_>, tally: &mut Tally) -> Answer {
+        let collector = self.collector;
+        if let Some(failure) = lock(&self.closed).clone() {
+            return Answer::Failed(failure);
+        }
+        if !self.lane.has_time(collector.deadline) {
+            return Answer::Failed(Failure::NoTime);
+        }
+        let patience =
+            Patience { retries: collector.settings.retries, deadline: collector.deadline, random: collector.random };
+        let enter = || self.lane.enter(collector.deadline);
+        let response = match send(collector.transport, &ask.request, patience, tally, enter) {
+            Ok(response) => response,
+            Err(error) => return Answer::Failed(Failure::Transport(error)),
+        };
+        let bad_symbol = &self.plan.definition.bad_symbol;
+        let status = response.status;
+        if !(200..300).contains(&status) {
+            let text = self.plan.read_error(ask, &response.body);
+            if bad_symbol.matches(status, &text) {
+                return Answer::BadSymbol(text);
+            }
+            return Answer::Failed(Failure::Status { status, text, redirect: response.redirect });
+        }
+        match self.plan.read(ask, &response.body, (collector.clock)()) {
+            Ok(reply) => Answer::Read(reply),
+            Err(Refusal::Said(text)) if bad_symbol.matches(status, &text) => Answer::BadSymbol(text),
+            Err(refusal) => Answer::Failed(Failure::Refusal(refusal)),
+        }
+    }
+}
+
+/// Does something with every item, on at most `width` threads, and gives the results in the order
+/// of the items. With one item or a width of one no thread is started. A panic goes on here.
+fn side_by_side<'i, I: Sync, T: Send>(width: usize, items: &'i [I], work: impl Fn(&'i I) -> T + Sync) -> Vec<T> {
+    if items.len() <= 1 || width <= 1 {
+        return items.iter().map(work).collect();
+    }
+    let queue = Mutex::new(items.iter().enumerate());
+    let next = || lock(&queue).next();
+    let worker = || std::iter::from_fn(next).map(|(at, item)| (at, work(item))).collect::<Vec<_>>();
+    let mut results = thread::scope(|scope| {
+        let threads: Vec<_> = (0..width.min(items.len())).map(|_| scope.spawn(worker)).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        threads.into_iter().flat_map(join).collect::<Vec<_>>()
+    });
+    results.sort_unstable_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// A lock whose holder panicked is as good as any: what it guards is never left half done.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,306 @@
+//! HTTP: the one trait through which everything is asked, and its one real implementation. No
+//! other file knows the library behind it.
+
+use crate::deadline::Deadline;
+use crate::request::{Request, Response};
+use crate::settings::{Network, Proxies};
+use crate::url::Url;
+use std::io::ErrorKind;
+use std::time::{Duration, SystemTime};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::{Agent, Body, Timeout, http};
+
+/// What the program calls itself. Some APIs refuse requests without such a header.
+pub const USER_AGENT: &str =
+    concat!("datametrics/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), ")");
+
+/// The longest one request may take, whatever the deadline of the run.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// The longest a name may take to resolve, and a connection to be made.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// Redirects followed on one server.
+const MAX_REDIRECTS: usize = 5;
+/// Two buffers of this size are filled with zeros for each connection; the library's 128 KiB would
+/// be a sixth of the instructions of a small run.
+const BUFFER: usize = 32 << 10;
+
+/// Sends requests.
+pub trait Transport: Sync {
+    /// Sends one request and reads the whole reply, by the deadline.
+    ///
+    /// # Errors
+    /// When there is no whole reply.
+    fn send(&self, request: &Request, deadline: Deadline) -> Result<Response, TransportError>;
+}
+
+/// Why there is no reply. It names the host and never a URL, which may hold a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// No address for the name.
+    #[error("the name {0} does not resolve: is it right, and does DNS work here?")]
+    Resolve(String),
+    /// No connection.
+    #[error("no connection to {host}: {reason}")]
+    Connect {
+        /// The host.
+        host: String,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// The time is over.
+    #[error("no whole answer from {host} in time ({what})")]
+    Timeout {
+        /// The host.
+        host: String,
+        /// What took too long.
+        what: &'static str,
+    },
+    /// The connection ended before the reply did.
+    #[error("{0} cut the connection before its reply was whole")]
+    Cut(String),
+    /// The server could not be trusted.
+    #[error("no trust in {host}: {reason}")]
+    Tls {
+        /// The host.
+        host: String,
+        /// What is wrong with the certificate, and what to do.
+        reason: String,
+    },
+    /// The body is longer than the definition allows.
+    #[error("{host} sent more than {limit} bytes, which is the limit (max_body)")]
+    TooLong {
+        /// The host.
+        host: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Anything else.
+    #[error("no HTTP with {host}: {reason}")]
+    Protocol {
+        /// The host.
+        host: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl TransportError {
+    /// Whether another try may go better.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Resolve(_) | Self::Connect { .. } | Self::Timeout { .. } | Self::Cut(_))
+    }
+}
+
+/// HTTP over real sockets. Connections are kept and shared between threads.
+#[derive(Debug)]
+pub struct Http {
+    agent: Agent,
+    proxies: Proxies,
+}
+
+impl Http {
+    /// A client for this network. Nothing is opened or loaded before the first request.
+    pub fn new(network: &Network) -> Self {
+        let roots = network.roots.as_ref().map_or(RootCerts::WebPki, |pem| {
+            let certificates = ureq::tls::parse_pem(pem).filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            });
+            RootCerts::new_with_certs(&certificates.collect::<Vec<Certificate<'static>>>())
+        });
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .user_agent(USER_AGENT)
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .timeout_resolve(Some(CONNECT_LIMIT))
+            .timeout_connect(Some(CONNECT_LIMIT))
+            .input_buffer_size(BUFFER)
+            .output_buffer_size(BUFFER)
+            .max_idle_connections_per_host(64)
+            .build();
+        Self { agent: config.new_agent(), proxies: network.proxies.clone() }
+    }
+
+    fn exchange(&self, request: &Request, path: &str, limit: Duration) -> Result<Reply, ureq::Error> {
+        let mut builder = http::Request::builder().uri(format!("{}{path}", request.server));
+        builder = builder.method(if request.body.is_some() { http::Method::POST } else { http::Method::GET });
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value.expose());
+        }
+        let proxy = self.proxies.of(&request.server).map(|proxy| ureq::Proxy::new(proxy.expose())).transpose()?;
+        let body = request.body.as_deref();
+        let response = match body {
+            Some(body) => {
+                let request = self.agent.configure_request(builder.body(body)?);
+                self.agent.run(request.timeout_global(Some(limit)).proxy(proxy).build())?
+            }
+            None => {
+                let request = self.agent.configure_request(builder.body(())?);
+                self.agent.run(request.timeout_global(Some(limit)).proxy(proxy).build())?
+            }
+        };
+        Reply::read(response, request.max_body)
+    }
+}
+
+impl Transport for Http {
+    fn send(&self, request: &Request, deadline: Deadline) -> Result<Response, TransportError> {
+        let deadline = deadline.within(REQUEST_LIMIT);
+        let mut path = request.path.expose().to_owned();
+        for _ in 0..=MAX_REDIRECTS {
+            let left = deadline.remaining();
+            let host = &request.server.host;
+            if left.is_zero() {
+                return Err(TransportError::Timeout { host: host.clone(), what: "the time of the run is over" });
+            }
+            let reply = self.exchange(request, &path, left).map_err(|error| explain(host, error))?;
+            let location = reply.location.as_deref().filter(|_| (300..400).contains(&reply.response.status));
+            match location.map(|to| follow(&request.server, &path, to)) {
+                Some(Ok(next)) if request.body.is_none() => path = next,
+                Some(Err(elsewhere)) => return Ok(Response { redirect: Some(elsewhere), ..reply.response }),
+                _ => return Ok(reply.response),
+            }
+        }
+        let reason = format!("more than {MAX_REDIRECTS} redirects");
+        Err(TransportError::Protocol { host: request.server.host.clone(), reason })
+    }
+}
+
+struct Reply {
+    response: Response,
+    location: Option<String>,
+}
+
+impl Reply {
+    fn read(response: http::Response<Body>, max_body: u64) -> Result<Self, ureq::Error> {
+        let (parts, mut body) = response.into_parts();
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let retry_after = header(http::header::RETRY_AFTER).and_then(|text| wait(text, SystemTime::now()));
+        let location = header(http::header::LOCATION).map(str::to_owned);
+        let body = body.with_config().limit(max_body).read_to_vec()?;
+        let response = Response { status: parts.status.as_u16(), retry_after, redirect: None, body };
+        Ok(Self { response, location })
+    }
+}
+
+/// Where on the same server a redirect leads; or else to which host.
+fn follow(server: &Url, path: &str, location: &str) -> Result<String, String> {
+    if location.contains("://") || location.starts_with("//") {
+        let absolute =
+            if location.starts_with("//") { format!("{}:{location}", server.scheme) } else { location.into() };
+        let Ok(url) = Url::parse(&absolute) else { return Err("an address that cannot be read".to_owned()) };
+        let same = (&url.scheme, &url.host, url.port) == (&server.scheme, &server.host, server.port);
+        return if same { Ok(url.path) } else { Err(url.to_string()) };
+    }
+    if location.starts_with('/') {
+        return Ok(location.to_owned());
+    }
+    let path = path.split('?').next().unwrap_or_default();
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    Ok(format!("{directory}/{location}"))
+}
+
+/// How long `Retry-After` asks to wait: seconds or a date (RFC 9110, section 10.2.3).
+fn wait(text: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
+    let now = jiff::Timestamp::try_from(now).ok()?;
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+/// An error of the library in our words, without the URL that some of its own hold.
+fn explain(host: &str, error: ureq::Error) -> TransportError {
+    let host = host.to_owned();
+    match error {
+        ureq::Error::HostNotFound => TransportError::Resolve(host),
+        ureq::Error::Timeout(timeout) => TransportError::Timeout { host, what: stage(timeout) },
+        ureq::Error::BodyExceedsLimit(limit) => TransportError::TooLong { host, limit },
+        ureq::Error::ConnectProxyFailed(_) => {
+            TransportError::Connect { host, reason: "the proxy refused to pass it on".into() }
+        }
+        ureq::Error::InvalidProxyUrl => TransportError::Connect { host, reason: "the proxy's URL is wrong".into() },
+        ureq::Error::ConnectionFailed => TransportError::Connect { host, reason: "it failed".into() },
+        ureq::Error::Protocol(error) => TransportError::Protocol { host, reason: error.to_string() },
+        ureq::Error::Decompress(kind, _) => {
+            TransportError::Protocol { host, reason: format!("the {kind} body is damaged") }
+        }
+        ureq::Error::LargeResponseHeader(..) => {
+            TransportError::Protocol { host, reason: "its headers are too long".into() }
+        }
+        ureq::Error::Rustls(error) => TransportError::Tls { host, reason: trust(&error.to_string()) },
+        ureq::Error::Tls(reason) => TransportError::Tls { host, reason: reason.into() },
+        ureq::Error::Http(_) => TransportError::Protocol { host, reason: "a header or the path cannot be sent".into() },
+        ureq::Error::Io(error) => explain_io(host, &error),
+        _ => TransportError::Protocol { host, reason: "an error of an unknown kind".into() },
+    }
+}
+
+fn explain_io(host: String, error: &std::io::Error) -> TransportError {
+    let text = error.to_string();
+    match error.kind() {
+        // The library's own kind for certificates and handshakes.
+        ErrorKind::InvalidData => TransportError::Tls { host, reason: trust(&text) },
+        ErrorKind::ConnectionRefused
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::HostUnreachable
+        | ErrorKind::AddrNotAvailable
+        | ErrorKind::PermissionDenied => TransportError::Connect { host, reason: text },
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => TransportError::Timeout { host, what: "the network" },
+        // A failed lookup has no kind of its own.
+        _ if text.contains("failed to lookup address") => TransportError::Resolve(host),
+        _ => TransportError::Cut(host),
+    }
+}
+
+fn stage(timeout: Timeout) -> &'static str {
+    match timeout {
+        Timeout::Resolve => "resolving its name",
+        Timeout::Connect => "connecting",
+        _ => "waiting for its answer",
+    }
+}
+
+fn trust(reason: &str) -> String {
+    let advice = if reason.contains("UnknownIssuer") {
+        "its certificate is signed by nobody trusted here; SSL_CERT_FILE names a file of certificates to trust instead"
+    } else if reason.contains("CaUsedAsEndEntity") {
+        "its certificate is one of an authority (CA:TRUE) and cannot be a server's: make one for the server, signed by it"
+    } else if reason.contains("Expired") || reason.contains("certificate expired") {
+        "its certificate has expired, or the clock here is wrong"
+    } else if reason.contains("NotValidForName") || reason.contains("not valid for name") {
+        "its certificate is for another name"
+    } else {
+        return format!("TLS failed ({reason})");
+    };
+    advice.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_stay_on_the_server() {
+        let server = Url::parse("https://api.example.com").unwrap();
+        let follow = |to: &str| follow(&server, "/a/b?c=d", to);
+        assert_eq!(follow("/x?y=z"), Ok("/x?y=z".into()));
+        assert_eq!(follow("x"), Ok("/a/x".into()));
+        assert_eq!(follow("https://api.example.com/x"), Ok("/x".into()));
+        assert_eq!(follow("http://api.example.com/x"), Err("http://api.example.com".into()));
+        assert_eq!(follow("https://api.example.com:8443/x"), Err("https://api.example.com:8443".into()));
+        assert_eq!(follow("//evil.example/x?key=1"), Err("https://evil.example".into()));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(wait("7", now), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:47 GMT", now), Some(Duration::from_secs(10)));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(wait("soon", now), None);
+    }
+}

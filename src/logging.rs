@@ -1,0 +1,65 @@
+//! What is said on standard error, and how.
+
+use datametrics::SUMMARY;
+use datametrics::cli::Options;
+use env_logger::{Builder, Env};
+use log::{Level, Record};
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+
+/// Sets the log and the words for a defect up. `RUST_LOG` beats `-q` and `-v`.
+pub(crate) fn start(options: &Options) {
+    let level = match (options.quiet, options.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn,datametrics::summary=info",
+        (_, 1) => "info",
+        _ => "debug",
+    };
+    let quiet = options.verbose == 0 && !std::io::stderr().is_terminal();
+    let for_journal = stderr_is_the_journal();
+    Builder::from_env(Env::default().default_filter_or(level))
+        .format(move |out, record| {
+            if is_foreign(record) || (quiet && record.target() == SUMMARY) {
+                return Ok(());
+            }
+            let level = if for_journal { priority(record.level()) } else { word(record) };
+            writeln!(out, "{level}{}", record.args())
+        })
+        .init();
+    std::panic::set_hook(Box::new(|panic| {
+        // The payload is not shown: it may hold what was being read.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        log::error!("a defect in datametrics at {place}; please report it: {}", env!("CARGO_PKG_REPOSITORY"));
+    }));
+}
+
+/// The libraries below log headers and bodies at their lowest levels, keys among them.
+fn is_foreign(record: &Record<'_>) -> bool {
+    !record.target().starts_with("datametrics") && record.level() > Level::Warn
+}
+
+fn word(record: &Record<'_>) -> &'static str {
+    match record.level() {
+        Level::Error => "error: ",
+        Level::Warn => "warning: ",
+        _ => "",
+    }
+}
+
+/// systemd's priority prefixes (<https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html>).
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::Error => "<3>",
+        Level::Warn => "<4>",
+        Level::Info => "<6>",
+        Level::Debug | Level::Trace => "<7>",
+    }
+}
+
+/// Whether standard error goes to systemd's journal: `JOURNAL_STREAM` is its device and inode
+/// (<https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html>).
+fn stderr_is_the_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let stderr = std::fs::metadata("/dev/stderr").map(|meta| format!("{}:{}", meta.dev(), meta.ino()));
+    stderr.is_ok_and(|stderr| stderr == stream)
+}

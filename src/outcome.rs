@@ -1,0 +1,81 @@
+//! What a run came to.
+
+use std::process::ExitCode;
+
+/// What a run came to, and so its exit code: sysexits.h's where one fits. Of several the one that
+/// is later in this list counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Everything asked for was fetched and taken by Graphite, or nothing was due.
+    Success,
+    /// Something was pushed, but a symbol, field, provider, feed or point is missing.
+    Partial,
+    /// No quote could be fetched; health points were still pushed.
+    NothingFetched,
+    /// Graphite did not take the points.
+    NotTaken,
+    /// Graphite refused the credentials.
+    NotAllowed,
+    /// A defect in this program.
+    Defect,
+    /// A file that was named cannot be read, or standard output cannot be written.
+    Io,
+    /// A setting of a variable or a file is missing or wrong.
+    Misconfigured,
+    /// A flag or an argument is wrong.
+    Usage,
+}
+
+impl Outcome {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 9] = [
+        Self::Success,
+        Self::Partial,
+        Self::Usage,
+        Self::NothingFetched,
+        Self::Defect,
+        Self::Io,
+        Self::NotTaken,
+        Self::NotAllowed,
+        Self::Misconfigured,
+    ];
+
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Partial => 1,
+            Self::Usage => 2,
+            Self::NothingFetched => 69,
+            Self::Defect => 70,
+            Self::Io => 74,
+            Self::NotTaken => 75,
+            Self::NotAllowed => 77,
+            Self::Misconfigured => 78,
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(outcome.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gravest_outcome_counts() {
+        use Outcome::{Defect, NotAllowed, NotTaken, NothingFetched, Partial, Success};
+        let order = [Success, Partial, NothingFetched, NotTaken, NotAllowed, Defect];
+        assert!(order.is_sorted());
+        assert_eq!(order.map(Outcome::code), [0, 1, 69, 75, 77, 70]);
+    }
+
+    #[test]
+    fn codes_differ_and_are_in_order() {
+        assert!(Outcome::ALL.map(Outcome::code).is_sorted_by(|a, b| a < b));
+    }
+}

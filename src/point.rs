@@ -1,0 +1,211 @@
+//! Points: names, values, times; and the batch of a run.
+
+use crate::number::Number;
+use crate::placeholder::{Piece, split};
+use crate::quote::Field;
+use crate::symbol::{Symbol, push_node};
+
+/// How a metric is named: `{feed}.{symbol}.{field}` with other words, order or separators.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Names(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Text(String),
+    Feed,
+    Symbol,
+    Base,
+    Quote,
+    Field,
+}
+
+impl Names {
+    /// The names of [`Names::default`], as text.
+    pub const DEFAULT: &str = "{feed}.{symbol}.{field}";
+
+    /// Reads a template of names. Its own characters are kept, so they must be fit for Graphite.
+    ///
+    /// # Errors
+    /// A text that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let part = |piece| match piece {
+            Piece::Text(text) => Ok(Part::Text(text.to_owned())),
+            Piece::Placeholder("feed") => Ok(Part::Feed),
+            Piece::Placeholder("symbol") => Ok(Part::Symbol),
+            Piece::Placeholder("base") => Ok(Part::Base),
+            Piece::Placeholder("quote") => Ok(Part::Quote),
+            Piece::Placeholder("field") => Ok(Part::Field),
+            Piece::Placeholder(name) => {
+                Err(format!("placeholder {{{name}}} is not known: feed, symbol, base, quote and field are"))
+            }
+        };
+        let parts = split(text)?.into_iter().map(part).collect::<Result<Vec<_>, _>>()?;
+        check_own_characters(&text.replace(['{', '}'], ""))?;
+        if text.starts_with("metrics.") {
+            return Err("must not begin with \"metrics.\", where the run's own health goes".into());
+        }
+        Ok(Self(parts))
+    }
+
+    /// Whether a name holds a `/`, which Carbon makes a directory of.
+    pub fn has_slash(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Text(text) if text.contains('/')))
+    }
+
+    /// Whether each field has a name of its own.
+    pub fn has_field(&self) -> bool {
+        self.0.contains(&Part::Field)
+    }
+
+    /// Appends the name of a symbol's field. Without a field, what all its names have in common.
+    pub fn push(&self, out: &mut String, feed: &str, symbol: &Symbol, field: Option<&Field>) {
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Feed => push_node(out, feed),
+                Part::Symbol => symbol.push_node(out),
+                Part::Base => push_node(out, symbol.base()),
+                Part::Quote => push_node(out, symbol.quote().unwrap_or_default()),
+                Part::Field => field.into_iter().for_each(|field| out.push_str(field.as_str())),
+            }
+        }
+    }
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        let dot = || Part::Text(".".to_owned());
+        Self(vec![Part::Feed, dot(), Part::Symbol, dot(), Part::Field])
+    }
+}
+
+/// Checks what a person puts into metric names: a prefix, or the text between placeholders.
+///
+/// # Errors
+/// A text that says which character cannot stand there, or that a node is empty.
+pub fn check_own_characters(text: &str) -> Result<(), String> {
+    if let Some(bad) =
+        text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, ';' | '"' | '\\' | '*' | '?' | '[' | ']'))
+    {
+        return Err(format!("{bad:?} cannot stand in a metric name"));
+    }
+    if text.starts_with('.') || text.ends_with('.') || text.contains("..") {
+        return Err("a node of the metric name is empty".into());
+    }
+    Ok(())
+}
+
+/// The points of a run: one time and one interval for all, and the same tags.
+///
+/// Names lie in one text one after the other, so that a point costs no allocation of its own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Seconds between two runs.
+    pub interval: u32,
+    /// `key=value` each.
+    pub tags: Vec<String>,
+    names: String,
+    points: Vec<Record>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Record {
+    value: Number,
+    time: i64,
+    name_ends: usize,
+}
+
+/// A point of a batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point<'a> {
+    /// The metric's name.
+    pub name: &'a str,
+    /// Its value.
+    pub value: Number,
+    /// Unix seconds.
+    pub time: i64,
+}
+
+impl Batch {
+    /// A batch without points.
+    pub fn new(interval: u32, tags: Vec<String>) -> Self {
+        Self { interval, tags, ..Self::default() }
+    }
+
+    /// Adds a point; `name` appends the name to the text it is given.
+    pub fn push(&mut self, name: impl FnOnce(&mut String), value: Number, time: i64) {
+        name(&mut self.names);
+        self.points.push(Record { value, time, name_ends: self.names.len() });
+    }
+
+    /// How many points there are.
+    pub fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    /// The point at `index`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn point(&self, index: usize) -> Point<'_> {
+        let begins = index.checked_sub(1).map_or(0, |before| self.points[before].name_ends);
+        let record = self.points[index];
+        Point { name: &self.names[begins..record.name_ends], value: record.value, time: record.time }
+    }
+
+    /// The points in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Point<'_>> {
+        (0..self.len()).map(|index| self.point(index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(template: &str, symbol: &str) -> String {
+        let mut out = String::new();
+        let field = Field::new("last");
+        Names::parse(template).unwrap().push(&mut out, "crypto", &Symbol::new(symbol).unwrap(), field.as_ref());
+        out
+    }
+
+    #[test]
+    fn names_follow_their_template() {
+        assert_eq!(name(Names::DEFAULT, "BTC/USD"), "crypto.BTC-USD.last");
+        assert_eq!(name("{feed}.{base}/{quote}-{field}", "BTC/USD"), "crypto.BTC/USD-last");
+        assert_eq!(name("x.{quote}.{base}.{field}", "BRK.B"), "x..BRK-B.last");
+        assert_eq!(Names::parse(Names::DEFAULT), Ok(Names::default()));
+    }
+
+    #[test]
+    fn templates_that_break_names_are_refused() {
+        for text in [
+            "{feed}.{sym}",
+            "{feed} {symbol}",
+            "{feed};{field}",
+            ".{feed}",
+            "{feed}..{field}",
+            "{feed",
+            "metrics.{symbol}",
+        ] {
+            assert!(Names::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_batch_gives_back_its_points() {
+        let mut batch = Batch::new(60, vec![]);
+        let number = |text| Number::parse(text).unwrap();
+        batch.push(|out| out.push_str("a.b"), number("1"), 5);
+        batch.push(|out| out.push_str("c"), number("0E-7"), 6);
+        let points: Vec<_> = batch.iter().collect();
+        assert_eq!(points[0], Point { name: "a.b", value: number("1"), time: 5 });
+        assert_eq!(points[1], Point { name: "c", value: number("0E-7"), time: 6 });
+    }
+}

@@ -1,0 +1,70 @@
+//! JSON Pointers (RFC 6901) in which a placeholder may stand.
+
+use super::template::{Place, Spelling, Template};
+use crate::symbol::Symbol;
+
+/// A pointer: its steps, each a member's name or an element's index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pointer {
+    text: String,
+    steps: Vec<Template>,
+}
+
+impl Pointer {
+    /// Reads a pointer: empty, or steps that begin with `/` each.
+    ///
+    /// # Errors
+    /// A text that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut steps = text.split('/');
+        if steps.next() != Some("") {
+            return Err(format!("{text:?} is no JSON Pointer: it must be empty or begin with \"/\""));
+        }
+        let step = |step: &str| {
+            if step.split('~').skip(1).any(|rest| !rest.starts_with(['0', '1'])) {
+                return Err(format!("{text:?} is no JSON Pointer: \"~\" is written \"~0\""));
+            }
+            Template::parse(&step.replace("~1", "/").replace("~0", "~"), Place::Pointer)
+        };
+        Ok(Self { text: text.to_owned(), steps: steps.map(step).collect::<Result<_, _>>()? })
+    }
+
+    /// The pointer as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is the same for every symbol.
+    pub fn is_fixed(&self) -> bool {
+        self.steps.iter().all(Template::is_fixed)
+    }
+
+    /// The steps for `symbol`. `None` where the symbol has no quote and a step wants one.
+    pub fn steps(&self, spelling: &Spelling, symbol: &Symbol) -> Option<Vec<String>> {
+        self.steps.iter().map(|step| step.spell(spelling, symbol)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(text: &str) -> Vec<String> {
+        Pointer::parse(text).unwrap().steps(&Spelling::default(), &Symbol::new("BTC/USD").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_pointer_has_steps() {
+        assert!(steps("").is_empty());
+        assert_eq!(steps("/"), [""]);
+        assert_eq!(steps("/a~1b/~0/0"), ["a/b", "~", "0"]);
+        assert_eq!(steps("/volume/{base:lower}"), ["volume", "btc"]);
+    }
+
+    #[test]
+    fn what_is_no_pointer_is_refused() {
+        for text in ["a", "a/b", "/a~2", "/{symbols}", "/{x"] {
+            assert!(Pointer::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Bytes into quotes: one walk over the JSON of a reply, which keeps only what is watched.
+
+use super::ask::{Ask, Plan};
+use super::definition::{FieldForm, TimeForm, TimeUnit};
+use super::pointer::Pointer;
+use super::tree::{Fill, Name, Tree, is_index, scalars, text};
+use crate::number::Number;
+use crate::quote::{Quote, Values, fill};
+use crate::request::excerpt;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+
+/// What a reply says.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// The quotes of the symbols that were asked for, each symbol once.
+    pub quotes: Vec<Quote>,
+    /// What the API says of single symbols: index in the feed, and text.
+    pub row_errors: Vec<(usize, String)>,
+    /// What the API says of the whole; only read where a symbol is missing.
+    pub error: Option<String>,
+}
+
+/// Why nothing of a reply can be used. The texts come from outside and are made harmless.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No body, or white space.
+    #[error("the reply is empty")]
+    Empty,
+    /// A page for people: a gateway's error, a login, a captcha.
+    #[error("the reply is HTML, not JSON: {0}")]
+    Html(String),
+    /// Cut off, or another format.
+    #[error("the reply is not JSON ({reason}): {start}")]
+    NotJson {
+        /// What the parser says.
+        reason: String,
+        /// The first characters.
+        start: String,
+    },
+    /// JSON without the place where rows should be.
+    #[error("the reply has no rows at {pointer:?}: {start}")]
+    NoRows {
+        /// The definition's `rows`.
+        pointer: String,
+        /// The first characters.
+        start: String,
+    },
+    /// The API's own words.
+    #[error("{0}")]
+    Said(String),
+}
+
+impl Plan<'_> {
+    /// Reads the body of a good reply to `ask`, which arrived at `received` (Unix seconds).
+    ///
+    /// # Errors
+    /// When nothing of it can be used.
+    pub fn read(&self, ask: &Ask<'_>, body: &[u8], received: f64) -> Result<Reply, Refusal> {
+        match body.trim_ascii_start().first() {
+            None => return Err(Refusal::Empty),
+            Some(b'<') => return Err(Refusal::Html(start(ask, body))),
+            Some(_) => {}
+        }
+        let Some(layout) = Layout::new(self, ask) else { return Ok(Reply::default()) };
+        let mut rows = Rows::new(self, ask, &layout, received);
+        let mut json = serde_json::Deserializer::from_slice(body);
+        Descend { steps: &layout.rows, rows: &mut rows }
+            .deserialize(&mut json)
+            .and_then(|()| json.end())
+            .map_err(|error| Refusal::NotJson { reason: without_place(&error), start: start(ask, body) })?;
+        let (found, mut reply) = (rows.found, rows.reply);
+        if reply.quotes.len() < ask.symbols.len() {
+            reply.error = self.error_text(ask, body);
+        }
+        match reply.error {
+            Some(error) if reply.quotes.is_empty() && reply.row_errors.is_empty() => Err(Refusal::Said(error)),
+            None if !found => {
+                Err(Refusal::NoRows { pointer: ask.form.rows.as_str().to_owned(), start: start(ask, body) })
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    /// What the API says in a reply whose status is an error: its own text, or how the body begins.
+    pub fn read_error(&self, ask: &Ask<'_>, body: &[u8]) -> String {
+        self.error_text(ask, body).unwrap_or_else(|| start(ask, body))
+    }
+
+    fn error_text(&self, ask: &Ask<'_>, body: &[u8]) -> Option<String> {
+        let symbol = &self.symbols[*ask.symbols.first()?];
+        let mut tree = Tree::default();
+        for (slot, pointer) in ask.form.error.iter().enumerate() {
+            tree.insert(&pointer.steps(&self.definition.spelling, symbol)?, slot);
+        }
+        let mut slots = vec![None; ask.form.error.len()];
+        let mut json = serde_json::Deserializer::from_slice(body);
+        Fill { tree: &tree, slots: &mut slots }.deserialize(&mut json).ok()?;
+        let texts: Vec<String> = slots.into_iter().flatten().filter_map(|raw| said(ask, raw)).collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+}
+
+/// The text of an error: only a string that is not empty counts, as many APIs always send one.
+fn said(ask: &Ask<'_>, raw: &str) -> Option<String> {
+    let text = text(raw).filter(|text| raw.starts_with('"') && !text.trim().is_empty())?;
+    Some(excerpt(&ask.request.mask(&text)))
+}
+
+/// How a body begins. It is masked before it is cut, lest a part of a secret stay.
+fn start(ask: &Ask<'_>, body: &[u8]) -> String {
+    excerpt(&ask.request.mask(&String::from_utf8_lossy(&body[..body.len().min(1 << 16)])))
+}
+
+fn without_place(error: &serde_json::Error) -> String {
+    error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+/// Where everything is in a reply to one request: the way to the rows, and which slot of a row
+/// takes what.
+#[derive(Debug, Default)]
+struct Layout {
+    rows: Vec<String>,
+    row: Tree,
+    slots: usize,
+    key: Range<usize>,
+    row_error: Range<usize>,
+    time: Range<usize>,
+    /// For each column, the slots of its alternatives, and how the form writes it.
+    columns: Vec<(Range<usize>, Option<usize>)>,
+}
+
+impl Layout {
+    /// `None` where a pointer wants a quote and the symbol has none.
+    fn new(plan: &Plan<'_>, ask: &Ask<'_>) -> Option<Self> {
+        let form = ask.form;
+        let symbol = &plan.symbols[*ask.symbols.first()?];
+        let steps = |pointer: &Pointer| pointer.steps(&plan.definition.spelling, symbol);
+        let mut layout = Self { rows: steps(&form.rows)?, ..Self::default() };
+        let mut place = |pointers: &[Pointer]| -> Option<Range<usize>> {
+            let begin = layout.slots;
+            for pointer in pointers {
+                layout.row.insert(&steps(pointer)?, layout.slots);
+                layout.slots += 1;
+            }
+            Some(begin..layout.slots)
+        };
+        let key = place(form.key.as_slice())?;
+        let row_error = place(form.row_error.as_slice())?;
+        let wants_age = plan.columns.iter().any(|field| field.as_str() == "age");
+        let time = place(form.time.as_ref().filter(|_| wants_age).map_or(&[], |time| &time.at))?;
+        let mut columns = Vec::with_capacity(plan.columns.len());
+        for column in &plan.columns {
+            let field = form.fields.iter().position(|field| field.field == *column);
+            columns.push((place(field.map_or(&[], |at| &form.fields[at].at))?, field));
+        }
+        Some(Self { key, row_error, time, columns, ..layout })
+    }
+}
+
+/// The rows of a reply as they are read.
+struct Rows<'a, 'de> {
+    ask: &'a Ask<'a>,
+    layout: &'a Layout,
+    /// One symbol was asked for and no row names it: whatever is there is its row.
+    bare: bool,
+    /// Spelling to position among the symbols asked for.
+    names: HashMap<Cow<'a, str>, usize>,
+    slots: Vec<Option<&'de str>>,
+    /// For each symbol asked for, where its quote is.
+    seen: Vec<Option<usize>>,
+    age: Option<usize>,
+    received: f64,
+    found: bool,
+    reply: Reply,
+}
+
+impl<'a, 'de> Rows<'a, 'de> {
+    fn new(plan: &Plan<'_>, ask: &'a Ask<'a>, layout: &'a Layout, received: f64) -> Self {
+        let form = ask.form;
+        let single = form.is_single() || (form.unwrapped_single && ask.symbols.len() == 1);
+        let bare = single && form.key.is_none();
+        Self {
+            ask,
+            layout,
+            bare,
+            names: if bare { HashMap::new() } else { names(plan, ask) },
+            slots: vec![None; layout.slots],
+            seen: vec![None; ask.symbols.len()],
+            age: plan.columns.iter().position(|field| field.as_str() == "age"),
+            received,
+            found: false,
+            reply: Reply::default(),
+        }
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        match self.ask.form.ignore_case {
+            true => self.names.get(name.to_lowercase().as_str()).copied(),
+            false => self.names.get(name).copied(),
+        }
+    }
+
+    /// Reads one row; `position` is that of the symbol it belongs to, if that is known before.
+    fn row<T>(&mut self, position: Option<usize>, read: impl FnOnce(Fill<'_, 'de>) -> T) -> T {
+        self.found = true;
+        self.slots.fill(None);
+        let result = read(Fill { tree: &self.layout.row, slots: &mut self.slots });
+        let key = self.first(&self.layout.key).and_then(text);
+        let position = if self.layout.key.is_empty() { position } else { key.and_then(|key| self.position(&key)) };
+        if let Some(position) = position {
+            self.keep(position);
+        }
+        result
+    }
+
+    fn first(&self, slots: &Range<usize>) -> Option<&'de str> {
+        self.slots[slots.clone()].iter().flatten().copied().next()
+    }
+
+    fn keep(&mut self, position: usize) {
+        let symbol = self.ask.symbols[position];
+        let error = self.first(&self.layout.row_error).and_then(|raw| said(self.ask, raw));
+        if let Some(error) = error {
+            return self.reply.row_errors.push((symbol, error));
+        }
+        let values = self.values();
+        let tells =
+            |(at, value): (usize, &Option<Number>)| value.is_some() && (Some(at) != self.age || values.len() == 1);
+        if !values.iter().enumerate().any(tells) {
+            return;
+        }
+        match self.seen[position] {
+            Some(at) => fill(&mut self.reply.quotes[at].values, &values),
+            None => {
+                self.seen[position] = Some(self.reply.quotes.len());
+                self.reply.quotes.push(Quote { symbol, values });
+            }
+        }
+    }
+
+    fn values(&self) -> Values {
+        let form = self.ask.form;
+        let value = |(slots, field): &(Range<usize>, Option<usize>)| {
+            let field = &form.fields[(*field)?];
+            self.slots[slots.clone()].iter().flatten().find_map(|raw| value(field, raw))
+        };
+        let mut values: Values = self.layout.columns.iter().map(value).collect();
+        if let (Some(age), Some(time)) = (self.age, &form.time) {
+            let times = &self.slots[self.layout.time.clone()];
+            let at = times.iter().flatten().find_map(|raw| unix_seconds(time, raw));
+            let millis = at.map(|at| ((self.received - at) * 1000.0).round() / 1000.0);
+            values[age] = values[age].or_else(|| millis.and_then(Number::from_f64));
+        }
+        values
+    }
+
+    /// The value at `rows` where one symbol was asked for: its row, or a list of its rows.
+    fn take_bare(&mut self, raw: &'de str) -> serde_json::Result<()> {
+        let inside = raw.strip_prefix('[').map(str::trim_start);
+        if raw == "null" || raw == "[]" {
+            Ok(())
+        } else if inside.is_some_and(|inside| inside.starts_with(['{', '['])) {
+            serde_json::Deserializer::from_str(raw).deserialize_any(self)
+        } else {
+            self.row(Some(0), |row| row.deserialize(&mut serde_json::Deserializer::from_str(raw)))
+        }
+    }
+}
+
+fn names<'a>(plan: &Plan<'_>, ask: &'a Ask<'_>) -> HashMap<Cow<'a, str>, usize> {
+    let form = ask.form;
+    let cased = |name: Cow<'a, str>| if form.ignore_case { name.to_lowercase().into() } else { name };
+    let mut names = HashMap::with_capacity(ask.symbols.len() * (1 + form.keys.len()));
+    for (position, spelled) in ask.spelled.iter().enumerate() {
+        names.insert(cased(Cow::Borrowed(spelled)), position);
+    }
+    for template in &form.keys {
+        for (position, index) in ask.symbols.iter().enumerate() {
+            if let Some(name) = template.spell(&plan.definition.spelling, &plan.symbols[*index]) {
+                names.entry(cased(Cow::Owned(name))).or_insert(position);
+            }
+        }
+    }
+    names
+}
+
+fn value(form: &FieldForm, raw: &str) -> Option<Number> {
+    let text = text(raw)?;
+    let number = if form.separators {
+        let plain: String = text.chars().filter(|c| !matches!(c, ',' | '%' | '$' | ' ')).collect();
+        Number::parse(&plain)?
+    } else {
+        Number::parse(&text)?
+    };
+    let number = if form.exponent == 0 { number } else { number.shifted(form.exponent)? };
+    (!form.price || number.is_positive()).then_some(number)
+}
+
+fn unix_seconds(form: &TimeForm, raw: &str) -> Option<f64> {
+    let text = text(raw)?;
+    let seconds = match form.unit {
+        TimeUnit::Decimal(digits) => Number::parse(&text)?.to_f64() / 10f64.powi(digits),
+        TimeUnit::Rfc3339 => text.parse::<jiff::Timestamp>().ok()?.as_duration().as_secs_f64(),
+    };
+    (seconds > 0.0).then_some(seconds)
+}
+
+/// Goes down the reply to its rows and past everything else.
+struct Descend<'r, 'a, 'de> {
+    steps: &'a [String],
+    rows: &'r mut Rows<'a, 'de>,
+}
+
+impl<'de> DeserializeSeed<'de> for Descend<'_, '_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        if !self.steps.is_empty() {
+            json.deserialize_any(self)
+        } else if self.rows.bare {
+            let raw = <&RawValue>::deserialize(json)?.get();
+            self.rows.take_bare(raw).map_err(D::Error::custom)
+        } else {
+            json.deserialize_any(self.rows)
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Descend<'_, '_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Name(name)) = map.next_key()? {
+            if name == self.steps[0].as_str() {
+                map.next_value_seed(Descend { steps: &self.steps[1..], rows: &mut *self.rows })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        for index in 0.. {
+            let more = if is_index(&self.steps[0], index) {
+                seq.next_element_seed(Descend { steps: &self.steps[1..], rows: &mut *self.rows })?
+            } else {
+                seq.next_element::<IgnoredAny>()?.map(drop)
+            };
+            if more.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    scalars!();
+}
+
+/// Reads a list of rows, or an object of rows by symbol.
+impl<'de> Visitor<'de> for &mut Rows<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("rows")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.found = true;
+        while let Some(Name(name)) = map.next_key()? {
+            let position = self.position(&name);
+            if position.is_some() || !self.layout.key.is_empty() {
+                self.row(position, |row| map.next_value_seed(row))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        self.found = true;
+        let position = self.bare.then_some(0);
+        while self.row(position, |row| seq.next_element_seed(row))?.is_some() {}
+        Ok(())
+    }
+
+    scalars!();
+}

@@ -1,0 +1,205 @@
+//! What the providers of a feed were asked and gave.
+
+use crate::http::TransportError;
+use crate::provider::{Definition, Refusal};
+use crate::quote::Values;
+use crate::retry::Tally;
+use crate::settings::{Feed, Settings};
+use std::fmt;
+
+/// What came of one feed.
+#[derive(Debug)]
+pub struct FeedReport<'a> {
+    /// The feed.
+    pub feed: &'a Feed,
+    /// For each symbol its values, one for each field of the feed; none where no provider gave any.
+    pub rows: Vec<Option<Values>>,
+    /// One for each provider asked, in that order.
+    pub providers: Vec<ProviderReport<'a>>,
+    /// Whether the program itself failed.
+    pub defect: bool,
+}
+
+/// What one provider was asked for one feed, and what is wrong with its answers.
+#[derive(Debug)]
+pub struct ProviderReport<'a> {
+    /// The provider.
+    pub definition: &'a Definition,
+    /// Symbols it was asked and did not quote: index, and its words, if it had any.
+    pub missing: Vec<(usize, Option<String>)>,
+    /// Requests that failed, with the symbols they asked for.
+    pub failures: Vec<(Failure, Vec<usize>)>,
+    /// What was asked.
+    pub tally: Tally,
+}
+
+/// Why a request brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No reply.
+    Transport(TransportError),
+    /// A reply whose status is an error.
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The server's words, made harmless.
+        text: String,
+        /// The host it wanted us to go to.
+        redirect: Option<String>,
+    },
+    /// A reply that cannot be used.
+    Refusal(Refusal),
+    /// The time for fetching was over before it was asked.
+    NoTime,
+    /// A batch with bad symbols was split as often as is allowed.
+    TooManyBad(String),
+}
+
+impl Failure {
+    /// Whether the next request to the same provider would end the same way, or do harm: an API
+    /// that says "too often" bans who goes on.
+    pub fn is_general(&self) -> bool {
+        match self {
+            Self::Transport(error) => !matches!(
+                error,
+                TransportError::Timeout { .. } | TransportError::Cut(_) | TransportError::TooLong { .. }
+            ),
+            Self::Status { status, .. } => matches!(status, 401 | 403 | 418 | 429 | 451),
+            Self::NoTime => true,
+            Self::Refusal(_) | Self::TooManyBad(_) => false,
+        }
+    }
+
+    fn advice(&self, definition: &Definition) -> String {
+        let keys = definition.secrets().into_keys().collect::<Vec<_>>().join(" and ");
+        match self {
+            Self::Status { status: 401 | 403, .. } if !keys.is_empty() => {
+                format!("; is {keys} right and its plan enough?")
+            }
+            Self::Status { status: 418 | 429, .. } if definition.limits.is_empty() => "; ask less often".to_owned(),
+            Self::Status { status: 418 | 429, .. } => format!("; ask less often: {}", definition.limits),
+            Self::Status { status: 451, .. } => "; it does not serve this region: use another provider".to_owned(),
+            _ => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport(error) => error.fmt(f),
+            Self::Status { status, redirect: Some(host), .. } => {
+                write!(f, "HTTP {status} to {host}, which is not followed: is base_url right?")
+            }
+            Self::Status { status, text, .. } if text.is_empty() => write!(f, "HTTP {status}"),
+            Self::Status { status, text, .. } => write!(f, "HTTP {status}: {text}"),
+            Self::Refusal(refusal) => refusal.fmt(f),
+            Self::NoTime => f.write_str("no time was left to ask (--timeout)"),
+            Self::TooManyBad(text) => write!(f, "too many symbols that it does not know in one batch: {text}"),
+        }
+    }
+}
+
+impl<'a> FeedReport<'a> {
+    /// How many symbols have a value.
+    pub fn fetched(&self) -> usize {
+        self.rows.iter().flatten().count()
+    }
+
+    /// The symbols without any value.
+    pub fn missing(&self) -> impl Iterator<Item = usize> {
+        (0..self.rows.len()).filter(|at| self.rows[*at].is_none())
+    }
+
+    /// Whether all that was asked for is there and no provider failed.
+    pub fn is_whole(&self) -> bool {
+        self.missing().next().is_none()
+            && self.providers.iter().all(|report| report.failures.is_empty())
+            && self.missing_fields().is_empty()
+            && !self.defect
+    }
+
+    /// For each field that somebody named, the symbols that have others but not this one.
+    fn missing_fields(&self) -> Vec<(&'a str, Vec<usize>)> {
+        if !self.feed.fields_are_named {
+            return Vec::new();
+        }
+        let lacks = |column: usize| {
+            let row = |at: &usize| self.rows[*at].as_ref().is_some_and(|values| values[column].is_none());
+            (0..self.rows.len()).filter(row).collect::<Vec<_>>()
+        };
+        let fields = self.feed.fields.iter().enumerate().map(|(column, field)| (field.as_str(), lacks(column)));
+        fields.filter(|(_, symbols)| !symbols.is_empty()).collect()
+    }
+
+    /// What a person must know, one line a cause. Symbols that `known` says were missing before are
+    /// left out.
+    pub fn problems(&self, known: &dyn Fn(&str) -> bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        for report in &self.providers {
+            for (failure, symbols) in &report.failures {
+                let advice = failure.advice(report.definition);
+                lines.push(format!("{}: {}: {failure}{advice}", report.definition.name, self.names(symbols)));
+            }
+        }
+        for (reason, symbols) in self.missing_by_reason(known) {
+            lines.push(format!("no quote of {}: {reason}", self.names(&symbols)));
+        }
+        for (field, symbols) in self.missing_fields() {
+            lines.push(format!("no {field} of {}: no provider gave it", self.names(&symbols)));
+        }
+        lines.into_iter().map(|line| format!("{}: {line}", self.feed.name)).collect()
+    }
+
+    /// The missing symbols that no failure names already, by what the providers said of them.
+    fn missing_by_reason(&self, known: &dyn Fn(&str) -> bool) -> Vec<(String, Vec<usize>)> {
+        let mut reasons: Vec<(String, Vec<usize>)> = Vec::new();
+        for symbol in self.missing().filter(|at| !known(self.feed.symbols[*at].as_str())) {
+            let failed = |report: &ProviderReport<'_>| report.failures.iter().any(|(_, asked)| asked.contains(&symbol));
+            let said = |report: &ProviderReport<'_>| {
+                let (_, words) = report.missing.iter().find(|(at, _)| *at == symbol)?;
+                let name = &report.definition.name;
+                Some(
+                    words.as_ref().map_or_else(|| format!("{name} has none"), |words| format!("{name} says {words:?}")),
+                )
+            };
+            if self.providers.iter().any(failed) {
+                continue;
+            }
+            let mut reason = self.providers.iter().filter_map(said).collect::<Vec<_>>().join(", ");
+            if reason.is_empty() {
+                reason = "no provider can be asked for it".to_owned();
+            }
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, symbols)) => symbols.push(symbol),
+                None => reasons.push((reason, vec![symbol])),
+            }
+        }
+        reasons
+    }
+
+    /// The symbols as a person reads them: not more than ten by name.
+    fn names(&self, symbols: &[usize]) -> String {
+        const SHOWN: usize = 10;
+        let names: Vec<&str> = symbols.iter().take(SHOWN).map(|at| self.feed.symbols[*at].as_str()).collect();
+        let more = symbols.len().saturating_sub(SHOWN);
+        if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+    }
+}
+
+/// The tallies of the providers that were asked, each once, in the order of the settings.
+pub fn tallies<'a>(settings: &'a Settings, feeds: &[FeedReport<'_>]) -> Vec<(&'a Definition, Tally)> {
+    let mut all = Vec::new();
+    for definition in &settings.definitions {
+        let mut sum = Tally::default();
+        for report in feeds.iter().flat_map(|feed| &feed.providers) {
+            if report.definition.name == definition.name {
+                sum.add(&report.tally);
+            }
+        }
+        if sum.requests > 0 {
+            all.push((definition, sum));
+        }
+    }
+    all
+}

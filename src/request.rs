@@ -1,0 +1,86 @@
+//! What is asked over HTTP and what comes back, as plain data.
+
+use crate::secret::Secret;
+use crate::url::Url;
+use std::fmt;
+use std::time::Duration;
+
+/// One HTTP request: a GET, or a POST where it has a body. Nothing that it shows of itself holds
+/// a secret.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Scheme, host and port.
+    pub server: Url,
+    /// Path and query as they are sent; they may hold a key.
+    pub path: Secret,
+    /// Path and query as they may be shown.
+    pub shown: String,
+    /// Headers, of which any may hold a key.
+    pub headers: Vec<(String, Secret)>,
+    /// The body of a POST.
+    pub body: Option<Vec<u8>>,
+    /// Longest body taken back, in bytes after decompression.
+    pub max_body: u64,
+    /// What must not be shown of the reply either, as servers like to quote keys in errors.
+    pub secrets: Vec<Secret>,
+}
+
+impl Request {
+    /// `text`, which came from the server, without the request's secrets.
+    pub fn mask(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| secret.mask(&text))
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = if self.body.is_some() { "POST" } else { "GET" };
+        write!(f, "{method} {}{}", self.server, self.shown)
+    }
+}
+
+/// What a server answered.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// How long it wants to be left alone.
+    pub retry_after: Option<Duration>,
+    /// The host that it sent us to instead, where that is another one.
+    pub redirect: Option<String>,
+    /// The body, decompressed.
+    pub body: Vec<u8>,
+}
+
+/// The beginning of a text from outside, fit to be shown: 200 characters, control characters and
+/// those that turn the direction of writing escaped.
+pub fn excerpt(text: &str) -> String {
+    let mut out = String::new();
+    for (count, c) in text.trim().chars().enumerate() {
+        match c {
+            _ if count == 200 => {
+                out.push('…');
+                break;
+            }
+            '\n' | '\r' | '\t' => out.push(' '),
+            _ if c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
+                out.extend(c.escape_unicode());
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_short_and_harmless() {
+        assert_eq!(excerpt(" a\nb\u{1b}[2Jc\u{202e} "), "a b\\u{1b}[2Jc\\u{202e}");
+        assert_eq!(excerpt(&"x".repeat(300)).chars().count(), 201);
+    }
+}

@@ -1,0 +1,69 @@
+//! A value that no output shows.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::fmt;
+
+/// What stands in the place of a secret wherever one could be printed.
+pub const MASK: &str = "***";
+
+/// A key or password. It has no `Display`, and its `Debug` is a mask; it leaves only through
+/// [`Secret::expose`], which is called where a header or a URL is built and nowhere else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the value in.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the wire only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// `text` with this secret masked wherever it stands, as it is, in a JSON string,
+    /// percent-encoded or in base64.
+    pub fn mask(&self, text: &str) -> String {
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
+        let encoded = utf8_percent_encode(&self.0, NON_ALPHANUMERIC).to_string();
+        let base64 = BASE64_STANDARD.encode(&self.0);
+        let json = self.0.replace('\\', "\\\\").replace('"', "\\\"");
+        text.replace(&self.0, MASK)
+            .replace(&json.replace('/', "\\/"), MASK)
+            .replace(&json, MASK)
+            .replace(&encoded, MASK)
+            .replace(base64.trim_end_matches('='), MASK)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "***");
+    }
+
+    #[test]
+    fn every_form_is_masked() {
+        let secret = Secret::new("a+b/c");
+        assert_eq!(secret.mask("key a+b/c, a+b\\/c, a%2Bb%2Fc, YStiL2M="), "key ***, ***, ***, ***=");
+    }
+
+    #[test]
+    fn an_empty_secret_masks_nothing() {
+        assert_eq!(Secret::new("").mask("abc"), "abc");
+    }
+}

@@ -1,0 +1,283 @@
+//! What to watch: the feeds of the config and the defaults, checked for those that run.
+
+use super::graphite::read_names;
+use super::providers::Providers;
+use super::sources::Sources;
+use crate::cli::{Options, Wanted};
+use crate::given::{ConfigError, Given, Origin, Section, did_you_mean};
+use crate::point::Names;
+use crate::provider::{Definition, Market};
+use crate::quote::{FIELDS, Field};
+use crate::symbol::Symbol;
+use std::collections::{HashMap, HashSet};
+
+/// What to watch.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Its name, the first node of its metrics.
+    pub name: String,
+    /// What is watched, each once.
+    pub symbols: Vec<Symbol>,
+    /// What of it.
+    pub fields: Vec<Field>,
+    /// Whether somebody named the fields, so that one that is missing is to be said.
+    pub fields_are_named: bool,
+    /// Who is asked: indexes of definitions, in order of preference.
+    pub providers: Vec<usize>,
+    /// How its metrics are named.
+    pub names: Names,
+}
+
+/// A feed as it is configured, not yet checked.
+pub(super) struct Draft<'a> {
+    name: String,
+    providers: Vec<Given<'a>>,
+    symbols: Vec<Given<'a>>,
+    fields: Vec<Given<'a>>,
+    fields_are_named: bool,
+    currency: String,
+    names: Option<Names>,
+}
+
+/// The symbols of a run that names its own: where they were given, and the texts.
+pub(super) type Override = Option<(Origin, Vec<String>)>;
+
+struct Defaults {
+    providers: &'static str,
+    symbols: &'static str,
+    fields: &'static str,
+}
+
+const CRYPTO: Defaults =
+    Defaults { providers: "kraken,coinbase", symbols: "BTC/USD,ETH/USD,BAT/USD", fields: "last,high,low,vwap,volume" };
+const STOCKS: Defaults = Defaults {
+    providers: "yahoo",
+    symbols: "AMZN,NFLX,AAPL",
+    fields: "last,high,low,previous_close,change_percent,volume",
+};
+const OWN: Defaults = Defaults { providers: "", symbols: "", fields: "last" };
+
+/// Reads all feeds: crypto, stocks, then the config's own by name.
+///
+/// # Errors
+/// With the place of the first thing that is wrong.
+pub(super) fn drafts<'a>(sources: Sources<'a>) -> Result<Vec<Draft<'a>>, ConfigError> {
+    let mut drafts = vec![
+        draft("crypto", sources.file.section("crypto")?, sources, &CRYPTO)?,
+        draft("stocks", sources.file.section("stocks")?, sources, &STOCKS)?,
+    ];
+    for (name, section) in sources.file.section("feeds")?.sections()? {
+        let taken = matches!(name.as_str(), "crypto" | "stocks" | "metrics" | "all");
+        if taken || name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+            let problem = "a feed's name has letters, digits, _ and - only, and is not crypto, stocks, metrics or all";
+            return Err(ConfigError::invalid(section.origin(), problem));
+        }
+        drafts.push(draft(&name, section, sources, &OWN)?);
+    }
+    Ok(drafts)
+}
+
+fn draft<'a>(
+    name: &str,
+    section: Section<'a>,
+    sources: Sources<'a>,
+    defaults: &Defaults,
+) -> Result<Draft<'a>, ConfigError> {
+    let own = !matches!(name, "crypto" | "stocks");
+    let variable = |key: &str| format!("DATAMETRICS_{}_{key}", name.to_uppercase());
+    let list = |key: &'static str, default: &str| -> Result<(Vec<Given<'a>>, bool), ConfigError> {
+        let file = section.get(key);
+        let given = if own { file } else { sources.first(None, &variable(&key.to_uppercase()), file)? };
+        let named = given.is_some();
+        let given = given.unwrap_or_else(|| Given::typed(default, Origin::Default(format!("{name}.{key}"))));
+        Ok((given.list()?, named))
+    };
+    let (providers, _) = list("providers", defaults.providers)?;
+    let (symbols, _) = list("symbols", defaults.symbols)?;
+    let (fields, fields_are_named) = list("fields", defaults.fields)?;
+    let mut currency = String::new();
+    if name == "crypto" {
+        let given = sources.first(None, &variable("CURRENCY"), section.get("currency"))?;
+        currency = given.map_or(Ok("USD".to_owned()), |given| given.text().map(str::to_uppercase))?;
+    }
+    let names = section.get("names").map(|given| read_names(&given)).transpose()?;
+    section.finish()?;
+    Ok(Draft { name: name.to_owned(), providers, symbols, fields, fields_are_named, currency, names })
+}
+
+/// The feeds that run, and whether they are all there are.
+///
+/// # Errors
+/// When a feed is not known or has nothing to watch, or something of it is wrong.
+pub(super) fn running<'a>(
+    drafts: Vec<Draft<'a>>,
+    wanted: &Wanted,
+    options: &Options,
+    symbols: Override,
+    sources: Sources<'a>,
+    providers: &mut Providers<'_>,
+    names: &Names,
+) -> Result<Vec<Feed>, ConfigError> {
+    let mut chosen = choose(drafts, wanted)?;
+    if let Some((origin, texts)) = symbols {
+        let ([draft], Wanted::Named(_)) = (&mut chosen[..], wanted) else {
+            return Err(ConfigError::invalid(origin, "symbols can be given for one feed only"));
+        };
+        draft.symbols = texts.into_iter().map(|text| Given::typed(text, origin.clone())).collect();
+    }
+    let fields = sources.first(Some(("--fields", &options.fields)), "DATAMETRICS_FIELDS", None)?;
+    let asked = sources.first(Some(("--provider", &options.provider)), "DATAMETRICS_PROVIDER", None)?;
+    let mut feeds = Vec::with_capacity(chosen.len());
+    for mut draft in chosen {
+        if let Some(fields) = &fields {
+            (draft.fields, draft.fields_are_named) = (fields.list()?, true);
+        }
+        feeds.push(feed(draft, asked.as_ref(), providers, names)?);
+    }
+    check_names(&feeds)?;
+    Ok(feeds)
+}
+
+fn choose<'a>(drafts: Vec<Draft<'a>>, wanted: &Wanted) -> Result<Vec<Draft<'a>>, ConfigError> {
+    let Wanted::Named(names) = wanted else {
+        let chosen: Vec<_> = drafts.into_iter().filter(|draft| !draft.symbols.is_empty()).collect();
+        if chosen.is_empty() {
+            let origin = Origin::Default("crypto.symbols, stocks.symbols".to_owned());
+            return Err(ConfigError::invalid(origin, "no feed has symbols"));
+        }
+        return Ok(chosen);
+    };
+    let known: Vec<String> = drafts.iter().map(|draft| draft.name.clone()).collect();
+    let mut drafts: HashMap<String, Draft<'a>> = drafts.into_iter().map(|draft| (draft.name.clone(), draft)).collect();
+    let chosen = names.iter().map(|name| {
+        drafts.remove(name).ok_or_else(|| {
+            let near = did_you_mean(name, known.iter().map(String::as_str));
+            ConfigError::invalid(Origin::Flag("--feed"), format!("feed {name:?} is not known{near}"))
+        })
+    });
+    chosen.collect()
+}
+
+fn feed(
+    draft: Draft<'_>,
+    asked: Option<&Given<'_>>,
+    providers: &mut Providers<'_>,
+    names: &Names,
+) -> Result<Feed, ConfigError> {
+    let missing = |key: &str| ConfigError::invalid(Origin::Default(format!("{}.{key}", draft.name)), "is empty");
+    let symbols = read_symbols(&draft)?;
+    if symbols.is_empty() {
+        return Err(missing("symbols"));
+    }
+    let chosen = match asked {
+        Some(asked) => of_market(&draft, asked, providers)?,
+        None => draft.providers.iter().map(|given| providers.named(given)).collect::<Result<Vec<_>, _>>()?,
+    };
+    if chosen.is_empty() {
+        return Err(missing("providers"));
+    }
+    let definitions: Vec<&Definition> = chosen.iter().map(|at| &providers.definitions[*at]).collect();
+    let fields = read_fields(&draft, &definitions)?;
+    for definition in definitions {
+        if let Some((a, b)) = definition.confused(&symbols) {
+            let origin = draft.symbols.first().map_or(Origin::Flag("SYMBOL"), Given::origin);
+            let problem = format!("{a} and {b} are spelled the same for {}", definition.name);
+            return Err(ConfigError::invalid(origin, problem));
+        }
+    }
+    Ok(Feed {
+        name: draft.name,
+        symbols,
+        fields,
+        fields_are_named: draft.fields_are_named,
+        providers: chosen,
+        names: draft.names.unwrap_or_else(|| names.clone()),
+    })
+}
+
+/// Those of the providers asked for that are of the feed's market.
+fn of_market(draft: &Draft<'_>, asked: &Given<'_>, providers: &mut Providers<'_>) -> Result<Vec<usize>, ConfigError> {
+    let markets = match draft.name.as_str() {
+        "crypto" => vec![Market::Crypto],
+        "stocks" => vec![Market::Stocks],
+        _ => {
+            let own = draft.providers.iter().map(|given| providers.named(given)).collect::<Result<Vec<_>, _>>()?;
+            own.into_iter().map(|at| providers.definitions[at].market).collect()
+        }
+    };
+    let mut chosen = Vec::new();
+    for given in asked.list()? {
+        let at = providers.named(&given)?;
+        if markets.contains(&providers.definitions[at].market) {
+            chosen.push(at);
+        }
+    }
+    if chosen.is_empty() {
+        return Err(asked.bad(format!("none of these providers is of the market of feed {:?}", draft.name)));
+    }
+    Ok(chosen)
+}
+
+fn read_symbols(draft: &Draft<'_>) -> Result<Vec<Symbol>, ConfigError> {
+    let upper = matches!(draft.name.as_str(), "crypto" | "stocks");
+    let mut seen = HashSet::with_capacity(draft.symbols.len());
+    let mut symbols = Vec::with_capacity(draft.symbols.len());
+    for given in &draft.symbols {
+        let mut text = given.text()?.trim().to_owned();
+        if upper {
+            text.make_ascii_uppercase();
+        }
+        if !draft.currency.is_empty() && !text.is_empty() && !text.contains('/') {
+            text = format!("{text}/{}", draft.currency);
+        }
+        let symbol = Symbol::new(&text).map_err(|problem| given.bad(problem.to_string()))?;
+        if seen.insert(text) {
+            symbols.push(symbol);
+        }
+    }
+    Ok(symbols)
+}
+
+fn read_fields(draft: &Draft<'_>, definitions: &[&Definition]) -> Result<Vec<Field>, ConfigError> {
+    let mut fields: Vec<Field> = Vec::with_capacity(draft.fields.len());
+    for given in &draft.fields {
+        let name = given.text()?;
+        let field = Field::new(name).filter(|field| definitions.iter().any(|definition| definition.gives(field)));
+        let Some(field) = field else {
+            let own: Vec<Field> = definitions.iter().flat_map(|definition| definition.fields()).collect();
+            let who = definitions.iter().map(|definition| definition.name.as_str()).collect::<Vec<_>>().join(", ");
+            let near = did_you_mean(name, own.iter().map(Field::as_str).chain(FIELDS));
+            return Err(given.bad(format!("field {name:?} is given by none of {who}{near}")));
+        };
+        if !fields.contains(&field) {
+            fields.push(field);
+        }
+    }
+    if fields.is_empty() {
+        return Err(ConfigError::invalid(Origin::Default(format!("{}.fields", draft.name)), "is empty"));
+    }
+    Ok(fields)
+}
+
+/// Checks that no two points of a run can have one name.
+fn check_names(feeds: &[Feed]) -> Result<(), ConfigError> {
+    let mut owners: HashMap<String, (usize, &Symbol)> = HashMap::new();
+    for (at, feed) in feeds.iter().enumerate() {
+        let bad = |problem| Err(ConfigError::invalid(Origin::Default(format!("{}.names", feed.name)), problem));
+        if feed.fields.len() > 1 && !feed.names.has_field() {
+            return bad("has no {field}, but more than one field is watched".to_owned());
+        }
+        for symbol in &feed.symbols {
+            let mut name = String::with_capacity(32);
+            feed.names.push(&mut name, &feed.name, symbol, None);
+            if let Some(&(other, first)) = owners.get(&name) {
+                let overlap = feed.fields.iter().any(|field| feeds[other].fields.contains(field));
+                if other == at || overlap {
+                    return bad(format!("{first} and {symbol} would be pushed under one name"));
+                }
+            }
+            owners.insert(name, (at, symbol));
+        }
+    }
+    Ok(())
+}

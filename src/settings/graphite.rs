@@ -1,0 +1,163 @@
+//! The settings of `[graphite]`: where points go, and what is common to all of them.
+
+use super::sources::{Sources, checked, read_secret};
+use crate::cli::Options;
+use crate::given::{ConfigError, Given, Origin, Section};
+use crate::graphite::{Destination, suggested};
+use crate::point::{Names, check_own_characters};
+use crate::url::{Credentials, Url};
+use std::path::Path;
+
+/// Where points go, and what is common to all of them.
+#[derive(Debug)]
+pub struct Graphite {
+    /// Where they go; nowhere is enough for a dry run.
+    pub destination: Option<Destination>,
+    /// What every name begins with, its dot included; or nothing.
+    pub prefix: String,
+    /// Seconds between two runs.
+    pub interval: u32,
+    /// The names of feeds that have none of their own.
+    pub names: Names,
+    /// `key=value` of every point, sorted.
+    pub tags: Vec<String>,
+}
+
+impl Graphite {
+    /// Reads the section; `warnings` takes what is wrong without being an error.
+    ///
+    /// # Errors
+    /// With the place of the first thing that is wrong.
+    pub fn read(options: &Options, sources: Sources<'_>, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
+        let section = sources.file.section("graphite")?;
+        let url = sources.first(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", section.get("url"))?;
+        let credentials = credentials(&section, sources, warnings)?;
+        let allowed = section.get("allow_plaintext_credentials").map_or(Ok(false), |given| given.boolean())?;
+        let destination = url.map(|given| destination(&given, credentials, allowed)).transpose()?;
+        let prefix = sources.first(Some(("--prefix", &options.prefix)), "DATAMETRICS_PREFIX", section.get("prefix"))?;
+        let interval =
+            sources.first(Some(("--interval", &options.interval)), "DATAMETRICS_INTERVAL", section.get("interval"))?;
+        let interval = interval.map_or(Ok(60), |given| given.integer(1, 86_400))?;
+        let graphite = Self {
+            destination,
+            prefix: prefix.map_or(Ok(String::new()), |given| read_prefix(&given))?,
+            interval: u32::try_from(interval).unwrap_or(u32::MAX),
+            names: section.get("names").map_or(Ok(Names::default()), |given| read_names(&given))?,
+            tags: tags(&section)?,
+        };
+        section.finish()?;
+        Ok(graphite)
+    }
+}
+
+/// Reads a template of names.
+///
+/// # Errors
+/// With its place, when it is none.
+pub(super) fn read_names(given: &Given<'_>) -> Result<Names, ConfigError> {
+    Names::parse(given.text()?).map_err(|problem| given.bad(problem))
+}
+
+fn read_prefix(given: &Given<'_>) -> Result<String, ConfigError> {
+    let text = given.text()?;
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    check_own_characters(text).map_err(|problem| given.bad(problem))?;
+    Ok(format!("{text}."))
+}
+
+fn credentials(
+    section: &Section<'_>,
+    sources: Sources<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Credentials>, ConfigError> {
+    let user = sources.first(None, "GRAPHITE_USER", section.get("user"))?;
+    let (own, file) = (section.get("password"), section.get("password_file"));
+    let password = match (sources.secret("GRAPHITE_PASSWORD")?, file, own) {
+        (Some(password), ..) => Some(password),
+        (None, Some(_), Some(own)) => return Err(own.bad("is set, and password_file too: remove one")),
+        (None, Some(file), None) => Some(read_secret(Path::new(file.text()?))?),
+        (None, None, Some(own)) => {
+            warnings.extend(readable_by_all(&own.origin()));
+            Some(checked(own.text()?, own.origin())?)
+        }
+        (None, None, None) => None,
+    };
+    match (user, password) {
+        (Some(user), Some(password)) => Ok(Some(Credentials { user: user.text()?.to_owned(), password })),
+        (Some(user), None) => Err(user.bad("is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE")),
+        (None, Some(_)) => {
+            let origin = Origin::Default("GRAPHITE_USER".to_owned());
+            Err(ConfigError::invalid(origin, "is not set, but there is a password"))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// A warning where a config that holds a password can be read by everybody.
+fn readable_by_all(origin: &Origin) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let Origin::Line { file, .. } = origin else { return None };
+    let mode = std::fs::metadata(file).ok()?.permissions().mode();
+    let said = format!("{file} holds a password and others can read it: chmod 600 {file}, or use password_file");
+    (mode & 0o077 != 0).then_some(said)
+}
+
+fn destination(given: &Given<'_>, credentials: Option<Credentials>, allowed: bool) -> Result<Destination, ConfigError> {
+    let url = Url::parse(given.text()?).map_err(|problem| given.bad(problem))?;
+    let carbon = |port: u16| {
+        if !url.path.is_empty() {
+            return Err(given.bad("has a path, but Carbon has none: tcp://host:2003 or pickle://host:2004"));
+        }
+        Ok((url.host.clone(), url.port.unwrap_or(port)))
+    };
+    match url.scheme.as_str() {
+        "tcp" => carbon(2003).map(|(host, port)| Destination::Plaintext { host, port }),
+        "pickle" => carbon(2004).map(|(host, port)| Destination::Pickle { host, port }),
+        "https" | "http" => ingest(given, url, credentials, allowed),
+        scheme => Err(given.bad(format!("scheme {scheme:?} is not known: https, http, tcp and pickle are"))),
+    }
+}
+
+fn ingest(
+    given: &Given<'_>,
+    mut url: Url,
+    credentials: Option<Credentials>,
+    allowed: bool,
+) -> Result<Destination, ConfigError> {
+    if !url.path.trim_end_matches('/').ends_with("/metrics") {
+        return Err(given.bad(format!("must end in /metrics: try {}", suggested(&url))));
+    }
+    let credentials = credentials.or_else(|| url.credentials.take());
+    url.credentials = None;
+    if credentials.is_none() && url.host.ends_with(".grafana.net") {
+        let problem = "needs a user and a password: set GRAPHITE_USER (the number of the Graphite instance) and \
+                       GRAPHITE_PASSWORD (a token with metrics:write)";
+        return Err(given.bad(problem));
+    }
+    if credentials.is_some() && url.is_open() && !allowed {
+        let problem = "would send the password in the clear: use https, or set allow_plaintext_credentials = true in \
+                       [graphite]";
+        return Err(given.bad(problem));
+    }
+    Ok(Destination::Ingest { url, credentials })
+}
+
+fn tags(section: &Section<'_>) -> Result<Vec<String>, ConfigError> {
+    let tag = |(key, given): (String, Given<'_>)| {
+        let value = given.text()?;
+        let breaks = |c: char| c.is_whitespace() || c.is_control();
+        if key.is_empty() || key.contains(|c| matches!(c, ';' | '!' | '^' | '=') || breaks(c)) {
+            return Err(given.bad("a tag's name must not be empty or hold ; ! ^ = or white space"));
+        }
+        if matches!(key.as_str(), "name" | "__name__") {
+            return Err(given.bad("is taken: Graphite keeps the metric's name under it"));
+        }
+        if value.is_empty() || value.starts_with('~') || value.contains(|c| c == ';' || breaks(c)) {
+            return Err(given.bad("a tag's value must not be empty, begin with ~, or hold ; or white space"));
+        }
+        Ok(format!("{key}={value}"))
+    };
+    section.section("tags")?.entries().into_iter().map(tag).collect()
+}

@@ -1,0 +1,148 @@
+//! The canonical spelling of what is watched, and what follows from it.
+
+use std::fmt;
+
+/// A symbol in its canonical spelling: `BTC/USD` (base and quote), `AAPL`, `BRK.B`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Symbol {
+    text: Box<str>,
+    slash: Option<usize>,
+}
+
+/// Why a text is no symbol.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SymbolError {
+    /// Nothing, or nothing but white space.
+    #[error("a symbol is empty")]
+    Empty,
+    /// More than [`Symbol::MAX_LEN`] bytes.
+    #[error("a symbol is longer than {} bytes", Symbol::MAX_LEN)]
+    TooLong,
+    /// Control characters and white space could reach a terminal or a metric line.
+    #[error("symbol {0:?} holds white space or a control character")]
+    BadCharacter(String),
+    /// `/USD`, `BTC/` or `A/B/C`.
+    #[error("symbol {0:?} is not BASE/QUOTE")]
+    NotAPair(String),
+}
+
+impl Symbol {
+    /// Longest spelling accepted, in bytes: a node of a metric name must stay well below the
+    /// 255 bytes of a file name, as Graphite makes a file of it.
+    pub const MAX_LEN: usize = 100;
+
+    /// Reads a symbol as it stands, white space at the ends cut.
+    ///
+    /// # Errors
+    /// [`SymbolError`] says what is wrong with it.
+    pub fn new(text: &str) -> Result<Self, SymbolError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(SymbolError::Empty);
+        }
+        if text.len() > Self::MAX_LEN {
+            return Err(SymbolError::TooLong);
+        }
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(SymbolError::BadCharacter(text.to_owned()));
+        }
+        let slash = text.find('/');
+        if let Some(at) = slash {
+            let quote = &text[at + 1..];
+            if at == 0 || quote.is_empty() || quote.contains('/') {
+                return Err(SymbolError::NotAPair(text.to_owned()));
+            }
+        }
+        Ok(Self { text: text.into(), slash })
+    }
+
+    /// The canonical spelling.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// `BTC` of `BTC/USD`; all of `AAPL`.
+    pub fn base(&self) -> &str {
+        &self.text[..self.slash.unwrap_or(self.text.len())]
+    }
+
+    /// `USD` of `BTC/USD`; nothing of `AAPL`.
+    pub fn quote(&self) -> Option<&str> {
+        self.slash.map(|at| &self.text[at + 1..])
+    }
+
+    /// Appends the symbol as one node of a metric name, see [`push_node`].
+    pub fn push_node(&self, name: &mut String) {
+        push_node(name, &self.text);
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Appends `text` as one node of a metric name: `/` and `.` become `-`, any other character
+/// outside `[A-Za-z0-9_-]` becomes `_`. That is the set every Graphite stores, finds and renders
+/// (graphite-web cannot render names with quotes, braces or non-ASCII letters).
+pub fn push_node(name: &mut String, text: &str) {
+    for c in text.chars() {
+        name.push(match c {
+            'A'..='Z' | 'a'..='z' | '0'..='9' | '_' | '-' => c,
+            '/' | '.' => '-',
+            _ => '_',
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(text: &str) -> String {
+        let mut name = String::new();
+        Symbol::new(text).unwrap().push_node(&mut name);
+        name
+    }
+
+    #[test]
+    fn a_pair_has_a_base_and_a_quote() {
+        let symbol = Symbol::new(" BTC/USD ").unwrap();
+        assert_eq!((symbol.base(), symbol.quote()), ("BTC", Some("USD")));
+        let symbol = Symbol::new("BRK.B").unwrap();
+        assert_eq!((symbol.base(), symbol.quote()), ("BRK.B", None));
+    }
+
+    #[test]
+    fn what_is_no_symbol_is_refused() {
+        let bad = |text: &str| Symbol::new(text).unwrap_err();
+        assert_eq!(bad("  "), SymbolError::Empty);
+        assert_eq!(bad("A\nB"), SymbolError::BadCharacter("A\nB".into()));
+        assert_eq!(bad("A\u{1b}[2J"), SymbolError::BadCharacter("A\u{1b}[2J".into()));
+        assert_eq!(bad("BTC/"), SymbolError::NotAPair("BTC/".into()));
+        assert_eq!(bad("A/B/C"), SymbolError::NotAPair("A/B/C".into()));
+        assert_eq!(bad(&"A".repeat(101)), SymbolError::TooLong);
+    }
+
+    #[test]
+    fn a_node_has_safe_characters_only() {
+        assert_eq!(node("BTC/USD"), "BTC-USD");
+        assert_eq!(node("BRK.B"), "BRK-B");
+        assert_eq!(node("^GSPC"), "_GSPC");
+        assert_eq!(node("a;b=ü"), "a_b__");
+    }
+
+    #[test]
+    fn any_symbol_makes_a_safe_node() {
+        arbtest::arbtest(|u| {
+            if let Ok(symbol) = Symbol::new(u.arbitrary()?) {
+                let mut name = String::new();
+                symbol.push_node(&mut name);
+                assert!(!name.is_empty());
+                assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'));
+            }
+            Ok(())
+        });
+    }
+}
