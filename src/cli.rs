@@ -11,7 +11,10 @@ use clap::{ArgAction, Args, Parser, Subcommand};
     about = "Fetches prices and other metrics from the internet and pushes them to Graphite, once.",
     after_help = "`datametrics all --dry-run` works with nothing set up. --help tells more: variables, defaults, exit codes, files.",
     after_long_help = concat!(include_str!("help.txt")),
+    override_usage = "datametrics [OPTIONS] <all | crypto [SYMBOL]... | stocks [SYMBOL]...>\n       \
+                      datametrics [OPTIONS] --crypto --stocks --feed NAME",
     subcommand_negates_reqs = true,
+    arg_required_else_help = true,
     max_term_width = 100
 )]
 pub struct Cli {
@@ -32,13 +35,13 @@ pub enum Command {
     /// Fetch and push crypto prices
     Crypto {
         /// Instead of the configured symbols, e.g. BTC/USD ETH; `-` reads them from standard input
-        #[arg(value_name = "SYMBOL")]
+        #[arg(id = "SYMBOL", value_name = "SYMBOL")]
         symbols: Vec<String>,
     },
     /// Fetch and push stock prices
     Stocks {
         /// Instead of the configured symbols, e.g. AAPL BRK.B; `-` reads them from standard input
-        #[arg(value_name = "SYMBOL")]
+        #[arg(id = "SYMBOL", value_name = "SYMBOL")]
         symbols: Vec<String>,
     },
     /// Fetch and push every feed that has symbols, the config's own too
@@ -206,5 +209,12 @@ mod tests {
         assert!(Cli::try_parse_from(["datametrics"]).is_err());
         assert!(Cli::try_parse_from(["datametrics", "--dry-run"]).is_err());
         assert!(parse("datametrics --crypto stocks").is_mixed());
+    }
+
+    #[test]
+    fn symbols_are_arguments_or_an_option() {
+        let cli = parse("datametrics crypto BTC ETH --symbols X");
+        assert_eq!((cli.symbols().len(), cli.options.symbols.as_deref()), (2, Some("X")));
+        assert_eq!(parse("datametrics crypto BTC").options.symbols, None);
     }
 }

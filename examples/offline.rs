@@ -1,0 +1,91 @@
+//! The whole job on one machine with no network: a server on loopback answers as Kraken and Yahoo
+//! do, another takes points as Graphite does, and the library runs between them.
+//!
+//! `cargo run --release --example offline`
+
+use clap::Parser;
+use datametrics::cli::Cli;
+use datametrics::http::Http;
+use datametrics::retry::Random;
+use datametrics::{Outcome, Settings};
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+
+/// Recorded answers: a request line, a head, a blank line, and the body.
+const KRAKEN: &str = include_str!("../tests/providers/kraken/several/1.http");
+const YAHOO: &str = include_str!("../tests/providers/yahoo/several/1.http");
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let (sender, pushed) = mpsc::channel();
+    let providers = serve(|path, _| answer(if path.starts_with("/0/public/Ticker") { KRAKEN } else { YAHOO }))?;
+    let graphite = serve(move |_, body| {
+        let count = body.matches("\"name\":").count();
+        sender.send(body).map(|()| format!("{{\"published\":{count}}}")).unwrap_or_default()
+    })?;
+
+    let variables = [
+        ("DATAMETRICS_KRAKEN_BASE_URL", format!("http://{providers}")),
+        ("DATAMETRICS_YAHOO_BASE_URL", format!("http://{providers}")),
+        ("DATAMETRICS_CRYPTO_SYMBOLS", "BTC/USD,ETH/USD,BAT/USD,DOGE/USD".to_owned()),
+        ("DATAMETRICS_STOCKS_SYMBOLS", "AAPL,MSFT,BRK.B".to_owned()),
+        ("GRAPHITE_URL", format!("http://{graphite}/graphite/metrics")),
+        ("GRAPHITE_USER", "123456".to_owned()),
+        ("GRAPHITE_PASSWORD", "a-token".to_owned()),
+    ];
+    let env = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+    let cli = Cli::parse_from(["datametrics", "all"]);
+    let settings = Settings::read(&cli, &env, std::io::empty())?;
+    let outcome =
+        datametrics::run(&settings, &Http::new(&settings.network), &Random::seeded(1), &mut std::io::stdout());
+
+    for body in pushed.try_iter() {
+        println!("{}", body.replace("},{", "},\n {"));
+    }
+    println!("outcome: {outcome:?}");
+    Ok(if outcome == Outcome::Success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The body of a recorded answer.
+fn answer(recorded: &str) -> String {
+    recorded.split_once("\n\n").map_or(String::new(), |(_, body)| body.to_owned())
+}
+
+/// Serves on a free port of loopback until the process ends: path and body in, JSON out.
+fn serve(reply: impl FnMut(&str, String) -> String + Send + 'static) -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        let mut reply = reply;
+        for stream in listener.incoming().flatten() {
+            // A client that goes away is its own business.
+            let _ = exchange(&stream, &mut reply);
+        }
+    });
+    Ok(address)
+}
+
+fn exchange(mut stream: &TcpStream, reply: &mut impl FnMut(&str, String) -> String) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let (mut request, mut length) = (String::new(), 0);
+    reader.read_line(&mut request)?;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':') {
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+        }
+    }
+    let mut body = String::new();
+    reader.take(length).read_to_string(&mut body)?;
+    let json = reply(request.split(' ').nth(1).unwrap_or_default(), body);
+    write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{json}", json.len())
+}
