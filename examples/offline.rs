@@ -7,6 +7,7 @@ use clap::Parser;
 use datametrics::cli::Cli;
 use datametrics::http::Http;
 use datametrics::retry::Random;
+use datametrics::world::{World, unix_time};
 use datametrics::{Outcome, Settings};
 use std::error::Error;
 use std::ffi::OsString;
@@ -40,8 +41,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let env = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
     let cli = Cli::parse_from(["datametrics", "all"]);
     let settings = Settings::read(&cli, &env, std::io::empty())?;
-    let outcome =
-        datametrics::run(&settings, &Http::new(&settings.network), &Random::seeded(1), &mut std::io::stdout());
+    let http = Http::new(&settings.network);
+    let world = World { transport: &http, clock: &unix_time, random: &Random::seeded(1) };
+    let outcome = datametrics::run(&settings, world, &mut std::io::stdout());
 
     for body in pushed.try_iter() {
         println!("{}", body.replace("},{", "},\n {"));
@@ -78,10 +80,10 @@ fn exchange(mut stream: &TcpStream, reply: &mut impl FnMut(&str, String) -> Stri
         if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
             break;
         }
-        if let Some((name, value)) = line.split_once(':') {
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().unwrap_or(0);
-            }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap_or(0);
         }
     }
     let mut body = String::new();

@@ -104,6 +104,11 @@ pub struct Options {
     /// Variable DATAMETRICS_INTERVAL; graphite.interval in the config. Default: 60.
     #[arg(long, global = true, value_name = "SECS")]
     pub interval: Option<String>,
+    /// Fetch stocks only while the New York exchange is open: any, regular or extended
+    ///
+    /// Variable DATAMETRICS_MARKET_HOURS; market_hours of a feed in the config. Default: any.
+    #[arg(long, global = true, value_name = "HOURS")]
+    pub market_hours: Option<String>,
     /// Give the whole run this many seconds
     ///
     /// Variable DATAMETRICS_TIMEOUT. Default: 30.

@@ -2,13 +2,13 @@
 //! cannot give the next is asked for.
 
 use crate::deadline::Deadline;
-use crate::http::Transport;
 use crate::pace::Lane;
 use crate::provider::{Ask, Definition, Plan, Refusal, Reply};
 use crate::quote::{Quote, Values, fill};
-use crate::report::{Failure, FeedReport, ProviderReport};
-use crate::retry::{Patience, Random, Tally, send};
+use crate::report::{Failure, FeedReport, ProviderReport, Rest};
+use crate::retry::{Patience, Tally, send};
 use crate::settings::{Feed, Settings};
+use crate::world::World;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::thread;
@@ -20,12 +20,10 @@ const MAX_SPLITS: u32 = 16;
 pub struct Collector<'a> {
     /// What a run goes by.
     pub settings: &'a Settings,
-    /// What asks.
-    pub transport: &'a dyn Transport,
-    /// The time now, in Unix seconds.
-    pub clock: &'a (dyn Fn() -> f64 + Sync),
-    /// What spreads retries.
-    pub random: &'a Random,
+    /// Network, clock and chance.
+    pub world: World<'a>,
+    /// When the run started, in Unix seconds.
+    pub started: i64,
     /// When fetching must be over.
     pub deadline: Deadline,
 }
@@ -43,6 +41,7 @@ impl<'a> Collector<'a> {
             feed,
             rows: vec![None; feed.symbols.len()],
             providers: Vec::new(),
+            rest: None,
             defect: true,
         })
     }
@@ -50,6 +49,9 @@ impl<'a> Collector<'a> {
     fn ask_in_turn(&self, feed: &'a Feed, lanes: &[Lane]) -> FeedReport<'a> {
         let mut rows: Vec<Option<Values>> = vec![None; feed.symbols.len()];
         let mut providers = Vec::new();
+        if let Some(rest) = self.rest(feed) {
+            return FeedReport { feed, rows, providers, rest: Some(rest), defect: false };
+        }
         for &at in &feed.providers {
             let definition = &self.settings.definitions[at];
             let gives: Vec<bool> = feed.fields.iter().map(|field| definition.gives(field)).collect();
@@ -69,7 +71,13 @@ impl<'a> Collector<'a> {
                 Asking { collector: self, plan: &plan, lane: &lanes[at], closed: Mutex::default() }.all(&open);
             providers.push(take(answers, definition, &plan, &open, &mut rows));
         }
-        FeedReport { feed, rows, providers, defect: false }
+        FeedReport { feed, rows, providers, rest: None, defect: false }
+    }
+
+    /// Why the feed is not due, if it is not.
+    fn rest(&self, feed: &Feed) -> Option<Rest> {
+        let now = jiff::Timestamp::from_second(self.started).unwrap_or_default();
+        (!feed.market_hours.is_open(now, &feed.closed)).then_some(Rest::Closed)
     }
 }
 
@@ -87,12 +95,11 @@ fn take<'a>(
     }
     let mut missing = Vec::new();
     for &symbol in asked {
-        match whole[symbol].take() {
-            Some(values) => merge(&mut rows[symbol], plan.complete(values)),
-            None => {
-                let words = answers.words.iter().find(|(at, _)| *at == symbol).map(|(_, words)| words.clone());
-                missing.push((symbol, words));
-            }
+        if let Some(values) = whole[symbol].take() {
+            merge(&mut rows[symbol], plan.complete(values));
+        } else {
+            let words = answers.words.iter().find(|(at, _)| *at == symbol).map(|(_, words)| words.clone());
+            missing.push((symbol, words));
         }
     }
     let mut failures: Vec<(Failure, Vec<usize>)> = Vec::new();
@@ -224,10 +231,10 @@ impl<'a> Asking<'a> {
 
     fn ask(&self, ask: &Ask<'_>, tally: &mut Tally) -> Answer {
         let answer = self.ask_unless_closed(ask, tally);
-        if let Answer::Failed(failure) = &answer {
-            if failure.is_general() {
-                lock(&self.closed).get_or_insert_with(|| failure.clone());
-            }
+        if let Answer::Failed(failure) = &answer
+            && failure.is_general()
+        {
+            lock(&self.closed).get_or_insert_with(|| failure.clone());
         }
         answer
     }
@@ -240,10 +247,13 @@ impl<'a> Asking<'a> {
         if !self.lane.has_time(collector.deadline) {
             return Answer::Failed(Failure::NoTime);
         }
-        let patience =
-            Patience { retries: collector.settings.retries, deadline: collector.deadline, random: collector.random };
+        let patience = Patience {
+            retries: collector.settings.retries,
+            deadline: collector.deadline,
+            random: collector.world.random,
+        };
         let enter = || self.lane.enter(collector.deadline);
-        let response = match send(collector.transport, &ask.request, patience, tally, enter) {
+        let response = match send(collector.world.transport, &ask.request, patience, tally, enter) {
             Ok(response) => response,
             Err(error) => return Answer::Failed(Failure::Transport(error)),
         };
@@ -256,7 +266,7 @@ impl<'a> Asking<'a> {
             }
             return Answer::Failed(Failure::Status { status, text, redirect: response.redirect });
         }
-        match self.plan.read(ask, &response.body, (collector.clock)()) {
+        match self.plan.read(ask, &response.body, (collector.world.clock)().as_secs_f64()) {
             Ok(reply) => Answer::Read(reply),
             Err(Refusal::Said(text)) if bad_symbol.matches(status, &text) => Answer::BadSymbol(text),
             Err(refusal) => Answer::Failed(Failure::Refusal(refusal)),

@@ -67,11 +67,10 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => f.write_str(name),
-            Self::Variable(name) => f.write_str(name),
+            Self::Variable(name) | Self::Default(name) => f.write_str(name),
             Self::Line { file, line, key } if key.is_empty() => write!(f, "{file}:{line}"),
             Self::Line { file, line, key } => write!(f, "{file}:{line}: {key}"),
             Self::File(path) => path.display().fmt(f),
-            Self::Default(name) => f.write_str(name),
         }
     }
 }

@@ -18,7 +18,7 @@ pub fn push(batch: &mut Batch, settings: &Settings, feeds: &[FeedReport<'_>], st
         health.count(&[name, "retries"], tally.retries.into());
     }
     for report in feeds {
-        health.count(&["feed", &report.feed.name, "expected"], report.rows.len() as u64);
+        health.count(&["feed", &report.feed.name, "expected"], report.expected() as u64);
         health.count(&["feed", &report.feed.name, "fetched"], report.fetched() as u64);
     }
     health.seconds(&["duration"], took);

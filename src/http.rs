@@ -131,15 +131,12 @@ impl Http {
         }
         let proxy = self.proxies.of(&request.server).map(|proxy| ureq::Proxy::new(proxy.expose())).transpose()?;
         let body = request.body.as_deref();
-        let response = match body {
-            Some(body) => {
-                let request = self.agent.configure_request(builder.body(body)?);
-                self.agent.run(request.timeout_global(Some(limit)).proxy(proxy).build())?
-            }
-            None => {
-                let request = self.agent.configure_request(builder.body(())?);
-                self.agent.run(request.timeout_global(Some(limit)).proxy(proxy).build())?
-            }
+        let response = if let Some(body) = body {
+            let request = self.agent.configure_request(builder.body(body)?);
+            self.agent.run(request.timeout_global(Some(limit)).proxy(proxy).build())?
+        } else {
+            let request = self.agent.configure_request(builder.body(())?);
+            self.agent.run(request.timeout_global(Some(limit)).proxy(proxy).build())?
         };
         Reply::read(response, request.max_body)
     }

@@ -14,6 +14,7 @@ pub mod given;
 pub mod graphite;
 pub mod health;
 pub mod http;
+pub mod market_hours;
 pub mod number;
 pub mod outcome;
 mod pace;
@@ -28,6 +29,7 @@ pub mod secret;
 pub mod settings;
 pub mod symbol;
 pub mod url;
+pub mod world;
 
 pub use outcome::Outcome;
 pub use settings::Settings;
@@ -35,26 +37,26 @@ pub use settings::Settings;
 use collect::Collector;
 use deadline::Deadline;
 use graphite::{Push, PushError};
-use http::Transport;
 use point::Batch;
 use report::{FeedReport, tallies};
-use retry::{Patience, Random};
+use retry::Patience;
 use std::io::{self, Write};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+use world::World;
 
 /// The time kept back for the push: a third of the run's, this at most.
 const PUSH_TIME: Duration = Duration::from_secs(10);
 
 /// Fetches everything, builds one batch, pushes it once, and says what it came to. What a person
 /// must know goes to the log; a dry run's data to `out`.
-pub fn run(settings: &Settings, transport: &dyn Transport, random: &Random, out: &mut dyn Write) -> Outcome {
+pub fn run(settings: &Settings, world: World<'_>, out: &mut dyn Write) -> Outcome {
     let begun = Instant::now();
-    let started = unix_time() as i64;
+    let started = i64::try_from((world.clock)().as_secs()).unwrap_or(i64::MAX);
     let deadline = Deadline::after(settings.timeout);
     settings.warnings.iter().for_each(|warning| log::warn!("{warning}"));
 
     let fetching = deadline.before(PUSH_TIME.min(settings.timeout / 3));
-    let feeds = Collector { settings, transport, clock: &unix_time, random, deadline: fetching }.run();
+    let feeds = Collector { settings, world, started, deadline: fetching }.run();
     let outcome = tell(&feeds);
     let batch = batch(settings, &feeds, started, begun);
     if settings.dry_run {
@@ -62,20 +64,21 @@ pub fn run(settings: &Settings, transport: &dyn Transport, random: &Random, out:
         return outcome.max(print(out, &text));
     }
     let Some(destination) = &settings.graphite.destination else { return Outcome::Misconfigured };
-    let patience = Patience { retries: settings.retries, deadline, random };
-    let push = graphite::push(destination, &batch, transport, patience);
+    let patience = Patience { retries: settings.retries, deadline, random: world.random };
+    let push = graphite::push(destination, &batch, world.transport, patience);
     summarize(settings, &feeds, &push, begun.elapsed());
     outcome.max(tell_push(&push, &batch))
 }
 
 /// Says what is missing, and what that makes of the run.
 fn tell(feeds: &[FeedReport<'_>]) -> Outcome {
-    for line in feeds.iter().flat_map(|feed| feed.problems(&|_| false)) {
-        log::error!("{line}");
+    for feed in feeds {
+        feed.problems(&|_| false).iter().for_each(|line| log::error!("{line}"));
+        feed.rest.iter().for_each(|rest| log::info!("{}: not due: {rest}", feed.feed.name));
     }
     if feeds.iter().any(|feed| feed.defect) {
         Outcome::Defect
-    } else if feeds.iter().all(|feed| feed.fetched() == 0) {
+    } else if feeds.iter().any(|feed| feed.expected() > 0) && feeds.iter().all(|feed| feed.fetched() == 0) {
         Outcome::NothingFetched
     } else if feeds.iter().all(FeedReport::is_whole) {
         Outcome::Success
@@ -143,8 +146,4 @@ fn print(out: &mut dyn Write, text: &str) -> Outcome {
         }
         _ => Outcome::Success,
     }
-}
-
-fn unix_time() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }

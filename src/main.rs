@@ -6,6 +6,7 @@ use datametrics::cli::Cli;
 use datametrics::given::{ConfigError, Origin};
 use datametrics::http::Http;
 use datametrics::retry::Random;
+use datametrics::world::{World, unix_time};
 use datametrics::{Outcome, Settings};
 use std::hash::{BuildHasher, RandomState};
 use std::process::ExitCode;
@@ -35,5 +36,7 @@ fn run(cli: &Cli) -> Outcome {
         }
     };
     let random = Random::seeded(RandomState::new().hash_one(()));
-    datametrics::run(&settings, &Http::new(&settings.network), &random, &mut std::io::stdout())
+    let http = Http::new(&settings.network);
+    let world = World { transport: &http, clock: &unix_time, random: &random };
+    datametrics::run(&settings, world, &mut std::io::stdout())
 }

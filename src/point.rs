@@ -203,7 +203,7 @@ mod tests {
         let mut batch = Batch::new(60, vec![]);
         let number = |text| Number::parse(text).unwrap();
         batch.push(|out| out.push_str("a.b"), number("1"), 5);
-        batch.push(|out| out.push_str("c"), number("0E-7"), 6);
+        batch.push(|out| out.push('c'), number("0E-7"), 6);
         let points: Vec<_> = batch.iter().collect();
         assert_eq!(points[0], Point { name: "a.b", value: number("1"), time: 5 });
         assert_eq!(points[1], Point { name: "c", value: number("0E-7"), time: 6 });

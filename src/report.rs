@@ -16,8 +16,33 @@ pub struct FeedReport<'a> {
     pub rows: Vec<Option<Values>>,
     /// One for each provider asked, in that order.
     pub providers: Vec<ProviderReport<'a>>,
+    /// Why nobody was asked.
+    pub rest: Option<Rest>,
     /// Whether the program itself failed.
     pub defect: bool,
+}
+
+/// Why a feed is not due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// The exchange is closed.
+    Closed,
+    /// Its provider is not to be asked again before that many seconds.
+    Interval {
+        /// The provider.
+        provider: String,
+        /// Seconds.
+        left: u64,
+    },
+}
+
+impl fmt::Display for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the market is closed"),
+            Self::Interval { provider, left } => write!(f, "{provider} is not to be asked for another {left} s"),
+        }
+    }
 }
 
 /// What one provider was asked for one feed, and what is wrong with its answers.
@@ -101,14 +126,19 @@ impl fmt::Display for Failure {
 }
 
 impl<'a> FeedReport<'a> {
+    /// How many symbols are due.
+    pub fn expected(&self) -> usize {
+        if self.rest.is_some() { 0 } else { self.rows.len() }
+    }
+
     /// How many symbols have a value.
     pub fn fetched(&self) -> usize {
         self.rows.iter().flatten().count()
     }
 
-    /// The symbols without any value.
+    /// The symbols that are due and have no value.
     pub fn missing(&self) -> impl Iterator<Item = usize> {
-        (0..self.rows.len()).filter(|at| self.rows[*at].is_none())
+        (0..self.expected()).filter(|at| self.rows[*at].is_none())
     }
 
     /// Whether all that was asked for is there and no provider failed.
@@ -168,7 +198,7 @@ impl<'a> FeedReport<'a> {
             }
             let mut reason = self.providers.iter().filter_map(said).collect::<Vec<_>>().join(", ");
             if reason.is_empty() {
-                reason = "no provider can be asked for it".to_owned();
+                reason.push_str("no provider can be asked for it");
             }
             match reasons.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, symbols)) => symbols.push(symbol),

@@ -7,6 +7,7 @@ pub use push::{Push, PushError, push};
 
 use crate::point::Batch;
 use crate::url::{Credentials, Url};
+use std::fmt::Write;
 
 /// A Graphite.
 #[derive(Clone, Debug)]
@@ -44,7 +45,11 @@ pub fn print(destination: Option<&Destination>, batch: &Batch) -> String {
     match destination {
         None | Some(Destination::Ingest { .. }) => ingest::print(batch),
         Some(Destination::Plaintext { .. } | Destination::Pickle { .. }) => {
-            batch.iter().map(|point| format!("{} {} {}\n", point.name, point.value, point.time)).collect()
+            let mut lines = String::new();
+            for point in batch.iter() {
+                let _ = writeln!(lines, "{} {} {}", point.name, point.value, point.time);
+            }
+            lines
         }
     }
 }

@@ -100,7 +100,7 @@ impl Ingest<'_> {
     /// points are alone.
     fn push(&self) -> Push {
         let mut push = Push::default();
-        let mut open = vec![0..self.batch.len()];
+        let mut open: Vec<Range<usize>> = std::iter::once(0..self.batch.len()).collect();
         let mut suspects: Vec<(usize, String)> = Vec::new();
         let (mut splits, mut stuck) = (0, 0);
         let patient = usize::try_from(self.batch.len().max(1).ilog2()).unwrap_or(0) + 3;

@@ -170,11 +170,11 @@ impl Definition {
     ///
     /// # Errors
     /// With the place of the first thing that is wrong.
-    pub fn read(name: &str, section: Section<'_>) -> Result<Self, ConfigError> {
+    pub fn read(name: &str, section: &Section<'_>) -> Result<Self, ConfigError> {
         let text = |key| section.get(key).map_or(Ok(String::new()), |given| given.text().map(str::to_owned));
-        let seconds = |key| whole(&section, key, 0, 31_536_000, 0);
-        let market = market(&section)?;
-        let base = section.get("base_url").ok_or_else(|| missing(&section, "base_url"))?;
+        let seconds = |key| whole(section, key, 0, 31_536_000, 0);
+        let market = market(section)?;
+        let base = section.get("base_url").ok_or_else(|| missing(section, "base_url"))?;
         let definition = Self {
             name: name.to_owned(),
             market,
@@ -185,14 +185,14 @@ impl Definition {
             min_interval: seconds("min_interval")?,
             min_interval_per_symbol: seconds("min_interval_per_symbol")?,
             per_second: section.get("per_second").map(|given| given.positive(1e6)).transpose()?,
-            max_concurrency: whole(&section, "max_concurrency", 1, 64, 4)?,
-            max_body: whole(&section, "max_body", 1, 1 << 30, 16 << 20)?,
-            headers: headers(&section)?,
-            symbol: optional(&section, "symbol", spelling_template)?.unwrap_or_else(|| Template::whole_symbol()),
-            spelling: spelling(&section)?,
-            bad_symbol: bad_symbol(&section)?,
-            change_from: change_from(&section, market)?,
-            quotes: quotes(&section)?,
+            max_concurrency: whole(section, "max_concurrency", 1, 64, 4)?,
+            max_body: whole(section, "max_body", 1, 1 << 30, 16 << 20)?,
+            headers: headers(section)?,
+            symbol: optional(section, "symbol", spelling_template)?.unwrap_or_else(Template::whole_symbol),
+            spelling: spelling(section)?,
+            bad_symbol: bad_symbol(section)?,
+            change_from: change_from(section, market)?,
+            quotes: quotes(section)?,
         };
         section.finish()?;
         Ok(definition)
@@ -362,43 +362,40 @@ fn change_from(section: &Section<'_>, market: Market) -> Result<Option<Field>, C
 
 fn quotes(section: &Section<'_>) -> Result<Vec<QuoteForm>, ConfigError> {
     let forms = section.get("quote").ok_or_else(|| missing(section, "[[quote]]"))?;
-    let forms = forms.list()?.iter().map(|given| quote(given.section()?)).collect::<Result<Vec<_>, _>>()?;
+    let forms = forms.list()?.iter().map(|given| quote(&given.section()?)).collect::<Result<Vec<_>, _>>()?;
     if forms.is_empty() {
         return Err(missing(section, "[[quote]]"));
     }
     Ok(forms)
 }
 
-fn quote(section: Section<'_>) -> Result<QuoteForm, ConfigError> {
-    let path = section.get("path").ok_or_else(|| missing(&section, "path"))?;
+fn quote(section: &Section<'_>) -> Result<QuoteForm, ConfigError> {
+    let path = section.get("path").ok_or_else(|| missing(section, "path"))?;
     if !path.text()?.starts_with('/') {
         return Err(path.bad("must begin with \"/\""));
     }
     let join = section.get("join").map_or(Ok(",".to_owned()), |given| given.text().map(str::to_owned))?;
-    let rows = optional(&section, "rows", pointer)?;
+    let rows = optional(section, "rows", pointer)?;
     let form = QuoteForm {
         path: template(&path, Place::Path)?,
-        batch: whole(&section, "batch", 0, 1_000_000, 100)?,
+        batch: whole(section, "batch", 0, 1_000_000, 100)?,
         join,
         rows: rows.map_or_else(|| Pointer::parse(""), Ok).map_err(|problem| path.bad(problem))?,
-        key: optional(&section, "key", pointer)?,
-        keys: all(&section, "keys", spelling_template)?,
-        ignore_case: flag(&section, "ignore_case")?,
-        error: all(&section, "error", pointer)?,
-        row_error: optional(&section, "row_error", pointer)?,
-        unwrapped_single: flag(&section, "unwrapped_single")?,
-        time: time(&section)?,
-        fields: fields(&section)?,
+        key: optional(section, "key", pointer)?,
+        keys: all(section, "keys", spelling_template)?,
+        ignore_case: flag(section, "ignore_case")?,
+        error: all(section, "error", pointer)?,
+        row_error: optional(section, "row_error", pointer)?,
+        unwrapped_single: flag(section, "unwrapped_single")?,
+        time: time(section)?,
+        fields: fields(section)?,
     };
     if form.fields.is_empty() {
         return Err(ConfigError::invalid(section.origin(), "a quote has no field"));
     }
-    if !form.is_single() {
-        if let Some(pointer) = form.pointers().find(|pointer| !pointer.is_fixed()) {
-            let problem =
-                format!("pointer {:?} has a placeholder, but more than one symbol is asked", pointer.as_str());
-            return Err(path.bad(problem));
-        }
+    if let Some(pointer) = form.pointers().find(|pointer| !form.is_single() && !pointer.is_fixed()) {
+        let problem = format!("pointer {:?} has a placeholder, but more than one symbol is asked", pointer.as_str());
+        return Err(path.bad(problem));
     }
     section.finish()?;
     Ok(form)

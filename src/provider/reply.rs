@@ -200,9 +200,10 @@ impl<'a, 'de> Rows<'a, 'de> {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        match self.ask.form.ignore_case {
-            true => self.names.get(name.to_lowercase().as_str()).copied(),
-            false => self.names.get(name).copied(),
+        if self.ask.form.ignore_case {
+            self.names.get(name.to_lowercase().as_str()).copied()
+        } else {
+            self.names.get(name).copied()
         }
     }
 
@@ -235,12 +236,11 @@ impl<'a, 'de> Rows<'a, 'de> {
         if !values.iter().enumerate().any(tells) {
             return;
         }
-        match self.seen[position] {
-            Some(at) => fill(&mut self.reply.quotes[at].values, &values),
-            None => {
-                self.seen[position] = Some(self.reply.quotes.len());
-                self.reply.quotes.push(Quote { symbol, values });
-            }
+        if let Some(at) = self.seen[position] {
+            fill(&mut self.reply.quotes[at].values, &values);
+        } else {
+            self.seen[position] = Some(self.reply.quotes.len());
+            self.reply.quotes.push(Quote { symbol, values });
         }
     }
 

@@ -286,12 +286,11 @@ impl Asked<'_> {
 
     fn one(&self, what: What, how: How) -> String {
         let mut value = String::new();
-        match what {
-            What::Symbol => push_cased(&mut value, self.spelled.first().copied().unwrap_or_default(), how.case),
-            _ => {
-                let symbol = self.symbols.first();
-                symbol.and_then(|symbol| self.spelling.push(&mut value, symbol, what, how));
-            }
+        if what == What::Symbol {
+            push_cased(&mut value, self.spelled.first().copied().unwrap_or_default(), how.case);
+        } else if let Some(symbol) = self.symbols.first() {
+            // A symbol without the part is in no request that wants it.
+            let _ = self.spelling.push(&mut value, symbol, what, how);
         }
         utf8_percent_encode(&value, VALUE).to_string()
     }

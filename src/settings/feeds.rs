@@ -5,10 +5,12 @@ use super::providers::Providers;
 use super::sources::Sources;
 use crate::cli::{Options, Wanted};
 use crate::given::{ConfigError, Given, Origin, Section, did_you_mean};
+use crate::market_hours::MarketHours;
 use crate::point::Names;
 use crate::provider::{Definition, Market};
 use crate::quote::{FIELDS, Field};
 use crate::symbol::Symbol;
+use jiff::civil::Date;
 use std::collections::{HashMap, HashSet};
 
 /// What to watch.
@@ -26,6 +28,10 @@ pub struct Feed {
     pub providers: Vec<usize>,
     /// How its metrics are named.
     pub names: Names,
+    /// When it is due.
+    pub market_hours: MarketHours,
+    /// Days on which the exchange is closed beside its holidays.
+    pub closed: Vec<Date>,
 }
 
 /// A feed as it is configured, not yet checked.
@@ -37,6 +43,8 @@ pub(super) struct Draft<'a> {
     fields_are_named: bool,
     currency: String,
     names: Option<Names>,
+    market_hours: Option<Given<'a>>,
+    closed: Vec<Date>,
 }
 
 /// The symbols of a run that names its own: where they were given, and the texts.
@@ -61,10 +69,10 @@ const OWN: Defaults = Defaults { providers: "", symbols: "", fields: "last" };
 ///
 /// # Errors
 /// With the place of the first thing that is wrong.
-pub(super) fn drafts<'a>(sources: Sources<'a>) -> Result<Vec<Draft<'a>>, ConfigError> {
+pub(super) fn drafts(sources: Sources<'_>) -> Result<Vec<Draft<'_>>, ConfigError> {
     let mut drafts = vec![
-        draft("crypto", sources.file.section("crypto")?, sources, &CRYPTO)?,
-        draft("stocks", sources.file.section("stocks")?, sources, &STOCKS)?,
+        draft("crypto", &sources.file.section("crypto")?, sources, &CRYPTO)?,
+        draft("stocks", &sources.file.section("stocks")?, sources, &STOCKS)?,
     ];
     for (name, section) in sources.file.section("feeds")?.sections()? {
         let taken = matches!(name.as_str(), "crypto" | "stocks" | "metrics" | "all");
@@ -72,14 +80,14 @@ pub(super) fn drafts<'a>(sources: Sources<'a>) -> Result<Vec<Draft<'a>>, ConfigE
             let problem = "a feed's name has letters, digits, _ and - only, and is not crypto, stocks, metrics or all";
             return Err(ConfigError::invalid(section.origin(), problem));
         }
-        drafts.push(draft(&name, section, sources, &OWN)?);
+        drafts.push(draft(&name, &section, sources, &OWN)?);
     }
     Ok(drafts)
 }
 
 fn draft<'a>(
     name: &str,
-    section: Section<'a>,
+    section: &Section<'a>,
     sources: Sources<'a>,
     defaults: &Defaults,
 ) -> Result<Draft<'a>, ConfigError> {
@@ -101,8 +109,15 @@ fn draft<'a>(
         currency = given.map_or(Ok("USD".to_owned()), |given| given.text().map(str::to_uppercase))?;
     }
     let names = section.get("names").map(|given| read_names(&given)).transpose()?;
+    let (mut market_hours, mut closed) = (None, Vec::new());
+    if name != "crypto" {
+        market_hours = section.get("market_hours");
+        let days = section.get("closed").map_or(Ok(Vec::new()), |given| given.list())?;
+        closed = days.iter().map(Given::parse).collect::<Result<_, _>>()?;
+    }
     section.finish()?;
-    Ok(Draft { name: name.to_owned(), providers, symbols, fields, fields_are_named, currency, names })
+    let name = name.to_owned();
+    Ok(Draft { name, providers, symbols, fields, fields_are_named, currency, names, market_hours, closed })
 }
 
 /// The feeds that run, and whether they are all there are.
@@ -127,12 +142,19 @@ pub(super) fn running<'a>(
     }
     let fields = sources.first(Some(("--fields", &options.fields)), "DATAMETRICS_FIELDS", None)?;
     let asked = sources.first(Some(("--provider", &options.provider)), "DATAMETRICS_PROVIDER", None)?;
+    let hours = sources.first(Some(("--market-hours", &options.market_hours)), "DATAMETRICS_MARKET_HOURS", None)?;
+    let hours_are_named = hours.map(|given| given.parse::<MarketHours>()).transpose()?;
     let mut feeds = Vec::with_capacity(chosen.len());
     for mut draft in chosen {
         if let Some(fields) = &fields {
             (draft.fields, draft.fields_are_named) = (fields.list()?, true);
         }
-        feeds.push(feed(draft, asked.as_ref(), providers, names)?);
+        let mut feed = feed(draft, asked.as_ref(), providers, names)?;
+        let is_stocks = |at: &usize| providers.definitions[*at].market == Market::Stocks;
+        if let Some(hours) = hours_are_named.filter(|_| feed.providers.iter().all(is_stocks)) {
+            feed.market_hours = hours;
+        }
+        feeds.push(feed);
     }
     check_names(&feeds)?;
     Ok(feeds)
@@ -192,6 +214,8 @@ fn feed(
         fields_are_named: draft.fields_are_named,
         providers: chosen,
         names: draft.names.unwrap_or_else(|| names.clone()),
+        market_hours: draft.market_hours.map_or(Ok(MarketHours::Any), |given| given.parse())?,
+        closed: draft.closed,
     })
 }
 

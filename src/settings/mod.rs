@@ -1,12 +1,14 @@
 //! What a run is to do: flags over variables over the config file over defaults, checked once and
 //! whole before anybody is asked anything.
 
+mod alerts;
 mod feeds;
 mod graphite;
 mod network;
 mod providers;
 mod sources;
 
+pub use alerts::Alert;
 pub use feeds::Feed;
 pub use graphite::Graphite;
 pub use network::{Network, Proxies};
@@ -44,6 +46,8 @@ pub struct Settings {
     pub retries: u32,
     /// Whether to print instead of to push.
     pub dry_run: bool,
+    /// The thresholds somebody wants to be told of.
+    pub alerts: Vec<Alert>,
     /// What is wrong without being an error.
     pub warnings: Vec<String>,
 }
@@ -73,6 +77,7 @@ impl Settings {
             return Err(ConfigError::invalid(Origin::Default("GRAPHITE_URL".to_owned()), problem));
         }
         let Providers { definitions, secrets, .. } = providers;
+        let alerts = alerts::read(&file)?;
         let network = Network::read(sources, &definitions, graphite.destination.as_ref())?;
         file.finish()?;
         Ok(Self {
@@ -85,6 +90,7 @@ impl Settings {
             timeout: timeout.map_or(Ok(Duration::from_secs(30)), |given| given.seconds())?,
             retries: u32::try_from(retries).unwrap_or(u32::MAX),
             dry_run: cli.options.dry_run,
+            alerts,
             warnings,
         })
     }

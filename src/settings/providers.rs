@@ -72,7 +72,7 @@ impl<'a> Providers<'a> {
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Err(ConfigError::invalid(section.origin(), "a provider's name has letters, digits, _ and - only"));
         }
-        let mut definition = Definition::read(name, section)?;
+        let mut definition = Definition::read(name, &section)?;
         let variable = format!("DATAMETRICS_{}_BASE_URL", name.to_uppercase().replace('-', "_"));
         if let Some(given) = self.sources.variable(&variable)? {
             definition.base = base_url(&given)?;

@@ -1,0 +1,44 @@
+//! The thresholds of `[[alert]]`.
+
+use crate::given::{ConfigError, Section};
+use crate::symbol::Symbol;
+
+/// A threshold that somebody wants to be told of.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Of which symbol.
+    pub symbol: Symbol,
+    /// When `last` is above this.
+    pub above: Option<f64>,
+    /// When `last` is below this.
+    pub below: Option<f64>,
+    /// When `last` changed by more than this many percent within an hour, up or down.
+    pub change_percent_1h: Option<f64>,
+}
+
+/// Reads all of them.
+///
+/// # Errors
+/// With the place of the first thing that is wrong.
+pub(super) fn read(file: &Section<'_>) -> Result<Vec<Alert>, ConfigError> {
+    let Some(given) = file.get("alert") else { return Ok(Vec::new()) };
+    let sections = given.list()?.iter().map(crate::given::Given::section).collect::<Result<Vec<_>, _>>()?;
+    sections.iter().map(alert).collect()
+}
+
+fn alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
+    let threshold = |key| section.get(key).map(|given| given.positive(1e300)).transpose();
+    let missing = |what: &str| ConfigError::invalid(section.origin(), format!("{what} is missing"));
+    let symbol = section.get("symbol").ok_or_else(|| missing("symbol"))?;
+    let alert = Alert {
+        symbol: Symbol::new(symbol.text()?).map_err(|problem| symbol.bad(problem.to_string()))?,
+        above: threshold("above")?,
+        below: threshold("below")?,
+        change_percent_1h: threshold("change_percent_1h")?,
+    };
+    section.finish()?;
+    if alert.above.is_none() && alert.below.is_none() && alert.change_percent_1h.is_none() {
+        return Err(missing("above, below or change_percent_1h"));
+    }
+    Ok(alert)
+}

@@ -1,0 +1,97 @@
+//! Every folder `tests/providers/PROVIDER/CASE` is a test of a built-in definition; `support::case`
+//! says what is in it.
+
+mod support;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Mutex,
+    thread,
+};
+use support::case::Case;
+
+/// The runs spend their time waiting, so this has little to do with processors.
+const THREADS: usize = 8;
+
+/// All are run before any failure is told. `CASE=kraken` or `CASE=kraken/usual` picks some.
+#[test]
+fn cases() {
+    let picked = std::env::var("CASE").unwrap_or_default();
+    let cases = cases_below(&folder());
+    let waiting = Mutex::new(cases.iter().filter(|(name, _)| name.starts_with(&picked)));
+    let failures = Mutex::new(BTreeSet::new());
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                // In a function of its own, or the lock would be held during the run.
+                let next = || waiting.lock().expect("no panic in here").next();
+                while let Some((name, folder)) = next() {
+                    if let Err(why) = run(name, folder) {
+                        let failure = format!("tests/providers/{name}: {why}");
+                        failures.lock().expect("no panic in here").insert(failure);
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().expect("no panic in there");
+    let texts: Vec<_> = failures.iter().map(String::as_str).collect();
+    assert!(texts.is_empty(), "{} of {} cases failed\n\n{}", texts.len(), cases.len(), texts.join("\n\n"));
+}
+
+/// A definition without a case is a guess, and a case without a definition is a leftover.
+#[test]
+fn every_definition_has_a_case() {
+    let cases = cases_below(&folder());
+    let tested: BTreeSet<_> = cases.iter().map(|(name, _)| provider(name)).collect();
+    let builtin = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/builtin");
+    let defined: BTreeSet<_> = entries(&builtin)
+        .iter()
+        .filter_map(|file| file.file_name()?.to_str()?.strip_suffix(".toml"))
+        .map(str::to_owned)
+        .collect();
+    let tested: BTreeSet<_> = tested.into_iter().map(str::to_owned).collect();
+    let untested: Vec<_> = defined.difference(&tested).collect();
+    let undefined: Vec<_> = tested.difference(&defined).collect();
+    assert!(untested.is_empty(), "no folder in tests/providers for {untested:?}");
+    assert!(undefined.is_empty(), "no definition in src/provider/builtin for {undefined:?}");
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers")
+}
+
+/// A panic, as of a run that does not end, is the failure of one case.
+fn run(name: &str, folder: &Path) -> Result<(), String> {
+    let case = Case::read(provider(name), folder)?;
+    catch_unwind(AssertUnwindSafe(|| case.run()))
+        .unwrap_or_else(|panic| Err(support::panic_text(panic.as_ref()).to_owned()))
+}
+
+fn provider(case: &str) -> &str {
+    case.split('/').next().unwrap_or_default()
+}
+
+/// `PROVIDER/CASE` and its folder, for all.
+fn cases_below(folder: &Path) -> Vec<(String, PathBuf)> {
+    let providers = entries(folder).into_iter().filter(|entry| entry.is_dir());
+    let cases = providers.flat_map(|provider| entries(&provider));
+    cases
+        .map(|case| {
+            let name = case.strip_prefix(folder).expect("below it");
+            (name.to_str().expect("a name in UTF-8").to_owned(), case.clone())
+        })
+        .collect()
+}
+
+/// What is in a folder, sorted.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entry = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").path();
+    let mut entries: Vec<_> =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())).map(entry).collect();
+    entries.sort();
+    entries
+}

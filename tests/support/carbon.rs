@@ -1,0 +1,162 @@
+//! Carbon as its clients see it: a socket that swallows what it is sent and never answers.
+
+use super::{PATIENCE, gate::Gate, graphite::Point, listener::Listener, lock, pickle};
+use std::{
+    io::Read as _,
+    net::TcpStream,
+    sync::{Arc, Mutex},
+};
+
+/// What a listener does with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// Reads to the end, keeps what it read, then closes: a healthy Carbon.
+    ReadToEnd,
+    /// Ends the connection before anything came.
+    CloseEarly,
+    /// Waits for the first byte, then resets.
+    Reset,
+    /// Accepts, and that was all.
+    NeverRead,
+}
+
+/// Listens on loopback until dropped.
+pub(crate) struct Carbon {
+    listener: Listener,
+    kept: Arc<Mutex<Vec<Vec<u8>>>>,
+    stopping: Gate,
+}
+
+impl Carbon {
+    /// A healthy one.
+    pub(crate) fn start() -> Self {
+        Self::with(&[Habit::ReadToEnd])
+    }
+
+    /// One that treats its connections in this order, the last habit being for all others.
+    pub(crate) fn with(habits: &[Habit]) -> Self {
+        Self::listen("127.0.0.1", habits)
+    }
+
+    /// A healthy one on IPv6's loopback.
+    pub(crate) fn start_v6() -> Self {
+        Self::listen("::1", &[Habit::ReadToEnd])
+    }
+
+    fn listen(host: &str, habits: &[Habit]) -> Self {
+        let kept = Arc::new(Mutex::default());
+        let stopping = Gate::new();
+        let habits = habits.to_vec();
+        let listener = {
+            let (kept, stopping) = (Arc::clone(&kept), stopping.clone());
+            Listener::start(host, move |stream, number| {
+                let habit = habits.get(number - 1).or(habits.last());
+                habit.expect("a habit").follow(stream, &kept, &stopping);
+            })
+        };
+        Self { listener, kept, stopping }
+    }
+
+    /// `tcp://127.0.0.1:PORT`
+    pub(crate) fn url(&self) -> String {
+        format!("tcp://{}", self.authority())
+    }
+
+    /// `pickle://127.0.0.1:PORT`
+    pub(crate) fn pickle_url(&self) -> String {
+        format!("pickle://{}", self.authority())
+    }
+
+    /// `127.0.0.1:PORT`
+    pub(crate) fn authority(&self) -> String {
+        self.listener.address().to_string()
+    }
+
+    /// What each connection that was read to its end had sent, in the order in which they ended.
+    pub(crate) fn connections(&self) -> Vec<Vec<u8>> {
+        lock(&self.kept).clone()
+    }
+
+    /// The plaintext lines of all connections.
+    ///
+    /// # Panics
+    /// When a connection ended without a newline: Carbon loses such a line.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for sent in self.connections() {
+            let text = String::from_utf8(sent).expect("lines in UTF-8");
+            assert!(text.is_empty() || text.ends_with('\n'), "no newline after the last line of {text:?}");
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        lines
+    }
+
+    /// The plaintext lines as points; those have no interval, so it is 0.
+    ///
+    /// # Panics
+    /// When a line is not `name value time`.
+    pub(crate) fn points(&self) -> Vec<Point> {
+        self.lines().iter().map(|line| point(line)).collect()
+    }
+
+    /// The pickled frames of all connections.
+    ///
+    /// # Panics
+    /// When Carbon would not take one.
+    pub(crate) fn frames(&self) -> Vec<Vec<u8>> {
+        self.connections().iter().flat_map(|sent| pickle::frames(sent).expect("whole frames")).collect()
+    }
+
+    /// The points of all frames.
+    ///
+    /// # Panics
+    /// When one is not as Carbon wants it.
+    pub(crate) fn pickled(&self) -> Vec<pickle::Pickled> {
+        self.frames().iter().flat_map(|frame| pickle::points(frame).expect("a list of points")).collect()
+    }
+}
+
+impl Drop for Carbon {
+    fn drop(&mut self) {
+        self.stopping.open();
+        self.listener.stop();
+    }
+}
+
+impl Habit {
+    fn follow(self, mut stream: TcpStream, kept: &Mutex<Vec<Vec<u8>>>, stopping: &Gate) {
+        match self {
+            Habit::ReadToEnd => {
+                let mut sent = Vec::new();
+                // Kept before the close, which is what tells the client that all is well.
+                if stream.read_to_end(&mut sent).is_ok() && !stopping.wait_for(std::time::Duration::ZERO) {
+                    lock(kept).push(sent);
+                }
+            }
+            Habit::CloseEarly => {}
+            Habit::Reset => {
+                // Closing with this byte unread is what makes the kernel send a reset.
+                let _ = stream.peek(&mut [0]);
+            }
+            Habit::NeverRead => {
+                stopping.wait_for(PATIENCE);
+            }
+        }
+    }
+}
+
+fn point(line: &str) -> Point {
+    let [path, value, time] = line.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("not `name value time`: {line:?}");
+    };
+    let mut nodes = path.split(';');
+    let finite = value.parse().is_ok_and(f64::is_finite);
+    assert!(finite, "not a finite value: {line:?}");
+    Point {
+        name: nodes.next().unwrap_or_default().to_owned(),
+        value: value.to_owned(),
+        time: time.parse().expect("a time in whole seconds"),
+        interval: 0,
+        tags: nodes.map(str::to_owned).collect(),
+    }
+}

@@ -1,0 +1,268 @@
+//! The real Graphite on loopback, as Debian packages it: carbon-cache, which takes points, and
+//! graphite-web, which shows them (packages graphite-carbon and graphite-web).
+
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Debian's Python, which has Graphite's modules; another one may come first in the path.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// How long anything may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether a real Graphite can be started here. If not, says so, as the test that asks is to be
+/// skipped then; in CI, where the packages must be there, it fails.
+pub(crate) fn available() -> bool {
+    let can = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if can("carbon-cache", &["--help"]) && can(PYTHON, &["-c", "import graphite, django, whisper"]) {
+        return true;
+    }
+    let missing = "no real Graphite: install the Debian packages graphite-carbon and graphite-web";
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+    println!("skipped: {missing}");
+    false
+}
+
+/// A Graphite that stores one point a minute for two days, and is gone when this is dropped.
+pub(crate) struct RealGraphite {
+    /// Port of the plaintext protocol.
+    pub(crate) plaintext: u16,
+    /// Port of the pickle protocol.
+    pub(crate) pickle: u16,
+    web: u16,
+    folder: TempDir,
+    processes: Vec<Process>,
+}
+
+/// A metric as graphite-web shows it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Series {
+    /// Its name, or what a function made of it.
+    pub(crate) target: String,
+    /// Time in Unix seconds and value, without the gaps.
+    pub(crate) points: Vec<(i64, f64)>,
+}
+
+impl RealGraphite {
+    /// Starts it and waits until it takes points and answers.
+    pub(crate) fn start() -> Self {
+        let [plaintext, pickle, query, web] = free_ports();
+        let folder = tempfile::tempdir().unwrap();
+        let mut graphite = Self { plaintext, pickle, web, folder, processes: Vec::new() };
+        graphite.configure(query);
+        graphite.start_carbon();
+        graphite.start_web();
+        for port in [plaintext, pickle, query, web] {
+            graphite.wait_for("an open port", || connect(port));
+        }
+        graphite
+    }
+
+    /// What graphite-web shows of `target` since `from`, such as `-10min`.
+    pub(crate) fn render(&self, target: &str, from: &str) -> Vec<Series> {
+        let path = format!("/render?format=json&target={}&from={}", percent_encoded(target), percent_encoded(from));
+        let reply = self.get(&path);
+        let json: Value = serde_json::from_str(&reply).unwrap_or_else(|error| panic!("{path}: {error}: {reply}"));
+        json.as_array().unwrap().iter().map(Series::from_json).collect()
+    }
+
+    /// Renders until a series is there that has a point: Carbon takes points before it shows them.
+    pub(crate) fn wait_for_points(&self, target: &str, from: &str) -> Vec<Series> {
+        let has_points = |series: &Vec<Series>| series.iter().any(|series| !series.points.is_empty());
+        self.wait_for(target, || Some(self.render(target, from)).filter(has_points))
+    }
+
+    /// Asks until there is an answer, with bounded pauses; the logs are shown if there never is.
+    pub(crate) fn wait_for<T>(&self, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(5);
+        loop {
+            if let Some(answer) = ask() {
+                return answer;
+            }
+            assert!(start.elapsed() < PATIENCE, "no {what} after {PATIENCE:?}; Graphite says:\n{}", self.logs());
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(200));
+        }
+    }
+
+    fn configure(&self, query: u16) {
+        let root = self.folder.path();
+        for folder in ["conf", "whisper", "log", "run", "python"] {
+            fs::create_dir(root.join(folder)).unwrap();
+        }
+        let write = |name: &str, text: String| fs::write(root.join(name), text).unwrap();
+        write("conf/carbon.conf", self.carbon_conf(query));
+        write("conf/storage-schemas.conf", "[everything]\npattern = .*\nretentions = 60s:2d\n".to_owned());
+        let aggregation = "[everything]\npattern = .*\nxFilesFactor = 0\naggregationMethod = last\n";
+        write("conf/storage-aggregation.conf", aggregation.to_owned());
+        write("python/real_settings.py", self.web_settings(query));
+    }
+
+    fn carbon_conf(&self, query: u16) -> String {
+        let (root, plaintext, pickle, web) = (self.folder.path().display(), self.plaintext, self.pickle, self.web);
+        format!(
+            "[cache]\n\
+             STORAGE_DIR = {root}\n\
+             CONF_DIR = {root}/conf\n\
+             LOCAL_DATA_DIR = {root}/whisper\n\
+             LOG_DIR = {root}/log\n\
+             PID_DIR = {root}/run\n\
+             USER =\n\
+             DATABASE = whisper\n\
+             MAX_CACHE_SIZE = inf\n\
+             MAX_UPDATES_PER_SECOND = inf\n\
+             MAX_CREATES_PER_MINUTE = inf\n\
+             LINE_RECEIVER_INTERFACE = 127.0.0.1\n\
+             LINE_RECEIVER_PORT = {plaintext}\n\
+             ENABLE_UDP_LISTENER = False\n\
+             PICKLE_RECEIVER_INTERFACE = 127.0.0.1\n\
+             PICKLE_RECEIVER_PORT = {pickle}\n\
+             CACHE_QUERY_INTERFACE = 127.0.0.1\n\
+             CACHE_QUERY_PORT = {query}\n\
+             CARBON_METRIC_INTERVAL = 0\n\
+             ENABLE_TAGS = True\n\
+             GRAPHITE_URL = http://127.0.0.1:{web}\n"
+        )
+    }
+
+    /// The finders read what Carbon has written and, through its query port, what it has not yet.
+    fn web_settings(&self, query: u16) -> String {
+        let root = self.folder.path().display();
+        format!(
+            "from graphite.settings import *\n\
+             SECRET_KEY = 'loopback'\n\
+             TIME_ZONE = 'UTC'\n\
+             ALLOWED_HOSTS = ['*']\n\
+             STORAGE_DIR = '{root}/'\n\
+             CONF_DIR = '{root}/conf/'\n\
+             LOG_DIR = '{root}/log/'\n\
+             INDEX_FILE = '{root}/index'\n\
+             WHISPER_DIR = '{root}/whisper/'\n\
+             STANDARD_DIRS = ['{root}/whisper/']\n\
+             STORAGE_FINDERS = ['graphite.finders.standard.StandardFinder', 'graphite.finders.remote.RemoteFinder']\n\
+             CARBONLINK_HOSTS = ['127.0.0.1:{query}:a']\n\
+             TAGDB = 'graphite.tags.localdatabase.LocalDatabaseTagDB'\n\
+             DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': '{root}/graphite.db'}}}}\n"
+        )
+    }
+
+    fn start_carbon(&mut self) {
+        let mut command = Command::new("carbon-cache");
+        command.arg("--config").arg(self.folder.path().join("conf/carbon.conf"));
+        command.args(["--instance=a", "--nodaemon", "start"]);
+        self.start_process("carbon", command);
+    }
+
+    fn start_web(&mut self) {
+        let mut tables = self.django(&["migrate", "--run-syncdb", "--verbosity", "0"]);
+        let log = self.log("migrate");
+        let status = tables.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).status();
+        assert!(status.is_ok_and(|status| status.success()), "no database for tags:\n{}", self.logs());
+        let serve = self.django(&["runserver", "--noreload", &format!("127.0.0.1:{}", self.web)]);
+        self.start_process("web", serve);
+    }
+
+    fn django(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PYTHON);
+        command.args(["-W", "ignore", "-m", "django"]).args(arguments);
+        command.env("PYTHONPATH", self.folder.path().join("python"));
+        command.env("DJANGO_SETTINGS_MODULE", "real_settings");
+        command
+    }
+
+    fn start_process(&mut self, name: &str, mut command: Command) {
+        let log = self.log(name);
+        command.current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.processes.push(Process(command.spawn().unwrap()));
+    }
+
+    fn log(&self, name: &str) -> File {
+        File::create(self.folder.path().join("log").join(name).with_extension("out")).unwrap()
+    }
+
+    /// Everything that the processes wrote.
+    fn logs(&self) -> String {
+        let mut all = String::new();
+        collect_logs(&self.folder.path().join("log"), &mut all);
+        all
+    }
+
+    /// The body of a reply. HTTP/1.0 has no chunks, and ends with the connection.
+    fn get(&self, path: &str) -> String {
+        let mut stream = connect(self.web).unwrap_or_else(|| panic!("graphite-web is gone:\n{}", self.logs()));
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((&reply, ""));
+        assert!(head.split(' ').nth(1) == Some("200"), "{path}: {head}\n{body}\n{}", self.logs());
+        body.to_owned()
+    }
+}
+
+impl Series {
+    fn from_json(json: &Value) -> Self {
+        let point = |point: &Value| Some((point[1].as_i64()?, point[0].as_f64()?));
+        Self {
+            target: json["target"].as_str().unwrap().to_owned(),
+            points: json["datapoints"].as_array().unwrap().iter().filter_map(point).collect(),
+        }
+    }
+}
+
+/// A process that ends with this value.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Ports that nobody has. They are chosen all at once, so that they differ.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+fn connect(port: u16) -> Option<TcpStream> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => out.push(char::from(byte)),
+            _ => write!(out, "%{byte:02X}").unwrap(),
+        }
+    }
+    out
+}
+
+fn collect_logs(folder: &Path, out: &mut String) {
+    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path()) {
+        if path.is_dir() {
+            collect_logs(&path, out);
+        } else {
+            let text = fs::read(&path).unwrap_or_default();
+            let _ = writeln!(out, "--- {}\n{}", path.display(), String::from_utf8_lossy(&text));
+        }
+    }
+}

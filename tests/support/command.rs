@@ -1,0 +1,324 @@
+//! The built program in an empty world: no variable, no file and no terminal of the machine that
+//! runs the tests reaches it.
+
+use super::{
+    Carbon, Ingest, PATIENCE, Server, graphite,
+    normalise::{Normaliser, times},
+};
+use snapbox::{Assert, Data, IntoData};
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, OpenOptions},
+    io::{Read, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// A run of the program, and what is expected of it.
+///
+/// A clone has the same home, so that one run can find what another left there.
+#[derive(Clone)]
+pub(crate) struct Datametrics {
+    program: OsString,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    stdin: Option<Vec<u8>>,
+    home: Arc<TempDir>,
+    patience: Duration,
+    normaliser: Normaliser,
+    expected: Option<Expected>,
+}
+
+/// What nobody states is expected to be empty, or 0.
+#[derive(Clone, Default)]
+struct Expected {
+    stdout: Data,
+    stderr: Data,
+    code: i32,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+}
+
+impl Datametrics {
+    /// The program without arguments, in a new and empty home that is also where it runs.
+    pub(crate) fn new() -> Self {
+        Self::program(env!("CARGO_BIN_EXE_datametrics"))
+    }
+
+    /// Another program under the same conditions, to test this harness with.
+    pub(crate) fn program(program: impl Into<OsString>) -> Self {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let mut normaliser = Normaliser::default();
+        normaliser.hide(home.path().to_str().expect("a path in UTF-8"), "<home>");
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            stdin: None,
+            home: Arc::new(home),
+            patience: PATIENCE,
+            normaliser,
+            expected: None,
+        }
+    }
+
+    /// Adds arguments.
+    pub(crate) fn args<I: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = I>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable.
+    pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// What it reads from standard input, which is null otherwise.
+    pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(text.into());
+        self
+    }
+
+    /// Writes `config.toml`, which nobody else may read, into the home and passes it.
+    pub(crate) fn config(self, text: &str) -> Self {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options
+            .open(self.home().join("config.toml"))
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .expect("a config file");
+        self.args(["--config", "config.toml"])
+    }
+
+    /// Its home and working directory, gone with the last clone.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Has a provider's requests sent to `server`, which the output shows as the upper-cased
+    /// name of the provider.
+    pub(crate) fn provider(self, name: &str, server: &Server) -> Self {
+        let node = name.replace('-', "_").to_uppercase();
+        self.env(format!("DATAMETRICS_{node}_BASE_URL"), server.url()).hide(server.address().to_string(), &node)
+    }
+
+    /// Has the points sent to `ingest`, which the output shows as `GRAPHITE`.
+    pub(crate) fn graphite(self, ingest: &Ingest) -> Self {
+        self.env("GRAPHITE_URL", ingest.url())
+            .env("GRAPHITE_USER", graphite::USER)
+            .env("GRAPHITE_PASSWORD", graphite::PASSWORD)
+            .hide(ingest.server().address().to_string(), "GRAPHITE")
+    }
+
+    /// Has the points sent to `carbon` as plaintext; the output shows it as `CARBON`.
+    pub(crate) fn carbon(self, carbon: &Carbon) -> Self {
+        self.env("GRAPHITE_URL", carbon.url()).hide(carbon.authority(), "CARBON")
+    }
+
+    /// Has [`Self::check`] see `word` wherever the output has `text`.
+    pub(crate) fn hide(mut self, text: impl Into<String>, word: &str) -> Self {
+        self.normaliser.hide(text, word);
+        self
+    }
+
+    /// How long it may take before it is killed and the test fails.
+    pub(crate) fn patience(mut self, limit: Duration) -> Self {
+        self.patience = limit;
+        self
+    }
+
+    /// Expects this on standard output, in snapbox's notation (`[..]`, a line of `...`).
+    pub(crate) fn stdout(mut self, text: impl IntoData) -> Self {
+        self.expected().stdout = text.into_data();
+        self
+    }
+
+    /// Expects this on standard error, with `<time>` for every duration.
+    pub(crate) fn stderr(mut self, text: impl IntoData) -> Self {
+        self.expected().stderr = text.into_data();
+        self
+    }
+
+    /// Expects this exit code.
+    pub(crate) fn exit(mut self, code: i32) -> Self {
+        self.expected().code = code;
+        self
+    }
+
+    fn expected(&mut self) -> &mut Expected {
+        self.expected.get_or_insert_default()
+    }
+
+    /// Runs it and compares everything with what is expected, stated or not.
+    #[track_caller]
+    pub(crate) fn check(mut self) -> Output {
+        let expected = self.expected.take().unwrap_or_default();
+        let output = self.run();
+        let printed = format!("{output}");
+        // Data may hold backslashes, which are no paths here.
+        let assert = Assert::new().action_env("SNAPSHOTS").normalize_paths(false);
+        let stderr = times(&self.normaliser.apply(&output.stderr));
+        assert.eq(stderr, expected.stderr);
+        assert.eq(self.normaliser.apply(&output.stdout), expected.stdout);
+        assert_eq!(output.code, Some(expected.code), "the exit code of\n{printed}");
+        output
+    }
+
+    /// Runs it, whatever comes of it.
+    ///
+    /// # Panics
+    /// When something was expected, which only [`Self::check`] looks at, and when it does not
+    /// end.
+    #[track_caller]
+    pub(crate) fn run(&self) -> Output {
+        self.spawn().wait()
+    }
+
+    /// Starts it and goes on.
+    #[track_caller]
+    pub(crate) fn spawn(&self) -> Running {
+        assert!(self.expected.is_none(), "what is expected is for `check`");
+        let mut child = self.command().spawn().expect("the program starts");
+        if let Some(text) = self.stdin.clone() {
+            let mut stdin = child.stdin.take().expect("a pipe");
+            // A thread, as it may print before it reads; it may also end without reading.
+            thread::spawn(move || stdin.write_all(&text));
+        }
+        Running { printed: Some(Printed::by(&mut child)), child, patience: self.patience, home: Arc::clone(&self.home) }
+    }
+
+    /// The command itself, for a test that wants something special of it.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.args)
+            .env_clear()
+            .env("HOME", self.home())
+            .current_dir(self.home())
+            .stdin(self.stdin.as_ref().map_or_else(Stdio::null, |_| Stdio::piped()))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { stdout, stderr, code } = self;
+        write!(f, "exit code {code:?}\n--- stdout\n{stdout}--- stderr\n{stderr}---")
+    }
+}
+
+/// A run that may not have ended. Dropping it ends it.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    printed: Option<Printed>,
+    patience: Duration,
+    /// Kept as long as the program may use it.
+    home: Arc<TempDir>,
+}
+
+impl Running {
+    /// Ends it with SIGKILL, about which it can do nothing.
+    pub(crate) fn kill(mut self) -> Output {
+        self.child.kill().expect("a child of ours");
+        self.wait()
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status =
+            Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("`kill` starts");
+        assert!(status.success(), "`kill` ended with {status}");
+    }
+
+    /// The most memory it has had so far, in KiB, where the system tells. Ask while something
+    /// holds it, such as a reply behind a gate: after its end there is nothing to ask.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end: it is killed then.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Output {
+        let printed = self.printed.take().expect("nobody else takes it");
+        let stuck = !printed.is_complete_within(self.patience);
+        if stuck {
+            self.child.kill().expect("a child of ours");
+        }
+        let status = self.child.wait().expect("a child of ours");
+        let output = printed.with(status);
+        assert!(!stuck, "killed after {:?}: {output}", self.patience);
+        output
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a program prints, read side by side from its start, so that no full pipe blocks it.
+struct Printed {
+    stdout: JoinHandle<Vec<u8>>,
+    stderr: JoinHandle<Vec<u8>>,
+    /// Nothing is ever sent: it hangs up when both have come to their end.
+    ends: Receiver<()>,
+}
+
+impl Printed {
+    fn by(child: &mut Child) -> Self {
+        let (reading, ends) = mpsc::channel();
+        Self {
+            stdout: read(child.stdout.take().expect("a pipe"), reading.clone()),
+            stderr: read(child.stderr.take().expect("a pipe"), reading),
+            ends,
+        }
+    }
+
+    fn is_complete_within(&self, limit: Duration) -> bool {
+        self.ends.recv_timeout(limit) == Err(RecvTimeoutError::Disconnected)
+    }
+
+    fn with(self, status: ExitStatus) -> Output {
+        let text = |reader: JoinHandle<Vec<u8>>| String::from_utf8(reader.join().expect("a reader")).expect("UTF-8");
+        Output { stdout: text(self.stdout), stderr: text(self.stderr), code: status.code() }
+    }
+}
+
+fn read(mut pipe: impl Read + Send + 'static, reading: Sender<()>) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut printed = Vec::new();
+        pipe.read_to_end(&mut printed).expect("a pipe to read from");
+        drop(reading);
+        printed
+    })
+}
