@@ -122,6 +122,9 @@ pub struct Options {
     /// Print what would be sent instead of sending it; needs no Graphite
     #[arg(long, global = true)]
     pub dry_run: bool,
+    /// Keep no journal: points that Graphite does not take are lost
+    #[arg(long, global = true)]
+    pub no_journal: bool,
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,

@@ -2,6 +2,7 @@
 //! cannot give the next is asked for.
 
 use crate::deadline::Deadline;
+use crate::memory::Memory;
 use crate::pace::Lane;
 use crate::provider::{Ask, Definition, Plan, Refusal, Reply};
 use crate::quote::{Quote, Values, fill};
@@ -22,6 +23,8 @@ pub struct Collector<'a> {
     pub settings: &'a Settings,
     /// Network, clock and chance.
     pub world: World<'a>,
+    /// What is known of earlier runs.
+    pub memory: &'a Memory<'a>,
     /// When the run started, in Unix seconds.
     pub started: i64,
     /// When fetching must be over.
@@ -60,7 +63,7 @@ impl<'a> Collector<'a> {
             let is_open =
                 |symbol: &usize| (0..gives.len()).any(|column| gives[column] && lacks(&rows[*symbol], column));
             let open: Vec<usize> = (0..rows.len()).filter(is_open).collect();
-            if open.is_empty() {
+            if open.is_empty() || (!providers.is_empty() && self.memory.rest_of(definition, open.len()).is_some()) {
                 continue;
             }
             let wanted: Vec<bool> = (0..gives.len())
@@ -74,10 +77,16 @@ impl<'a> Collector<'a> {
         FeedReport { feed, rows, providers, rest: None, defect: false }
     }
 
-    /// Why the feed is not due, if it is not.
+    /// Why the feed is not due, if it is not. Where its first provider rests, the next is not asked
+    /// instead: two exchanges would alternate in one series.
     fn rest(&self, feed: &Feed) -> Option<Rest> {
         let now = jiff::Timestamp::from_second(self.started).unwrap_or_default();
-        (!feed.market_hours.is_open(now, &feed.closed)).then_some(Rest::Closed)
+        if !feed.market_hours.is_open(now, &feed.closed) {
+            return Some(Rest::Closed);
+        }
+        let first = &self.settings.definitions[*feed.providers.first()?];
+        let left = self.memory.rest_of(first, feed.symbols.len())?;
+        Some(Rest::Interval { provider: first.name.clone(), left })
     }
 }
 

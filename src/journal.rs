@@ -249,8 +249,8 @@ impl Journal {
     ///
     /// # Errors
     /// When it stays: then the next run sends its points again.
-    pub fn remove(&self, entry: Entry) -> Result<(), JournalError> {
-        let path = self.folder.join(entry.name);
+    pub fn remove(&self, entry: &Entry) -> Result<(), JournalError> {
+        let path = self.folder.join(&entry.name);
         gone(fs::remove_file(&path)).map_err(JournalError::io("remove", &path))
     }
 
@@ -259,7 +259,7 @@ impl Journal {
     /// # Errors
     /// When that cannot be written: then the file is as it was; or when the old file cannot be
     /// removed: then some points will be sent twice.
-    pub fn replace(&self, entry: Entry, rest: &Batch) -> Result<Option<Entry>, JournalError> {
+    pub fn replace(&self, entry: &Entry, rest: &Batch) -> Result<Option<Entry>, JournalError> {
         let run = entry.name.rsplit_once('-').map(|(run, _)| run.to_owned());
         let Some(run) = run.filter(|_| !rest.is_empty()) else {
             return self.remove(entry).map(|()| None);
@@ -298,7 +298,7 @@ impl Journal {
         for entry in self.waiting().unwrap_or_default().into_iter().rev() {
             total = total.saturating_add(entry.bytes);
             let points = entry.points;
-            if (total > max_bytes || entry.started < oldest) && self.remove(entry).is_ok() {
+            if (total > max_bytes || entry.started < oldest) && self.remove(&entry).is_ok() {
                 dropped.files += 1;
                 dropped.points += points;
             }
@@ -558,7 +558,7 @@ mod tests {
         assert_eq!(journal.waiting().unwrap(), [Entry { name: entry.name.clone(), ..entry }]);
         let entry = journal.waiting().unwrap().remove(0);
         assert_eq!(journal.read(&entry).unwrap(), Kept { batch: batch(3), damage: None });
-        journal.remove(entry).unwrap();
+        journal.remove(&entry).unwrap();
         assert_eq!(journal.waiting().unwrap(), []);
     }
 
@@ -589,13 +589,13 @@ mod tests {
     fn only_the_rest_goes_on_waiting() {
         let (_folder, journal) = journal();
         let entry = journal.keep(&batch(3), NOW, 7).unwrap();
-        let rest = journal.replace(entry, &batch(2)).unwrap().unwrap();
+        let rest = journal.replace(&entry, &batch(2)).unwrap().unwrap();
         assert_eq!((rest.started, rest.points), (NOW, 2));
         assert_eq!(journal.read(&rest).unwrap(), Kept { batch: batch(2), damage: None });
-        let same = journal.replace(rest, &batch(2)).unwrap().unwrap();
+        let same = journal.replace(&rest, &batch(2)).unwrap().unwrap();
         assert_eq!(journal.waiting().unwrap(), [Entry { name: same.name.clone(), ..same }]);
         let same = journal.waiting().unwrap().remove(0);
-        assert_eq!(journal.replace(same, &batch(0)).unwrap(), None);
+        assert_eq!(journal.replace(&same, &batch(0)).unwrap(), None);
         assert_eq!(journal.waiting().unwrap(), []);
     }
 

@@ -10,11 +10,14 @@
 pub mod cli;
 pub mod collect;
 pub mod deadline;
+pub mod delivery;
 pub mod given;
 pub mod graphite;
 pub mod health;
 pub mod http;
+pub mod journal;
 pub mod market_hours;
+pub mod memory;
 pub mod number;
 pub mod outcome;
 mod pace;
@@ -27,6 +30,7 @@ pub mod request;
 pub mod retry;
 pub mod secret;
 pub mod settings;
+pub mod state;
 pub mod symbol;
 pub mod url;
 pub mod world;
@@ -36,7 +40,10 @@ pub use settings::Settings;
 
 use collect::Collector;
 use deadline::Deadline;
-use graphite::{Push, PushError};
+use delivery::{Courier, Delivery};
+use health::Health;
+use log::Level;
+use memory::Memory;
 use point::Batch;
 use report::{FeedReport, tallies};
 use retry::Patience;
@@ -53,28 +60,34 @@ pub fn run(settings: &Settings, world: World<'_>, out: &mut dyn Write) -> Outcom
     let begun = Instant::now();
     let started = i64::try_from((world.clock)().as_secs()).unwrap_or(i64::MAX);
     let deadline = Deadline::after(settings.timeout);
-    settings.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    say(Level::Warn, &settings.warnings);
 
+    let memory = Memory::open(settings, started);
     let fetching = deadline.before(PUSH_TIME.min(settings.timeout / 3));
-    let feeds = Collector { settings, world, started, deadline: fetching }.run();
-    let outcome = tell(&feeds);
-    let batch = batch(settings, &feeds, started, begun);
-    if settings.dry_run {
-        let text = graphite::print(settings.graphite.destination.as_ref(), &batch);
-        return outcome.max(print(out, &text));
-    }
-    let Some(destination) = &settings.graphite.destination else { return Outcome::Misconfigured };
+    let feeds = Collector { settings, world, memory: &memory, started, deadline: fetching }.run();
+    let outcome = tell(&feeds, &memory);
+    let batch = batch(settings, &feeds, &memory, started, begun);
+    let Some(destination) = settings.graphite.destination.as_ref().filter(|_| !settings.dry_run) else {
+        return outcome.max(print(out, &graphite::print(settings.graphite.destination.as_ref(), &batch)));
+    };
     let patience = Patience { retries: settings.retries, deadline, random: world.random };
-    let push = graphite::push(destination, &batch, world.transport, patience);
-    summarize(settings, &feeds, &push, begun.elapsed());
-    outcome.max(tell_push(&push, &batch))
+    let courier = Courier { destination, journal: memory.journal(), world, patience };
+    let delivery = courier.deliver(&batch, started, world.random.next());
+    memory.remember(&feeds, &delivery);
+    summarize(settings, &feeds, &delivery, begun.elapsed());
+    outcome.max(tell_delivery(&delivery))
 }
 
 /// Says what is missing, and what that makes of the run.
-fn tell(feeds: &[FeedReport<'_>]) -> Outcome {
+fn tell(feeds: &[FeedReport<'_>], memory: &Memory<'_>) -> Outcome {
     for feed in feeds {
-        feed.problems(&|_| false).iter().for_each(|line| log::error!("{line}"));
-        feed.rest.iter().for_each(|rest| log::info!("{}: not due: {rest}", feed.feed.name));
+        let name = &feed.feed.name;
+        let (new, known) = feed.problems(&|symbol| memory.was_missing(name, symbol));
+        say(Level::Error, &new);
+        say(Level::Info, &known);
+        if let Some(rest) = &feed.rest {
+            log::info!("{name}: not due: {rest}");
+        }
     }
     if feeds.iter().any(|feed| feed.defect) {
         Outcome::Defect
@@ -87,8 +100,14 @@ fn tell(feeds: &[FeedReport<'_>]) -> Outcome {
     }
 }
 
+fn say(level: Level, lines: &[String]) {
+    for line in lines {
+        log::log!(level, "{line}");
+    }
+}
+
 /// One batch of everything there is: the quotes, then the health of the run.
-fn batch(settings: &Settings, feeds: &[FeedReport<'_>], started: i64, begun: Instant) -> Batch {
+fn batch(settings: &Settings, feeds: &[FeedReport<'_>], memory: &Memory<'_>, started: i64, begun: Instant) -> Batch {
     let mut batch = Batch::new(settings.graphite.interval, settings.graphite.tags.clone());
     for report in feeds {
         let feed = report.feed;
@@ -104,34 +123,32 @@ fn batch(settings: &Settings, feeds: &[FeedReport<'_>], started: i64, begun: Ins
             }
         }
     }
-    health::push(&mut batch, settings, feeds, started, begun.elapsed());
+    let mut health = Health::new(&mut batch, settings, started);
+    health.of_fetching(feeds);
+    health.of_memory(memory);
+    health.of_run(begun.elapsed());
     batch
 }
 
-/// Says which points Graphite did not take, and what that makes of the run.
-fn tell_push(push: &Push, batch: &Batch) -> Outcome {
-    let mut outcome = Outcome::Success;
-    for (name, reason) in &push.refused {
-        let name = if name.is_empty() { "a point" } else { name };
-        log::error!("graphite refused {name}: {reason}");
-        outcome = Outcome::Partial;
-    }
-    let Some(error) = &push.error else { return outcome };
-    let lost: usize = push.open.iter().map(ExactSizeIterator::len).sum();
-    log::error!("graphite: {error}; {lost} of {} points are lost", batch.len());
-    match error {
-        PushError::Credentials { .. } => Outcome::NotAllowed,
-        _ => Outcome::NotTaken,
-    }
+/// Says what Graphite did not take, and what that makes of the run.
+fn tell_delivery(delivery: &Delivery) -> Outcome {
+    say(Level::Warn, &delivery.warnings);
+    say(Level::Error, &delivery.losses);
+    let Some(error) = &delivery.error else {
+        return if delivery.losses.is_empty() { Outcome::Success } else { Outcome::Partial };
+    };
+    log::error!("{error}");
+    if error.is_refusal() { Outcome::NotAllowed } else { Outcome::NotTaken }
 }
 
 /// One line of what was pushed, from where, in how long.
-fn summarize(settings: &Settings, feeds: &[FeedReport<'_>], push: &Push, took: Duration) {
+fn summarize(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &Delivery, took: Duration) {
     let providers: Vec<&str> =
         tallies(settings, feeds).iter().map(|(definition, _)| definition.name.as_str()).collect();
+    let from = if providers.is_empty() { "nobody, as nothing was due".to_owned() } else { providers.join(", ") };
     let symbols: usize = feeds.iter().map(FeedReport::fetched).sum();
-    let (taken, seconds) = (push.taken, took.as_secs_f64());
-    log::info!(target: SUMMARY, "pushed {taken} points of {symbols} symbols from {} in {seconds:.2} s", providers.join(", "));
+    let (taken, seconds) = (delivery.taken, took.as_secs_f64());
+    log::info!(target: SUMMARY, "pushed {taken} points of {symbols} symbols from {from} in {seconds:.2} s");
 }
 
 /// The log target of the one line that a good run says at a terminal.

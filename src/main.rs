@@ -9,6 +9,7 @@ use datametrics::retry::Random;
 use datametrics::world::{World, unix_time};
 use datametrics::{Outcome, Settings};
 use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 mod logging;
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
         let message = "a subcommand and --crypto, --stocks or --feed: use one form";
         Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
     }
-    run(&cli).into()
+    // The panic hook has said what happened.
+    catch_unwind(AssertUnwindSafe(|| run(&cli))).unwrap_or(Outcome::Defect).into()
 }
 
 fn run(cli: &Cli) -> Outcome {

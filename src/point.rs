@@ -4,6 +4,7 @@ use crate::number::Number;
 use crate::placeholder::{Piece, split};
 use crate::quote::Field;
 use crate::symbol::{Symbol, push_node};
+use std::ops::Range;
 
 /// How a metric is named: `{feed}.{symbol}.{field}` with other words, order or separators.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,6 +139,19 @@ impl Batch {
         self.points.push(Record { value, time, name_ends: self.names.len() });
     }
 
+    /// The points of these ranges.
+    ///
+    /// # Panics
+    /// When a range is not within the batch.
+    #[must_use]
+    pub fn part(&self, ranges: &[Range<usize>]) -> Self {
+        let mut part = Self::new(self.interval, self.tags.clone());
+        for point in ranges.iter().cloned().flatten().map(|index| self.point(index)) {
+            part.push(|out| out.push_str(point.name), point.value, point.time);
+        }
+        part
+    }
+
     /// How many points there are.
     pub fn len(&self) -> usize {
         self.points.len()
@@ -207,5 +221,7 @@ mod tests {
         let points: Vec<_> = batch.iter().collect();
         assert_eq!(points[0], Point { name: "a.b", value: number("1"), time: 5 });
         assert_eq!(points[1], Point { name: "c", value: number("0E-7"), time: 6 });
+        let ranges: [Range<usize>; 2] = [1..2, 0..1];
+        assert_eq!(batch.part(&ranges).iter().map(|point| point.name).collect::<Vec<_>>(), ["c", "a.b"]);
     }
 }

@@ -99,10 +99,10 @@ impl Failure {
         let keys = definition.secrets().into_keys().collect::<Vec<_>>().join(" and ");
         match self {
             Self::Status { status: 401 | 403, .. } if !keys.is_empty() => {
-                format!("; is {keys} right and its plan enough?")
+                format!("; check {keys}, and what the plan allows")
             }
             Self::Status { status: 418 | 429, .. } if definition.limits.is_empty() => "; ask less often".to_owned(),
-            Self::Status { status: 418 | 429, .. } => format!("; ask less often: {}", definition.limits),
+            Self::Status { status: 418 | 429, .. } => format!("; its limits: {}", definition.limits),
             Self::Status { status: 451, .. } => "; it does not serve this region: use another provider".to_owned(),
             _ => String::new(),
         }
@@ -162,9 +162,9 @@ impl<'a> FeedReport<'a> {
         fields.filter(|(_, symbols)| !symbols.is_empty()).collect()
     }
 
-    /// What a person must know, one line a cause. Symbols that `known` says were missing before are
-    /// left out.
-    pub fn problems(&self, known: &dyn Fn(&str) -> bool) -> Vec<String> {
+    /// What a person must know, one line a cause; and apart from it what `was_missing` says was so in
+    /// the run before too.
+    pub fn problems(&self, was_missing: &dyn Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
         let mut lines = Vec::new();
         for report in &self.providers {
             for (failure, symbols) in &report.failures {
@@ -172,20 +172,25 @@ impl<'a> FeedReport<'a> {
                 lines.push(format!("{}: {}: {failure}{advice}", report.definition.name, self.names(symbols)));
             }
         }
-        for (reason, symbols) in self.missing_by_reason(known) {
-            lines.push(format!("no quote of {}: {reason}", self.names(&symbols)));
-        }
+        let is_known = |at: &usize| was_missing(self.feed.symbols[*at].as_str());
+        let (known, new): (Vec<usize>, Vec<usize>) =
+            self.missing().filter(|at| !self.is_in_a_failure(*at)).partition(is_known);
+        lines.extend(self.no_quote(&new));
         for (field, symbols) in self.missing_fields() {
             lines.push(format!("no {field} of {}: no provider gave it", self.names(&symbols)));
         }
-        lines.into_iter().map(|line| format!("{}: {line}", self.feed.name)).collect()
+        let with_feed = |line: String| format!("{}: {line}", self.feed.name);
+        (lines.into_iter().map(with_feed).collect(), self.no_quote(&known).into_iter().map(with_feed).collect())
     }
 
-    /// The missing symbols that no failure names already, by what the providers said of them.
-    fn missing_by_reason(&self, known: &dyn Fn(&str) -> bool) -> Vec<(String, Vec<usize>)> {
+    fn is_in_a_failure(&self, symbol: usize) -> bool {
+        self.providers.iter().flat_map(|report| &report.failures).any(|(_, asked)| asked.binary_search(&symbol).is_ok())
+    }
+
+    /// A line for each thing that the providers said of these symbols.
+    fn no_quote(&self, missing: &[usize]) -> Vec<String> {
         let mut reasons: Vec<(String, Vec<usize>)> = Vec::new();
-        for symbol in self.missing().filter(|at| !known(self.feed.symbols[*at].as_str())) {
-            let failed = |report: &ProviderReport<'_>| report.failures.iter().any(|(_, asked)| asked.contains(&symbol));
+        for &symbol in missing {
             let said = |report: &ProviderReport<'_>| {
                 let (_, words) = report.missing.iter().find(|(at, _)| *at == symbol)?;
                 let name = &report.definition.name;
@@ -193,9 +198,6 @@ impl<'a> FeedReport<'a> {
                     words.as_ref().map_or_else(|| format!("{name} has none"), |words| format!("{name} says {words:?}")),
                 )
             };
-            if self.providers.iter().any(failed) {
-                continue;
-            }
             let mut reason = self.providers.iter().filter_map(said).collect::<Vec<_>>().join(", ");
             if reason.is_empty() {
                 reason.push_str("no provider can be asked for it");
@@ -205,7 +207,7 @@ impl<'a> FeedReport<'a> {
                 None => reasons.push((reason, vec![symbol])),
             }
         }
-        reasons
+        reasons.iter().map(|(reason, symbols)| format!("no quote of {}: {reason}", self.names(symbols))).collect()
     }
 
     /// The symbols as a person reads them: not more than ten by name.

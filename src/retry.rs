@@ -25,11 +25,16 @@ impl Random {
     /// The next number, from 0 up to 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit an f64")]
     pub fn fraction(&self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// The next number.
+    pub fn next(&self) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+        z ^ (z >> 31)
     }
 }
 
@@ -126,7 +131,7 @@ pub fn send<P>(
 /// How long to wait before the try after `attempt` (from 0): what the server asks, else a random
 /// part of a bound that doubles ("full jitter", <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
 /// `None` where that leaves no time.
-fn pause(attempt: u32, random: f64, asked: Option<Duration>, left: Duration) -> Option<Duration> {
+pub(crate) fn pause(attempt: u32, random: f64, asked: Option<Duration>, left: Duration) -> Option<Duration> {
     let bound = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
     Some(asked.unwrap_or_else(|| bound.mul_f64(random))).filter(|pause| *pause < left)
 }

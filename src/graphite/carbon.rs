@@ -32,7 +32,7 @@ const EARLY_CLOSE: Duration = Duration::from_millis(10);
 
 /// Points as they go over the wire.
 #[derive(Debug, Default, PartialEq)]
-pub struct Encoded {
+pub(super) struct Encoded {
     /// What is sent.
     pub bytes: Vec<u8>,
     /// How many points are in it.
@@ -43,7 +43,7 @@ pub struct Encoded {
 
 /// A point that Carbon cannot take.
 #[derive(Debug, PartialEq)]
-pub struct LeftOut {
+pub(super) struct LeftOut {
     /// The metric's name.
     pub name: String,
     /// Why, as a clause that follows the name.
@@ -61,7 +61,7 @@ impl Encoded {
 ///
 /// # Panics
 /// When the range is not within the batch.
-pub fn plaintext(batch: &Batch, range: Range<usize>) -> Encoded {
+pub(super) fn plaintext(batch: &Batch, range: Range<usize>) -> Encoded {
     let tags = tags(batch);
     let bad_tags = has_space(&tags);
     let mut out = Encoded::default();
@@ -102,7 +102,7 @@ fn has_space(text: &str) -> bool {
 ///
 /// # Panics
 /// When the range is not within the batch.
-pub fn pickle(batch: &Batch, range: Range<usize>) -> Encoded {
+pub(super) fn pickle(batch: &Batch, range: Range<usize>) -> Encoded {
     /// Opcodes, numbers and lengths of a point take less than this.
     const AROUND_POINT: usize = 32;
     let tags = tags(batch);
@@ -225,7 +225,7 @@ pub enum Trouble {
 /// # Errors
 /// When something shows that Carbon did not get everything, or when the deadline passed. That it
 /// is kept cannot be known.
-pub fn deliver(host: &str, port: u16, payload: &[u8], deadline: Deadline) -> Result<(), CarbonError> {
+pub(super) fn deliver(host: &str, port: u16, payload: &[u8], deadline: Deadline) -> Result<(), CarbonError> {
     let attempt = || {
         let addresses = resolve(host, port, deadline)?;
         let stream = connect(&addresses, deadline)?;

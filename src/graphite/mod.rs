@@ -1,5 +1,6 @@
 //! Where points go.
 
+mod carbon;
 mod ingest;
 mod push;
 
@@ -7,7 +8,6 @@ pub use push::{Push, PushError, push};
 
 use crate::point::Batch;
 use crate::url::{Credentials, Url};
-use std::fmt::Write;
 
 /// A Graphite.
 #[derive(Clone, Debug)]
@@ -45,11 +45,7 @@ pub fn print(destination: Option<&Destination>, batch: &Batch) -> String {
     match destination {
         None | Some(Destination::Ingest { .. }) => ingest::print(batch),
         Some(Destination::Plaintext { .. } | Destination::Pickle { .. }) => {
-            let mut lines = String::new();
-            for point in batch.iter() {
-                let _ = writeln!(lines, "{} {} {}", point.name, point.value, point.time);
-            }
-            lines
+            String::from_utf8_lossy(&carbon::plaintext(batch, 0..batch.len()).bytes).into_owned()
         }
     }
 }

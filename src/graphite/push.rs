@@ -1,13 +1,15 @@
 //! Pushing a batch, and what came of every point of it.
 
+use super::carbon::{self, CarbonError, Encoded};
 use super::{Destination, ingest, suggested};
 use crate::http::{Transport, TransportError};
 use crate::point::Batch;
 use crate::request::{Request, Response, excerpt};
-use crate::retry::{Patience, Tally, send};
+use crate::retry::{Patience, Tally, pause, send};
 use crate::secret::Secret;
 use crate::url::{Credentials, Url};
 use std::ops::Range;
+use std::thread::sleep;
 
 /// Requests in which the bad points of one push are looked for.
 const MAX_SPLITS: usize = 200;
@@ -60,20 +62,62 @@ pub enum PushError {
         /// Status and words.
         said: String,
     },
+    /// A 500 that stays: the current ingest's word for a point that is too old or in conflict with
+    /// one it has, and everybody's for an outage.
+    #[error("{host} answered {said}")]
+    Stuck {
+        /// The host.
+        host: String,
+        /// Status and words.
+        said: String,
+    },
     /// No reply.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// Carbon did not get it all.
+    #[error(transparent)]
+    Carbon(#[from] CarbonError),
 }
 
-/// Pushes a batch, by the deadline that `patience` has.
-pub fn push(destination: &Destination, batch: &Batch, transport: &dyn Transport, patience: Patience<'_>) -> Push {
+/// Pushes a batch, by the deadline that `patience` has. `is_well` says that Graphite took others a
+/// moment ago, so that a 500 is about the points.
+pub fn push(
+    destination: &Destination,
+    batch: &Batch,
+    transport: &dyn Transport,
+    patience: Patience<'_>,
+    is_well: bool,
+) -> Push {
+    let all = 0..batch.len();
     match destination {
         Destination::Ingest { url, credentials } => {
-            let ingest = Ingest { url, credentials: credentials.as_ref(), batch, transport, patience };
-            ingest.push()
+            Ingest { url, credentials: credentials.as_ref(), batch, transport, patience, is_well }.push()
         }
-        Destination::Plaintext { .. } | Destination::Pickle { .. } => unreachable!("refused by the settings"),
+        Destination::Plaintext { host, port } => to_carbon(host, *port, carbon::plaintext(batch, all), patience),
+        Destination::Pickle { host, port } => to_carbon(host, *port, carbon::pickle(batch, all), patience),
     }
+}
+
+/// Carbon takes all or, as far as anybody can know, nothing.
+fn to_carbon(host: &str, port: u16, encoded: Encoded, patience: Patience<'_>) -> Push {
+    let mut push = Push::default();
+    push.refused.extend(encoded.left_out.into_iter().map(|point| (point.name, point.reason.to_owned())));
+    for attempt in 0..=patience.retries {
+        push.tally.requests += 1;
+        push.error = carbon::deliver(host, port, &encoded.bytes, patience.deadline).err().map(PushError::from);
+        let pause = pause(attempt, patience.random.fraction(), None, patience.deadline.remaining());
+        match (&push.error, pause) {
+            (Some(_), Some(pause)) if attempt < patience.retries => sleep(pause),
+            _ => break,
+        }
+    }
+    // Its clean close is as good as a 200.
+    push.tally.worst_status = Some(if push.error.is_none() { 200 } else { 0 });
+    match push.error {
+        None => push.taken = encoded.points,
+        Some(_) => push.open.push(0..encoded.points + push.refused.len()),
+    }
+    push
 }
 
 struct Ingest<'a> {
@@ -82,6 +126,7 @@ struct Ingest<'a> {
     batch: &'a Batch,
     transport: &'a dyn Transport,
     patience: Patience<'a>,
+    is_well: bool,
 }
 
 /// What an ingest says of one request.
@@ -89,8 +134,7 @@ enum Verdict {
     Taken(ingest::Published),
     /// Refused for what is in it: a smaller part of it may pass.
     Refused(String),
-    /// A 500 that stays: the current server's word for a conflicting or too old point, and
-    /// everybody's for an outage.
+    /// A 500 that stays.
     Stuck(String),
     Failed(PushError),
 }
@@ -128,9 +172,9 @@ impl Ingest<'_> {
             };
             stuck = if is_stuck { stuck + 1 } else { stuck };
             splits += 1;
-            if stuck > patient || splits > MAX_SPLITS {
+            if (stuck > patient && !self.is_well) || splits > MAX_SPLITS {
                 open.push(part);
-                push.error = Some(PushError::Status { host: self.url.host.clone(), said: reason });
+                push.error = Some(PushError::Stuck { host: self.url.host.clone(), said: reason });
                 break;
             }
             match (count, is_stuck) {
@@ -147,11 +191,11 @@ impl Ingest<'_> {
 
     /// A point refused alone with a 500 is bad if others were taken; otherwise Graphite is ill.
     fn judge(&self, suspects: Vec<(usize, String)>, push: &mut Push, mut open: Vec<Range<usize>>) -> Push {
-        let ill = push.error.is_some() || push.taken == 0;
+        let ill = push.error.is_some() || (push.taken == 0 && !self.is_well);
         for (at, reason) in suspects {
             if ill {
                 open.push(at..at + 1);
-                push.error.get_or_insert_with(|| PushError::Status { host: self.url.host.clone(), said: reason });
+                push.error.get_or_insert_with(|| PushError::Stuck { host: self.url.host.clone(), said: reason });
             } else {
                 push.refused.push((self.name(at), reason));
             }

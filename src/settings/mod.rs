@@ -16,8 +16,10 @@ pub use sources::Env;
 
 use crate::cli::{Cli, Wanted};
 use crate::given::{ConfigError, Document, Origin, Section};
+use crate::graphite::Destination;
 use crate::provider::Definition;
 use crate::secret::Secret;
+use crate::state::state_dir;
 use providers::Providers;
 use sources::{Sources, path_variable};
 use std::collections::BTreeMap;
@@ -46,10 +48,23 @@ pub struct Settings {
     pub retries: u32,
     /// Whether to print instead of to push.
     pub dry_run: bool,
+    /// Where state and journal are; nowhere in a dry run, or where no variable says it.
+    pub state_dir: Option<PathBuf>,
+    /// The journal, if there is to be one.
+    pub journal: Option<JournalLimits>,
     /// The thresholds somebody wants to be told of.
     pub alerts: Vec<Alert>,
     /// What is wrong without being an error.
     pub warnings: Vec<String>,
+}
+
+/// The bounds of the journal.
+#[derive(Clone, Copy, Debug)]
+pub struct JournalLimits {
+    /// Bytes at most.
+    pub max_bytes: u64,
+    /// What is older than this is dropped.
+    pub max_age: Duration,
 }
 
 impl Settings {
@@ -78,6 +93,8 @@ impl Settings {
         }
         let Providers { definitions, secrets, .. } = providers;
         let alerts = alerts::read(&file)?;
+        let limits = journal_limits(&file, graphite.destination.as_ref())?;
+        let options = &cli.options;
         let network = Network::read(sources, &definitions, graphite.destination.as_ref())?;
         file.finish()?;
         Ok(Self {
@@ -89,11 +106,24 @@ impl Settings {
             network,
             timeout: timeout.map_or(Ok(Duration::from_secs(30)), |given| given.seconds())?,
             retries: u32::try_from(retries).unwrap_or(u32::MAX),
-            dry_run: cli.options.dry_run,
+            dry_run: options.dry_run,
+            state_dir: if options.dry_run { None } else { state_dir(env) },
+            journal: (!options.dry_run && !options.no_journal).then_some(limits),
             alerts,
             warnings,
         })
     }
+}
+
+/// The cloud refuses samples older than an hour; Carbon takes whatever its retention holds.
+fn journal_limits(file: &Section<'_>, destination: Option<&Destination>) -> Result<JournalLimits, ConfigError> {
+    let section = file.section("journal")?;
+    let max_bytes = section.get("max_bytes").map_or(Ok(64 << 20), |given| given.integer(1, i64::MAX))?;
+    let is_carbon = matches!(destination, Some(Destination::Plaintext { .. } | Destination::Pickle { .. }));
+    let max_age = if is_carbon { 7 * 86_400 } else { 3_600 };
+    let max_age = section.get("max_age").map_or(Ok(max_age), |given| given.integer(1, i64::MAX))?;
+    section.finish()?;
+    Ok(JournalLimits { max_bytes: max_bytes.unsigned_abs(), max_age: Duration::from_secs(max_age.unsigned_abs()) })
 }
 
 fn run_name(wanted: &Wanted, feeds: &[Feed]) -> String {
