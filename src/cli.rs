@@ -12,7 +12,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
     after_help = "`datametrics all --dry-run` works with nothing set up. --help tells more: variables, defaults, exit codes, files.",
     after_long_help = concat!(include_str!("help.txt")),
     override_usage = "datametrics [OPTIONS] <all | crypto [SYMBOL]... | stocks [SYMBOL]...>\n       \
-                      datametrics [OPTIONS] --crypto --stocks --feed NAME",
+                      datametrics [OPTIONS] --crypto --stocks --feed NAME\n       \
+                      datametrics providers [NAME]",
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
     max_term_width = 100
@@ -46,6 +47,11 @@ pub enum Command {
     },
     /// Fetch and push every feed that has symbols, the config's own too
     All,
+    /// List the providers, or print the definition of one, to be pasted into a config
+    Providers {
+        /// Print the definition of this one
+        name: Option<String>,
+    },
 }
 
 /// The feeds by flag; they combine.
@@ -150,6 +156,7 @@ impl Cli {
             Some(Command::All) => Wanted::All,
             Some(Command::Crypto { .. }) => named(&["crypto"]),
             Some(Command::Stocks { .. }) => named(&["stocks"]),
+            Some(Command::Providers { .. }) => named(&[]),
             None => {
                 let of = |name: &str, flag| {
                     (flag || self.pick.feed.iter().any(|feed| feed == name)).then(|| name.to_owned())

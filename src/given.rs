@@ -185,7 +185,11 @@ impl<'a> Section<'a> {
         self.subsection(key)
     }
 
-    fn subsection(&self, key: &str) -> Result<Self, ConfigError> {
+    /// The table at a key that nobody asked for by name.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn subsection(&self, key: &str) -> Result<Self, ConfigError> {
         let mut all = Self::empty(&self.join(key));
         for &(document, table) in &self.layers {
             if let Some(value) = table.get(key) {
@@ -401,6 +405,21 @@ impl<'a> Given<'a> {
             },
             Value::Typed(..) => Err(self.wanted("a table")),
         }
+    }
+
+    /// An integer, float or boolean as it is written.
+    pub fn literal(&self) -> Option<String> {
+        match self.toml()? {
+            DeValue::Integer(integer) => Some(integer.to_string()),
+            DeValue::Float(float) => Some(float.to_string()),
+            DeValue::Boolean(boolean) => Some(boolean.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an array.
+    pub fn is_list(&self) -> bool {
+        self.toml().is_some_and(DeValue::is_array)
     }
 
     /// Whether it is a table.

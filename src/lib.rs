@@ -16,6 +16,7 @@ pub mod graphite;
 pub mod health;
 pub mod http;
 pub mod journal;
+pub mod listing;
 pub mod market_hours;
 pub mod memory;
 pub mod number;
@@ -32,6 +33,7 @@ pub mod secret;
 pub mod settings;
 pub mod state;
 pub mod symbol;
+mod toml_text;
 pub mod url;
 pub mod world;
 
@@ -154,8 +156,8 @@ fn summarize(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &Delivery,
 /// The log target of the one line that a good run says at a terminal.
 pub const SUMMARY: &str = "datametrics::summary";
 
-/// A closed pipe is no error: whoever reads has seen enough.
-fn print(out: &mut dyn Write, text: &str) -> Outcome {
+/// Writes data for standard output. A closed pipe is no error: whoever reads has seen enough.
+pub fn print(out: &mut dyn Write, text: &str) -> Outcome {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             log::error!("cannot write to standard output: {error}");

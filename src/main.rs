@@ -2,12 +2,13 @@
 //! to.
 
 use clap::{CommandFactory, Parser};
-use datametrics::cli::Cli;
+use datametrics::cli::{Cli, Command};
 use datametrics::given::{ConfigError, Origin};
 use datametrics::http::Http;
 use datametrics::retry::Random;
 use datametrics::world::{World, unix_time};
-use datametrics::{Outcome, Settings};
+use datametrics::{Outcome, Settings, listing, settings};
+use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -26,19 +27,37 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Outcome {
-    let settings = match Settings::read(cli, &|name| std::env::var_os(name), std::io::stdin()) {
-        Ok(settings) => settings,
-        Err(error) => {
-            log::error!("{error}");
-            return match error {
-                ConfigError::Unreadable { .. } => Outcome::Io,
-                ConfigError::Invalid { origin: Origin::Flag(_), .. } => Outcome::Usage,
-                ConfigError::Invalid { .. } => Outcome::Misconfigured,
-            };
-        }
+    let outcome = match &cli.command {
+        Some(Command::Providers { name }) => list(cli, name.as_deref()),
+        _ => fetch(cli),
     };
+    outcome.unwrap_or_else(|error| {
+        log::error!("{error}");
+        match error {
+            ConfigError::Unreadable { .. } => Outcome::Io,
+            ConfigError::Invalid { origin: Origin::Flag(_), .. } => Outcome::Usage,
+            ConfigError::Invalid { .. } => Outcome::Misconfigured,
+        }
+    })
+}
+
+fn list(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError> {
+    let listed = settings::providers(&cli.options, &environment, name)?;
+    let text = match (name, &listed[..]) {
+        (Some(_), [one]) => one.text.clone(),
+        _ => listing::table(&listed),
+    };
+    Ok(datametrics::print(&mut std::io::stdout(), &text))
+}
+
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+fn fetch(cli: &Cli) -> Result<Outcome, ConfigError> {
+    let settings = Settings::read(cli, &environment, std::io::stdin())?;
     let random = Random::seeded(RandomState::new().hash_one(()));
     let http = Http::new(&settings.network);
     let world = World { transport: &http, clock: &unix_time, random: &random };
-    datametrics::run(&settings, world, &mut std::io::stdout())
+    Ok(datametrics::run(&settings, world, &mut std::io::stdout()))
 }

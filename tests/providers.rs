@@ -60,6 +60,15 @@ fn every_definition_has_a_case() {
     assert!(undefined.is_empty(), "no definition in src/provider/builtin for {undefined:?}");
 }
 
+/// What `datametrics providers NAME` prints is whole, and quotes the same under another name.
+#[test]
+fn a_printed_definition_can_be_pasted() {
+    for (name, folder) in cases_below(&folder()).iter().filter(|(name, _)| name.ends_with("/several")) {
+        let case = Case::read(provider(name), folder).expect("a case").pasted();
+        case.run().unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers")
 }

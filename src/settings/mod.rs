@@ -12,9 +12,10 @@ pub use alerts::Alert;
 pub use feeds::Feed;
 pub use graphite::Graphite;
 pub use network::{Network, Proxies};
+pub use providers::{Key, Listed};
 pub use sources::Env;
 
-use crate::cli::{Cli, Wanted};
+use crate::cli::{Cli, Options, Wanted};
 use crate::given::{ConfigError, Document, Origin, Section};
 use crate::graphite::Destination;
 use crate::provider::Definition;
@@ -73,7 +74,7 @@ impl Settings {
     /// # Errors
     /// With the place of the first thing that is wrong.
     pub fn read(cli: &Cli, env: Env<'_>, stdin: impl Read) -> Result<Self, ConfigError> {
-        let document = config_file(cli, env)?;
+        let document = config_file(&cli.options, env)?;
         let table = document.parse()?;
         let file = Section::root(&document, &table);
         let sources = Sources { env, file: &file };
@@ -115,6 +116,17 @@ impl Settings {
     }
 }
 
+/// The providers there are, or the one of this name, as config and variables have them.
+///
+/// # Errors
+/// When there is none of that name, or something of the config is wrong.
+pub fn providers(options: &Options, env: Env<'_>, only: Option<&str>) -> Result<Vec<Listed>, ConfigError> {
+    let document = config_file(options, env)?;
+    let table = document.parse()?;
+    let file = Section::root(&document, &table);
+    Providers::new(Sources { env, file: &file })?.list(only)
+}
+
 /// The cloud refuses samples older than an hour; Carbon takes whatever its retention holds.
 fn journal_limits(file: &Section<'_>, destination: Option<&Destination>) -> Result<JournalLimits, ConfigError> {
     let section = file.section("journal")?;
@@ -134,8 +146,8 @@ fn run_name(wanted: &Wanted, feeds: &[Feed]) -> String {
 }
 
 /// The config file: the one that is named, else the user's, else the machine's, else an empty one.
-fn config_file(cli: &Cli, env: Env<'_>) -> Result<Document, ConfigError> {
-    let named = cli.options.config.as_ref().map(PathBuf::from);
+fn config_file(options: &Options, env: Env<'_>) -> Result<Document, ConfigError> {
+    let named = options.config.as_ref().map(PathBuf::from);
     if let Some(path) = named.or_else(|| path_variable(env, "DATAMETRICS_CONFIG")) {
         return Document::read(&path);
     }

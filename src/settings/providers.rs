@@ -4,7 +4,34 @@ use super::sources::Sources;
 use crate::given::{ConfigError, Document, Given, Origin, Section, did_you_mean};
 use crate::provider::{Definition, base_url, built_in, built_in_names};
 use crate::secret::Secret;
+use crate::toml_text::{joined, moved, with_base_url};
 use std::collections::BTreeMap;
+
+/// A provider as `datametrics providers` shows it.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its effective definition.
+    pub definition: Definition,
+    /// The keys it knows.
+    pub keys: Vec<Key>,
+    /// Its effective definition as TOML, fit for a config.
+    pub text: String,
+}
+
+/// A key of a provider.
+#[derive(Debug)]
+pub struct Key {
+    /// The variable it is read from.
+    pub name: String,
+    /// Whether the provider can do without.
+    pub is_optional: bool,
+    /// Whether somebody set it.
+    pub is_set: bool,
+}
+
+fn base_url_variable(name: &str) -> String {
+    format!("DATAMETRICS_{}_BASE_URL", name.to_uppercase().replace('-', "_"))
+}
 
 /// The definitions in use, each read once, when it is first needed.
 pub(super) struct Providers<'a> {
@@ -56,28 +83,75 @@ impl<'a> Providers<'a> {
         Ok(self.definitions.len() - 1)
     }
 
+    /// Every provider there is, or the one of this name.
+    ///
+    /// # Errors
+    /// When nobody defines it, or a definition is wrong.
+    pub(super) fn list(&self, only: Option<&str>) -> Result<Vec<Listed>, ConfigError> {
+        let mut names: Vec<&str> = built_in_names().chain(self.names.iter().map(String::as_str)).collect();
+        names.sort_unstable();
+        names.dedup();
+        if let Some(only) = only {
+            let problem = format!("provider {only:?} is not known{}", did_you_mean(only, names.iter().copied()));
+            names.retain(|name| *name == only);
+            if names.is_empty() {
+                return Err(ConfigError::invalid(Origin::Flag("NAME"), problem));
+            }
+        }
+        names.into_iter().map(|name| self.listed(name)).collect()
+    }
+
+    fn listed(&self, name: &str) -> Result<Listed, ConfigError> {
+        let path = format!("providers.{name}");
+        self.with_section(name, |section| {
+            let definition = self.check(name, section)?;
+            let is_own = self.names.iter().any(|own| own == name);
+            let mut text = match built_in(name).filter(|_| !is_own) {
+                Some(text) => moved(text, &path),
+                None => joined(section, &path)?,
+            };
+            if self.sources.variable(&base_url_variable(name))?.is_some() {
+                text = with_base_url(&text, &format!("{}{}", definition.base, definition.base.path));
+            }
+            let key = |(key, is_optional): (&str, bool)| {
+                Ok(Key { name: key.to_owned(), is_optional, is_set: self.sources.secret(key)?.is_some() })
+            };
+            let keys = definition.secrets().into_iter().map(key).collect::<Result<_, ConfigError>>()?;
+            Ok(Listed { definition, keys, text })
+        })
+    }
+
     fn read(&self, name: &str) -> Result<Option<Definition>, ConfigError> {
-        let own = self.names.iter().any(|own| own == name);
-        let text = built_in(name);
-        if !own && text.is_none() {
+        if built_in(name).is_none() && !self.names.iter().any(|own| own == name) {
             return Ok(None);
         }
-        let document = Document::new(format!("built-in {name}.toml"), text.unwrap_or_default());
+        self.with_section(name, |section| self.check(name, section)).map(Some)
+    }
+
+    /// Does something with the definition of a provider: what the config says, upon the built-in one.
+    fn with_section<T>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&Section<'_>) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let document = Document::new(format!("built-in {name}.toml"), built_in(name).unwrap_or_default());
         let table = document.parse()?;
         let built_in = Section::root(&document, &table);
-        let section = match self.own.sections()?.into_iter().find(|(own, _)| own == name) {
-            Some((_, own)) => own.upon(built_in),
-            None => built_in,
-        };
+        if self.names.iter().any(|own| own == name) {
+            return work(&self.own.subsection(name)?.upon(built_in));
+        }
+        work(&built_in)
+    }
+
+    fn check(&self, name: &str, section: &Section<'_>) -> Result<Definition, ConfigError> {
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Err(ConfigError::invalid(section.origin(), "a provider's name has letters, digits, _ and - only"));
         }
-        let mut definition = Definition::read(name, &section)?;
-        let variable = format!("DATAMETRICS_{}_BASE_URL", name.to_uppercase().replace('-', "_"));
-        if let Some(given) = self.sources.variable(&variable)? {
+        let mut definition = Definition::read(name, section)?;
+        if let Some(given) = self.sources.variable(&base_url_variable(name))? {
             definition.base = base_url(&given)?;
         }
-        Ok(Some(definition))
+        Ok(definition)
     }
 
     fn take_secrets(&mut self, definition: &Definition) -> Result<(), ConfigError> {

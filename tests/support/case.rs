@@ -30,7 +30,10 @@ use toml::de::{DeTable, DeValue};
 /// A case as its folder describes it.
 pub(crate) struct Case {
     folder: PathBuf,
+    /// Whose definition is tested.
     provider: String,
+    /// The name it goes by in the run.
+    alias: String,
     settings: Settings,
     exchanges: Vec<Exchange>,
 }
@@ -66,9 +69,22 @@ impl Case {
         Ok(Self {
             folder: folder.to_owned(),
             provider: provider.to_owned(),
+            alias: provider.to_owned(),
             settings: Settings::parse(&read(&file)?).map_err(at(&file))?,
             exchanges: exchanges(folder)?,
         })
+    }
+
+    /// The same case with the definition that the program prints of this provider, pasted into a
+    /// config under another name. It is expected to say the same.
+    pub(crate) fn pasted(mut self) -> Self {
+        let command = Datametrics::new().args(["providers", &self.provider]);
+        let printed = self.with_config(command).run();
+        assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""), "{}", self.provider);
+        "pasted".clone_into(&mut self.alias);
+        let [from, to] = [&self.provider, &self.alias].map(|name| format!("providers.{name}"));
+        self.settings.config = Some(printed.stdout.replace(&from, &to));
+        self
     }
 
     /// Runs it.
@@ -94,22 +110,26 @@ impl Case {
         }
         let stderr = times(&output.stderr);
         for (name, actual) in [("expected.out", stdout), ("expected.err", stderr)] {
-            let compared = compare(&self.folder.join(name), actual.replace(&host, "HOST"));
+            let actual = actual.replace(&host, "HOST").replace(&self.alias, &self.provider);
+            let compared = compare(&self.folder.join(name), actual);
             wrong.extend(compared.err());
         }
         verdict(&wrong, &output)
     }
 
     fn command(&self, server: &Server) -> Datametrics {
-        let Settings { args, env, config, .. } = &self.settings;
+        let Settings { args, env, .. } = &self.settings;
         let command = Datametrics::new()
             .args(args)
-            .args(["--provider", &self.provider, "--retries", "0", "--dry-run"])
+            .args(["--provider", &self.alias, "--retries", "0", "--dry-run"])
             // Nothing goes there: it is what makes the output plaintext.
             .args(["--graphite-url", "tcp://127.0.0.1:9"])
-            .provider(&self.provider, server);
-        let command = env.iter().fold(command, |command, (name, value)| command.env(name, value));
-        match config {
+            .provider(&self.alias, server);
+        self.with_config(env.iter().fold(command, |command, (name, value)| command.env(name, value)))
+    }
+
+    fn with_config(&self, command: Datametrics) -> Datametrics {
+        match &self.settings.config {
             Some(text) => command.config(text),
             None => command,
         }
