@@ -75,6 +75,17 @@ mod tests {
     }
 
     #[test]
+    fn help_and_readme_have_every_code_and_no_other() {
+        let codes = |text: &str, is_row: fn(&str) -> Option<&str>| -> Vec<u8> {
+            text.lines().filter_map(|line| is_row(line)?.trim().parse().ok()).collect()
+        };
+        let expected = Outcome::ALL.map(Outcome::code);
+        let readme = codes(include_str!("../README.md"), |line| line.strip_prefix("| ")?.split(" |").next());
+        let help = codes(include_str!("help.txt"), |line| line.strip_prefix("  ")?.get(..2));
+        assert_eq!((&readme[..], &help[..]), (&expected[..], &expected[..]));
+    }
+
+    #[test]
     fn codes_differ_and_are_in_order() {
         assert!(Outcome::ALL.map(Outcome::code).is_sorted_by(|a, b| a < b));
     }
