@@ -105,7 +105,7 @@ fn take<'a>(
     let mut missing = Vec::new();
     for &symbol in asked {
         if let Some(values) = whole[symbol].take() {
-            merge(&mut rows[symbol], plan.complete(values));
+            merge(&mut rows[symbol], plan.complete(&plan.symbols[symbol], values));
         } else {
             let words = answers.words.iter().find(|(at, _)| *at == symbol).map(|(_, words)| words.clone());
             missing.push((symbol, words));

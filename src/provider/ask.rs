@@ -143,7 +143,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Computes what the provider does not give itself, and drops what only served for that.
-    pub fn complete(&self, values: Values) -> Values {
+    pub fn complete(&self, symbol: &Symbol, values: Values) -> Values {
         let mut values = values.into_vec();
         let column = |name: &str| self.columns.iter().position(|field| field.as_str() == name);
         let of = |values: &[Option<_>], at: Option<usize>| at.and_then(|at| values[at]);
@@ -152,6 +152,7 @@ impl<'a> Plan<'a> {
             let from = self.definition.change_from.as_ref().and_then(|field| column(field.as_str()));
             if let (Some(last), Some(from)) = (of(&values, column("last")), of(&values, from)) {
                 values[at] = if name == "change" { last.change(&from) } else { last.change_percent(&from) };
+                log::debug!("{symbol}: {name}: {:?} computed", values[at]);
             }
         }
         values.truncate(self.wanted);

@@ -231,6 +231,9 @@ impl<'a, 'de> Rows<'a, 'de> {
             return self.reply.row_errors.push((symbol, error));
         }
         let values = self.values();
+        if log::log_enabled!(log::Level::Debug) {
+            self.explain(position, &values);
+        }
         let tells =
             |(at, value): (usize, &Option<Number>)| value.is_some() && (Some(at) != self.age || values.len() == 1);
         if !values.iter().enumerate().any(tells) {
@@ -248,7 +251,7 @@ impl<'a, 'de> Rows<'a, 'de> {
         let form = self.ask.form;
         let value = |(slots, field): &(Range<usize>, Option<usize>)| {
             let field = &form.fields[(*field)?];
-            self.slots[slots.clone()].iter().flatten().find_map(|raw| value(field, raw))
+            self.slots[slots.clone()].iter().flatten().find_map(|raw| read_value(field, raw).ok())
         };
         let mut values: Values = self.layout.columns.iter().map(value).collect();
         if let (Some(age), Some(time)) = (self.age, &form.time) {
@@ -258,6 +261,35 @@ impl<'a, 'de> Rows<'a, 'de> {
             values[age] = values[age].or_else(|| millis.and_then(Number::from_f64));
         }
         values
+    }
+
+    /// Says of every field which pointer gave it, or why none did.
+    fn explain(&self, position: usize, values: &Values) {
+        let form = self.ask.form;
+        for ((slots, field), value) in self.layout.columns.iter().zip(values) {
+            let Some(field) = field.map(|at| &form.fields[at]) else { continue };
+            let found = |at: usize| (field.at[at].as_str(), self.slots[slots.start + at]);
+            let given = (0..field.at.len())
+                .map(found)
+                .find(|(_, raw)| raw.and_then(|raw| read_value(field, raw).ok()).is_some());
+            let how = match (given, value) {
+                (Some((pointer, _)), Some(value)) => format!("{value} from {pointer:?}"),
+                _ => {
+                    let why = |at| {
+                        let (pointer, raw) = found(at);
+                        let why = raw.map_or("nothing", |raw| read_value(field, raw).err().unwrap_or_default());
+                        format!("{why} at {pointer:?}")
+                    };
+                    format!("no value: {}", (0..field.at.len()).map(why).collect::<Vec<_>>().join(", "))
+                }
+            };
+            log::debug!("{}: {}: {how}", self.ask.spelled[position], field.field);
+        }
+        if let (Some(age), Some(time)) = (self.age, &form.time) {
+            let how = values[age].map_or("no value: no time".to_owned(), |age| format!("{age} from the time"));
+            let pointers: Vec<&str> = time.at.iter().map(Pointer::as_str).collect();
+            log::debug!("{}: age: {how} at {}", self.ask.spelled[position], pointers.join(" or "));
+        }
     }
 
     /// The value at `rows` where one symbol was asked for: its row, or a list of its rows.
@@ -277,29 +309,36 @@ fn names<'a>(plan: &Plan<'_>, ask: &'a Ask<'_>) -> HashMap<Cow<'a, str>, usize> 
     let form = ask.form;
     let cased = |name: Cow<'a, str>| if form.ignore_case { name.to_lowercase().into() } else { name };
     let mut names = HashMap::with_capacity(ask.symbols.len() * (1 + form.keys.len()));
-    for (position, spelled) in ask.spelled.iter().enumerate() {
-        names.insert(cased(Cow::Borrowed(spelled)), position);
-    }
+    let mut others: HashMap<_, Option<usize>> = HashMap::new();
     for template in &form.keys {
         for (position, index) in ask.symbols.iter().enumerate() {
             if let Some(name) = template.spell(&plan.definition.spelling, &plan.symbols[*index]) {
-                names.entry(cased(Cow::Owned(name))).or_insert(position);
+                others
+                    .entry(cased(Cow::Owned(name)))
+                    .and_modify(|known| *known = known.filter(|known| *known == position))
+                    .or_insert(Some(position));
             }
         }
     }
+    // What could be either of two symbols is neither.
+    names.extend(others.into_iter().filter_map(|(name, position)| Some((name, position?))));
+    names.extend(ask.spelled.iter().enumerate().map(|(position, spelled)| (cased(Cow::Borrowed(spelled)), position)));
     names
 }
 
-fn value(form: &FieldForm, raw: &str) -> Option<Number> {
-    let text = text(raw)?;
+/// The value of a field, or why it is none.
+fn read_value(form: &FieldForm, raw: &str) -> Result<Number, &'static str> {
+    const NONE: &str = "no number";
+    let text = text(raw).ok_or(if raw == "null" { "null" } else { NONE })?;
     let number = if form.separators {
         let plain: String = text.chars().filter(|c| !matches!(c, ',' | '%' | '$' | ' ')).collect();
-        Number::parse(&plain)?
+        Number::parse(&plain)
     } else {
-        Number::parse(&text)?
+        Number::parse(&text)
     };
-    let number = if form.exponent == 0 { number } else { number.shifted(form.exponent)? };
-    (!form.price || number.is_positive()).then_some(number)
+    let number = number.ok_or(NONE)?;
+    let number = if form.exponent == 0 { number } else { number.shifted(form.exponent).ok_or(NONE)? };
+    if form.price && !number.is_positive() { Err("a price that is not above zero") } else { Ok(number) }
 }
 
 fn unix_seconds(form: &TimeForm, raw: &str) -> Option<f64> {

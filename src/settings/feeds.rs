@@ -8,7 +8,7 @@ use crate::given::{ConfigError, Given, Origin, Section, did_you_mean};
 use crate::market_hours::MarketHours;
 use crate::point::Names;
 use crate::provider::{Definition, Market};
-use crate::quote::{FIELDS, Field};
+use crate::quote::Field;
 use crate::symbol::Symbol;
 use jiff::civil::Date;
 use std::collections::{HashMap, HashSet};
@@ -270,7 +270,7 @@ fn read_fields(draft: &Draft<'_>, definitions: &[&Definition]) -> Result<Vec<Fie
         let Some(field) = field else {
             let own: Vec<Field> = definitions.iter().flat_map(|definition| definition.fields()).collect();
             let who = definitions.iter().map(|definition| definition.name.as_str()).collect::<Vec<_>>().join(", ");
-            let near = did_you_mean(name, own.iter().map(Field::as_str).chain(FIELDS));
+            let near = did_you_mean(name, own.iter().map(Field::as_str));
             return Err(given.bad(format!("field {name:?} is given by none of {who}{near}")));
         };
         if !fields.contains(&field) {
