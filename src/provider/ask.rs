@@ -152,7 +152,9 @@ impl<'a> Plan<'a> {
             let from = self.definition.change_from.as_ref().and_then(|field| column(field.as_str()));
             if let (Some(last), Some(from)) = (of(&values, column("last")), of(&values, from)) {
                 values[at] = if name == "change" { last.change(&from) } else { last.change_percent(&from) };
-                log::debug!("{symbol}: {name}: {:?} computed", values[at]);
+                if let Some(value) = values[at] {
+                    log::debug!("{symbol}: {name}: {value} computed");
+                }
             }
         }
         values.truncate(self.wanted);

@@ -272,16 +272,15 @@ impl<'a, 'de> Rows<'a, 'de> {
             let given = (0..field.at.len())
                 .map(found)
                 .find(|(_, raw)| raw.and_then(|raw| read_value(field, raw).ok()).is_some());
-            let how = match (given, value) {
-                (Some((pointer, _)), Some(value)) => format!("{value} from {pointer:?}"),
-                _ => {
-                    let why = |at| {
-                        let (pointer, raw) = found(at);
-                        let why = raw.map_or("nothing", |raw| read_value(field, raw).err().unwrap_or_default());
-                        format!("{why} at {pointer:?}")
-                    };
-                    format!("no value: {}", (0..field.at.len()).map(why).collect::<Vec<_>>().join(", "))
-                }
+            let how = if let (Some((pointer, _)), Some(value)) = (given, value) {
+                format!("{value} from {pointer:?}")
+            } else {
+                let why = |at| {
+                    let (pointer, raw) = found(at);
+                    let why = raw.map_or("nothing", |raw| read_value(field, raw).err().unwrap_or_default());
+                    format!("{why} at {pointer:?}")
+                };
+                format!("no value: {}", (0..field.at.len()).map(why).collect::<Vec<_>>().join(", "))
             };
             log::debug!("{}: {}: {how}", self.ask.spelled[position], field.field);
         }
