@@ -117,7 +117,7 @@ fn batch(settings: &Settings, feeds: &[FeedReport<'_>], memory: &Memory<'_>, sta
             for (field, value) in feed.fields.iter().zip(values.iter().flatten()) {
                 let name = |out: &mut String| {
                     out.push_str(&settings.graphite.prefix);
-                    feed.names.push(out, &feed.name, symbol, Some(field));
+                    feed.names.push(out, &feed.name, symbol, field.as_str());
                 };
                 if let Some(value) = value {
                     batch.push(name, *value, started);

@@ -2,7 +2,6 @@
 
 use crate::number::Number;
 use crate::placeholder::{Piece, split};
-use crate::quote::Field;
 use crate::symbol::{Symbol, push_node};
 use std::ops::Range;
 
@@ -58,8 +57,8 @@ impl Names {
         self.0.contains(&Part::Field)
     }
 
-    /// Appends the name of a symbol's field. Without a field, what all its names have in common.
-    pub fn push(&self, out: &mut String, feed: &str, symbol: &Symbol, field: Option<&Field>) {
+    /// Appends the name of a symbol's field.
+    pub fn push(&self, out: &mut String, feed: &str, symbol: &Symbol, field: &str) {
         for part in &self.0 {
             match part {
                 Part::Text(text) => out.push_str(text),
@@ -67,7 +66,7 @@ impl Names {
                 Part::Symbol => symbol.push_node(out),
                 Part::Base => push_node(out, symbol.base()),
                 Part::Quote => push_node(out, symbol.quote().unwrap_or_default()),
-                Part::Field => field.into_iter().for_each(|field| out.push_str(field.as_str())),
+                Part::Field => out.push_str(field),
             }
         }
     }
@@ -184,8 +183,7 @@ mod tests {
 
     fn name(template: &str, symbol: &str) -> String {
         let mut out = String::new();
-        let field = Field::new("last");
-        Names::parse(template).unwrap().push(&mut out, "crypto", &Symbol::new(symbol).unwrap(), field.as_ref());
+        Names::parse(template).unwrap().push(&mut out, "crypto", &Symbol::new(symbol).unwrap(), "last");
         out
     }
 

@@ -283,8 +283,10 @@ fn read_fields(draft: &Draft<'_>, definitions: &[&Definition]) -> Result<Vec<Fie
     Ok(fields)
 }
 
-/// Checks that no two points of a run can have one name.
+/// Checks that no two points of a run can have one name, and that every name is one.
 fn check_names(feeds: &[Feed]) -> Result<(), ConfigError> {
+    /// Stands for any field; no name holds it.
+    const ANY: &str = "*";
     let mut owners: HashMap<String, (usize, &Symbol)> = HashMap::new();
     for (at, feed) in feeds.iter().enumerate() {
         let bad = |problem| Err(ConfigError::invalid(Origin::Default(format!("{}.names", feed.name)), problem));
@@ -293,7 +295,10 @@ fn check_names(feeds: &[Feed]) -> Result<(), ConfigError> {
         }
         for symbol in &feed.symbols {
             let mut name = String::with_capacity(32);
-            feed.names.push(&mut name, &feed.name, symbol, None);
+            feed.names.push(&mut name, &feed.name, symbol, ANY);
+            if name.split('.').any(str::is_empty) {
+                return bad(format!("makes {name} of {symbol}, in which a part is empty"));
+            }
             if let Some(&(other, first)) = owners.get(&name) {
                 let overlap = feed.fields.iter().any(|field| feeds[other].fields.contains(field));
                 if other == at || overlap {
