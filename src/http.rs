@@ -2,8 +2,8 @@
 //! other file knows the library behind it.
 
 use crate::deadline::Deadline;
+use crate::network::{Network, Proxies};
 use crate::request::{Request, Response};
-use crate::settings::{Network, Proxies};
 use crate::url::Url;
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};

@@ -19,6 +19,7 @@ pub mod journal;
 pub mod listing;
 pub mod market_hours;
 pub mod memory;
+pub mod network;
 pub mod number;
 pub mod outcome;
 mod pace;

@@ -11,13 +11,13 @@ mod sources;
 pub use alerts::Alert;
 pub use feeds::Feed;
 pub use graphite::Graphite;
-pub use network::{Network, Proxies};
 pub use providers::{Key, Listed};
 pub use sources::Env;
 
 use crate::cli::{Cli, Options, Wanted};
 use crate::given::{ConfigError, Document, Origin, Section};
 use crate::graphite::Destination;
+use crate::network::Network;
 use crate::provider::Definition;
 use crate::secret::Secret;
 use crate::state::state_dir;
@@ -96,7 +96,7 @@ impl Settings {
         let alerts = alerts::read(&file)?;
         let limits = journal_limits(&file, graphite.destination.as_ref())?;
         let options = &cli.options;
-        let network = Network::read(sources, &definitions, graphite.destination.as_ref())?;
+        let network = network::read(sources, &definitions, graphite.destination.as_ref())?;
         file.finish()?;
         Ok(Self {
             run: run_name(&wanted, &feeds),

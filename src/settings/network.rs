@@ -1,127 +1,62 @@
-//! How the network is reached: proxies and trusted certificates, from the usual variables.
+//! Proxies and trusted certificates, from the usual variables.
 
 use super::sources::{Sources, path_variable};
-use crate::given::ConfigError;
+use crate::given::{ConfigError, Origin};
 use crate::graphite::Destination;
+use crate::network::{Network, Proxies};
 use crate::provider::Definition;
 use crate::secret::Secret;
 use crate::url::Url;
 
-/// How the network is reached.
-#[derive(Clone, Debug, Default)]
-pub struct Network {
-    /// Through which proxies.
-    pub proxies: Proxies,
-    /// PEM texts of the certificates to trust instead of the built-in ones.
-    pub roots: Option<Vec<u8>>,
-}
-
-/// Which requests go through a proxy.
-#[derive(Clone, Debug, Default)]
-pub struct Proxies {
-    /// The proxy for `https`; it may hold a password.
-    pub https: Option<Secret>,
-    /// The proxy for `http`.
-    pub http: Option<Secret>,
-    /// Hosts and domains that are reached without.
-    pub none: Vec<String>,
-}
-
-impl Network {
-    /// Reads the variables that every program of this kind reads. `SSL_CERT_FILE` is only opened
-    /// where something is reached over `https`.
-    ///
-    /// # Errors
-    /// When a proxy is no URL, or the file cannot be read.
-    pub fn read(
-        sources: Sources<'_>,
-        definitions: &[Definition],
-        destination: Option<&Destination>,
-    ) -> Result<Self, ConfigError> {
-        let graphite = match destination {
-            Some(Destination::Ingest { url, .. }) => Some(url),
-            _ => None,
-        };
-        let is_tls = |url: &Url| url.scheme == "https";
-        let uses_tls = definitions.iter().map(|definition| &definition.base).chain(graphite).any(is_tls);
-        let roots = match path_variable(sources.env, "SSL_CERT_FILE").filter(|_| uses_tls) {
-            None => None,
-            Some(path) => {
-                let unreadable =
-                    |cause| ConfigError::Unreadable { what: "certificates (SSL_CERT_FILE)", path: path.clone(), cause };
-                Some(std::fs::read(&path).map_err(unreadable)?)
+/// Reads the variables that every program of this kind reads. `SSL_CERT_FILE` is only opened
+/// where something is reached over `https`.
+///
+/// # Errors
+/// When a proxy is no URL, or the file cannot be read.
+pub(super) fn read(
+    sources: Sources<'_>,
+    definitions: &[Definition],
+    destination: Option<&Destination>,
+) -> Result<Network, ConfigError> {
+    let graphite = match destination {
+        Some(Destination::Ingest { url, .. }) => Some(url),
+        _ => None,
+    };
+    let is_tls = |url: &Url| url.scheme == "https";
+    let uses_tls = definitions.iter().map(|definition| &definition.base).chain(graphite).any(is_tls);
+    let roots = match path_variable(sources.env, "SSL_CERT_FILE").filter(|_| uses_tls) {
+        None => None,
+        Some(path) => {
+            let unreadable =
+                |cause| ConfigError::Unreadable { what: "certificates (SSL_CERT_FILE)", path: path.clone(), cause };
+            let pem = std::fs::read(&path).map_err(unreadable)?;
+            if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
+                let origin = Origin::Variable("SSL_CERT_FILE".to_owned());
+                return Err(ConfigError::invalid(origin, "names a file without a certificate in PEM"));
             }
-        };
-        Ok(Self { proxies: Proxies::read(sources)?, roots })
-    }
+            Some(pem)
+        }
+    };
+    Ok(Network { proxies: proxies(sources)?, roots })
 }
 
-impl Proxies {
-    fn read(sources: Sources<'_>) -> Result<Self, ConfigError> {
-        let either = |lower: &str| match sources.variable(lower)? {
-            Some(given) => Ok(Some(given)),
-            None => sources.variable(&lower.to_uppercase()),
-        };
-        let proxy = |name| -> Result<Option<Secret>, ConfigError> {
-            let Some(given) = either(name)? else { return Ok(None) };
-            let text = given.text()?;
-            let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-            match Url::parse(&text) {
-                Ok(url) if matches!(url.scheme.as_str(), "http" | "https") => Ok(Some(Secret::new(text))),
-                _ => Err(given.bad("must be an http or https URL of a proxy")),
-            }
-        };
-        let none = match either("no_proxy")? {
-            None => Vec::new(),
-            Some(given) => {
-                given.list()?.iter().map(|one| one.text().map(str::to_lowercase)).collect::<Result<_, _>>()?
-            }
-        };
-        Ok(Self { https: proxy("https_proxy")?, http: proxy("http_proxy")?, none })
-    }
-
-    /// The proxy for requests to `url`; never one for this machine itself.
-    pub fn of(&self, url: &Url) -> Option<&Secret> {
-        let direct = |pattern: &String| {
-            let domain = pattern.trim_start_matches('*').trim_start_matches('.');
-            let domain = domain.rsplit_once(':').filter(|_| !domain.contains('[')).map_or(domain, |(host, _)| host);
-            pattern == "*"
-                || (!domain.is_empty()
-                    && url.host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
-        };
-        if url.is_loopback() || self.none.iter().any(direct) {
-            return None;
+fn proxies(sources: Sources<'_>) -> Result<Proxies, ConfigError> {
+    let either = |lower: &str| match sources.variable(lower)? {
+        Some(given) => Ok(Some(given)),
+        None => sources.variable(&lower.to_uppercase()),
+    };
+    let proxy = |name| -> Result<Option<Secret>, ConfigError> {
+        let Some(given) = either(name)? else { return Ok(None) };
+        let text = given.text()?;
+        let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        match Url::parse(&text) {
+            Ok(url) if matches!(url.scheme.as_str(), "http" | "https") => Ok(Some(Secret::new(text))),
+            _ => Err(given.bad("must be an http or https URL of a proxy")),
         }
-        if url.scheme == "https" { self.https.as_ref() } else { self.http.as_ref() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn proxied(none: &[&str], url: &str) -> bool {
-        let proxy = Some(Secret::new("http://proxy:3128"));
-        let none = none.iter().map(ToString::to_string).collect();
-        let proxies = Proxies { https: proxy.clone(), http: None, none };
-        proxies.of(&Url::parse(url).unwrap()).is_some()
-    }
-
-    #[test]
-    fn each_scheme_has_its_proxy() {
-        assert!(proxied(&[], "https://api.example.com"));
-        assert!(!proxied(&[], "http://api.example.com"));
-    }
-
-    #[test]
-    fn some_hosts_are_reached_without() {
-        assert!(!proxied(&[], "https://127.0.0.1:8443"));
-        assert!(!proxied(&[], "https://localhost"));
-        for none in ["example.com", ".example.com", "*.example.com", "*", "api.example.com:443"] {
-            assert!(!proxied(&[none], "https://api.example.com"), "{none}");
-        }
-        for none in ["ample.com", "example.org", ""] {
-            assert!(proxied(&[none], "https://api.example.com"), "{none}");
-        }
-    }
+    };
+    let none = match either("no_proxy")? {
+        None => Vec::new(),
+        Some(given) => given.list()?.iter().map(|one| one.text().map(str::to_lowercase)).collect::<Result<_, _>>()?,
+    };
+    Ok(Proxies { https: proxy("https_proxy")?, http: proxy("http_proxy")?, none })
 }
