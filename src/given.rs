@@ -2,6 +2,7 @@
 //! value knows its place, so that whatever is wrong with it can be said with the place and mended
 //! there.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
@@ -60,14 +61,15 @@ pub enum Origin {
     /// A file that holds one secret.
     File(PathBuf),
     /// Nobody gave it.
-    Default(String),
+    Default(Cow<'static, str>),
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => f.write_str(name),
-            Self::Variable(name) | Self::Default(name) => f.write_str(name),
+            Self::Variable(name) => f.write_str(name),
+            Self::Default(name) => f.write_str(name),
             Self::Line { file, line, key } if key.is_empty() => write!(f, "{file}:{line}"),
             Self::Line { file, line, key } => write!(f, "{file}:{line}: {key}"),
             Self::File(path) => path.display().fmt(f),
@@ -225,7 +227,7 @@ impl<'a> Section<'a> {
     pub fn origin(&self) -> Origin {
         match self.layers.first() {
             Some((document, _)) => document.origin(self.offset, self.path.clone()),
-            None => Origin::Default(self.path.clone()),
+            None => Origin::Default(self.path.clone().into()),
         }
     }
 

@@ -114,13 +114,16 @@ fn batch(settings: &Settings, feeds: &[FeedReport<'_>], memory: &Memory<'_>, sta
     let mut batch = Batch::new(settings.graphite.interval, settings.graphite.tags.clone());
     for report in feeds {
         let feed = report.feed;
+        let (mut before, mut after) = (String::new(), String::new());
         for (symbol, values) in feed.symbols.iter().zip(&report.rows) {
-            for (field, value) in feed.fields.iter().zip(values.iter().flatten()) {
-                let name = |out: &mut String| {
-                    out.push_str(&settings.graphite.prefix);
-                    feed.names.push(out, &feed.name, symbol, field.as_str());
-                };
+            let Some(values) = values else { continue };
+            before.clear();
+            after.clear();
+            before.push_str(&settings.graphite.prefix);
+            feed.names.around(&mut before, &mut after, &feed.name, symbol);
+            for (field, value) in feed.fields.iter().zip(values) {
                 if let Some(value) = value {
+                    let name = |out: &mut String| out.extend([&before, field.as_str(), &after]);
                     batch.push(name, *value, started);
                 }
             }

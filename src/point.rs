@@ -40,6 +40,9 @@ impl Names {
             }
         };
         let parts = split(text)?.into_iter().map(part).collect::<Result<Vec<_>, _>>()?;
+        if parts.iter().filter(|part| **part == Part::Field).count() > 1 {
+            return Err("has {field} more than once".into());
+        }
         check_own_characters(&text.replace(['{', '}'], ""))?;
         if text.starts_with("metrics.") {
             return Err("must not begin with \"metrics.\", where the run's own health goes".into());
@@ -57,8 +60,10 @@ impl Names {
         self.0.contains(&Part::Field)
     }
 
-    /// Appends the name of a symbol's field.
-    pub fn push(&self, out: &mut String, feed: &str, symbol: &Symbol, field: &str) {
+    /// Appends what stands before and after the field in the names of a symbol.
+    pub fn around(&self, before: &mut String, after: &mut String, feed: &str, symbol: &Symbol) {
+        let mut out = before;
+        let mut after = Some(after);
         for part in &self.0 {
             match part {
                 Part::Text(text) => out.push_str(text),
@@ -66,7 +71,7 @@ impl Names {
                 Part::Symbol => symbol.push_node(out),
                 Part::Base => push_node(out, symbol.base()),
                 Part::Quote => push_node(out, symbol.quote().unwrap_or_default()),
-                Part::Field => out.push_str(field),
+                Part::Field => out = after.take().unwrap_or(out),
             }
         }
     }
@@ -182,9 +187,10 @@ mod tests {
     use super::*;
 
     fn name(template: &str, symbol: &str) -> String {
-        let mut out = String::new();
-        Names::parse(template).unwrap().push(&mut out, "crypto", &Symbol::new(symbol).unwrap(), "last");
-        out
+        let (mut before, mut after) = (String::new(), String::new());
+        let symbol = Symbol::new(symbol).unwrap();
+        Names::parse(template).unwrap().around(&mut before, &mut after, "crypto", &symbol);
+        format!("{before}last{after}")
     }
 
     #[test]
@@ -192,6 +198,7 @@ mod tests {
         assert_eq!(name(Names::DEFAULT, "BTC/USD"), "crypto.BTC-USD.last");
         assert_eq!(name("{feed}.{base}/{quote}-{field}", "BTC/USD"), "crypto.BTC/USD-last");
         assert_eq!(name("x.{quote}.{base}.{field}", "BRK.B"), "x..BRK-B.last");
+        assert_eq!(name("{field}.{symbol}", "BRK.B"), "last.BRK-B");
         assert_eq!(Names::parse(Names::DEFAULT), Ok(Names::default()));
     }
 
@@ -205,6 +212,7 @@ mod tests {
             "{feed}..{field}",
             "{feed",
             "metrics.{symbol}",
+            "{field}{field}",
         ] {
             assert!(Names::parse(text).is_err(), "{text}");
         }

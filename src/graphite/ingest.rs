@@ -7,7 +7,6 @@
 use crate::point::{Batch, Point};
 use crate::request::excerpt;
 use serde_json::Value;
-use std::fmt::Write;
 use std::ops::Range;
 
 /// Points in a request at most.
@@ -19,37 +18,38 @@ const MAX_BYTES: usize = 1 << 20;
 /// is, one at least.
 ///
 /// Time and interval are integers and the value is a finite number, as both servers refuse a batch
-/// whole for anything else, and store a null as zero.
+/// whole for anything else, and store a null as zero. Names hold nothing that JSON would escape; that
+/// is checked where they are read.
 pub(super) fn encode(batch: &Batch, range: Range<usize>) -> (Vec<u8>, usize) {
     let tags =
         if batch.tags.is_empty() { String::new() } else { format!(",\"tags\":{}", Value::from(batch.tags.clone())) };
-    let mut json = String::with_capacity((range.len() * (80 + tags.len())).min(MAX_BYTES + 4096));
-    json.push('[');
+    let mut json = Vec::with_capacity((range.len() * (100 + tags.len())).min(MAX_BYTES + 4096));
+    json.push(b'[');
     let mut count = 0;
+    let interval = format!("\",\"interval\":{},\"value\":", batch.interval);
+    let mut ending = (None, String::new());
     for index in range.take(MAX_POINTS) {
         let before = json.len();
-        if count > 0 {
-            json.push(',');
+        let Point { name, value, time } = batch.point(index);
+        if ending.0 != Some(time) {
+            // Nearly all points of a batch have one time.
+            ending = (Some(time), format!(",\"time\":{time}{tags}}},"));
         }
-        push(&mut json, batch.point(index), batch.interval, &tags);
+        for part in ["{\"name\":\"", name, &interval, value.as_str(), &ending.1] {
+            json.extend_from_slice(part.as_bytes());
+        }
         if json.len() > MAX_BYTES && count > 0 {
             json.truncate(before);
             break;
         }
         count += 1;
     }
-    json.push(']');
-    (json.into_bytes(), count)
-}
-
-/// Names hold nothing that JSON would escape; that is checked where they are read.
-fn push(json: &mut String, point: Point<'_>, interval: u32, tags: &str) {
-    let Point { name, value, time } = point;
-    let _ = write!(
-        json,
-        "{{\"name\":\"{name}\",\"interval\":{interval},\"value\":{},\"time\":{time}{tags}}}",
-        value.as_str()
-    );
+    // The comma of the last point.
+    if count > 0 {
+        json.pop();
+    }
+    json.push(b']');
+    (json, count)
 }
 
 /// What an ingest says it did.
@@ -102,6 +102,7 @@ pub(super) fn print(batch: &Batch) -> String {
 mod tests {
     use super::*;
     use crate::number::Number;
+    use std::fmt::Write;
 
     fn batch(count: usize) -> Batch {
         let mut batch = Batch::new(60, vec!["env=ho\"me".into()]);

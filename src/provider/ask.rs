@@ -6,7 +6,8 @@ use crate::quote::{Field, Values};
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::symbol::Symbol;
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// What one provider is to be asked for one feed.
 #[derive(Debug)]
@@ -69,38 +70,36 @@ impl<'a> Plan<'a> {
         for form in &self.forms {
             for group in self.groups(form, symbols) {
                 let size = if form.is_single() { 1 } else { form.batch };
-                let size = if size == 0 { group.len().max(1) } else { size };
-                asks.extend(group.chunks(size).map(|batch| self.ask(form, batch)));
+                let size = if size == 0 { usize::MAX } else { size };
+                let mut rest = group.into_iter();
+                while rest.len() > 0 {
+                    asks.push(self.ask(form, rest.by_ref().take(size)));
+                }
             }
         }
         asks
     }
 
     /// One request for these symbols, which must be of one group.
-    pub fn ask(&self, form: &'a QuoteForm, batch: &[(usize, String)]) -> Ask<'a> {
-        let symbols: Vec<&Symbol> = batch.iter().map(|(index, _)| &self.symbols[*index]).collect();
-        let spelled: Vec<&str> = batch.iter().map(|(_, spelled)| spelled.as_str()).collect();
+    fn ask(&self, form: &'a QuoteForm, batch: impl Iterator<Item = (usize, String)>) -> Ask<'a> {
+        let (indexes, spelled): (Vec<usize>, Vec<String>) = batch.unzip();
+        let symbols: Vec<&Symbol> = indexes.iter().map(|index| &self.symbols[*index]).collect();
         let asked =
             Asked { symbols: &symbols, spelled: &spelled, spelling: &self.definition.spelling, join: &form.join };
-        Ask {
-            form,
-            symbols: batch.iter().map(|(index, _)| *index).collect(),
-            spelled: batch.iter().map(|(_, spelled)| spelled.clone()).collect(),
-            request: self.request(form, &asked),
-        }
+        let request = self.request(form, &asked);
+        Ask { form, symbols: indexes, spelled, request }
     }
 
     /// The request for a part of what `ask` asked for.
     pub fn part(&self, ask: &Ask<'a>, range: std::ops::Range<usize>) -> Ask<'a> {
-        let batch: Vec<_> = range.map(|at| (ask.symbols[at], ask.spelled[at].clone())).collect();
-        self.ask(ask.form, &batch)
+        self.ask(ask.form, range.map(|at| (ask.symbols[at], ask.spelled[at].clone())))
     }
 
     /// The symbols with their spellings, those that one request may hold together.
     fn groups(&self, form: &QuoteForm, symbols: &[usize]) -> Vec<Vec<(usize, String)>> {
         let (by_base, by_quote) = (form.path.has(What::Base), form.path.has(What::Quote));
         let mut groups: Vec<Vec<(usize, String)>> = Vec::new();
-        let mut known = HashMap::new();
+        let mut known = FxHashMap::default();
         for &index in symbols {
             let symbol = &self.symbols[index];
             let Some(spelled) = self.definition.symbol.spell(&self.definition.spelling, symbol) else { continue };
@@ -166,7 +165,7 @@ impl Definition {
     /// Two symbols that one request could hold and that this API spells the same, so that their
     /// rows could not be told apart.
     pub fn confused<'s>(&self, symbols: &'s [Symbol]) -> Option<(&'s Symbol, &'s Symbol)> {
-        let mut owners = HashMap::with_capacity(symbols.len());
+        let mut owners = FxHashMap::default();
         let forms = self.quotes.iter().filter(|form| !form.is_single());
         let (by_base, by_quote) = forms.fold((true, true), |(base, quote), form| {
             (base && form.path.has(What::Base), quote && form.path.has(What::Quote))

@@ -7,11 +7,12 @@ use super::tree::{Fill, Name, Tree, is_index, scalars, text};
 use crate::number::Number;
 use crate::quote::{Quote, Values, fill};
 use crate::request::excerpt;
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::HashMap;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -67,9 +68,11 @@ impl Plan<'_> {
             Some(b'<') => return Err(Refusal::Html(start(ask, body))),
             Some(_) => {}
         }
+        // A byte that is no UTF-8 costs what it stands in, not the reply.
+        let text = String::from_utf8_lossy(body);
         let Some(layout) = Layout::new(self, ask) else { return Ok(Reply::default()) };
         let mut rows = Rows::new(self, ask, &layout, received);
-        let mut json = serde_json::Deserializer::from_slice(body);
+        let mut json = serde_json::Deserializer::from_str(&text);
         Descend { steps: &layout.rows, rows: &mut rows }
             .deserialize(&mut json)
             .and_then(|()| json.end())
@@ -170,7 +173,7 @@ struct Rows<'a, 'de> {
     /// One symbol was asked for and no row names it: whatever is there is its row.
     bare: bool,
     /// Spelling to position among the symbols asked for.
-    names: HashMap<Cow<'a, str>, usize>,
+    names: FxHashMap<Cow<'a, str>, usize>,
     slots: Vec<Option<&'de str>>,
     /// For each symbol asked for, where its quote is.
     seen: Vec<Option<usize>>,
@@ -189,7 +192,7 @@ impl<'a, 'de> Rows<'a, 'de> {
             ask,
             layout,
             bare,
-            names: if bare { HashMap::new() } else { names(plan, ask) },
+            names: if bare { FxHashMap::default() } else { names(plan, ask) },
             slots: vec![None; layout.slots],
             seen: vec![None; ask.symbols.len()],
             age: plan.columns.iter().position(|field| field.as_str() == "age"),
@@ -304,11 +307,12 @@ impl<'a, 'de> Rows<'a, 'de> {
     }
 }
 
-fn names<'a>(plan: &Plan<'_>, ask: &'a Ask<'_>) -> HashMap<Cow<'a, str>, usize> {
+fn names<'a>(plan: &Plan<'_>, ask: &'a Ask<'_>) -> FxHashMap<Cow<'a, str>, usize> {
     let form = ask.form;
     let cased = |name: Cow<'a, str>| if form.ignore_case { name.to_lowercase().into() } else { name };
-    let mut names = HashMap::with_capacity(ask.symbols.len() * (1 + form.keys.len()));
-    let mut others: HashMap<_, Option<usize>> = HashMap::new();
+    let mut names = FxHashMap::default();
+    names.reserve(ask.symbols.len() * (1 + form.keys.len()));
+    let mut others: FxHashMap<_, Option<usize>> = FxHashMap::default();
     for template in &form.keys {
         for (position, index) in ask.symbols.iter().enumerate() {
             if let Some(name) = template.spell(&plan.definition.spelling, &plan.symbols[*index]) {

@@ -255,7 +255,7 @@ pub struct Asked<'a> {
     /// The symbols, at least one.
     pub symbols: &'a [&'a Symbol],
     /// Their spellings.
-    pub spelled: &'a [&'a str],
+    pub spelled: &'a [String],
     /// What the API calls otherwise.
     pub spelling: &'a Spelling,
     /// What stands between two symbols of a batch.
@@ -264,7 +264,7 @@ pub struct Asked<'a> {
 
 impl Asked<'_> {
     fn list(&self, how: How, json: bool) -> String {
-        let cased = |text: &&str| {
+        let cased = |text: &String| {
             let mut out = String::new();
             push_cased(&mut out, text, how.case);
             out
@@ -287,7 +287,7 @@ impl Asked<'_> {
     fn one(&self, what: What, how: How) -> String {
         let mut value = String::new();
         if what == What::Symbol {
-            push_cased(&mut value, self.spelled.first().copied().unwrap_or_default(), how.case);
+            push_cased(&mut value, self.spelled.first().map_or("", String::as_str), how.case);
         } else if let Some(symbol) = self.symbols.first() {
             // A symbol without the part is in no request that wants it.
             let _ = self.spelling.push(&mut value, symbol, what, how);
@@ -311,7 +311,7 @@ mod tests {
     fn path(template: &str, symbols: &[&str]) -> (String, String) {
         let symbols: Vec<Symbol> = symbols.iter().map(|text| Symbol::new(text).unwrap()).collect();
         let symbols: Vec<&Symbol> = symbols.iter().collect();
-        let spelled: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).collect();
+        let spelled: Vec<String> = symbols.iter().map(ToString::to_string).collect();
         let asked = Asked { symbols: &symbols, spelled: &spelled, spelling: &spelling(), join: "," };
         let secrets = BTreeMap::from([("KEY".to_owned(), Secret::new("s/3"))]);
         Template::parse(template, Place::Path).unwrap().path(&asked, &secrets)

@@ -11,7 +11,7 @@ use crate::provider::{Definition, Market};
 use crate::quote::Field;
 use crate::symbol::Symbol;
 use jiff::civil::Date;
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What to watch.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ fn draft<'a>(
         let file = section.get(key);
         let given = if own { file } else { sources.first(None, &variable(&key.to_uppercase()), file)? };
         let named = given.is_some();
-        let given = given.unwrap_or_else(|| Given::typed(default, Origin::Default(format!("{name}.{key}"))));
+        let given = given.unwrap_or_else(|| Given::typed(default, Origin::Default(format!("{name}.{key}").into())));
         Ok((given.list()?, named))
     };
     let (providers, _) = list("providers", defaults.providers)?;
@@ -164,13 +164,14 @@ fn choose<'a>(drafts: Vec<Draft<'a>>, wanted: &Wanted) -> Result<Vec<Draft<'a>>,
     let Wanted::Named(names) = wanted else {
         let chosen: Vec<_> = drafts.into_iter().filter(|draft| !draft.symbols.is_empty()).collect();
         if chosen.is_empty() {
-            let origin = Origin::Default("crypto.symbols, stocks.symbols".to_owned());
+            let origin = Origin::Default("crypto.symbols, stocks.symbols".into());
             return Err(ConfigError::invalid(origin, "no feed has symbols"));
         }
         return Ok(chosen);
     };
     let known: Vec<String> = drafts.iter().map(|draft| draft.name.clone()).collect();
-    let mut drafts: HashMap<String, Draft<'a>> = drafts.into_iter().map(|draft| (draft.name.clone(), draft)).collect();
+    let mut drafts: FxHashMap<String, Draft<'a>> =
+        drafts.into_iter().map(|draft| (draft.name.clone(), draft)).collect();
     let chosen = names.iter().map(|name| {
         drafts.remove(name).ok_or_else(|| {
             let near = did_you_mean(name, known.iter().map(String::as_str));
@@ -186,7 +187,7 @@ fn feed(
     providers: &mut Providers<'_>,
     names: &Names,
 ) -> Result<Feed, ConfigError> {
-    let missing = |key: &str| ConfigError::invalid(Origin::Default(format!("{}.{key}", draft.name)), "is empty");
+    let missing = |key: &str| ConfigError::invalid(Origin::Default(format!("{}.{key}", draft.name).into()), "is empty");
     let symbols = read_symbols(&draft)?;
     if symbols.is_empty() {
         return Err(missing("symbols"));
@@ -244,7 +245,7 @@ fn of_market(draft: &Draft<'_>, asked: &Given<'_>, providers: &mut Providers<'_>
 
 fn read_symbols(draft: &Draft<'_>) -> Result<Vec<Symbol>, ConfigError> {
     let upper = matches!(draft.name.as_str(), "crypto" | "stocks");
-    let mut seen = HashSet::with_capacity(draft.symbols.len());
+    let mut seen = FxHashSet::default();
     let mut symbols = Vec::with_capacity(draft.symbols.len());
     for given in &draft.symbols {
         let mut text = given.text()?.trim().to_owned();
@@ -278,7 +279,7 @@ fn read_fields(draft: &Draft<'_>, definitions: &[&Definition]) -> Result<Vec<Fie
         }
     }
     if fields.is_empty() {
-        return Err(ConfigError::invalid(Origin::Default(format!("{}.fields", draft.name)), "is empty"));
+        return Err(ConfigError::invalid(Origin::Default(format!("{}.fields", draft.name).into()), "is empty"));
     }
     Ok(fields)
 }
@@ -287,15 +288,18 @@ fn read_fields(draft: &Draft<'_>, definitions: &[&Definition]) -> Result<Vec<Fie
 fn check_names(feeds: &[Feed]) -> Result<(), ConfigError> {
     /// Stands for any field; no name holds it.
     const ANY: &str = "*";
-    let mut owners: HashMap<String, (usize, &Symbol)> = HashMap::new();
+    let mut owners: FxHashMap<String, (usize, &Symbol)> = FxHashMap::default();
     for (at, feed) in feeds.iter().enumerate() {
-        let bad = |problem| Err(ConfigError::invalid(Origin::Default(format!("{}.names", feed.name)), problem));
+        let bad = |problem| Err(ConfigError::invalid(Origin::Default(format!("{}.names", feed.name).into()), problem));
         if feed.fields.len() > 1 && !feed.names.has_field() {
             return bad("has no {field}, but more than one field is watched".to_owned());
         }
         for symbol in &feed.symbols {
             let mut name = String::with_capacity(32);
-            feed.names.push(&mut name, &feed.name, symbol, ANY);
+            let mut after = String::new();
+            feed.names.around(&mut name, &mut after, &feed.name, symbol);
+            name.push_str(ANY);
+            name.push_str(&after);
             if name.split('.').any(str::is_empty) {
                 return bad(format!("makes {name} of {symbol}, in which a part is empty"));
             }

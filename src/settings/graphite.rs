@@ -88,7 +88,7 @@ fn credentials(
         (Some(user), Some(password)) => Ok(Some(Credentials { user: user.text()?.to_owned(), password })),
         (Some(user), None) => Err(user.bad("is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE")),
         (None, Some(_)) => {
-            let origin = Origin::Default("GRAPHITE_USER".to_owned());
+            let origin = Origin::Default("GRAPHITE_USER".into());
             Err(ConfigError::invalid(origin, "is not set, but there is a password"))
         }
         (None, None) => Ok(None),

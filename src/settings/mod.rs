@@ -90,7 +90,7 @@ impl Settings {
         let retries = retries.map_or(Ok(2), |given| given.integer(0, 100))?;
         if graphite.destination.is_none() && !cli.options.dry_run {
             let problem = "is not set: where should the points go? (--dry-run prints them instead)";
-            return Err(ConfigError::invalid(Origin::Default("GRAPHITE_URL".to_owned()), problem));
+            return Err(ConfigError::invalid(Origin::Default("GRAPHITE_URL".into()), problem));
         }
         let Providers { definitions, secrets, .. } = providers;
         let alerts = alerts::read(&file)?;
@@ -179,7 +179,7 @@ fn symbols(cli: &Cli, sources: Sources<'_>, stdin: impl Read) -> Result<feeds::O
     let lines = lines(stdin)?;
     let texts: Vec<String> =
         texts.into_iter().flat_map(|text| if text == "-" { lines.clone() } else { vec![text] }).collect();
-    let origin = Origin::Default("standard input".to_owned());
+    let origin = Origin::Default("standard input".into());
     if texts.is_empty() {
         return Err(ConfigError::invalid(origin, "holds no symbol"));
     }

@@ -165,12 +165,12 @@ impl<'a> Providers<'a> {
                 None if optional => {}
                 None => {
                     let problem = format!("is not set, and {} needs it (or {name}_FILE)", definition.name);
-                    return Err(ConfigError::invalid(Origin::Default(name.to_owned()), problem));
+                    return Err(ConfigError::invalid(Origin::Default(name.to_owned().into()), problem));
                 }
             }
         }
         if any && definition.base.is_open() {
-            let origin = Origin::Default(format!("{}.base_url", definition.name));
+            let origin = Origin::Default(format!("{}.base_url", definition.name).into());
             return Err(ConfigError::invalid(origin, "would send a key in the clear: use https"));
         }
         Ok(())
