@@ -65,7 +65,12 @@ impl Number {
 
     /// The digits, a JSON number.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.digits[..usize::from(self.len.get())]).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The same as ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.digits[..usize::from(self.len.get())]
     }
 
     /// The nearest `f64`.
@@ -75,7 +80,7 @@ impl Number {
 
     /// Whether the value is above zero, as a price must be.
     pub fn is_positive(&self) -> bool {
-        let digits = self.as_str().as_bytes();
+        let digits = self.as_bytes();
         if digits[0] == b'-' {
             return false;
         }

@@ -43,7 +43,8 @@ impl Symbol {
         if text.len() > Self::MAX_LEN {
             return Err(SymbolError::TooLong);
         }
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
+        if !is_plain && text.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(SymbolError::BadCharacter(text.to_owned()));
         }
         let slash = text.find('/');
@@ -87,13 +88,15 @@ impl fmt::Display for Symbol {
 /// outside `[A-Za-z0-9_-]` becomes `_`. That is the set every Graphite stores, finds and renders
 /// (graphite-web cannot render names with quotes, braces or non-ASCII letters).
 pub fn push_node(name: &mut String, text: &str) {
-    for c in text.chars() {
-        name.push(match c {
-            'A'..='Z' | 'a'..='z' | '0'..='9' | '_' | '-' => c,
-            '/' | '.' => '-',
-            _ => '_',
-        });
+    let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut rest = text;
+    while let Some(at) = rest.find(|c| !is_safe(c)) {
+        name.push_str(&rest[..at]);
+        let mut unsafe_part = rest[at..].chars();
+        name.push(if matches!(unsafe_part.next(), Some('/' | '.')) { '-' } else { '_' });
+        rest = unsafe_part.as_str();
     }
+    name.push_str(rest);
 }
 
 #[cfg(test)]

@@ -35,8 +35,8 @@ pub(super) fn encode(batch: &Batch, range: Range<usize>) -> (Vec<u8>, usize) {
             // Nearly all points of a batch have one time.
             ending = (Some(time), format!(",\"time\":{time}{tags}}},"));
         }
-        for part in ["{\"name\":\"", name, &interval, value.as_str(), &ending.1] {
-            json.extend_from_slice(part.as_bytes());
+        for part in [b"{\"name\":\"", name.as_bytes(), interval.as_bytes(), value.as_bytes(), ending.1.as_bytes()] {
+            json.extend_from_slice(part);
         }
         if json.len() > MAX_BYTES && count > 0 {
             json.truncate(before);
