@@ -2,24 +2,20 @@
 
 use datametrics::SUMMARY;
 use datametrics::cli::Options;
-use env_logger::{Builder, Env};
+use env_logger::Builder;
 use log::{Level, Record};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 
 /// Sets the log and the words for a defect up. `RUST_LOG` beats `-q` and `-v`.
 pub(crate) fn start(options: &Options) {
-    let level = match (options.quiet, options.verbose) {
-        (true, _) => "error",
-        (_, 0) => "warn,datametrics::summary=info",
-        (_, 1) => "info",
-        _ => "debug",
-    };
-    let quiet = options.verbose == 0 && !std::io::stderr().is_terminal();
+    let asked = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
+    let filter = asked.unwrap_or_else(|| own_filter(options));
     let for_journal = stderr_is_the_journal();
-    Builder::from_env(Env::default().default_filter_or(level))
+    Builder::new()
+        .parse_filters(&filter)
         .format(move |out, record| {
-            if is_foreign(record) || (quiet && record.target() == SUMMARY) {
+            if is_foreign(record) {
                 return Ok(());
             }
             let level = if for_journal { priority(record.level()) } else { word(record) };
@@ -31,6 +27,17 @@ pub(crate) fn start(options: &Options) {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         log::error!("a defect in datametrics at {place}; please report it: {}", env!("CARGO_PKG_REPOSITORY"));
     }));
+}
+
+/// At a terminal a good run says one line, under cron none.
+fn own_filter(options: &Options) -> String {
+    match (options.quiet, options.verbose) {
+        (true, _) => "error".to_owned(),
+        (_, 0) if std::io::stderr().is_terminal() => format!("warn,{SUMMARY}=info"),
+        (_, 0) => "warn".to_owned(),
+        (_, 1) => "info".to_owned(),
+        _ => "debug".to_owned(),
+    }
 }
 
 /// The libraries below log headers and bodies at their lowest levels, keys among them.

@@ -3,7 +3,7 @@
 use super::ask::{Ask, Plan};
 use super::definition::{FieldForm, TimeForm, TimeUnit};
 use super::pointer::Pointer;
-use super::tree::{Fill, Name, Tree, is_index, scalars, text};
+use super::tree::{Fill, Gate, Name, Tree, is_index, scalars, text};
 use crate::number::Number;
 use crate::quote::{Quote, Values, fill};
 use crate::request::excerpt;
@@ -103,7 +103,7 @@ impl Plan<'_> {
         }
         let mut slots = vec![None; ask.form.error.len()];
         let mut json = serde_json::Deserializer::from_slice(body);
-        Fill { tree: &tree, slots: &mut slots }.deserialize(&mut json).ok()?;
+        Fill { tree: &tree, slots: &mut slots, gate: None }.deserialize(&mut json).ok()?;
         let texts: Vec<String> = slots.into_iter().flatten().filter_map(|raw| said(ask, raw)).collect();
         (!texts.is_empty()).then(|| texts.join("; "))
     }
@@ -172,8 +172,7 @@ struct Rows<'a, 'de> {
     layout: &'a Layout,
     /// One symbol was asked for and no row names it: whatever is there is its row.
     bare: bool,
-    /// Spelling to position among the symbols asked for.
-    names: FxHashMap<Cow<'a, str>, usize>,
+    names: Spellings<'a>,
     slots: Vec<Option<&'de str>>,
     /// For each symbol asked for, where its quote is.
     seen: Vec<Option<usize>>,
@@ -192,7 +191,7 @@ impl<'a, 'de> Rows<'a, 'de> {
             ask,
             layout,
             bare,
-            names: if bare { FxHashMap::default() } else { names(plan, ask) },
+            names: if bare { Spellings::default() } else { Spellings::new(plan, ask) },
             slots: vec![None; layout.slots],
             seen: vec![None; ask.symbols.len()],
             age: plan.columns.iter().position(|field| field.as_str() == "age"),
@@ -202,21 +201,18 @@ impl<'a, 'de> Rows<'a, 'de> {
         }
     }
 
-    fn position(&self, name: &str) -> Option<usize> {
-        if self.ask.form.ignore_case {
-            self.names.get(name.to_lowercase().as_str()).copied()
-        } else {
-            self.names.get(name).copied()
-        }
-    }
-
     /// Reads one row; `position` is that of the symbol it belongs to, if that is known before.
     fn row<T>(&mut self, position: Option<usize>, read: impl FnOnce(Fill<'_, 'de>) -> T) -> T {
         self.found = true;
         self.slots.fill(None);
-        let result = read(Fill { tree: &self.layout.row, slots: &mut self.slots });
+        let (names, key) = (&self.names, self.layout.key.start);
+        // A row of a symbol that nobody asked for is read no further than its name.
+        let opens = |raw: &str| text(raw).is_some_and(|name| names.position(&name).is_some());
+        let gate = (!self.layout.key.is_empty()).then_some(Gate { slot: key, opens: &opens });
+        let result = read(Fill { tree: &self.layout.row, slots: &mut self.slots, gate });
         let key = self.first(&self.layout.key).and_then(text);
-        let position = if self.layout.key.is_empty() { position } else { key.and_then(|key| self.position(&key)) };
+        let position =
+            if self.layout.key.is_empty() { position } else { key.and_then(|key| self.names.position(&key)) };
         if let Some(position) = position {
             self.keep(position);
         }
@@ -307,26 +303,41 @@ impl<'a, 'de> Rows<'a, 'de> {
     }
 }
 
-fn names<'a>(plan: &Plan<'_>, ask: &'a Ask<'_>) -> FxHashMap<Cow<'a, str>, usize> {
-    let form = ask.form;
-    let cased = |name: Cow<'a, str>| if form.ignore_case { name.to_lowercase().into() } else { name };
-    let mut names = FxHashMap::default();
-    names.reserve(ask.symbols.len() * (1 + form.keys.len()));
-    let mut others: FxHashMap<_, Option<usize>> = FxHashMap::default();
-    for template in &form.keys {
-        for (position, index) in ask.symbols.iter().enumerate() {
-            if let Some(name) = template.spell(&plan.definition.spelling, &plan.symbols[*index]) {
-                others
-                    .entry(cased(Cow::Owned(name)))
-                    .and_modify(|known| *known = known.filter(|known| *known == position))
-                    .or_insert(Some(position));
+/// The names under which rows may come: for each, the position of its symbol among those asked for.
+#[derive(Default)]
+struct Spellings<'a> {
+    positions: FxHashMap<Cow<'a, str>, usize>,
+    ignore_case: bool,
+}
+
+impl<'a> Spellings<'a> {
+    fn new(plan: &Plan<'_>, ask: &'a Ask<'_>) -> Self {
+        let form = ask.form;
+        let cased = |name: Cow<'a, str>| if form.ignore_case { name.to_lowercase().into() } else { name };
+        let mut others: FxHashMap<_, Option<usize>> = FxHashMap::default();
+        for template in &form.keys {
+            for (position, index) in ask.symbols.iter().enumerate() {
+                if let Some(name) = template.spell(&plan.definition.spelling, &plan.symbols[*index]) {
+                    others
+                        .entry(cased(Cow::Owned(name)))
+                        .and_modify(|known| *known = known.filter(|known| *known == position))
+                        .or_insert(Some(position));
+                }
             }
         }
+        // What could be either of two symbols is neither; what was asked for is what it says.
+        let mut positions: FxHashMap<_, _> = others.into_iter().filter_map(|(name, at)| Some((name, at?))).collect();
+        positions.extend(ask.spelled.iter().enumerate().map(|(at, name)| (cased(Cow::Borrowed(name)), at)));
+        Self { positions, ignore_case: form.ignore_case }
     }
-    // What could be either of two symbols is neither.
-    names.extend(others.into_iter().filter_map(|(name, position)| Some((name, position?))));
-    names.extend(ask.spelled.iter().enumerate().map(|(position, spelled)| (cased(Cow::Borrowed(spelled)), position)));
-    names
+
+    fn position(&self, name: &str) -> Option<usize> {
+        if self.ignore_case {
+            self.positions.get(name.to_lowercase().as_str()).copied()
+        } else {
+            self.positions.get(name).copied()
+        }
+    }
 }
 
 /// The value of a field, or why it is none.
@@ -420,7 +431,7 @@ impl<'de> Visitor<'de> for &mut Rows<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         self.found = true;
         while let Some(Name(name)) = map.next_key()? {
-            let position = self.position(&name);
+            let position = self.names.position(&name);
             if position.is_some() || !self.layout.key.is_empty() {
                 self.row(position, |row| map.next_value_seed(row))?;
             } else {

@@ -75,12 +75,22 @@ pub(super) fn is_index(step: &str, index: usize) -> bool {
 
 /// Takes from one value what the tree points at: the JSON text of each, by slot. Of members of one
 /// name the last counts.
-#[derive(Debug)]
 pub(super) struct Fill<'a, 'de> {
     /// What is looked for.
     pub tree: &'a Tree,
     /// Where it goes.
     pub slots: &'a mut [Option<&'de str>],
+    /// What makes the rest of no interest.
+    pub gate: Option<Gate<'a>>,
+}
+
+/// A member on which it depends whether the others are of interest.
+#[derive(Clone, Copy)]
+pub(super) struct Gate<'a> {
+    /// The slot it goes to.
+    pub slot: usize,
+    /// Whether they are, given its JSON text.
+    pub opens: &'a dyn Fn(&str) -> bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Fill<'_, 'de> {
@@ -111,7 +121,14 @@ impl<'de> Visitor<'de> for Fill<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Name(name)) = map.next_key()? {
             match self.tree.member(&name) {
-                Some(tree) => map.next_value_seed(Fill { tree, slots: &mut *self.slots })?,
+                Some(tree) => {
+                    map.next_value_seed(Fill { tree, slots: &mut *self.slots, gate: None })?;
+                    let gate = self.gate.filter(|gate| tree.slots.contains(&gate.slot));
+                    if gate.is_some_and(|gate| self.slots[gate.slot].is_some_and(|raw| !(gate.opens)(raw))) {
+                        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                        break;
+                    }
+                }
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -121,7 +138,7 @@ impl<'de> Visitor<'de> for Fill<'_, 'de> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         for index in 0.. {
             let more = match self.tree.element(index) {
-                Some(tree) => seq.next_element_seed(Fill { tree, slots: &mut *self.slots })?,
+                Some(tree) => seq.next_element_seed(Fill { tree, slots: &mut *self.slots, gate: None })?,
                 None => seq.next_element::<IgnoredAny>()?.map(drop),
             };
             if more.is_none() {
@@ -180,7 +197,7 @@ mod tests {
         }
         let mut slots = vec![None; pointers.len()];
         let mut json = serde_json::Deserializer::from_str(body);
-        Fill { tree: &tree, slots: &mut slots }.deserialize(&mut json)?;
+        Fill { tree: &tree, slots: &mut slots, gate: None }.deserialize(&mut json)?;
         json.end()?;
         Ok(slots.iter().map(|slot| slot.map(str::to_owned)).collect())
     }

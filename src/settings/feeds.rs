@@ -43,7 +43,7 @@ pub(super) struct Draft<'a> {
     fields_are_named: bool,
     currency: String,
     names: Option<Names>,
-    market_hours: Option<Given<'a>>,
+    market_hours: MarketHours,
     closed: Vec<Date>,
 }
 
@@ -109,9 +109,9 @@ fn draft<'a>(
         currency = given.map_or(Ok("USD".to_owned()), |given| given.text().map(str::to_uppercase))?;
     }
     let names = section.get("names").map(|given| read_names(&given)).transpose()?;
-    let (mut market_hours, mut closed) = (None, Vec::new());
+    let (mut market_hours, mut closed) = (MarketHours::Any, Vec::new());
     if name != "crypto" {
-        market_hours = section.get("market_hours");
+        market_hours = section.get("market_hours").map_or(Ok(market_hours), |given| given.parse())?;
         let days = section.get("closed").map_or(Ok(Vec::new()), |given| given.list())?;
         closed = days.iter().map(Given::parse).collect::<Result<_, _>>()?;
     }
@@ -138,9 +138,17 @@ pub(super) fn running<'a>(
         let ([draft], Wanted::Named(_)) = (&mut chosen[..], wanted) else {
             return Err(ConfigError::invalid(origin, "symbols can be given for one feed only"));
         };
+        if texts.is_empty() {
+            return Err(ConfigError::invalid(origin, "holds no symbol"));
+        }
         draft.symbols = texts.into_iter().map(|text| Given::typed(text, origin.clone())).collect();
     }
     let fields = sources.first(Some(("--fields", &options.fields)), "DATAMETRICS_FIELDS", None)?;
+    if let Some(fields) = &fields
+        && fields.list()?.is_empty()
+    {
+        return Err(fields.bad("holds no field"));
+    }
     let asked = sources.first(Some(("--provider", &options.provider)), "DATAMETRICS_PROVIDER", None)?;
     let hours = sources.first(Some(("--market-hours", &options.market_hours)), "DATAMETRICS_MARKET_HOURS", None)?;
     let hours_are_named = hours.map(|given| given.parse::<MarketHours>()).transpose()?;
@@ -215,7 +223,7 @@ fn feed(
         fields_are_named: draft.fields_are_named,
         providers: chosen,
         names: draft.names.unwrap_or_else(|| names.clone()),
-        market_hours: draft.market_hours.map_or(Ok(MarketHours::Any), |given| given.parse())?,
+        market_hours: draft.market_hours,
         closed: draft.closed,
     })
 }

@@ -85,6 +85,7 @@ impl Settings {
         let symbols = symbols(cli, sources, stdin)?;
         let wanted = cli.wanted();
         let feeds = feeds::running(drafts, &wanted, &cli.options, symbols, sources, &mut providers, &graphite.names)?;
+        warnings.extend(directories(&graphite, &feeds));
         let timeout = sources.first(Some(("--timeout", &cli.options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
         let retries = sources.first(Some(("--retries", &cli.options.retries)), "DATAMETRICS_RETRIES", None)?;
         let retries = retries.map_or(Ok(2), |given| given.integer(0, 100))?;
@@ -131,11 +132,21 @@ pub fn providers(options: &Options, env: Env<'_>, only: Option<&str>) -> Result<
 fn journal_limits(file: &Section<'_>, destination: Option<&Destination>) -> Result<JournalLimits, ConfigError> {
     let section = file.section("journal")?;
     let max_bytes = section.get("max_bytes").map_or(Ok(64 << 20), |given| given.integer(1, i64::MAX))?;
-    let is_carbon = matches!(destination, Some(Destination::Plaintext { .. } | Destination::Pickle { .. }));
-    let max_age = if is_carbon { 7 * 86_400 } else { 3_600 };
+    let max_age = if is_carbon(destination) { 7 * 86_400 } else { 3_600 };
     let max_age = section.get("max_age").map_or(Ok(max_age), |given| given.integer(1, i64::MAX))?;
     section.finish()?;
     Ok(JournalLimits { max_bytes: max_bytes.unsigned_abs(), max_age: Duration::from_secs(max_age.unsigned_abs()) })
+}
+
+/// A warning where names have a `/` and go to Carbon.
+fn directories(graphite: &Graphite, feeds: &[Feed]) -> Option<String> {
+    let has_slash = graphite.prefix.contains('/') || feeds.iter().any(|feed| feed.names.has_slash());
+    let said = "a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead";
+    (is_carbon(graphite.destination.as_ref()) && has_slash).then(|| said.to_owned())
+}
+
+fn is_carbon(destination: Option<&Destination>) -> bool {
+    matches!(destination, Some(Destination::Plaintext { .. } | Destination::Pickle { .. }))
 }
 
 fn run_name(wanted: &Wanted, feeds: &[Feed]) -> String {
@@ -179,11 +190,7 @@ fn symbols(cli: &Cli, sources: Sources<'_>, stdin: impl Read) -> Result<feeds::O
     let lines = lines(stdin)?;
     let texts: Vec<String> =
         texts.into_iter().flat_map(|text| if text == "-" { lines.clone() } else { vec![text] }).collect();
-    let origin = Origin::Default("standard input".into());
-    if texts.is_empty() {
-        return Err(ConfigError::invalid(origin, "holds no symbol"));
-    }
-    Ok(Some((origin, texts)))
+    Ok(Some((Origin::Default("standard input".into()), texts)))
 }
 
 /// The lines of standard input without comments and blanks.
