@@ -1,0 +1,149 @@
+//! The configs in `examples/feeds`, each as it is shipped, against replies of the API's shape.
+
+mod support;
+
+use std::{collections::BTreeMap, path::Path};
+use support::{Datametrics, Reply, Server};
+
+fn example(name: &str, provider: &str, server: &Server) -> Datametrics {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/feeds").join(name);
+    // Carbon's form is the one that is easily read back; nothing goes there.
+    Datametrics::new()
+        .args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9", "--config"])
+        .args([config])
+        .provider(provider, server)
+}
+
+/// The points about what is watched: name and value.
+fn points(stdout: &str) -> BTreeMap<&str, &str> {
+    let words = stdout.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let points = words.map(|words| (words[0], words[1]));
+    points.filter(|(name, _)| !name.starts_with("metrics.")).collect()
+}
+
+#[test]
+fn the_first_datametrics_crypto_batch_comes_out_under_its_names() {
+    let livecoin = Server::start();
+    livecoin.on("GET /exchange/ticker").reply(Reply::json(
+        r#"[{"cur":"XYZ","symbol":"XYZ/BTC","last":1,"high":1,"low":1,"volume":1,"vwap":1,"max_bid":1,"min_ask":1,"best_bid":1,"best_ask":1},
+        {"cur":"BTC","symbol":"BTC/USD","last":10561.10001,"high":10800.5,"low":10400,"volume":55.20011230,"vwap":10601.77319,"max_bid":10800.1,"min_ask":1.04E+4,"best_bid":10560.00000,"best_ask":10562},
+        {"cur":"BAT","symbol":"BAT/USD","last":0,"high":0,"low":0,"volume":0E-8,"vwap":0,"max_bid":0,"min_ask":0,"best_bid":0.00007351,"best_ask":6.7E-7},
+        {"cur":"ETH","symbol":"ETH/USD","last":null,"high":351.2,"low":340,"volume":0,"vwap":345.5,"max_bid":0,"min_ask":340.1,"best_bid":349,"best_ask":350}]"#,
+    ));
+    let output = example("livecoin.toml", "livecoin", &livecoin).args(["crypto"]).run();
+    let expected = [
+        ("crypto.BAT/USD-best_ask", "6.7E-7"),
+        ("crypto.BAT/USD-best_bid", "0.00007351"),
+        ("crypto.BAT/USD-volume", "0E-8"),
+        ("crypto.BTC/USD-best_ask", "10562"),
+        ("crypto.BTC/USD-best_bid", "10560.00000"),
+        ("crypto.BTC/USD-high", "10800.5"),
+        ("crypto.BTC/USD-last", "10561.10001"),
+        ("crypto.BTC/USD-low", "10400"),
+        ("crypto.BTC/USD-max_bid", "10800.1"),
+        ("crypto.BTC/USD-min_ask", "1.04E+4"),
+        ("crypto.BTC/USD-volume", "55.20011230"),
+        ("crypto.BTC/USD-vwap", "10601.77319"),
+        ("crypto.ETH/USD-best_ask", "350"),
+        ("crypto.ETH/USD-best_bid", "349"),
+        ("crypto.ETH/USD-high", "351.2"),
+        ("crypto.ETH/USD-low", "340"),
+        ("crypto.ETH/USD-min_ask", "340.1"),
+        ("crypto.ETH/USD-volume", "0"),
+        ("crypto.ETH/USD-vwap", "345.5"),
+    ];
+    assert_eq!(points(&output.stdout), BTreeMap::from(expected));
+    // What is watched by name and has no value is said.
+    let said = "warning: a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead\n\
+        error: crypto: no last of ETH/USD, BAT/USD: no provider gave it\n\
+        error: crypto: no high of BAT/USD: no provider gave it\n\
+        error: crypto: no low of BAT/USD: no provider gave it\n\
+        error: crypto: no vwap of BAT/USD: no provider gave it\n\
+        error: crypto: no max_bid of ETH/USD, BAT/USD: no provider gave it\n\
+        error: crypto: no min_ask of BAT/USD: no provider gave it\n";
+    assert_eq!(output.stderr, said);
+    assert_eq!(output.code, Some(1));
+}
+
+#[test]
+fn the_first_datametrics_stock_batch_comes_out_under_its_names() {
+    let iex = Server::start();
+    iex.on("GET /stock/market/batch?symbols=AMZN,WORK,NFLX&types=quote&token=a%2Ftoken").reply(Reply::json(
+        r#"{"NFLX":{"quote":{"symbol":"NFLX","latestPrice":470.11,"change":-0.04,"open":null,"iexBidPrice":0,"volume":0,"primaryExchange":"NASDAQ"}},
+        "AMZN":{"quote":{"symbol":"AMZN","latestPrice":2998.15,"changePercent":-0.04166,"iexMarketPercent":0.017051083818695037,"marketCap":1501993798500,"peRatio":-44.46}}}"#,
+    ));
+    let output = example("iex.toml", "iex", &iex).args(["stocks", "-q"]).env("IEX_TOKEN", "a/token").run();
+    let expected = [
+        ("stocks.AMZN-changePercent", "-0.04166"),
+        ("stocks.AMZN-iexMarketPercent", "0.017051083818695037"),
+        ("stocks.AMZN-latestPrice", "2998.15"),
+        ("stocks.AMZN-marketCap", "1501993798500"),
+        ("stocks.AMZN-peRatio", "-44.46"),
+        ("stocks.NFLX-change", "-0.04"),
+        ("stocks.NFLX-latestPrice", "470.11"),
+        ("stocks.NFLX-volume", "0"),
+    ];
+    assert_eq!(points(&output.stdout), BTreeMap::from(expected));
+    let (first, rest) = output.stderr.split_once('\n').expect("a line");
+    assert_eq!(first, "error: stocks: no quote of WORK: iex has none");
+    assert!(rest.lines().all(|line| line.ends_with(": no provider gave it")), "{rest}");
+    assert_eq!(output.code, Some(1));
+}
+
+#[test]
+fn exchange_rates_are_asked_base_by_base() {
+    let frankfurter = Server::start();
+    frankfurter
+        .on("GET /v1/latest?base=EUR&symbols=USD,GBP")
+        .reply(Reply::json(r#"{"amount":1.0,"base":"EUR","date":"2026-11-23","rates":{"GBP":0.83771,"USD":1.0812}}"#));
+    frankfurter
+        .on("GET /v1/latest?base=USD&symbols=JPY")
+        .reply(Reply::json(r#"{"amount":1.0,"base":"USD","date":"2026-11-23","rates":{"JPY":154.31}}"#));
+    let output = example("fx.toml", "frankfurter", &frankfurter).args(["--feed", "fx"]).run();
+    let expected = [("fx.EUR-GBP.last", "0.83771"), ("fx.EUR-USD.last", "1.0812"), ("fx.USD-JPY.last", "154.31")];
+    assert_eq!(points(&output.stdout), BTreeMap::from(expected));
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+}
+
+#[test]
+fn a_second_list_stands_beside_the_first() {
+    let kraken = Server::with(|asked| {
+        let row = |key: &str| format!(r#""{key}":{{"c":["1.5"],"b":["1.4"],"a":["1.6"]}}"#);
+        let keys: &[&str] = if asked.target.contains("XBTUSD") { &["XXBTZUSD"] } else { &["SOLUSD", "DOTUSD"] };
+        let rows: Vec<_> = keys.iter().map(|key| row(key)).collect();
+        Reply::json(format!(r#"{{"error":[],"result":{{{}}}}}"#, rows.join(",")))
+    });
+    let output = example("second-list.toml", "kraken", &kraken).args(["--crypto", "--feed", "alts"]).run();
+    let expected = [
+        ("alts.DOT-USD.ask", "1.6"),
+        ("alts.DOT-USD.bid", "1.4"),
+        ("alts.DOT-USD.last", "1.5"),
+        ("alts.SOL-USD.ask", "1.6"),
+        ("alts.SOL-USD.bid", "1.4"),
+        ("alts.SOL-USD.last", "1.5"),
+        ("crypto.BTC-USD.last", "1.5"),
+    ];
+    assert_eq!(points(&output.stdout), BTreeMap::from(expected));
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+    assert!(output.stdout.contains("metrics.crypto-alts.kraken.requests 2 "), "{}", output.stdout);
+}
+
+#[test]
+fn an_endpoint_of_ones_own_needs_no_rust() {
+    let house = Server::start();
+    house.on("GET /sensors").header("Authorization", "Bearer secret-1").reply(Reply::json(
+        r#"{"sensors":{"attic":{"temp":"21.5","humidity":40,"seen":"2026-11-24T05:24:17Z"},"cellar":{"temp":-3,"humidity":"71.25","seen":"2026-11-24T05:24:17+01:00"},"roof":{"temp":1}}}"#,
+    ));
+    let output =
+        example("own-endpoint.toml", "house", &house).args(["--feed", "home"]).env("HOME_TOKEN", "secret-1").run();
+    let mut points = points(&output.stdout);
+    assert!(points.remove("home.attic.age").is_some() && points.remove("home.cellar.age").is_some());
+    let expected = [
+        ("home.attic.humidity", "40"),
+        ("home.attic.temperature", "21.5"),
+        ("home.cellar.humidity", "71.25"),
+        ("home.cellar.temperature", "-3"),
+    ];
+    assert_eq!(points, BTreeMap::from(expected));
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+}
