@@ -37,14 +37,30 @@ pub struct Feed {
 /// A feed as it is configured, not yet checked.
 pub(super) struct Draft<'a> {
     name: String,
-    providers: Vec<Given<'a>>,
-    symbols: Vec<Given<'a>>,
-    fields: Vec<Given<'a>>,
+    providers: List<'a>,
+    symbols: List<'a>,
+    fields: List<'a>,
     fields_are_named: bool,
     currency: String,
     names: Option<Names>,
     market_hours: MarketHours,
     closed: Vec<Date>,
+}
+
+/// Several values, and where they were given: that is said when there is none.
+struct List<'a> {
+    values: Vec<Given<'a>>,
+    origin: Origin,
+}
+
+impl<'a> List<'a> {
+    fn read(given: &Given<'a>) -> Result<Self, ConfigError> {
+        Ok(Self { values: given.list()?, origin: given.origin() })
+    }
+
+    fn missing(&self) -> ConfigError {
+        ConfigError::invalid(self.origin.clone(), "is empty")
+    }
 }
 
 /// The symbols of a run that names its own: where they were given, and the texts.
@@ -93,12 +109,13 @@ fn draft<'a>(
 ) -> Result<Draft<'a>, ConfigError> {
     let own = !matches!(name, "crypto" | "stocks");
     let variable = |key: &str| format!("DATAMETRICS_{}_{key}", name.to_uppercase());
-    let list = |key: &'static str, default: &str| -> Result<(Vec<Given<'a>>, bool), ConfigError> {
+    let path = if own { format!("feeds.{name}") } else { name.to_owned() };
+    let list = |key: &'static str, default: &str| -> Result<(List<'a>, bool), ConfigError> {
         let file = section.get(key);
         let given = if own { file } else { sources.first(None, &variable(&key.to_uppercase()), file)? };
         let named = given.is_some();
-        let given = given.unwrap_or_else(|| Given::typed(default, Origin::Default(format!("{name}.{key}").into())));
-        Ok((given.list()?, named))
+        let given = given.unwrap_or_else(|| Given::typed(default, Origin::Default(format!("{path}.{key}").into())));
+        Ok((List::read(&given)?, named))
     };
     let (providers, _) = list("providers", defaults.providers)?;
     let (symbols, _) = list("symbols", defaults.symbols)?;
@@ -138,24 +155,17 @@ pub(super) fn running<'a>(
         let ([draft], Wanted::Named(_)) = (&mut chosen[..], wanted) else {
             return Err(ConfigError::invalid(origin, "symbols can be given for one feed only"));
         };
-        if texts.is_empty() {
-            return Err(ConfigError::invalid(origin, "holds no symbol"));
-        }
-        draft.symbols = texts.into_iter().map(|text| Given::typed(text, origin.clone())).collect();
+        let values = texts.into_iter().map(|text| Given::typed(text, origin.clone())).collect();
+        draft.symbols = List { values, origin };
     }
     let fields = sources.first(Some(("--fields", &options.fields)), "DATAMETRICS_FIELDS", None)?;
-    if let Some(fields) = &fields
-        && fields.list()?.is_empty()
-    {
-        return Err(fields.bad("holds no field"));
-    }
     let asked = sources.first(Some(("--provider", &options.provider)), "DATAMETRICS_PROVIDER", None)?;
     let hours = sources.first(Some(("--market-hours", &options.market_hours)), "DATAMETRICS_MARKET_HOURS", None)?;
     let hours_are_named = hours.map(|given| given.parse::<MarketHours>()).transpose()?;
     let mut feeds = Vec::with_capacity(chosen.len());
     for mut draft in chosen {
         if let Some(fields) = &fields {
-            (draft.fields, draft.fields_are_named) = (fields.list()?, true);
+            (draft.fields, draft.fields_are_named) = (List::read(fields)?, true);
         }
         let mut feed = feed(draft, asked.as_ref(), providers, names)?;
         let is_stocks = |at: &usize| providers.definitions[*at].market == Market::Stocks;
@@ -170,7 +180,7 @@ pub(super) fn running<'a>(
 
 fn choose<'a>(drafts: Vec<Draft<'a>>, wanted: &Wanted) -> Result<Vec<Draft<'a>>, ConfigError> {
     let Wanted::Named(names) = wanted else {
-        let chosen: Vec<_> = drafts.into_iter().filter(|draft| !draft.symbols.is_empty()).collect();
+        let chosen: Vec<_> = drafts.into_iter().filter(|draft| !draft.symbols.values.is_empty()).collect();
         if chosen.is_empty() {
             let origin = Origin::Default("crypto.symbols, stocks.symbols".into());
             return Err(ConfigError::invalid(origin, "no feed has symbols"));
@@ -195,25 +205,23 @@ fn feed(
     providers: &mut Providers<'_>,
     names: &Names,
 ) -> Result<Feed, ConfigError> {
-    let missing = |key: &str| ConfigError::invalid(Origin::Default(format!("{}.{key}", draft.name).into()), "is empty");
     let symbols = read_symbols(&draft)?;
     if symbols.is_empty() {
-        return Err(missing("symbols"));
+        return Err(draft.symbols.missing());
     }
     let chosen = match asked {
         Some(asked) => of_market(&draft, asked, providers)?,
-        None => draft.providers.iter().map(|given| providers.named(given)).collect::<Result<Vec<_>, _>>()?,
+        None => draft.providers.values.iter().map(|given| providers.named(given)).collect::<Result<Vec<_>, _>>()?,
     };
     if chosen.is_empty() {
-        return Err(missing("providers"));
+        return Err(draft.providers.missing());
     }
     let definitions: Vec<&Definition> = chosen.iter().map(|at| &providers.definitions[*at]).collect();
     let fields = read_fields(&draft, &definitions)?;
     for definition in definitions {
         if let Some((a, b)) = definition.confused(&symbols) {
-            let origin = draft.symbols.first().map_or(Origin::Flag("SYMBOL"), Given::origin);
             let problem = format!("{a} and {b} are spelled the same for {}", definition.name);
-            return Err(ConfigError::invalid(origin, problem));
+            return Err(ConfigError::invalid(draft.symbols.origin, problem));
         }
     }
     Ok(Feed {
@@ -234,7 +242,8 @@ fn of_market(draft: &Draft<'_>, asked: &Given<'_>, providers: &mut Providers<'_>
         "crypto" => vec![Market::Crypto],
         "stocks" => vec![Market::Stocks],
         _ => {
-            let own = draft.providers.iter().map(|given| providers.named(given)).collect::<Result<Vec<_>, _>>()?;
+            let own =
+                draft.providers.values.iter().map(|given| providers.named(given)).collect::<Result<Vec<_>, _>>()?;
             own.into_iter().map(|at| providers.definitions[at].market).collect()
         }
     };
@@ -254,8 +263,8 @@ fn of_market(draft: &Draft<'_>, asked: &Given<'_>, providers: &mut Providers<'_>
 fn read_symbols(draft: &Draft<'_>) -> Result<Vec<Symbol>, ConfigError> {
     let upper = matches!(draft.name.as_str(), "crypto" | "stocks");
     let mut seen = FxHashSet::default();
-    let mut symbols = Vec::with_capacity(draft.symbols.len());
-    for given in &draft.symbols {
+    let mut symbols = Vec::with_capacity(draft.symbols.values.len());
+    for given in &draft.symbols.values {
         let mut text = given.text()?.trim().to_owned();
         if upper {
             text.make_ascii_uppercase();
@@ -272,8 +281,8 @@ fn read_symbols(draft: &Draft<'_>) -> Result<Vec<Symbol>, ConfigError> {
 }
 
 fn read_fields(draft: &Draft<'_>, definitions: &[&Definition]) -> Result<Vec<Field>, ConfigError> {
-    let mut fields: Vec<Field> = Vec::with_capacity(draft.fields.len());
-    for given in &draft.fields {
+    let mut fields: Vec<Field> = Vec::with_capacity(draft.fields.values.len());
+    for given in &draft.fields.values {
         let name = given.text()?;
         let field = Field::new(name).filter(|field| definitions.iter().any(|definition| definition.gives(field)));
         let Some(field) = field else {
@@ -287,7 +296,7 @@ fn read_fields(draft: &Draft<'_>, definitions: &[&Definition]) -> Result<Vec<Fie
         }
     }
     if fields.is_empty() {
-        return Err(ConfigError::invalid(Origin::Default(format!("{}.fields", draft.name).into()), "is empty"));
+        return Err(draft.fields.missing());
     }
     Ok(fields)
 }

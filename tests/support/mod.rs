@@ -16,6 +16,7 @@ pub(crate) mod normalise;
 pub(crate) mod pickle;
 pub(crate) mod reply;
 pub(crate) mod request;
+pub(crate) mod samples;
 pub(crate) mod server;
 
 pub(crate) use self::{
