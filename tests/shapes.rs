@@ -1,0 +1,992 @@
+//! Random replies in the real shape of every built-in provider's API: the numbers come back as they
+//! were written, on the symbols they belong to and on no other.
+//!
+//! A shape is data: how the API spells a symbol, and the text of its replies with holes for numbers.
+//! What is expected is noted while the holes are filled, so nothing here reads a reply.
+
+use arbtest::{arbitrary::Unstructured, arbtest};
+use clap::Parser as _;
+use datametrics::{
+    Settings,
+    cli::Cli,
+    collect::Collector,
+    deadline::Deadline,
+    http::{Transport, TransportError},
+    memory::Memory,
+    number::Number,
+    provider::built_in_names,
+    quote::Values,
+    request::{Request, Response},
+    retry::Random,
+    symbol::Symbol,
+    world::World,
+};
+use jiff::{
+    Timestamp,
+    tz::{Offset, TimeZone},
+};
+use percent_encoding::percent_decode_str;
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    ffi::OsString,
+    sync::Mutex,
+    time::Duration,
+};
+
+/// Runs for each provider at least.
+const CASES: usize = 750;
+/// When every reply arrives, in Unix milliseconds.
+const NOW: i64 = 1_800_000_000_000;
+
+/// The replies of one API.
+struct Shape {
+    provider: &'static str,
+    market: &'static str,
+    /// Codes it calls otherwise.
+    codes: &'static [(&'static str, &'static str)],
+    /// What stands for the `.` of `BRK.B`.
+    dot: &'static str,
+    forms: &'static [Form],
+}
+
+/// The replies to one kind of its requests.
+///
+/// In texts `{B}` and `{Q}` are the codes of base and quote, `{b}` that of the base in lower case,
+/// `{base}` and `{quote}` (`{q}` in lower case) what the feed calls them, `{S}` and `{s}` a share.
+/// In rows `$field` is a hole for a string, `#field` for a number, `%field` for a number written
+/// for people, `^field` for a number that is to be taken a hundredfold, `&` for the row's symbol;
+/// `_` is no field, and of `last` and `last+` the first that is a number counts.
+struct Form {
+    /// A part of its path.
+    path: &'static str,
+    /// What stands in the path for each symbol asked; nothing where all are meant.
+    asked: &'static [&'static str],
+    /// Under which of these names a row comes back.
+    keys: &'static [&'static str],
+    body: (&'static str, Rows, &'static str),
+    /// The members of a row, in any order; one that is an array is the whole row.
+    row: &'static [&'static str],
+    /// How it writes a time.
+    time: Time,
+    /// Rows of a symbol that it does not know.
+    unknown: &'static [&'static str],
+    /// Whether names are the same in any case.
+    any_case: bool,
+    /// Rows of something else.
+    stray: &'static [&'static str],
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Rows {
+    /// `[row, row]`
+    List,
+    /// `{"symbol": row, "symbol": row}`
+    Object,
+    /// The same, but a row alone where one symbol is asked.
+    ObjectOrBare,
+    /// One symbol is asked, one row comes.
+    Bare,
+}
+
+enum Time {
+    Never,
+    Seconds,
+    Millis,
+    /// In a form of strftime, so many hours east.
+    Text(&'static str, i8),
+}
+
+const PAIR: Form = Form {
+    path: "",
+    asked: &["{B}-{Q}"],
+    keys: &["{B}-{Q}"],
+    body: ("", Rows::Bare, ""),
+    row: &[],
+    time: Time::Never,
+    unknown: &[],
+    any_case: false,
+    stray: &[],
+};
+const SHARE: Form = Form { asked: &["{S}"], keys: &["{S}"], ..PAIR };
+
+const SHAPES: [Shape; 14] = [
+    Shape {
+        provider: "kraken",
+        market: "crypto",
+        codes: &[("BTC", "XBT"), ("DOGE", "XDG")],
+        dot: ".",
+        forms: &[Form {
+            path: "/0/public/Ticker?pair=",
+            asked: &["{B}{Q}"],
+            keys: &["{B}{Q}", "X{B}Z{Q}", "X{B}X{Q}", "{B}Z{Q}", "Z{B}Z{Q}", "{base}/{quote}"],
+            body: (r#"{"error":[],"result":{"#, Rows::Object, "}}"),
+            row: &[
+                r#""a":[$ask,"1","1.000"]"#,
+                r#""b":[$bid,"1","1.000"]"#,
+                r#""c":[$last,$_]"#,
+                r#""v":[$_,$volume]"#,
+                r#""p":[$_,$vwap]"#,
+                r#""t":[#_,#_]"#,
+                r#""l":[$_,$low]"#,
+                r#""h":[$_,$high]"#,
+                r#""o":$open"#,
+            ],
+            ..PAIR
+        }],
+    },
+    Shape {
+        provider: "coinbase",
+        market: "crypto",
+        codes: &[],
+        dot: ".",
+        forms: &[
+            Form {
+                path: "/ticker",
+                row: &[
+                    r#""ask":$ask"#,
+                    r#""bid":$bid"#,
+                    r#""volume":$volume"#,
+                    r#""trade_id":#_"#,
+                    r#""price":$last"#,
+                    r#""size":$_"#,
+                    r#""time":$age"#,
+                    r#""rfq_volume":$_"#,
+                ],
+                time: Time::Text("%Y-%m-%dT%H:%M:%S%.6fZ", 0),
+                ..PAIR
+            },
+            Form {
+                path: "/stats",
+                row: &[
+                    r#""open":$open"#,
+                    r#""high":$high"#,
+                    r#""low":$low"#,
+                    r#""last":$last"#,
+                    r#""volume":$volume"#,
+                    r#""volume_30day":$_"#,
+                ],
+                ..PAIR
+            },
+        ],
+    },
+    Shape {
+        provider: "binance",
+        market: "crypto",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/api/v3/ticker/24hr?symbols=",
+            asked: &["{B}{Q}"],
+            keys: &["{B}{Q}"],
+            body: ("[", Rows::List, "]"),
+            row: &[
+                r#""symbol":&"#,
+                r#""priceChange":$change"#,
+                r#""priceChangePercent":$change_percent"#,
+                r#""weightedAvgPrice":$vwap"#,
+                r#""prevClosePrice":$previous_close"#,
+                r#""lastPrice":$last"#,
+                r#""lastQty":$_"#,
+                r#""bidPrice":$bid"#,
+                r#""bidQty":$_"#,
+                r#""askPrice":$ask"#,
+                r#""askQty":$_"#,
+                r#""openPrice":$open"#,
+                r#""highPrice":$high"#,
+                r#""lowPrice":$low"#,
+                r#""volume":$volume"#,
+                r#""quoteVolume":$quote_volume"#,
+                r#""openTime":#_"#,
+                r#""closeTime":#age"#,
+                r#""firstId":28385,"lastId":28460,"count":76"#,
+            ],
+            time: Time::Millis,
+            ..PAIR
+        }],
+    },
+    Shape {
+        provider: "bitstamp",
+        market: "crypto",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/api/v2/ticker/",
+            asked: &[],
+            keys: &["{B}/{Q}"],
+            body: ("[", Rows::List, "]"),
+            row: &[
+                r#""timestamp":$age"#,
+                r#""open":$_"#,
+                r#""high":$high"#,
+                r#""low":$low"#,
+                r#""last":$last"#,
+                r#""volume":$volume"#,
+                r#""vwap":$vwap"#,
+                r#""bid":$bid"#,
+                r#""ask":$ask"#,
+                r#""side":"0""#,
+                r#""open_24":$open"#,
+                r#""percent_change_24":$change_percent"#,
+                r#""pair":&"#,
+                r#""market_type":"SPOT""#,
+            ],
+            time: Time::Seconds,
+            ..PAIR
+        }],
+    },
+    Shape {
+        provider: "gemini",
+        market: "crypto",
+        codes: &[],
+        dot: ".",
+        forms: &[
+            Form {
+                path: "/v1/pubticker/",
+                asked: &["{b}{q}"],
+                row: &[
+                    r#""bid":$bid"#,
+                    r#""ask":$ask"#,
+                    r#""last":$last"#,
+                    r#""volume":{"{base}":$volume,"{quote}":$quote_volume,"timestamp":$age}"#,
+                ],
+                time: Time::Millis,
+                ..PAIR
+            },
+            Form {
+                path: "/v2/ticker/",
+                asked: &["{b}{q}"],
+                row: &[
+                    r#""symbol":"{B}{Q}""#,
+                    r#""open":$open"#,
+                    r#""high":$high"#,
+                    r#""low":$low"#,
+                    r#""close":$last"#,
+                    r#""changes":[$_,$_,$_]"#,
+                    r#""bid":$bid"#,
+                    r#""ask":$ask"#,
+                ],
+                ..PAIR
+            },
+        ],
+    },
+    Shape {
+        provider: "bitfinex",
+        market: "crypto",
+        codes: &[("USDT", "UST")],
+        dot: ".",
+        forms: &[Form {
+            path: "/v2/tickers?symbols=ALL",
+            asked: &[],
+            keys: &["t{B}{Q}", "t{B}:{Q}"],
+            body: ("[", Rows::List, "]"),
+            row: &["[&,#bid,#_,#ask,#_,#change,^change_percent,#last,#volume,#high,#low]"],
+            stray: &["[\"f{Q}\",#_,#_,30,#_,#_,2,#_,#_,#_,#_,#_,#_,#_,null,null,#_]"],
+            ..PAIR
+        }],
+    },
+    Shape {
+        provider: "okx",
+        market: "crypto",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/api/v5/market/tickers?instType=SPOT",
+            asked: &[],
+            body: (r#"{"code":"0","msg":"","data":["#, Rows::List, "]}"),
+            row: &[
+                r#""instType":"SPOT""#,
+                r#""instId":&"#,
+                r#""last":$last"#,
+                r#""lastSz":$_"#,
+                r#""askPx":$ask"#,
+                r#""askSz":$_"#,
+                r#""bidPx":$bid"#,
+                r#""bidSz":$_"#,
+                r#""open24h":$open"#,
+                r#""high24h":$high"#,
+                r#""low24h":$low"#,
+                r#""volCcy24h":$quote_volume"#,
+                r#""vol24h":$volume"#,
+                r#""ts":$age"#,
+                r#""sodUtc0":$_"#,
+                r#""sodUtc8":$_"#,
+            ],
+            time: Time::Millis,
+            ..PAIR
+        }],
+    },
+    Shape {
+        provider: "coingecko",
+        market: "crypto",
+        codes: &[("BTC", "bitcoin"), ("ETH", "ethereum"), ("DOGE", "dogecoin"), ("USDT", "tether")],
+        dot: ".",
+        forms: &[Form {
+            path: "/coins/markets?vs_currency=",
+            asked: &["{b}", "{q}"],
+            keys: &["{b}"],
+            body: ("[", Rows::List, "]"),
+            row: &[
+                r#""id":&"#,
+                r#""symbol":"abc","name":"A, \"B\" [C]","image":"https://example.com/1/large/x.png?1696501400""#,
+                r#""current_price":#last"#,
+                r#""market_cap":#_"#,
+                r#""market_cap_rank":1,"fully_diluted_valuation":#_"#,
+                r#""total_volume":#quote_volume"#,
+                r#""high_24h":#high"#,
+                r#""low_24h":#low"#,
+                r#""price_change_24h":#change"#,
+                r#""price_change_percentage_24h":#change_percent"#,
+                r#""circulating_supply":#_,"max_supply":null,"ath":#_,"ath_date":"2025-10-06T18:57:42.558Z""#,
+                r#""roi":{"times":#_,"currency":"btc","percentage":#_}"#,
+                r#""last_updated":$age"#,
+            ],
+            time: Time::Text("%Y-%m-%dT%H:%M:%S%.3fZ", 0),
+            ..PAIR
+        }],
+    },
+    Shape {
+        provider: "yahoo",
+        market: "stocks",
+        codes: &[],
+        dot: "-",
+        forms: &[Form {
+            path: "/v7/finance/spark?symbols=",
+            body: (r#"{"spark":{"result":["#, Rows::List, r#"],"error":null}}"#),
+            row: &[
+                r#""symbol":&"#,
+                r#""response":[{"meta":{"currency":"USD","symbol":&,"regularMarketTime":#age,"regularMarketPrice":#last,"fiftyTwoWeekHigh":#_,"regularMarketDayHigh":#high,"regularMarketDayLow":#low,"regularMarketVolume":#volume,"chartPreviousClose":#previous_close+,"previousClose":#previous_close,"priceHint":2},"timestamp":[#_,#_],"indicators":{"quote":[{"close":[#_,null]}]}}]"#,
+            ],
+            time: Time::Seconds,
+            ..SHARE
+        }],
+    },
+    Shape {
+        provider: "cnbc",
+        market: "stocks",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/symbol?symbols=",
+            body: (r#"{"FormattedQuoteResult":{"FormattedQuote":["#, Rows::List, "]}}"),
+            row: &[
+                r#""symbol":&"#,
+                r#""symbolType":"symbol","code":0,"name":"Some Company","shortName":"SC""#,
+                r#""last":%last"#,
+                r#""last_time":$age"#,
+                r#""bid":%bid"#,
+                r#""ask":%ask"#,
+                r#""change":%_,"change_pct":"+1.00""#,
+                r#""volume":%volume"#,
+                r#""volume_alt":"41.2M""#,
+                r#""open":%open"#,
+                r#""high":%high"#,
+                r#""low":%low"#,
+                r#""previous_day_closing":%previous_close"#,
+            ],
+            time: Time::Text("%Y-%m-%dT%H:%M:%S%.3f%z", -5),
+            unknown: &[r#"{"symbol":&,"code":1}"#],
+            ..SHARE
+        }],
+    },
+    Shape {
+        provider: "alpaca",
+        market: "stocks",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/v2/stocks/snapshots?symbols=",
+            body: ("{", Rows::Object, "}"),
+            row: &[
+                r#""latestTrade":{"t":$age,"x":"V","p":#last,"s":#_,"c":["@"],"i":10593,"z":"C"}"#,
+                r#""latestQuote":{"t":"2027-01-15T07:59:59Z","ax":"V","ap":#ask,"as":5,"bx":"V","bp":#bid,"bs":1,"c":["R"]}"#,
+                r#""minuteBar":{"t":"2027-01-15T07:59:00Z","o":#_,"h":#_,"l":#_,"c":#_,"v":#_,"n":26,"vw":#_}"#,
+                r#""dailyBar":{"t":"2027-01-15T05:00:00Z","o":#open,"h":#high,"l":#low,"c":#_,"v":#volume,"n":10408,"vw":#vwap}"#,
+                r#""prevDailyBar":{"t":"2027-01-14T05:00:00Z","o":#_,"h":#_,"l":#_,"c":#previous_close,"v":#_,"n":7,"vw":#_}"#,
+            ],
+            time: Time::Text("%Y-%m-%dT%H:%M:%S%.9fZ", 0),
+            unknown: &["null"],
+            ..SHARE
+        }],
+    },
+    Shape {
+        provider: "finnhub",
+        market: "stocks",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/quote?symbol=",
+            row: &[
+                r#""c":#last"#,
+                r#""d":#change"#,
+                r#""dp":#change_percent"#,
+                r#""h":#high"#,
+                r#""l":#low"#,
+                r#""o":#open"#,
+                r#""pc":#previous_close"#,
+                r#""t":#age"#,
+            ],
+            time: Time::Seconds,
+            unknown: &[r#"{"c":0,"d":null,"dp":null,"h":0,"l":0,"o":0,"pc":0,"t":0}"#],
+            ..SHARE
+        }],
+    },
+    Shape {
+        provider: "twelvedata",
+        market: "stocks",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/quote?symbol=",
+            body: ("{", Rows::ObjectOrBare, "}"),
+            row: &[
+                r#""symbol":&,"name":"Some Company","exchange":"NASDAQ","currency":"USD","datetime":"2027-01-15""#,
+                r#""timestamp":#age+"#,
+                r#""last_quote_at":#age"#,
+                r#""open":$open"#,
+                r#""high":$high"#,
+                r#""low":$low"#,
+                r#""close":$last"#,
+                r#""volume":$volume"#,
+                r#""previous_close":$previous_close"#,
+                r#""change":$change"#,
+                r#""percent_change":$change_percent"#,
+                r#""average_volume":$_"#,
+                r#""is_market_open":false,"fifty_two_week":{"low":$_,"high":$_,"range":"164.080002 - 237.490005"}"#,
+            ],
+            time: Time::Seconds,
+            unknown: &[r#"{"code":400,"message":"**symbol** not found","status":"error"}"#],
+            ..SHARE
+        }],
+    },
+    Shape {
+        provider: "tiingo",
+        market: "stocks",
+        codes: &[],
+        dot: "-",
+        forms: &[Form {
+            path: "/iex/?tickers=",
+            asked: &["{s}"],
+            keys: &["{S}", "{s}"],
+            any_case: true,
+            body: ("[", Rows::List, "]"),
+            row: &[
+                r#""ticker":&"#,
+                r#""timestamp":$age"#,
+                r#""lastSaleTimestamp":"2027-01-15T02:59:57.053159184-05:00""#,
+                r#""open":#open"#,
+                r#""high":#high"#,
+                r#""low":#low"#,
+                r#""mid":#_"#,
+                r#""tngoLast":#last+"#,
+                r#""last":#last"#,
+                r#""lastSize":#_"#,
+                r#""bidSize":#_"#,
+                r#""bidPrice":#bid"#,
+                r#""askPrice":#ask"#,
+                r#""askSize":#_"#,
+                r#""prevClose":#previous_close"#,
+                r#""volume":#volume"#,
+            ],
+            time: Time::Text("%Y-%m-%dT%H:%M:%S%.9f%:z", -5),
+            ..SHARE
+        }],
+    },
+];
+
+#[test]
+fn random_replies_are_read_back() {
+    let named: Vec<&str> = SHAPES.iter().map(|shape| shape.provider).collect();
+    let (all, here): (BTreeSet<&str>, BTreeSet<&str>) = (built_in_names().collect(), named.into_iter().collect());
+    assert_eq!(here, all, "a shape for every built-in definition");
+    let totals: Vec<Total> = std::thread::scope(|scope| {
+        let threads: Vec<_> = SHAPES.iter().map(|shape| scope.spawn(|| shape.test())).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a panic was reported above")).collect()
+    });
+    let cases: usize = totals.iter().map(|total| total.cases).sum();
+    let numbers: usize = totals.iter().map(|total| total.numbers).sum();
+    println!("{cases} cases, {numbers} numbers");
+    assert!(cases >= 10_000, "{cases} cases");
+    assert!(numbers >= 20 * cases, "only {numbers} numbers in {cases} cases");
+}
+
+#[derive(Default)]
+struct Total {
+    cases: usize,
+    numbers: usize,
+    fields: HashSet<usize>,
+}
+
+impl Shape {
+    fn test(&self) -> Total {
+        let mut settings = self.settings();
+        let mut total = Total::default();
+        // The search begins with small cases each time.
+        while total.cases < CASES {
+            arbtest(|u| {
+                self.case(&mut settings, Dice(u), &mut total);
+                Ok(())
+            })
+            .size_min(64)
+            .size_max(8 << 10)
+            .budget_ms(500);
+        }
+        let fields = &settings.feeds[0].fields;
+        let unread: Vec<&str> =
+            (0..fields.len()).filter(|at| !total.fields.contains(at)).map(|at| fields[at].as_str()).collect();
+        assert!(unread.is_empty(), "{} gives {unread:?}, which its shape has not", self.provider);
+        total
+    }
+
+    /// Those of a run that asks for every field that the API itself has.
+    fn settings(&self) -> Settings {
+        let line = ["datametrics", self.market, "--provider", self.provider, "--fields", "last", "--dry-run"];
+        let environment = |name: &str| match name {
+            "DATAMETRICS_CONFIG" => Some(OsString::from("/dev/null")),
+            _ if name.ends_with("_API_KEY") || name.starts_with("APCA_API_") && !name.ends_with("_FILE") => {
+                Some(OsString::from("k"))
+            }
+            _ => None,
+        };
+        let cli = Cli::try_parse_from(line).expect("a command line");
+        let mut settings = Settings::read(&cli, &environment, std::io::empty()).expect("settings");
+        let definition = &mut settings.definitions[0];
+        // What is computed is no number of the reply.
+        definition.change_from = None;
+        definition.per_second = None;
+        definition.max_concurrency = 1;
+        settings.feeds[0].fields = definition.fields();
+        settings
+    }
+
+    fn case(&self, settings: &mut Settings, mut dice: Dice<'_, '_>, total: &mut Total) {
+        settings.feeds[0].symbols = self.symbols(&mut dice);
+        let feed = &settings.feeds[0];
+        let fields = feed.fields.iter().map(|field| field.as_str()).collect();
+        let api = Mutex::new(Api {
+            shape: self,
+            symbols: &feed.symbols,
+            fields,
+            dice,
+            expected: HashMap::new(),
+            log: String::new(),
+        });
+        let clock = || Duration::from_millis(NOW.unsigned_abs());
+        let world = World { transport: &Wire(&api), clock: &clock, random: &Random::seeded(1) };
+        let memory = Memory::open(settings, NOW / 1000);
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let reports = Collector { settings, world, memory: &memory, started: NOW / 1000, deadline }.run();
+        let api = api.lock().expect("no panic in there");
+        assert!(reports[0].providers[0].failures.is_empty(), "{:?}{}", reports[0].providers[0].failures, api.log);
+        api.compare(&reports[0].rows, total);
+        total.cases += 1;
+    }
+
+    /// From few letters, so that many are alike; but no code that a definition renames, as all of
+    /// its own end in a digit.
+    fn symbols(&self, dice: &mut Dice<'_, '_>) -> Vec<Symbol> {
+        let mut texts = BTreeSet::new();
+        let most = if dice.one_in(8) { 25 } else { 6 };
+        for _ in 0..=dice.below(most) {
+            let mut text: String = (0..=dice.below(4)).map(|_| dice.pick(&['A', 'B', 'S', 'T', 'X', 'Z'])).collect();
+            if self.market == "crypto" {
+                text.push(dice.pick(&['1', '2']));
+                if dice.one_in(3) {
+                    text = dice.pick(&["BTC", "ETH", "DOGE", "USDT"]).to_owned();
+                }
+                let quote = dice.pick(&["USD", "EUR", "BTC", "USDT"]);
+                text = if text == quote { format!("{text}/GBP") } else { format!("{text}/{quote}") };
+            } else if dice.one_in(4) {
+                text.push_str(dice.pick(&[".A", ".B"]));
+            }
+            texts.insert(text);
+        }
+        texts.iter().map(|text| Symbol::new(text).expect("a symbol")).collect()
+    }
+
+    /// A text of the shape for one symbol.
+    fn spell(&self, text: &str, symbol: &Symbol) -> String {
+        let code = |text: &str| {
+            let found = self.codes.iter().find(|(from, _)| *from == text);
+            found.map_or(text, |(_, to)| to).to_owned()
+        };
+        let (base, quote) = (symbol.base(), symbol.quote().unwrap_or_default());
+        let mut out = text.to_owned();
+        for hole in ["{B}", "{Q}", "{b}", "{q}", "{base}", "{quote}", "{S}", "{s}"] {
+            if out.contains(hole) {
+                let value = match hole {
+                    "{B}" => code(base),
+                    "{Q}" => code(quote),
+                    "{b}" => code(base).to_lowercase(),
+                    "{q}" => quote.to_lowercase(),
+                    "{base}" => base.to_owned(),
+                    "{quote}" => quote.to_owned(),
+                    "{S}" => base.replace('.', self.dot),
+                    _ => base.replace('.', self.dot).to_lowercase(),
+                };
+                out = out.replace(hole, &value);
+            }
+        }
+        out
+    }
+}
+
+/// A number as it was written, and as it must arrive.
+#[derive(Clone)]
+struct Written {
+    text: String,
+    hundredfold: bool,
+}
+
+impl Written {
+    fn is(&self, read: &Number) -> bool {
+        if self.hundredfold {
+            let (mantissa, exponent) = self.text.split_once(['e', 'E']).unwrap_or((&self.text, "0"));
+            let exponent: i32 = exponent.parse().expect("an exponent");
+            let value: f64 = format!("{mantissa}e{}", exponent + 2).parse().expect("a number");
+            return read.to_f64().to_bits() == value.to_bits();
+        }
+        read.as_str() == self.text
+    }
+}
+
+/// One API that answers at random, and what is to be read from what it answered.
+struct Api<'a, 'u, 'd> {
+    shape: &'a Shape,
+    symbols: &'a [Symbol],
+    fields: Vec<&'a str>,
+    dice: Dice<'u, 'd>,
+    /// By index of symbol and field.
+    expected: HashMap<(usize, usize), Written>,
+    /// What was asked and answered, for whoever has to find out.
+    log: String,
+}
+
+struct Wire<'a, 'b, 'u, 'd>(&'a Mutex<Api<'b, 'u, 'd>>);
+
+impl Transport for Wire<'_, '_, '_, '_> {
+    fn send(&self, request: &Request, _: Deadline) -> Result<Response, TransportError> {
+        let body = self.0.lock().expect("no panic in there").answer(request.path.expose());
+        Ok(Response { status: 200, retry_after: None, redirect: None, body: body.into_bytes() })
+    }
+}
+
+impl Api<'_, '_, '_> {
+    fn compare(&self, rows: &[Option<Values>], total: &mut Total) {
+        for (at, symbol) in self.symbols.iter().enumerate() {
+            for (column, field) in self.fields.iter().enumerate() {
+                let read = rows[at].as_ref().and_then(|values| values[column]);
+                let expected = self.expected.get(&(at, column));
+                let same = match (&read, expected) {
+                    (Some(read), Some(expected)) => expected.is(read),
+                    (None, None) => true,
+                    _ => false,
+                };
+                let text = expected.map(|written| &written.text);
+                assert!(same, "{} {symbol} {field}: {read:?} instead of {text:?}{}", self.shape.provider, self.log);
+                total.numbers += usize::from(read.is_some());
+                total.fields.extend(read.map(|_| column));
+            }
+        }
+    }
+
+    fn answer(&mut self, path: &str) -> String {
+        let shape = self.shape;
+        let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
+        let form = shape.forms.iter().find(|form| path.contains(form.path)).expect("a request of the shape");
+        let words: HashSet<&str> =
+            path.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.')).collect();
+        let is_asked = |symbol: &Symbol| form.asked.iter().all(|text| words.contains(&*shape.spell(text, symbol)));
+        let asked: Vec<usize> = (0..self.symbols.len()).filter(|at| is_asked(&self.symbols[*at])).collect();
+        assert!(!asked.is_empty(), "nothing is asked by {path}");
+        let body = self.body(form, &asked);
+        self.log.push_str(&format!("\n> {path}\n{body}"));
+        body
+    }
+
+    fn body(&mut self, form: &Form, asked: &[usize]) -> String {
+        let (before, rows, after) = form.body;
+        let (names, taken) = self.names(form, asked);
+        if rows == Rows::Bare || (rows == Rows::ObjectOrBare && asked.len() == 1) {
+            return self.row(form, Some(asked[0]), &names[0][0]);
+        }
+        let mut keys = self.keys(form, asked, &names, &taken);
+        if rows != Rows::List {
+            let mut seen = HashSet::new();
+            keys.retain(|(_, key)| seen.insert(key.clone()));
+        }
+        let mut texts: Vec<String> = Vec::new();
+        for (of, key) in keys {
+            let row = self.row(form, of, &key);
+            texts.push(if rows == Rows::List { row } else { format!("{}:{row}", self.quoted(&key)) });
+        }
+        let comma = self.dice.pick(&[",", ", ", ",\n  ", "\r\n,\t"]);
+        format!("{before}{}{after}", texts.join(comma))
+    }
+
+    /// For each symbol asked, the names under which its row may come and no other's; and all names.
+    fn names(&self, form: &Form, asked: &[usize]) -> (Vec<Vec<String>>, HashSet<String>) {
+        let all = |at: &usize| form.keys.iter().map(|key| self.shape.spell(key, &self.symbols[*at])).collect();
+        let mut names: Vec<Vec<String>> = asked.iter().map(all).collect();
+        let mut owners: HashMap<String, HashSet<usize>> = HashMap::new();
+        for (at, name) in names.iter().enumerate().flat_map(|(at, names)| names.iter().map(move |name| (at, name))) {
+            owners.entry(name.clone()).or_default().insert(at);
+        }
+        for names in &mut names {
+            names.retain(|name| owners[name].len() == 1);
+        }
+        let fold = |name: String| if form.any_case { name.to_lowercase() } else { name };
+        (names, owners.into_keys().map(fold).collect())
+    }
+
+    /// The names of the rows, each with the symbol it belongs to, if any: some rows are missing,
+    /// some come twice, some are of nobody who was asked for, and nothing is in order.
+    fn keys(
+        &mut self,
+        form: &Form,
+        asked: &[usize],
+        names: &[Vec<String>],
+        taken: &HashSet<String>,
+    ) -> Vec<(Option<usize>, String)> {
+        let mut keys = Vec::new();
+        for (at, names) in asked.iter().zip(names) {
+            for _ in 0..self.dice.pick(&[1, 1, 1, 1, 1, 1, 0, 2]) {
+                keys.push((Some(*at), self.dice.choose(names).clone()));
+            }
+        }
+        for _ in 0..self.dice.below(4) {
+            let like = self.dice.choose(names);
+            let like = self.dice.choose(like);
+            let swap = |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+            let strange = match self.dice.below(6) {
+                0 => format!("{like}-PERP"),
+                1 => format!("X{like}"),
+                2 => like[..like.len() - 1].to_owned(),
+                3 => like.chars().map(swap).collect(),
+                4 => like.chars().rev().collect(),
+                _ => self.shape.spell(form.keys[0], &self.shape.symbols(&mut self.dice)[0]),
+            };
+            let is_taken = taken.contains(&strange) || (form.any_case && taken.contains(&strange.to_lowercase()));
+            if !is_taken {
+                keys.push((None, strange));
+            }
+        }
+        self.dice.shuffle(&mut keys);
+        keys
+    }
+
+    /// The same text in one of the ways in which JSON can write it.
+    fn quoted(&mut self, key: &str) -> String {
+        match (key.chars().next(), self.dice.below(8)) {
+            (Some(first), 7) => format!("\"\\u{:04x}{}\"", u32::from(first), &key[1..]),
+            (_, 3..7) => format!("\"{}\"", key.replace('/', "\\/")),
+            _ => format!("\"{key}\""),
+        }
+    }
+
+    /// One row, and the note of what is to be read from it.
+    fn row(&mut self, form: &Form, of: Option<usize>, key: &str) -> String {
+        if of.is_some() && !form.unknown.is_empty() && self.dice.one_in(8) {
+            let text = self.dice.pick(form.unknown);
+            return self.fill(form, key, text, &mut Found::new());
+        }
+        let symbol = &self.symbols[of.unwrap_or(0)];
+        let mut found = Found::new();
+        let text = if form.row[0].starts_with('[') {
+            let stray = of.is_none() && !form.stray.is_empty() && self.dice.one_in(2);
+            let text = if stray { self.dice.pick(form.stray) } else { form.row[0] };
+            self.fill(form, key, &self.shape.spell(text, symbol), &mut found)
+        } else {
+            let mut members: Vec<&str> = form.row.to_vec();
+            members.retain(|member| member.contains('&') || !self.dice.one_in(16));
+            members.extend(self.dice.one_in(2).then(|| self.dice.pick(&MORE)));
+            self.dice.shuffle(&mut members);
+            let filled: Vec<String> = members
+                .into_iter()
+                .map(|text| self.fill(form, key, &self.shape.spell(text, symbol), &mut found))
+                .collect();
+            format!("{{{}}}", filled.join(self.dice.pick(&[",", ", "])))
+        };
+        // A time alone is no quote.
+        if let Some(at) = of
+            && found.keys().any(|field| self.fields[*field] != "age")
+        {
+            for (field, (_, written)) in found {
+                self.expected.entry((at, field)).or_insert(written);
+            }
+        }
+        text
+    }
+
+    /// Fills the holes of a text.
+    fn fill(&mut self, form: &Form, key: &str, text: &str, found: &mut Found) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['$', '#', '%', '^', '&']) {
+            out.push_str(&rest[..at]);
+            let (kind, after) = rest[at..].split_at(1);
+            if kind == "&" {
+                out.push_str(&self.quoted(key));
+                rest = after;
+                continue;
+            }
+            let end = after.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(after.len());
+            let name = &after[..end];
+            rest = after[end..].trim_start_matches('+');
+            let rank = after.len() - end - rest.len();
+            let (token, written) = if name == "age" { self.time(form, kind) } else { self.number(kind, name) };
+            out.push_str(&token);
+            let Some(field) = self.fields.iter().position(|field| *field == name) else {
+                assert_eq!(name, "_", "a field of {}", self.shape.provider);
+                continue;
+            };
+            if let Some(written) = written
+                && found.get(&field).is_none_or(|(known, _)| rank < *known)
+            {
+                found.insert(field, (rank, written));
+            }
+        }
+        out + rest
+    }
+
+    /// A number for a hole, or what stands there where there is none.
+    fn number(&mut self, kind: &str, field: &str) -> (String, Option<Written>) {
+        let dice = &mut self.dice;
+        if dice.one_in(10) {
+            let none: &[&str] = match kind {
+                "$" => &["null", "\"\"", "\"N/A\"", "\"NaN\"", "\" \"", "\"-\""],
+                "%" => &["null", "\"\"", "\"N/A\"", "\"UNCH\""],
+                _ => &["null", "\"N/A\"", "{}", "[]", "true"],
+            };
+            return (dice.pick(none).to_owned(), None);
+        }
+        let is_price = !matches!(field, "volume" | "quote_volume" | "change" | "change_percent");
+        let is_zero = dice.one_in(12);
+        let is_negative = !is_zero && dice.one_in(if is_price { 20 } else { 3 });
+        let mut text = if is_negative { "-".to_owned() } else { String::new() };
+        if is_zero {
+            text.push_str(if kind == "%" { "0.00" } else { dice.pick(&["0", "0.0", "0.00000000", "0E-7", "0e0"]) });
+        } else {
+            text.push_str(&dice.number(kind != "%"));
+        }
+        let token = match kind {
+            "$" => format!("\"{text}\""),
+            "%" => format!("\"{}\"", with_separators(&text)),
+            _ => text.clone(),
+        };
+        let is_value = !is_price || !(is_zero || is_negative);
+        (token, is_value.then_some(Written { text, hundredfold: kind == "^" }))
+    }
+
+    /// A time for a hole, and how long ago it was; or what stands there where there is none.
+    fn time(&mut self, form: &Form, kind: &str) -> (String, Option<Written>) {
+        let dice = &mut self.dice;
+        if dice.one_in(8) {
+            let none: &[&str] = if kind == "$" { &["null", "\"\"", "\"2027-01-15\""] } else { &["null", "0"] };
+            let none: &[&str] =
+                if matches!(form.time, Time::Text(..)) { none } else { &["null", "0", "\"\"", "\"0\""] };
+            return (dice.pick(none).to_owned(), None);
+        }
+        let seconds = i64::try_from(dice.below(100_000)).expect("small") - 10;
+        let whole = matches!(form.time, Time::Seconds);
+        let age = if whole { seconds * 1000 } else { seconds * 1000 + i64::try_from(dice.below(1000)).expect("small") };
+        let text = match form.time {
+            Time::Never => panic!("a time in a form without"),
+            Time::Seconds => ((NOW - age) / 1000).to_string(),
+            Time::Millis => (NOW - age).to_string(),
+            Time::Text(text, hours) => {
+                let at = Timestamp::from_millisecond(NOW - age).expect("a time");
+                at.to_zoned_datetime(TimeZone::fixed(Offset::constant(hours))).strftime(text).to_string()
+            }
+        };
+        let token = if kind == "$" { format!("\"{text}\"") } else { text };
+        (token, Some(Written { text: shortest(age), hundredfold: false }))
+    }
+}
+
+/// By index of the field: the place among its alternatives, and what is there.
+type Found = HashMap<usize, (usize, Written)>;
+
+/// Members that no definition knows, with inside what it would take elsewhere.
+const MORE: [&str; 5] = [
+    r##""x":{"last":"1","c":["2","3"],"p":4,"meta":{"regularMarketPrice":5},"symbol":&}"##,
+    r##""x y":[[1,2,3,4,5,6,7,8,9,10,11],{"close":"1"},"]}\"",[]]"##,
+    r##""\u0065x\/tra":1e999"##,
+    r##""":null"##,
+    r##""é":"\\\"{\ud83d\ude00""##,
+];
+
+/// Milliseconds in seconds.
+fn shortest(millis: i64) -> String {
+    let sign = if millis < 0 { "-" } else { "" };
+    let text = format!("{sign}{}.{:03}", millis.abs() / 1000, millis.abs() % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `-1234.5` is `-1,234.5`.
+fn with_separators(text: &str) -> String {
+    let whole = text.find('.').unwrap_or(text.len());
+    let mut out = String::new();
+    for (at, c) in text.char_indices() {
+        if at > 0 && at < whole && (whole - at) % 3 == 0 && !out.ends_with('-') {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Chance. Where it has run out, what is usual happens.
+struct Dice<'u, 'd>(&'u mut Unstructured<'d>);
+
+impl Dice<'_, '_> {
+    /// One of so many numbers, from 0.
+    fn below(&mut self, count: usize) -> usize {
+        self.0.int_in_range(0..=count - 1).unwrap_or_default()
+    }
+
+    fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == count - 1
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        *self.choose(of)
+    }
+
+    fn choose<'t, T>(&mut self, of: &'t [T]) -> &'t T {
+        &of[self.below(of.len())]
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in 1..items.len() {
+            items.swap(at, self.below(at + 1));
+        }
+    }
+
+    /// A number above zero of 17 digits at most, which leaves as it arrives.
+    fn number(&mut self, exponents: bool) -> String {
+        let len = 1 + self.below(17);
+        let mut digits: String =
+            (0..len).map(|_| self.pick(&['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])).collect();
+        if digits.starts_with('0') {
+            digits.replace_range(..1, "7");
+        }
+        match self.below(if exponents { 4 } else { 3 }) {
+            0 => {}
+            1 => digits.insert_str(0, self.pick(&["0.", "0.0", "0.00", "0.000"])),
+            2 => digits.insert_str(1 + self.below(len), "."),
+            _ => {
+                if len > 1 {
+                    digits.insert(1, '.');
+                }
+                let (e, sign) = (self.pick(&["e", "E"]), self.pick(&["", "+", "-"]));
+                let exponent = self.below(16);
+                let two = if self.one_in(2) { 2 } else { 0 };
+                digits.push_str(&format!("{e}{sign}{exponent:0two$}"));
+            }
+        }
+        if digits.ends_with('.') {
+            digits.push('0');
+        }
+        digits
+    }
+}
