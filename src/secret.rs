@@ -2,8 +2,12 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
+
+/// What a value that is put into a URL is encoded by: all but RFC 3986's unreserved characters, so
+/// that it cannot end a parameter or climb a path.
+pub const URL_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What stands in the place of a secret wherever one could be printed.
 pub const MASK: &str = "***";
@@ -30,13 +34,14 @@ impl Secret {
         if self.0.is_empty() {
             return text.to_owned();
         }
-        let encoded = utf8_percent_encode(&self.0, NON_ALPHANUMERIC).to_string();
+        let encoded = [URL_VALUE, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(&self.0, set).to_string());
         let base64 = BASE64_STANDARD.encode(&self.0);
         let json = self.0.replace('\\', "\\\\").replace('"', "\\\"");
         text.replace(&self.0, MASK)
             .replace(&json.replace('/', "\\/"), MASK)
             .replace(&json, MASK)
-            .replace(&encoded, MASK)
+            .replace(&encoded[0], MASK)
+            .replace(&encoded[1], MASK)
             .replace(base64.trim_end_matches('='), MASK)
     }
 }
@@ -60,6 +65,11 @@ mod tests {
     fn every_form_is_masked() {
         let secret = Secret::new("a+b/c");
         assert_eq!(secret.mask("key a+b/c, a+b\\/c, a%2Bb%2Fc, YStiL2M="), "key ***, ***, ***, ***=");
+    }
+
+    #[test]
+    fn a_key_is_masked_as_it_stands_in_a_url() {
+        assert_eq!(Secret::new("a-b&c").mask("a-b%26c a%2Db%26c"), "*** ***");
     }
 
     #[test]

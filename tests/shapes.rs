@@ -527,8 +527,8 @@ impl Shape {
                 Ok(())
             })
             .size_min(64)
-            .size_max(8 << 10)
-            .budget_ms(500);
+            .size_max(4 << 10)
+            .budget_ms(250);
         }
         let fields = &settings.feeds[0].fields;
         let unread: Vec<&str> =
@@ -612,6 +612,9 @@ impl Shape {
         let (base, quote) = (symbol.base(), symbol.quote().unwrap_or_default());
         let mut out = text.to_owned();
         for hole in ["{B}", "{Q}", "{b}", "{q}", "{base}", "{quote}", "{S}", "{s}"] {
+            if !out.contains('{') {
+                break;
+            }
             if out.contains(hole) {
                 let value = match hole {
                     "{B}" => code(base),

@@ -1,15 +1,11 @@
 //! The texts of a definition with what is asked put in: `{symbol}`, `{base:lower}`, `{secret:NAME}`.
 
 use crate::placeholder::{Piece, split};
-use crate::secret::{MASK, Secret};
+use crate::secret::{MASK, Secret, URL_VALUE};
 use crate::symbol::Symbol;
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-
-/// What a value that is put into a URL is encoded by: all but RFC 3986's unreserved characters,
-/// so that no symbol can end a parameter or climb a path.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What the definition's own text is encoded by: only what may not stand in a URL at all.
 const OWN: &AsciiSet =
@@ -143,7 +139,7 @@ impl Template {
                 Part::One { what, how } => asked.one(*what, *how),
                 Part::Secret { name, .. } => {
                     let value = secrets.get(name).map_or("", Secret::expose);
-                    path.extend(utf8_percent_encode(value, VALUE));
+                    path.extend(utf8_percent_encode(value, URL_VALUE));
                     shown.push_str(MASK);
                     continue;
                 }
@@ -271,7 +267,7 @@ impl Asked<'_> {
         };
         if json {
             let quoted: Vec<_> = self.spelled.iter().map(|text| serde_json::Value::from(cased(text))).collect();
-            return utf8_percent_encode(&serde_json::Value::from(quoted).to_string(), VALUE).to_string();
+            return utf8_percent_encode(&serde_json::Value::from(quoted).to_string(), URL_VALUE).to_string();
         }
         let join = utf8_percent_encode(self.join, OWN).to_string();
         let mut out = String::with_capacity(self.spelled.len() * 8);
@@ -279,7 +275,7 @@ impl Asked<'_> {
             if index > 0 {
                 out.push_str(&join);
             }
-            let _ = write!(out, "{}", utf8_percent_encode(&cased(text), VALUE));
+            let _ = write!(out, "{}", utf8_percent_encode(&cased(text), URL_VALUE));
         }
         out
     }
@@ -292,7 +288,7 @@ impl Asked<'_> {
             // A symbol without the part is in no request that wants it.
             let _ = self.spelling.push(&mut value, symbol, what, how);
         }
-        utf8_percent_encode(&value, VALUE).to_string()
+        utf8_percent_encode(&value, URL_VALUE).to_string()
     }
 }
 
