@@ -1,0 +1,120 @@
+//! Pushing to Carbon: to a real one, read back from graphite-web, and to doubles that misbehave.
+
+#[path = "support/carbon_real.rs"]
+mod carbon_real;
+mod support;
+
+use carbon_real::{RealGraphite, available};
+use support::{Carbon, Datametrics, Habit, Reply, Server};
+
+/// Kraken's answer for two symbols, with numbers of many digits.
+const KRAKEN: &str = r#"{"error":[],"result":{
+    "XXBTZUSD":{"c":["49617.507573101621"],"v":["0","4412.73601799"]},
+    "BATUSD":{"c":["0.00007351"],"v":["0","1e-08"]}}}"#;
+
+fn kraken() -> Server {
+    let kraken = Server::start();
+    kraken.on("GET /0/public/Ticker?pair=XBTUSD,BATUSD").reply(Reply::json(KRAKEN));
+    kraken
+}
+
+fn command(kraken: &Server, url: &str) -> Datametrics {
+    Datametrics::new()
+        .args(["crypto", "BTC", "BAT", "--provider", "kraken", "--fields", "last,volume", "--retries", "0"])
+        .provider("kraken", kraken)
+        .env("GRAPHITE_URL", url)
+}
+
+#[test]
+fn a_real_graphite_shows_what_was_pushed() {
+    if !available() {
+        return;
+    }
+    let graphite = RealGraphite::start();
+    let plaintext = format!("tcp://127.0.0.1:{}", graphite.plaintext);
+    let pickle = format!("pickle://localhost:{}", graphite.pickle);
+    for (url, prefix) in [(&plaintext, "plain"), (&pickle, "pickled")] {
+        command(&kraken(), url).args(["--prefix", prefix]).check();
+        for (name, value) in [
+            ("crypto.BTC-USD.last", 49_617.507_573_101_621_f64),
+            ("crypto.BTC-USD.volume", 4_412.736_017_99),
+            ("crypto.BAT-USD.last", 0.000_073_51),
+            ("crypto.BAT-USD.volume", 1e-8),
+            ("metrics.crypto.feed.crypto.fetched", 2.0),
+            ("metrics.crypto.kraken.response.status_code", 200.0),
+        ] {
+            let shown = graphite.wait_for_points(&format!("{prefix}.{name}"), "-10min");
+            let values: Vec<f64> = shown[0].points.iter().map(|(_, value)| *value).collect();
+            assert!(matches!(values[..], [only] if only.to_bits() == value.to_bits()), "{url} {name}: {shown:?}");
+        }
+    }
+    for (url, home) in [(&plaintext, "north"), (&pickle, "south")] {
+        let tags = format!("[graphite]\ntags = {{ home = \"{home}\", env = \"test\" }}\n");
+        command(&kraken(), url).config(&tags).check();
+        let target = format!("seriesByTag('name=crypto.BTC-USD.last','home={home}','env=test')");
+        let shown = graphite.wait_for_points(&target, "-10min");
+        assert_eq!(shown[0].points.len(), 1, "{shown:?}");
+        assert_eq!(shown[0].points[0].1.to_bits(), 49_617.507_573_101_621_f64.to_bits(), "{shown:?}");
+    }
+}
+
+#[test]
+fn lines_and_frames_hold_the_same_points() {
+    let (plain, pickled) = (Carbon::start(), Carbon::start());
+    let tags = "[graphite]\ntags = { env = \"home\" }\n";
+    command(&kraken(), &plain.url()).config(tags).check();
+    command(&kraken(), &pickled.pickle_url()).config(tags).check();
+    let lines: Vec<_> = plain.points().into_iter().map(|point| (point.name, point.tags, point.value)).collect();
+    assert_eq!(lines[0], ("crypto.BTC-USD.last".into(), vec!["env=home".into()], "49617.507573101621".into()));
+    assert_eq!(lines[3], ("crypto.BAT-USD.volume".into(), vec!["env=home".into()], "1e-08".into()));
+    let names: Vec<String> = pickled.pickled().into_iter().map(|point| point.name).collect();
+    assert_eq!(names, lines.iter().map(|(name, ..)| format!("{name};env=home")).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_ipv6_literal_and_a_name_with_two_families_are_reached() {
+    let carbon = Carbon::start_v6();
+    command(&kraken(), &carbon.url()).check();
+    assert!(!carbon.points().is_empty());
+    // Of localhost's addresses only one has a listener.
+    let carbon = Carbon::start();
+    let port = carbon.authority().rsplit_once(':').expect("a port").1.to_owned();
+    command(&kraken(), &format!("tcp://localhost:{port}")).check();
+    assert!(!carbon.points().is_empty());
+}
+
+#[test]
+fn what_carbon_did_not_take_waits_for_the_next_run() {
+    for habit in [Habit::CloseEarly, Habit::Reset, Habit::NeverRead] {
+        let carbon = Carbon::with(&[habit, Habit::ReadToEnd]);
+        let kraken = kraken();
+        let run = command(&kraken, &carbon.url()).args(["--timeout", "2"]);
+        let failed = run.run();
+        assert_eq!((failed.code, failed.stdout.as_str()), (Some(75), ""), "{failed}");
+        assert!(failed.stderr.contains("the points are in the journal, the next run sends them\n"), "{failed}");
+        assert_eq!(failed.stderr.lines().count(), 1, "{failed}");
+        kraken.on("GET /0/public/Ticker?pair=XBTUSD,BATUSD").reply(Reply::json(KRAKEN));
+        run.check();
+        let last = carbon.points().into_iter().filter(|point| point.name == "crypto.BTC-USD.last").count();
+        assert!(last >= 2, "{last} of both runs");
+    }
+}
+
+#[test]
+fn nobody_listening_is_said_and_kept() {
+    let kraken = kraken();
+    let said = "error: graphite: Carbon at 127.0.0.1:9: no connection (127.0.0.1:9: Connection refused (os error 111)); \
+        is Carbon running, and are host and port of the Graphite URL right?; the points are in the journal, the next \
+        run sends them\n";
+    command(&kraken, "tcp://127.0.0.1:9").stderr(said).exit(75).check();
+}
+
+#[test]
+fn a_dry_run_prints_lines_for_both_protocols() {
+    for url in ["tcp://carbon.example", "pickle://carbon.example"] {
+        let output = command(&kraken(), url).args(["--dry-run"]).run();
+        let first = output.stdout.lines().next().expect("a line");
+        assert!(first.starts_with("crypto.BTC-USD.last 49617.507573101621 "), "{output}");
+        assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+    }
+}
