@@ -1,183 +1,423 @@
-//! No key and no password is ever shown: every situation below runs with sentinels for all of them,
-//! at the most talkative levels, and nothing that the run prints or leaves on disk holds one.
+//! No key and no password is ever shown, whatever happens and however much is said: not as it is, not
+//! encoded, not in part of what a server sends back.
 
 mod support;
 
-use std::{fs, path::Path};
-use support::{Datametrics, Reply, Server};
+use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+use support::{Datametrics, Output, Received, Reply, Server};
 
-const PASSWORD: &str = "S3ntinel/pass+word";
-const USER: &str = "123456";
-/// User and password as they are sent.
-const PAIR: &str = "MTIzNDU2OlMzbnRpbmVsL3Bhc3Mrd29yZA==";
-const KEYS: [(&str, &str); 4] = [
-    ("FINNHUB_API_KEY", "S3ntinel-finnhub&key"),
-    ("APCA_API_KEY_ID", "S3ntinel alpaca id"),
-    ("APCA_API_SECRET_KEY", "S3ntinel=alpaca/secret"),
-    ("OWN_KEY", "S3ntinel own?key"),
+/// What must not be seen again. Each has characters that a URL, JSON or base64 would change.
+const FINNHUB: &str = "finn/hub+s3same=&%~-key";
+const ALPACA_ID: &str = "alpaca/id+s3same=\"x";
+const ALPACA_KEY: &str = "alpaca/key+s3same\\x";
+const IN_PATH: &str = "in/path+s3same=&?-._~#x";
+const OPTIONAL: &str = "optional s3same/header";
+const USERINFO: &str = "user-info/s3same:@x";
+const GRAPHITE: &str = "glc_graph/ite+s3same==";
+const PROXY: &str = "proxy/s3same+x";
+
+/// All of them; the users they belong to make the pairs that are sent.
+const SECRETS: [(&str, &str); 8] = [
+    ("", FINNHUB),
+    ("", ALPACA_ID),
+    ("", ALPACA_KEY),
+    ("", IN_PATH),
+    ("", OPTIONAL),
+    ("somebody", USERINFO),
+    ("123456", GRAPHITE),
+    ("somebody", PROXY),
 ];
 
-/// A definition of one's own whose key goes into the path.
-const OWN: &str = r#"
-[providers.own]
-market = "stocks"
-base_url = "http://127.0.0.1:1"
-[[providers.own.quote]]
-path = "/quote/{symbol}?key={secret:OWN_KEY}"
-error = ["/error"]
-[providers.own.quote.fields]
-last = "/last"
-"#;
+/// Every provider there is a way to give a secret to.
+const CONFIG: &str = "
+[graphite]
+user = '123456'
+[crypto]
+symbols = []
+[stocks]
+providers = ['finnhub', 'alpaca']
+symbols = ['AAPL']
+fields = ['last', 'open']
+[providers.finnhub]
+per_second = 1000
+[feeds.path]
+providers = ['in-path']
+symbols = ['AAA', 'BBB']
+fields = ['last', 'echo']
+[feeds.user]
+providers = ['user-info']
+symbols = ['AAA']
+[providers.in-path]
+market = 'other'
+base_url = 'https://path.example'
+headers = { X-Key = '{secret?:OPTIONAL_KEY}' }
+bad_symbol = { text = ['bad symbol'] }
+[[providers.in-path.quote]]
+path = '/v1/{secret:IN_PATH}/quotes?of={symbols}&token={secret:IN_PATH}'
+error = ['/error']
+row_error = '/oops'
+fields = { last = '/last', echo = ['/echo', '/none'] }
+[providers.user-info]
+market = 'other'
+base_url = 'https://user.example'
+quote = [{ path = '/{symbol}', error = '/error', fields = { last = '/last' } }]
+";
 
-/// A server's answer, given what it was sent and so could repeat.
-type Answer = fn(&str) -> Reply;
-
-/// What a server was sent, in every form that it could repeat.
-fn echo(sent: &[&str]) -> String {
-    let forms = sent.iter().map(|secret| format!("{secret} {}", encoded(secret)));
-    format!("you sent {}", forms.collect::<Vec<_>>().join(" "))
+/// A secret in all the forms in which it could be recognised.
+fn forms((user, secret): (&str, &str)) -> Vec<String> {
+    const URL_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    let percent = [URL_VALUE, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set).to_string());
+    let pair = format!("{user}:{secret}");
+    let json = serde_json::Value::from(secret).to_string();
+    let base64 = [secret, &pair].map(|text| [BASE64_STANDARD.encode(text), BASE64_URL_SAFE.encode(text)]);
+    let mut forms = vec![secret.to_owned(), json.trim_matches('"').to_owned(), json.replace('/', "\\/")];
+    forms.extend(percent);
+    forms.extend(base64.into_iter().flatten().map(|form| form.trim_end_matches('=').to_owned()));
+    forms
 }
 
-fn answers() -> Vec<(&'static str, Answer)> {
-    vec![
-        ("a good answer", |_| Reply::json(r#"{"c":1.5,"last":1.5,"AAPL":{"latestTrade":{"p":1.5}}}"#)),
-        ("401 with an echo", |echo| Reply::text(401, echo)),
-        ("403 with an echo as JSON", |echo| Reply::text(403, as_json(echo))),
-        ("an error in a 200", |echo| Reply::json(as_json(echo))),
-        ("HTML with an echo", |echo| Reply::text(200, format!("<html>{echo}"))),
-        ("an echo that is no JSON", |echo| Reply::text(200, format!("{{{echo}"))),
-        ("an echo in a long text", |echo| Reply::text(500, echo.repeat(40))),
-        ("a redirect with an echo", |echo| {
-            Reply::status(302).header("Location", &format!("https://elsewhere.example/{0}?k={0}", encoded(echo)))
-        }),
-        ("a cut line", |_| Reply::close()),
-    ]
+/// Everything a server could send back: the request as it came, and every secret in every form.
+fn echo(request: &Received) -> String {
+    let all: Vec<String> = SECRETS.into_iter().flat_map(forms).collect();
+    let headers = request.headers.iter().map(|(name, value)| format!("{name}: {value}"));
+    format!("{} {} {}", request.line(), headers.collect::<Vec<_>>().join(" "), all.join(" "))
 }
 
-fn as_json(text: &str) -> String {
-    serde_json::json!({"error": text, "message": text}).to_string()
+/// The same, as it stands in a JSON text.
+fn quoted(request: &Received) -> String {
+    serde_json::Value::from(echo(request)).to_string()
 }
 
-/// Percent-encoded, as it stands in a URL.
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|b| {
-            if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect()
+/// Those who are spoken to.
+struct World {
+    provider: Server,
+    graphite: Server,
 }
 
-/// Every form of every secret.
-fn forbidden() -> Vec<String> {
-    let secrets = KEYS.map(|(_, key)| key).into_iter().chain([PASSWORD]);
-    let mut all: Vec<String> = secrets.flat_map(|secret| [secret.to_owned(), encoded(secret)]).collect();
-    // base64 of the password, of each key, and of the pair as it is sent.
-    all.extend(["UzNudGluZWwvcGFzcyt3b3Jk", "MTIzNDU2OlMzbnRpbmVsL3Bhc3Mrd29yZA"].map(str::to_owned));
-    all.extend(["UzNudGluZWwtZmlubmh1YiZrZXk", "UzNudGluZWwgb3duP2tleQ"].map(str::to_owned));
-    all
-}
-
-fn files_below(folder: &Path) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-        if entry.is_dir() {
-            files.extend(files_below(&entry));
-        } else {
-            let text = String::from_utf8_lossy(&fs::read(&entry).expect("a file")).into_owned();
-            files.push((entry.display().to_string(), text));
-        }
+impl World {
+    fn new(
+        provider: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+        graphite: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self { provider: Server::with(provider), graphite: Server::with(graphite) }
     }
-    files
+
+    fn run(&self) -> Datametrics {
+        let url = self.provider.url();
+        let userinfo = utf8_percent_encode(USERINFO, NON_ALPHANUMERIC);
+        let run = Datametrics::new().config(CONFIG).args(["all", "--retries", "0"]);
+        let run = run
+            .env("DATAMETRICS_FINNHUB_BASE_URL", &url)
+            .env("DATAMETRICS_ALPACA_BASE_URL", &url)
+            .env("DATAMETRICS_IN_PATH_BASE_URL", &url)
+            .env("DATAMETRICS_USER_INFO_BASE_URL", format!("http://somebody:{userinfo}@{}", self.provider.address()));
+        let run = run
+            .env("FINNHUB_API_KEY", FINNHUB)
+            .env("APCA_API_KEY_ID", ALPACA_ID)
+            .env("APCA_API_SECRET_KEY_FILE", "secrets/alpaca")
+            .env("CREDENTIALS_DIRECTORY", "secrets")
+            .env("OPTIONAL_KEY", OPTIONAL)
+            .env(
+                "HTTPS_PROXY",
+                format!("http://somebody:{}@127.0.0.1:9", utf8_percent_encode(PROXY, NON_ALPHANUMERIC)),
+            );
+        let folder = run.home().join("secrets");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("alpaca"), format!("{ALPACA_KEY}\n")).unwrap();
+        fs::write(folder.join("in_path"), IN_PATH).unwrap();
+        fs::write(folder.join("graphite_password"), GRAPHITE).unwrap();
+        run.env("GRAPHITE_URL", format!("{}/metrics", self.graphite.url()))
+    }
 }
 
-fn assert_hidden(what: &str, command: &Datametrics) {
-    let output = command.run();
-    let mut places = vec![("stdout".to_owned(), output.stdout), ("stderr".to_owned(), output.stderr)];
-    places.extend(files_below(command.home()));
+/// Runs it at every level of detail, twice, with and without pushing, and looks everywhere. Gives what
+/// was said in all.
+#[track_caller]
+fn stays_silent(run: &Datametrics) -> String {
+    let mut said = String::new();
+    for options in [[].as_slice(), &["-v"], &["-vv"], &["-vv", "--dry-run"], &["--dry-run"]] {
+        said += &look(run, &run.clone().args(options).run());
+    }
+    for filter in ["trace", "ureq=trace,ureq_proto=trace,rustls=trace,datametrics=trace"] {
+        let run = run.clone().env("RUST_LOG", filter);
+        said += &look(&run, &run.run());
+        said += &look(&run, &run.clone().args(["--dry-run"]).run());
+    }
+    said
+}
+
+/// No secret is in the output or in a file that the run left.
+#[track_caller]
+fn look(run: &Datametrics, output: &Output) -> String {
+    let printed = format!("{}{}", output.stdout, output.stderr);
+    let mut places = vec![(PathBuf::from("the output"), printed.clone())];
+    for file in files(&run.home().join(".local")) {
+        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+        places.push((file, text));
+    }
     for (place, text) in places {
-        for secret in forbidden() {
-            assert!(!text.contains(&secret), "{what}: {place} holds {secret:?}:\n{text}");
+        for secret in SECRETS {
+            for form in forms(secret) {
+                assert!(!text.contains(&form), "{form} is in {}: {text}", place.display());
+            }
         }
+        assert!(!text.contains("s3same"), "a part of a secret is in {}: {text}", place.display());
+    }
+    printed
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+/// A reply that all the providers can read, with the secrets beside and among the numbers.
+fn quotes(request: &Received) -> Reply {
+    let echo = quoted(request);
+    let row = format!(r#"{{"last":5,"echo":{echo},"latestTrade":{{"p":204}},"dailyBar":{{"o":{echo}}}}}"#);
+    let finnhub = format!(r#"{{"c":204,"o":{echo},{echo}:{echo}}}"#);
+    if request.target.starts_with("/quote?") {
+        Reply::json(finnhub)
+    } else if request.target.starts_with("/AAA") {
+        Reply::json(row)
+    } else {
+        Reply::json(format!(r#"{{"AAA":{row},"BBB":{{"oops":{echo}}},"AAPL":{row},{echo}:{row}}}"#))
     }
 }
 
-fn command(provider: &Server, graphite: &Server) -> Datametrics {
-    let command = Datametrics::new()
-        .config(OWN)
-        .args(["stocks", "AAPL", "--fields", "last", "--retries", "1", "-vv"])
-        .env("RUST_LOG", "trace")
-        .env("GRAPHITE_URL", format!("{}/graphite/metrics", graphite.url()))
-        .env("GRAPHITE_USER", USER)
-        .env("GRAPHITE_PASSWORD", PASSWORD);
-    let command = KEYS.into_iter().fold(command, |command, (name, value)| command.env(name, value));
-    ["finnhub", "alpaca", "own"].into_iter().fold(command, |command, name| command.provider(name, provider))
+fn published(request: &Received) -> Reply {
+    let count = request.text().matches("\"name\":").count();
+    Reply::json(format!(r#"{{"published":{count},"echo":{}}}"#, quoted(request)))
+}
+
+/// All secrets are sent where they belong, or these tests would prove nothing.
+#[test]
+fn the_secrets_are_in_use() {
+    let world = World::new(quotes, published);
+    world.run().run();
+    let basic = |user: &str, secret: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{secret}")));
+    let asked = world.provider.requests();
+    let sent: BTreeSet<_> = asked.iter().flat_map(|request| &request.headers).map(|(_, value)| value.clone()).collect();
+    for header in [FINNHUB, ALPACA_ID, ALPACA_KEY, OPTIONAL, &basic("somebody", USERINFO)] {
+        assert!(sent.contains(header), "{header} is not in {sent:?}");
+    }
+    let path = "/v1/in%2Fpath%2Bs3same%3D%26%3F-._~%23x/quotes?of=AAA,BBB&token=in%2Fpath%2Bs3same%3D%26%3F-._~%23x";
+    assert!(asked.iter().any(|request| request.target == path), "{asked:?}");
+    let pushed = &world.graphite.requests()[0];
+    assert_eq!(pushed.header("Authorization"), Some(&*basic("123456", GRAPHITE)));
 }
 
 #[test]
-fn nothing_a_provider_answers_brings_a_key_out() {
-    for (what, answer) in answers() {
-        for (provider, sent) in [("finnhub", 0..1), ("alpaca", 1..3), ("own", 3..4)] {
-            let echo = echo(&KEYS[sent].iter().map(|(_, key)| *key).collect::<Vec<_>>());
-            let server = Server::with(move |_| answer(&echo));
-            let graphite = Server::with(|_| Reply::json(r#"{"published":13}"#));
-            assert_hidden(what, &command(&server, &graphite).args(["--provider", provider]));
-            assert!(!server.requests().is_empty(), "{provider} was not asked");
-        }
+fn when_all_is_well() {
+    let world = World::new(quotes, published);
+    let said = stays_silent(&world.run());
+    assert!(said.contains("stocks.AAPL.last") && said.contains("pushed "), "{said}");
+}
+
+#[test]
+fn when_a_provider_refuses() {
+    for status in [400, 401, 403, 404, 429, 500, 503] {
+        let world = World::new(
+            move |request| match request.target.len() % 2 {
+                0 => Reply::text(status, echo(request)),
+                _ => Reply::status(status).body(format!(r#"{{"error":{0},"message":{0}}}"#, quoted(request))),
+            },
+            published,
+        );
+        let said = stays_silent(&world.run());
+        assert!(said.contains(&format!("HTTP {status}: ")) && said.contains("***"), "{said}");
     }
 }
 
 #[test]
-fn nothing_graphite_answers_brings_the_password_out() {
-    for (what, answer) in answers() {
-        let server = Server::with(|_| Reply::json(r#"{"c":1.5}"#));
-        let graphite = Server::with(move |_| answer(&format!("{} Basic {PAIR}", echo(&[PASSWORD]))));
-        assert_hidden(what, &command(&server, &graphite).args(["--provider", "finnhub"]));
-        assert_eq!(graphite.requests()[0].header("Authorization"), Some(&*format!("Basic {PAIR}")));
-    }
-}
-
-#[test]
-fn a_dry_run_and_the_list_of_providers_show_none() {
-    let server = Server::with(|_| Reply::json(r#"{"c":1.5}"#));
-    let run = command(&server, &server);
-    assert_hidden("a dry run", &run.clone().args(["--dry-run"]).args(["--provider", "finnhub"]));
-    let list = KEYS.into_iter().fold(Datametrics::new().config(OWN), |command, (name, value)| command.env(name, value));
-    assert_hidden("the list", &list.clone().args(["providers"]));
-    assert_hidden("a definition", &list.args(["providers", "own"]));
-}
-
-#[test]
-fn a_wrong_config_is_not_quoted() {
-    let configs = [
-        format!("[graphite]\npassword = \"{PASSWORD}\nuser = 1\n"),
-        format!("[graphite]\nuser = 1\npassword = \"{PASSWORD}\"\n"),
-        format!("[graphite]\npasword = \"{PASSWORD}\"\n"),
-        format!("[graphite]\nurl = \"https://user:{PASSWORD}@host/\"\n"),
-        format!("[graphite]\nurl = \"http://user:{}@example.com/metrics\"\n", encoded(PASSWORD)),
-        format!("[graphite]\nurl = \"https://user:{PASSWORD}@ho st/metrics\"\n"),
-        format!("[providers.kraken]\nbase_url = \"ftp://user:{}@host\"\n", encoded(PASSWORD)),
+fn when_a_provider_answers_nonsense() {
+    type Answer = fn(&Received) -> String;
+    let answers: [(Answer, &str); 8] = [
+        (|request| format!("<html><body>{}</body></html>", echo(request)), "HTML"),
+        (|request| echo(request), "not JSON"),
+        (|request| format!("{{{}:", quoted(request)), "not JSON"),
+        (|request| format!("[{},", quoted(request)), "not JSON"),
+        (|request| quoted(request), "no quote of"),
+        (|request| format!(r#"{{"error":{0},"message":{0}}}"#, quoted(request)), "***"),
+        (|request| format!(r#"{{"error":"bad symbol {}"}}"#, echo(request).replace(['\\', '"'], "")), "***"),
+        (|request| format!("{}{}", " ".repeat(150), echo(request)), "not JSON"),
     ];
-    for config in configs {
-        let run = Datametrics::new().config(&config).args(["crypto", "-vv"]);
-        assert_eq!(run.run().code, Some(78), "{config}");
-        // The config itself is the one file that holds it.
-        fs::remove_file(run.home().join("config.toml")).expect("a config");
-        let output = Datametrics::new().config(&config).args(["crypto", "-vv"]).run();
-        for secret in forbidden() {
-            assert!(!output.stderr.contains(&secret), "{}", output.stderr);
-        }
+    for (answer, expected) in answers {
+        let world = World::new(move |request| Reply::json(answer(request)), published);
+        let said = stays_silent(&world.run());
+        assert!(said.contains(expected), "{expected}: {said}");
     }
 }
 
 #[test]
-fn a_key_in_the_url_reaches_the_wire_and_nothing_else() {
-    let server = Server::start();
-    server.on("GET /quote/AAPL?key=S3ntinel%20own%3Fkey").reply(Reply::json(r#"{"last":1.5}"#));
-    let graphite = Server::with(|_| Reply::json(r#"{"published":10}"#));
-    let output = command(&server, &graphite).args(["--provider", "own"]).run();
-    assert!(output.stderr.contains("/quote/AAPL?key=***: HTTP 200"), "{}", output.stderr);
+fn when_a_provider_sends_us_elsewhere() {
+    for location in [
+        "https://elsewhere.example/{}?key={}",
+        "http://{}@elsewhere.example/",
+        "//elsewhere.example/{}",
+        "https://else where.example/{}",
+        "ftp://elsewhere.example/{}",
+        "{}",
+    ] {
+        let world = World::new(
+            move |request| {
+                let all: String = SECRETS.into_iter().map(|(_, secret)| format!("{secret},")).collect();
+                let percent = utf8_percent_encode(&all, NON_ALPHANUMERIC).to_string();
+                let to = location.replace("{}", if request.target.len() % 2 == 0 { &all } else { &percent });
+                Reply::status(302).header("Location", &to)
+            },
+            published,
+        );
+        stays_silent(&world.run());
+    }
+    // On its own host it is followed.
+    let world = World::new(
+        |request| {
+            let percent = utf8_percent_encode(IN_PATH, NON_ALPHANUMERIC);
+            let moved = format!("/moved/{percent}{}", request.target);
+            if request.target.contains("/moved/") {
+                quotes(request)
+            } else {
+                Reply::status(307).header("Location", &moved)
+            }
+        },
+        published,
+    );
+    stays_silent(&world.run());
+}
+
+#[test]
+fn when_a_provider_breaks_the_protocol() {
+    let replies: [fn(&Received) -> Reply; 5] = [
+        |_| Reply::reset(),
+        |request| quotes(request).cut_after(40),
+        |request| Reply::raw(format!("{}\r\n\r\n", echo(request))),
+        |request| Reply::raw(format!("HTTP/1.1 200 OK\r\n{} x\u{1}y\r\n\r\n", echo(request))),
+        |request| Reply::json("not gzip").header("Content-Encoding", "gzip").header("X-Echo", &echo(request)),
+    ];
+    for reply in replies {
+        let world = World::new(reply, published);
+        stays_silent(&world.run());
+    }
+}
+
+/// The points wait in the journal then, which is looked into as well.
+#[test]
+fn when_graphite_refuses() {
+    for status in [302, 400, 401, 403, 404, 413, 415, 429, 500, 503] {
+        let world = World::new(quotes, move |request| {
+            Reply::text(status, echo(request))
+                .header("Location", "https://grafana.example/login?token=glc_graph/ite+s3same==")
+        });
+        let run = world.run();
+        let said = stays_silent(&run);
+        assert!(said.contains(&format!("HTTP {status}")), "{said}");
+        assert!(status == 400 || status == 413 || !files(&run.home().join(".local")).is_empty());
+    }
+}
+
+#[test]
+fn when_graphite_answers_nonsense() {
+    let answers: [fn(&Received) -> String; 5] = [
+        |request| format!("<html>{}</html>", echo(request)),
+        |request| echo(request),
+        |request| quoted(request),
+        |request| format!(r#"{{"status":{}}}"#, quoted(request)),
+        // It takes the points but one, and has a reason.
+        |request| {
+            let count = request.text().matches("\"name\":").count() - 1;
+            let errors = format!(r#"{{{}:{{"Count":1,"ExampleIds":[0]}}}}"#, quoted(request));
+            format!(r#"{{"Published":{count},"Invalid":1,"ValidationErrors":{errors}}}"#)
+        },
+    ];
+    for answer in answers {
+        let world = World::new(quotes, move |request| Reply::json(answer(request)));
+        stays_silent(&world.run());
+    }
+}
+
+#[test]
+fn when_a_proxy_refuses() {
+    for scheme in ["http", "https"] {
+        let proxy = Server::with(|request| Reply::text(407, echo(request)));
+        let password = utf8_percent_encode(PROXY, NON_ALPHANUMERIC);
+        let url = format!("http://somebody:{password}@{}", proxy.address());
+        let world = World::new(quotes, published);
+        let run = world.run().env("HTTP_PROXY", &url).env("HTTPS_PROXY", &url).args(["--timeout", "5"]);
+        let run = run.env("DATAMETRICS_IN_PATH_BASE_URL", "https://path.example");
+        let run =
+            run.env("GRAPHITE_URL", format!("{scheme}://graphite.example/metrics")).args(["--provider", "in-path"]);
+        let run = run.without_feeds(&["path"]);
+        let output = run.run();
+        look(&run, &output);
+        assert!(output.code != Some(0), "{output}");
+    }
+}
+
+/// An error of the settings says where, and never what.
+#[test]
+fn when_the_settings_are_wrong() {
+    let shown = |run: Datametrics, code: i32| {
+        let run = run.args(["crypto", "--dry-run"]);
+        let output = run.run();
+        look(&run, &output);
+        assert_eq!(output.code, Some(code), "{output}");
+        stays_silent(&run);
+    };
+    for line in [
+        "password = '{}",
+        "password = {}",
+        "password = '{}' x",
+        "password = ['{}']",
+        "password = { x = '{}' }",
+        "passwort = '{}'",
+        "user = 5\npassword = '{}'",
+        "user = 'u'\npassword = '{}\\u0007'",
+        "password = '{}'",
+        "password = '{}'\npassword = '{}'",
+        "url = 'https://u:{}@graphite.example'",
+        "url = 'https://u:{}@graphite.example/ metrics'",
+        "url = 'ftp://u:{}@graphite.example/metrics'",
+        "url = 'http://u:{}@graphite.example/metrics'",
+        "url = 'https://u:{}@graphite.example:99999/metrics'",
+        "url = 'tcp://u:{}@graphite.example/x'",
+    ] {
+        let line = line.replace("'{}\\u0007'", "\"{}\\u0007\"").replace("{}", GRAPHITE);
+        shown(Datametrics::new().config(&format!("[graphite]\n{line}\n")), 78);
+    }
+    let percent = utf8_percent_encode(USERINFO, NON_ALPHANUMERIC).to_string();
+    for (name, value, code) in [
+        ("GRAPHITE_URL", format!("https://u:{percent}@graphite.example/"), 78),
+        ("GRAPHITE_URL", format!("u:{percent}@graphite.example"), 78),
+        ("GRAPHITE_PASSWORD", format!("{GRAPHITE}\n"), 78),
+        ("DATAMETRICS_KRAKEN_BASE_URL", format!("ftp://u:{percent}@kraken.example"), 78),
+        ("DATAMETRICS_KRAKEN_BASE_URL", format!("http://u:{percent}@kraken.example"), 78),
+        ("DATAMETRICS_KRAKEN_BASE_URL", format!("https://u:{percent}@kraken.example/?x"), 78),
+        ("HTTPS_PROXY", format!("ftp://u:{percent}@proxy.example"), 78),
+        ("HTTP_PROXY", format!("u:{percent}@proxy example"), 78),
+    ] {
+        shown(Datametrics::new().env(name, value), code);
+    }
+}
+
+/// A definition is printed to be pasted somewhere.
+#[test]
+fn when_the_providers_are_listed() {
+    let world = World::new(quotes, published);
+    for name in [None, Some("finnhub"), Some("alpaca"), Some("in-path"), Some("user-info")] {
+        let run = world.run().only_config().args(["providers"]).args(name);
+        let output = run.run();
+        look(&run, &output);
+        assert_eq!(output.code, Some(0), "{output}");
+    }
 }

@@ -15,7 +15,7 @@ use datametrics::{
     memory::Memory,
     number::Number,
     provider::built_in_names,
-    quote::Values,
+    quote::{Field, Values},
     request::{Request, Response},
     retry::Random,
     symbol::Symbol,
@@ -29,6 +29,7 @@ use percent_encoding::percent_decode_str;
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     ffi::OsString,
+    fmt::Write as _,
     sync::Mutex,
     time::Duration,
 };
@@ -506,7 +507,7 @@ fn random_replies_are_read_back() {
     let numbers: usize = totals.iter().map(|total| total.numbers).sum();
     println!("{cases} cases, {numbers} numbers");
     assert!(cases >= 10_000, "{cases} cases");
-    assert!(numbers >= 20 * cases, "only {numbers} numbers in {cases} cases");
+    assert!(numbers >= 10 * cases, "only {numbers} numbers in {cases} cases");
 }
 
 #[derive(Default)]
@@ -561,7 +562,7 @@ impl Shape {
     fn case(&self, settings: &mut Settings, mut dice: Dice<'_, '_>, total: &mut Total) {
         settings.feeds[0].symbols = self.symbols(&mut dice);
         let feed = &settings.feeds[0];
-        let fields = feed.fields.iter().map(|field| field.as_str()).collect();
+        let fields = feed.fields.iter().map(Field::as_str).collect();
         let api = Mutex::new(Api {
             shape: self,
             symbols: &feed.symbols,
@@ -585,13 +586,13 @@ impl Shape {
     /// its own end in a digit.
     fn symbols(&self, dice: &mut Dice<'_, '_>) -> Vec<Symbol> {
         let mut texts = BTreeSet::new();
-        let most = if dice.one_in(8) { 25 } else { 6 };
+        let most = if dice.one_in(16) { 25 } else { 4 };
         for _ in 0..=dice.below(most) {
             let mut text: String = (0..=dice.below(4)).map(|_| dice.pick(&['A', 'B', 'S', 'T', 'X', 'Z'])).collect();
             if self.market == "crypto" {
                 text.push(dice.pick(&['1', '2']));
                 if dice.one_in(3) {
-                    text = dice.pick(&["BTC", "ETH", "DOGE", "USDT"]).to_owned();
+                    dice.pick(&["BTC", "ETH", "DOGE", "USDT"]).clone_into(&mut text);
                 }
                 let quote = dice.pick(&["USD", "EUR", "BTC", "USDT"]);
                 text = if text == quote { format!("{text}/GBP") } else { format!("{text}/{quote}") };
@@ -702,7 +703,7 @@ impl Api<'_, '_, '_> {
         let asked: Vec<usize> = (0..self.symbols.len()).filter(|at| is_asked(&self.symbols[*at])).collect();
         assert!(!asked.is_empty(), "nothing is asked by {path}");
         let body = self.body(form, &asked);
-        self.log.push_str(&format!("\n> {path}\n{body}"));
+        let _ = write!(self.log, "\n> {path}\n{body}");
         body
     }
 
@@ -911,11 +912,11 @@ type Found = HashMap<usize, (usize, Written)>;
 
 /// Members that no definition knows, with inside what it would take elsewhere.
 const MORE: [&str; 5] = [
-    r##""x":{"last":"1","c":["2","3"],"p":4,"meta":{"regularMarketPrice":5},"symbol":&}"##,
-    r##""x y":[[1,2,3,4,5,6,7,8,9,10,11],{"close":"1"},"]}\"",[]]"##,
-    r##""\u0065x\/tra":1e999"##,
-    r##""":null"##,
-    r##""é":"\\\"{\ud83d\ude00""##,
+    r#""x":{"last":"1","c":["2","3"],"p":4,"meta":{"regularMarketPrice":5},"symbol":&}"#,
+    r#""x y":[[1,2,3,4,5,6,7,8,9,10,11],{"close":"1"},"]}\"",[]]"#,
+    r#""\u0065x\/tra":1e999"#,
+    r#""":null"#,
+    r#""é":"\\\"{\ud83d\ude00""#,
 ];
 
 /// Milliseconds in seconds.
@@ -930,7 +931,7 @@ fn with_separators(text: &str) -> String {
     let whole = text.find('.').unwrap_or(text.len());
     let mut out = String::new();
     for (at, c) in text.char_indices() {
-        if at > 0 && at < whole && (whole - at) % 3 == 0 && !out.ends_with('-') {
+        if at > 0 && at < whole && (whole - at).is_multiple_of(3) && !out.ends_with('-') {
             out.push(',');
         }
         out.push(c);
@@ -976,7 +977,7 @@ impl Dice<'_, '_> {
         match self.below(if exponents { 4 } else { 3 }) {
             0 => {}
             1 => digits.insert_str(0, self.pick(&["0.", "0.0", "0.00", "0.000"])),
-            2 => digits.insert_str(1 + self.below(len), "."),
+            2 => digits.insert(1 + self.below(len), '.'),
             _ => {
                 if len > 1 {
                     digits.insert(1, '.');
@@ -984,7 +985,7 @@ impl Dice<'_, '_> {
                 let (e, sign) = (self.pick(&["e", "E"]), self.pick(&["", "+", "-"]));
                 let exponent = self.below(16);
                 let two = if self.one_in(2) { 2 } else { 0 };
-                digits.push_str(&format!("{e}{sign}{exponent:0two$}"));
+                let _ = write!(digits, "{e}{sign}{exponent:0two$}");
             }
         }
         if digits.ends_with('.') {
