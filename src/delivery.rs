@@ -1,13 +1,15 @@
 //! A batch on its way: into the journal, then to Graphite, what waits from earlier runs first.
 
 use crate::graphite::{Destination, Push, PushError, push};
-use crate::journal::{Entry, Journal, JournalError};
+use crate::journal::{Dropped, Entry, Journal, JournalError};
 use crate::point::Batch;
-use crate::retry::Patience;
+use crate::retry::{Patience, Tally};
 use crate::settings::JournalLimits;
 use crate::world::World;
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+/// So many of the points that a request or file lost are named.
+const NAMED: usize = 10;
 
 /// Brings points to Graphite.
 pub struct Courier<'a> {
@@ -53,7 +55,7 @@ pub enum DeliveryError {
         points: usize,
     },
     /// Another run was sending all the time.
-    #[error(transparent)]
+    #[error("{0}; the points are in the journal, the next run sends them")]
     Locked(JournalError),
 }
 
@@ -76,46 +78,61 @@ impl Courier<'_> {
             self.send_unkept(batch, &mut delivery);
             return delivery;
         };
-        let own = match journal.keep(batch, started, unique) {
-            Ok(entry) => Some(entry.name),
+        let (own, time) = match journal.keep(batch, started, unique) {
+            Ok(entry) => (Some(entry), self.patience.deadline),
             Err(error) => {
                 delivery.warnings.push(error.to_string());
-                None
+                // Without a file it cannot wait for the next run.
+                (None, self.patience.deadline.within(self.patience.deadline.remaining() / 2))
             }
         };
-        match journal.lock(self.patience.deadline) {
-            Ok(_lock) => {
-                Sending { courier: self, journal, own: own.as_deref(), batch }.all(limits, started, &mut delivery);
+        let is_kept = own.is_some();
+        let sending = Sending { courier: self, journal, own, batch };
+        match journal.lock(time) {
+            Ok(_lock) => sending.all(limits, started, &mut delivery),
+            Err(error @ JournalError::Locked { .. }) if is_kept => delivery.error = Some(DeliveryError::Locked(error)),
+            Err(error) => {
+                // Where neither can be written, the first says all.
+                if is_kept || matches!(error, JournalError::Locked { .. }) {
+                    delivery.warnings.push(error.to_string());
+                }
+                sending.own(&mut delivery);
             }
-            Err(error) if own.is_some() => delivery.error = Some(DeliveryError::Locked(error)),
-            Err(error) => delivery.warnings.push(error.to_string()),
         }
-        if own.is_none() {
+        if !is_kept {
             self.send_unkept(batch, &mut delivery);
         }
         delivery
     }
 
     fn send_unkept(&self, batch: &Batch, delivery: &mut Delivery) {
-        let push = self.push(batch, false, delivery);
+        let push = self.push(batch, batch, delivery);
         if let Some(cause) = push.error {
             let points = push.open.iter().map(ExactSizeIterator::len).sum();
             delivery.error = Some(DeliveryError::Lost { cause, points });
         }
     }
 
-    fn push(&self, batch: &Batch, is_well: bool, delivery: &mut Delivery) -> Push {
+    fn push(&self, batch: &Batch, probe: &Batch, delivery: &mut Delivery) -> Push {
         let begun = Instant::now();
-        let push = push(self.destination, batch, self.world.transport, self.patience, is_well);
+        let push = push(self.destination, batch, probe, self.world.transport, self.patience);
         delivery.took += begun.elapsed();
         delivery.taken += push.taken;
-        delivery.status = delivery.status.max(push.tally.worst_status);
-        for (name, reason) in &push.refused {
-            let name = if name.is_empty() { "a point" } else { name };
-            delivery.losses.push(format!("graphite refused {name}: {reason}"));
-        }
+        let mut sum = Tally { worst_status: delivery.status, ..push.tally };
+        sum.add(&push.tally);
+        delivery.status = sum.worst_status;
+        delivery.losses.extend(refusals(&push.refused));
         push
     }
+}
+
+/// A line a point, but no thousand lines.
+fn refusals(refused: &[(String, String)]) -> Vec<String> {
+    let name = |name: &str| if name.is_empty() { "a point".to_owned() } else { name.to_owned() };
+    let line = |(at, reason): &(String, String)| format!("graphite refused {}: {reason}", name(at));
+    let more = refused.len().saturating_sub(NAMED);
+    let rest = (more > 0).then(|| format!("graphite refused {more} points more"));
+    refused.iter().take(NAMED).map(line).chain(rest).collect()
 }
 
 /// What holds the lock: sends what waits.
@@ -123,42 +140,48 @@ struct Sending<'a> {
     courier: &'a Courier<'a>,
     journal: &'a Journal,
     /// The file of this run.
-    own: Option<&'a str>,
+    own: Option<Entry>,
     batch: &'a Batch,
 }
 
 impl Sending<'_> {
+    /// Oldest first, up to an error that is not about points.
     fn all(&self, limits: JournalLimits, now: i64, delivery: &mut Delivery) {
-        let dropped = self.journal.prune(now, limits.max_bytes, limits.max_age);
-        if dropped.files > 0 {
-            let (files, points) = (dropped.files, dropped.points);
-            delivery.losses.push(format!(
-                "journal: dropped {points} points of {files} runs that were too old or too many (journal.max_age, journal.max_bytes)"
-            ));
-        }
-        let mut waiting: VecDeque<Entry> = match self.journal.waiting() {
-            Ok(waiting) => waiting.into(),
-            Err(error) => return delivery.warnings.push(error.to_string()),
-        };
-        let mut is_well = false;
-        while let Some(entry) = waiting.pop_front() {
-            let Some(error) = self.one(&entry, is_well, delivery) else { continue };
-            let is_stuck = matches!(error, PushError::Stuck { .. });
-            // Is Graphite ill, or is it these points? The newest tell.
-            match waiting.pop_back().filter(|_| is_stuck && !is_well) {
-                Some(newest) if self.one(&newest, false, delivery).is_none() => {
-                    is_well = true;
-                    waiting.push_front(entry);
-                }
-                _ => return delivery.error = Some(DeliveryError::Kept(error)),
+        let too_old = self.journal.prune(now, u64::MAX, limits.max_age);
+        delivery.losses.extend(dropped(too_old, "were too old", "max_age"));
+        let waiting = match self.journal.waiting() {
+            Ok(waiting) => waiting,
+            Err(error) => {
+                delivery.warnings.push(error.to_string());
+                return self.own(delivery);
             }
+        };
+        for entry in &waiting {
+            if let Some(error) = self.one(entry, delivery) {
+                let goes_on = matches!(error, PushError::TooManyBad { .. });
+                delivery.error = Some(DeliveryError::Kept(error));
+                if !goes_on {
+                    break;
+                }
+            }
+        }
+        if delivery.error.is_some() {
+            let too_many = self.journal.prune(now, limits.max_bytes, limits.max_age);
+            delivery.losses.extend(dropped(too_many, "were too many", "max_bytes"));
+        }
+    }
+
+    /// Sends the file of this run alone.
+    fn own(&self, delivery: &mut Delivery) {
+        if let Some(error) = self.own.as_ref().and_then(|own| self.one(own, delivery)) {
+            delivery.error = Some(DeliveryError::Kept(error));
         }
     }
 
     /// Sends one file, and removes what was taken of it. Gives why something of it goes on waiting.
-    fn one(&self, entry: &Entry, is_well: bool, delivery: &mut Delivery) -> Option<PushError> {
+    fn one(&self, entry: &Entry, delivery: &mut Delivery) -> Option<PushError> {
         let read;
-        let (batch, is_damaged) = if self.own == Some(entry.name.as_str()) {
+        let (batch, is_damaged) = if self.own.as_ref().is_some_and(|own| own.name == entry.name) {
             (self.batch, false)
         } else {
             read = match self.journal.read(entry) {
@@ -171,36 +194,31 @@ impl Sending<'_> {
             delivery.losses.extend(read.damage.clone());
             (&read.batch, read.damage.is_some())
         };
-        let losses = delivery.losses.len();
-        let mut push = self.courier.push(batch, is_well, delivery);
-        if is_well && push.taken == 0 && !push.refused.is_empty() && !self.is_well() {
-            // It fell ill while the bad points were looked for: none of them is known to be bad.
-            delivery.losses.truncate(losses);
-            push.open = std::iter::once(0..batch.len()).collect();
-        }
+        // Of a damaged file there may be nothing left.
+        let push = if batch.is_empty() { Push::default() } else { self.courier.push(batch, self.batch, delivery) };
         if let Err(error) = self.settle(entry, batch, &push, is_damaged) {
             delivery.warnings.push(error.to_string());
         }
         push.error
     }
 
-    /// Whether Graphite takes the points of this run once more, which does no harm.
-    fn is_well(&self) -> bool {
-        self.courier.push(self.batch, false, &mut Delivery::default()).error.is_none()
-    }
-
     /// Leaves in the journal what Graphite did not take.
     fn settle(&self, entry: &Entry, batch: &Batch, push: &Push, is_damaged: bool) -> Result<(), JournalError> {
         let open: usize = push.open.iter().map(ExactSizeIterator::len).sum();
-        if open == batch.len() && open > 0 {
-            return Ok(());
-        }
         if is_damaged {
             if open > 0 {
                 self.journal.keep(&batch.part(&push.open), entry.started, self.courier.world.random.next())?;
             }
             return self.journal.set_aside(entry).map(drop);
         }
+        if open == batch.len() && open > 0 {
+            return Ok(());
+        }
         self.journal.replace(entry, &batch.part(&push.open)).map(drop)
     }
+}
+
+fn dropped(dropped: Dropped, why: &str, setting: &str) -> Option<String> {
+    let Dropped { files, points } = dropped;
+    (files > 0).then(|| format!("journal: dropped {points} points of {files} runs that {why} (journal.{setting})"))
 }

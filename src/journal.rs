@@ -21,12 +21,12 @@ use crate::deadline::Deadline;
 use crate::number::Number;
 use crate::point::Batch;
 use crate::state::{make_folder, new_file};
+use crate::world::unix_time;
 use std::fmt::{self, Write as _};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::thread;
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ pub enum JournalError {
         cause: io::Error,
     },
     /// Another run is sending.
-    #[error("journal: another run held {path} until the deadline; the points of this one wait for the next")]
+    #[error("journal: another run held {path} all the time")]
     Locked {
         /// The file that is locked.
         path: PathBuf,
@@ -147,17 +147,25 @@ impl Journal {
     /// When it cannot be made.
     pub fn open(state_dir: &Path) -> Result<Self, JournalError> {
         let folder = state_dir.join("journal");
-        make_folder(&folder).map_err(JournalError::io("make", &folder))?;
+        if !folder.is_dir() {
+            make_folder(&folder).map_err(JournalError::io("make", &folder))?;
+            // A folder that a crash takes away is no place for points. Those above it need not be ours.
+            for above in folder.ancestors().skip(1) {
+                let _ = sync_folder(above);
+            }
+        }
         Ok(Self { folder, damaged: state_dir.join("damaged"), lock: state_dir.join("lock") })
     }
 
     /// Writes the points of a run that started at `started` (Unix seconds). `unique` is a random
-    /// number: machines that share the folder may have the same process ids.
+    /// number: two runs may write at the same instant.
     ///
     /// # Errors
     /// When it cannot be written: the disk is full, or not ours.
     pub fn keep(&self, batch: &Batch, started: i64, unique: u64) -> Result<Entry, JournalError> {
-        self.write(&format!("{:012}-{:010}-{unique:016x}", started.max(0), process::id()), batch)
+        // The order of two runs in one second is that in which they came here.
+        let written = unix_time().as_micros();
+        self.write(&format!("{:012}-{written:016}-{unique:016x}", started.max(0)), batch)
     }
 
     /// Synced before it is renamed into place: a file with its right name is whole.
@@ -308,10 +316,10 @@ impl Journal {
 }
 
 impl Entry {
-    /// `TIME-PROCESS-UNIQUE-POINTS.points`.
+    /// `STARTED-WRITTEN-UNIQUE-POINTS.points`.
     fn from_name(name: &str, bytes: u64) -> Option<Self> {
         let mut parts = name.strip_suffix(SUFFIX)?.split('-');
-        let (started, _process, _unique) = (parts.next()?, parts.next()?, parts.next()?);
+        let (started, _written, _unique) = (parts.next()?, parts.next()?, parts.next()?);
         let points = parts.next()?;
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         if parts.next().is_some() || !is_number(started) || !is_number(points) {
@@ -565,21 +573,23 @@ mod tests {
     #[test]
     fn the_oldest_is_first() {
         let (_folder, journal) = journal();
-        for (started, unique) in [(NOW, 2), (900_000_000, 0), (NOW, 1), (NOW - 60, u64::MAX), (-5, 0)] {
+        for (started, unique) in [(NOW, 2), (900_000_000, 0), (NOW - 60, u64::MAX), (-5, 0)] {
             journal.keep(&batch(1), started, unique).unwrap();
         }
-        let times: Vec<i64> = journal.waiting().unwrap().iter().map(|entry| entry.started).collect();
-        assert_eq!(times, [0, 900_000_000, NOW - 60, NOW, NOW]);
+        // Of the same second.
+        thread::sleep(Duration::from_micros(1));
+        journal.keep(&batch(2), NOW, 1).unwrap();
+        let waiting = journal.waiting().unwrap();
+        let order: Vec<(i64, usize)> = waiting.iter().map(|entry| (entry.started, entry.points)).collect();
+        assert_eq!(order, [(0, 1), (900_000_000, 1), (NOW - 60, 1), (NOW, 1), (NOW, 2)]);
     }
 
     #[test]
     fn a_file_that_cannot_be_written_leaves_nothing() {
         let (folder, journal) = journal();
-        let name = journal.keep(&batch(1), NOW, 1).unwrap().name;
-        let place = folder.path().join("journal").join(name);
-        fs::remove_file(&place).unwrap();
+        let place = folder.path().join("journal/1-2-3-1.points");
         fs::create_dir(&place).unwrap();
-        let message = journal.keep(&batch(1), NOW, 1).unwrap_err().to_string();
+        let message = journal.write("1-2-3", &batch(1)).unwrap_err().to_string();
         assert!(message.starts_with(&format!("journal: cannot write {}: ", place.display())), "{message}");
         assert_eq!(fs::read_dir(folder.path().join("journal")).unwrap().count(), 1);
         assert_eq!(journal.waiting().unwrap(), [], "a folder is no file of the journal");

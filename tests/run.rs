@@ -88,8 +88,8 @@ fn now() -> u64 {
 
 /// The points as plaintext lines without what differs from run to run.
 fn plain(points: &[Point], since: u64) -> String {
-    let lines: String = points.iter().map(|point| format!("{} {} {}\n", point.name, point.value, point.time)).collect();
-    plain_lines(&lines, since..=now()).unwrap()
+    let lines = points.iter().map(|point| format!("{} {} {}", point.name, point.value, point.time));
+    plain_lines(&support::lines(lines), since..=now()).unwrap()
 }
 
 /// What is in the journal of a run.
@@ -111,18 +111,19 @@ fn journal(run: &Datametrics) -> Vec<PathBuf> {
 
 /// The health of a run: of its providers, then of its feeds and itself.
 fn health(run: &str, providers: &[(&str, u32, u32, u32)], feeds: &[(&str, u32, u32)], points: usize) -> String {
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for (name, status, requests, retries) in providers {
-        lines += &format!(
-            "metrics.{run}.{name}.response.time <seconds>\nmetrics.{run}.{name}.response.status_code {status}\n\
-             metrics.{run}.{name}.requests {requests}\nmetrics.{run}.{name}.retries {retries}\n"
-        );
+        lines.push(format!("{name}.response.time <seconds>"));
+        lines.push(format!("{name}.response.status_code {status}"));
+        lines.push(format!("{name}.requests {requests}"));
+        lines.push(format!("{name}.retries {retries}"));
     }
     for (name, expected, fetched) in feeds {
-        lines +=
-            &format!("metrics.{run}.feed.{name}.expected {expected}\nmetrics.{run}.feed.{name}.fetched {fetched}\n");
+        lines.push(format!("feed.{name}.expected {expected}"));
+        lines.push(format!("feed.{name}.fetched {fetched}"));
     }
-    lines + &format!("metrics.{run}.journal 0\nmetrics.{run}.duration <seconds>\nmetrics.{run}.points {points}\n")
+    lines.extend(["journal 0".to_owned(), "duration <seconds>".to_owned(), format!("points {points}")]);
+    support::lines(lines.iter().map(|line| format!("metrics.{run}.{line}")))
 }
 
 mod all_is_well {
@@ -354,7 +355,7 @@ mod a_provider_fails {
         both.run().stderr(said).exit(1).check();
         let lines = |all: &str, symbols: &[&str]| -> String {
             let of = |line: &&str| symbols.iter().any(|symbol| line.contains(symbol));
-            all.lines().filter(of).map(|line| format!("{line}\n")).collect()
+            support::lines(all.lines().filter(of))
         };
         let providers = [("kraken", 200, 1, 0), ("yahoo", 200, 1, 0)];
         let feeds = [("crypto", 3, 1), ("stocks", 3, 2)];
@@ -585,7 +586,7 @@ metrics.x.points 14 [..]
         let book = r#"{"AAA":{"b":10,"a":11},"BBB":{"b":20,"a":21}}"#;
         two.second.on("GET /book?of=AAA,BBB").reply(Reply::json(book));
         let lines = ["AAA.last 1", "AAA.bid 0.9", "AAA.ask 11", "BBB.last 2", "BBB.bid 20", "BBB.ask 21"];
-        let lines: String = lines.iter().map(|line| format!("x.{line} [..]\n")).collect();
+        let lines = support::lines(lines.map(|line| format!("x.{line} [..]")));
         two.run("last,bid,ask").stdout(format!("{lines}...")).check();
     }
 
@@ -636,7 +637,7 @@ metrics.x.points 14 [..]
         two.first.on(BOTH).reply(Reply::json(r#"{"AAA":{"l":10},"BBB":{"l":10,"o":5}}"#));
         two.second.on("GET /last?of=AAA").reply(Reply::json(r#"{"AAA":{"l":30,"o":20}}"#));
         let lines = ["AAA.last 10", "AAA.change 10", "AAA.change_percent 50", "BBB.last 10", "BBB.change 5"];
-        let lines: String = lines.iter().map(|line| format!("x.{line} [..]\n")).collect();
+        let lines = support::lines(lines.map(|line| format!("x.{line} [..]")));
         let run = two.run("last,change,change_percent");
         run.stdout(format!("{lines}x.BBB.change_percent 100 [..]\n...")).check();
     }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{
     collections::BTreeSet,
@@ -38,6 +38,7 @@ const SECRETS: [(&str, &str); 8] = [
 const CONFIG: &str = "
 [graphite]
 user = '123456'
+allow_plaintext_credentials = true
 [crypto]
 symbols = []
 [stocks]
@@ -46,6 +47,7 @@ symbols = ['AAPL']
 fields = ['last', 'open']
 [providers.finnhub]
 per_second = 1000
+min_interval_per_symbol = 0
 [feeds.path]
 providers = ['in-path']
 symbols = ['AAA', 'BBB']
@@ -72,26 +74,32 @@ quote = [{ path = '/{symbol}', error = '/error', fields = { last = '/last' } }]
 /// A secret in all the forms in which it could be recognised.
 fn forms((user, secret): (&str, &str)) -> Vec<String> {
     const URL_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    let percent = [URL_VALUE, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set).to_string());
-    let pair = format!("{user}:{secret}");
-    let json = serde_json::Value::from(secret).to_string();
-    let base64 = [secret, &pair].map(|text| [BASE64_STANDARD.encode(text), BASE64_URL_SAFE.encode(text)]);
-    let mut forms = vec![secret.to_owned(), json.trim_matches('"').to_owned(), json.replace('/', "\\/")];
-    forms.extend(percent);
-    forms.extend(base64.into_iter().flatten().map(|form| form.trim_end_matches('=').to_owned()));
+    let mut forms = vec![secret.to_owned(), BASE64_STANDARD.encode(secret)];
+    forms.extend([URL_VALUE, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set).to_string()));
+    if !user.is_empty() {
+        forms.push(BASE64_STANDARD.encode(format!("{user}:{secret}")));
+    }
     forms
 }
 
-/// Everything a server could send back: the request as it came, and every secret in every form.
-fn echo(request: &Received) -> String {
-    let all: Vec<String> = SECRETS.into_iter().flat_map(forms).collect();
-    let headers = request.headers.iter().map(|(name, value)| format!("{name}: {value}"));
-    format!("{} {} {}", request.line(), headers.collect::<Vec<_>>().join(" "), all.join(" "))
+/// A text as it stands in JSON, with one of its two spellings of a slash.
+fn quoted(text: &str) -> [String; 2] {
+    let json = serde_json::Value::from(text).to_string();
+    [json.replace('/', "\\/"), json]
 }
 
-/// The same, as it stands in a JSON text.
-fn quoted(request: &Received) -> String {
-    serde_json::Value::from(echo(request)).to_string()
+/// What a server could send back: every secret that it got, in every form, and the request as it came.
+fn echo(request: &Received) -> String {
+    let headers: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let got = format!("{} {}", request.line(), headers.join(" "));
+    let known = SECRETS.into_iter().map(forms).filter(|forms| forms.iter().any(|form| got.contains(form)));
+    format!("{} {got}", known.flatten().collect::<Vec<_>>().join(" "))
+}
+
+/// The same in JSON.
+fn json(request: &Received) -> String {
+    let [escaped, plain] = quoted(&echo(request));
+    if request.target.len().is_multiple_of(2) { escaped } else { plain }
 }
 
 /// Those who are spoken to.
@@ -108,10 +116,15 @@ impl World {
         Self { provider: Server::with(provider), graphite: Server::with(graphite) }
     }
 
+    /// All feeds.
     fn run(&self) -> Datametrics {
+        self.command(&["all", "--retries", "0"])
+    }
+
+    fn command(&self, args: &[&str]) -> Datametrics {
         let url = self.provider.url();
         let userinfo = utf8_percent_encode(USERINFO, NON_ALPHANUMERIC);
-        let run = Datametrics::new().config(CONFIG).args(["all", "--retries", "0"]);
+        let run = Datametrics::new().config(CONFIG).args(args);
         let run = run
             .env("DATAMETRICS_FINNHUB_BASE_URL", &url)
             .env("DATAMETRICS_ALPACA_BASE_URL", &url)
@@ -163,8 +176,9 @@ fn look(run: &Datametrics, output: &Output) -> String {
     }
     for (place, text) in places {
         for secret in SECRETS {
-            for form in forms(secret) {
-                assert!(!text.contains(&form), "{form} is in {}: {text}", place.display());
+            for form in forms(secret).iter().flat_map(|form| [quoted(form).to_vec(), vec![form.clone()]].concat()) {
+                let form = form.trim_matches(['"', '=']);
+                assert!(!text.contains(form), "{form} is in {}: {text}", place.display());
             }
         }
         assert!(!text.contains("s3same"), "a part of a secret is in {}: {text}", place.display());
@@ -183,7 +197,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// A reply that all the providers can read, with the secrets beside and among the numbers.
 fn quotes(request: &Received) -> Reply {
-    let echo = quoted(request);
+    let echo = json(request);
     let row = format!(r#"{{"last":5,"echo":{echo},"latestTrade":{{"p":204}},"dailyBar":{{"o":{echo}}}}}"#);
     let finnhub = format!(r#"{{"c":204,"o":{echo},{echo}:{echo}}}"#);
     if request.target.starts_with("/quote?") {
@@ -197,7 +211,7 @@ fn quotes(request: &Received) -> Reply {
 
 fn published(request: &Received) -> Reply {
     let count = request.text().matches("\"name\":").count();
-    Reply::json(format!(r#"{{"published":{count},"echo":{}}}"#, quoted(request)))
+    Reply::json(format!(r#"{{"published":{count},"echo":{}}}"#, json(request)))
 }
 
 /// All secrets are sent where they belong, or these tests would prove nothing.
@@ -222,6 +236,7 @@ fn when_all_is_well() {
     let world = World::new(quotes, published);
     let said = stays_silent(&world.run());
     assert!(said.contains("stocks.AAPL.last") && said.contains("pushed "), "{said}");
+    assert!(said.contains("/v1/***/quotes?of=AAA,BBB&token=***: HTTP 200, "), "{said}");
 }
 
 #[test]
@@ -230,7 +245,7 @@ fn when_a_provider_refuses() {
         let world = World::new(
             move |request| match request.target.len() % 2 {
                 0 => Reply::text(status, echo(request)),
-                _ => Reply::status(status).body(format!(r#"{{"error":{0},"message":{0}}}"#, quoted(request))),
+                _ => Reply::status(status).body(format!(r#"{{"error":{0},"message":{0}}}"#, json(request))),
             },
             published,
         );
@@ -242,15 +257,17 @@ fn when_a_provider_refuses() {
 #[test]
 fn when_a_provider_answers_nonsense() {
     type Answer = fn(&Received) -> String;
-    let answers: [(Answer, &str); 8] = [
+    let answers: [(Answer, &str); 9] = [
         (|request| format!("<html><body>{}</body></html>", echo(request)), "HTML"),
         (|request| echo(request), "not JSON"),
-        (|request| format!("{{{}:", quoted(request)), "not JSON"),
-        (|request| format!("[{},", quoted(request)), "not JSON"),
-        (|request| quoted(request), "no quote of"),
-        (|request| format!(r#"{{"error":{0},"message":{0}}}"#, quoted(request)), "***"),
+        (|request| format!("{{{}:", json(request)), "not JSON"),
+        (|request| format!("[{},", json(request)), "not JSON"),
+        (|request| json(request), "no quote of"),
+        (|request| format!(r#"{{"error":{0},"message":{0}}}"#, json(request)), "***"),
         (|request| format!(r#"{{"error":"bad symbol {}"}}"#, echo(request).replace(['\\', '"'], "")), "***"),
-        (|request| format!("{}{}", " ".repeat(150), echo(request)), "not JSON"),
+        // Cut where it is too long to be shown, but not through a secret.
+        (|request| format!("{}{}", "x".repeat(150), echo(request)), "not JSON"),
+        (|request| echo(request).repeat(40), "not JSON"),
     ];
     for (answer, expected) in answers {
         let world = World::new(move |request| Reply::json(answer(request)), published);
@@ -271,9 +288,9 @@ fn when_a_provider_sends_us_elsewhere() {
     ] {
         let world = World::new(
             move |request| {
-                let all: String = SECRETS.into_iter().map(|(_, secret)| format!("{secret},")).collect();
+                let all = SECRETS.map(|(_, secret)| secret).join(",");
                 let percent = utf8_percent_encode(&all, NON_ALPHANUMERIC).to_string();
-                let to = location.replace("{}", if request.target.len() % 2 == 0 { &all } else { &percent });
+                let to = location.replace("{}", if request.target.len().is_multiple_of(2) { &all } else { &percent });
                 Reply::status(302).header("Location", &to)
             },
             published,
@@ -328,22 +345,28 @@ fn when_graphite_refuses() {
 
 #[test]
 fn when_graphite_answers_nonsense() {
-    let answers: [fn(&Received) -> String; 5] = [
+    let answers: [fn(&Received) -> String; 4] = [
         |request| format!("<html>{}</html>", echo(request)),
         |request| echo(request),
-        |request| quoted(request),
-        |request| format!(r#"{{"status":{}}}"#, quoted(request)),
-        // It takes the points but one, and has a reason.
-        |request| {
-            let count = request.text().matches("\"name\":").count() - 1;
-            let errors = format!(r#"{{{}:{{"Count":1,"ExampleIds":[0]}}}}"#, quoted(request));
-            format!(r#"{{"Published":{count},"Invalid":1,"ValidationErrors":{errors}}}"#)
-        },
+        |request| json(request),
+        |request| format!(r#"{{"status":{}}}"#, json(request)),
     ];
     for answer in answers {
         let world = World::new(quotes, move |request| Reply::json(answer(request)));
         stays_silent(&world.run());
     }
+}
+
+/// It takes the points but one, and has a reason.
+#[test]
+fn when_graphite_refuses_a_point() {
+    let world = World::new(quotes, |request| {
+        let count = request.text().matches("\"name\":").count() - 1;
+        let errors = format!(r#"{{{}:{{"Count":1,"ExampleIds":[0]}}}}"#, json(request));
+        Reply::json(format!(r#"{{"Published":{count},"Invalid":1,"ValidationErrors":{errors}}}"#))
+    });
+    let said = stays_silent(&world.run());
+    assert!(said.contains("graphite refused stocks.AAPL.last: "), "{said}");
 }
 
 #[test]
@@ -353,14 +376,13 @@ fn when_a_proxy_refuses() {
         let password = utf8_percent_encode(PROXY, NON_ALPHANUMERIC);
         let url = format!("http://somebody:{password}@{}", proxy.address());
         let world = World::new(quotes, published);
-        let run = world.run().env("HTTP_PROXY", &url).env("HTTPS_PROXY", &url).args(["--timeout", "5"]);
-        let run = run.env("DATAMETRICS_IN_PATH_BASE_URL", "https://path.example");
-        let run =
-            run.env("GRAPHITE_URL", format!("{scheme}://graphite.example/metrics")).args(["--provider", "in-path"]);
-        let run = run.without_feeds(&["path"]);
+        let run = world.run().env("HTTP_PROXY", &url).env("HTTPS_PROXY", &url);
+        let run = run.env("DATAMETRICS_FINNHUB_BASE_URL", "https://finnhub.example");
+        let run = run.env("GRAPHITE_URL", format!("{scheme}://graphite.example/metrics"));
         let output = run.run();
         look(&run, &output);
-        assert!(output.code != Some(0), "{output}");
+        assert!(output.stderr.contains("graphite.example"), "{output}");
+        assert!(!proxy.requests().is_empty());
     }
 }
 
@@ -415,7 +437,7 @@ fn when_the_settings_are_wrong() {
 fn when_the_providers_are_listed() {
     let world = World::new(quotes, published);
     for name in [None, Some("finnhub"), Some("alpaca"), Some("in-path"), Some("user-info")] {
-        let run = world.run().only_config().args(["providers"]).args(name);
+        let run = world.command(&["providers"]).args(name);
         let output = run.run();
         look(&run, &output);
         assert_eq!(output.code, Some(0), "{output}");

@@ -146,7 +146,7 @@ mod precedence {
                 Datametrics::new().config(FILE).args(["crypto", "--dry-run", "--graphite-url", "tcp://127.0.0.1"]);
             let run = variables.iter().fold(run, |run, (name, value)| run.env(name, value));
             let run = run.args(flags).provider("coinbase", &server);
-            let lines: String = printed.iter().map(|line| format!("{line} [..]\n")).collect();
+            let lines = support::lines(printed.iter().map(|line| format!("{line} [..]")));
             run.stdout(format!("{lines}metrics.crypto.coinbase.response.time [..]\n...")).check();
         }
     }

@@ -709,11 +709,11 @@ impl Api<'_, '_, '_> {
 
     fn body(&mut self, form: &Form, asked: &[usize]) -> String {
         let (before, rows, after) = form.body;
-        let (names, taken) = self.names(form, asked);
+        let names = Names::new(self.shape, form, asked.iter().map(|at| &self.symbols[*at]));
         if rows == Rows::Bare || (rows == Rows::ObjectOrBare && asked.len() == 1) {
-            return self.row(form, Some(asked[0]), &names[0][0]);
+            return self.row(form, Some(asked[0]), &names.own[0][0]);
         }
-        let mut keys = self.keys(form, asked, &names, &taken);
+        let mut keys = self.keys(form, asked, &names);
         if rows != Rows::List {
             let mut seen = HashSet::new();
             keys.retain(|(_, key)| seen.insert(key.clone()));
@@ -727,38 +727,17 @@ impl Api<'_, '_, '_> {
         format!("{before}{}{after}", texts.join(comma))
     }
 
-    /// For each symbol asked, the names under which its row may come and no other's; and all names.
-    fn names(&self, form: &Form, asked: &[usize]) -> (Vec<Vec<String>>, HashSet<String>) {
-        let all = |at: &usize| form.keys.iter().map(|key| self.shape.spell(key, &self.symbols[*at])).collect();
-        let mut names: Vec<Vec<String>> = asked.iter().map(all).collect();
-        let mut owners: HashMap<String, HashSet<usize>> = HashMap::new();
-        for (at, name) in names.iter().enumerate().flat_map(|(at, names)| names.iter().map(move |name| (at, name))) {
-            owners.entry(name.clone()).or_default().insert(at);
-        }
-        for names in &mut names {
-            names.retain(|name| owners[name].len() == 1);
-        }
-        let fold = |name: String| if form.any_case { name.to_lowercase() } else { name };
-        (names, owners.into_keys().map(fold).collect())
-    }
-
     /// The names of the rows, each with the symbol it belongs to, if any: some rows are missing,
     /// some come twice, some are of nobody who was asked for, and nothing is in order.
-    fn keys(
-        &mut self,
-        form: &Form,
-        asked: &[usize],
-        names: &[Vec<String>],
-        taken: &HashSet<String>,
-    ) -> Vec<(Option<usize>, String)> {
+    fn keys(&mut self, form: &Form, asked: &[usize], names: &Names) -> Vec<(Option<usize>, String)> {
         let mut keys = Vec::new();
-        for (at, names) in asked.iter().zip(names) {
+        for (at, own) in asked.iter().zip(&names.own) {
             for _ in 0..self.dice.pick(&[1, 1, 1, 1, 1, 1, 0, 2]) {
-                keys.push((Some(*at), self.dice.choose(names).clone()));
+                keys.push((Some(*at), self.dice.choose(own).clone()));
             }
         }
         for _ in 0..self.dice.below(4) {
-            let like = self.dice.choose(names);
+            let like = self.dice.choose(&names.own);
             let like = self.dice.choose(like);
             let swap = |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
             let strange = match self.dice.below(6) {
@@ -769,11 +748,11 @@ impl Api<'_, '_, '_> {
                 4 => like.chars().rev().collect(),
                 _ => self.shape.spell(form.keys[0], &self.shape.symbols(&mut self.dice)[0]),
             };
-            let is_taken = taken.contains(&strange) || (form.any_case && taken.contains(&strange.to_lowercase()));
-            if !is_taken {
+            if !names.fits(&strange) {
                 keys.push((None, strange));
             }
         }
+        keys.extend(names.doubtful.iter().filter(|_| self.dice.one_in(2)).map(|name| (None, name.clone())));
         self.dice.shuffle(&mut keys);
         keys
     }
@@ -904,6 +883,40 @@ impl Api<'_, '_, '_> {
         };
         let token = if kind == "$" { format!("\"{text}\"") } else { text };
         (token, Some(Written { text: shortest(age), hundredfold: false }))
+    }
+}
+
+/// The names under which the rows of one reply may come.
+struct Names {
+    /// For each symbol asked, those of its row and no other's.
+    own: Vec<Vec<String>>,
+    /// Those that fit the rows of two.
+    doubtful: BTreeSet<String>,
+    /// All of them; in lower case where case does not count.
+    all: HashSet<String>,
+    any_case: bool,
+}
+
+impl Names {
+    fn new<'s>(shape: &Shape, form: &Form, asked: impl Iterator<Item = &'s Symbol>) -> Self {
+        let spelled = |symbol| form.keys.iter().map(|key| shape.spell(key, symbol)).collect();
+        let mut own: Vec<BTreeSet<String>> = asked.map(spelled).collect();
+        let (mut once, mut doubtful) = (BTreeSet::new(), BTreeSet::new());
+        for name in own.iter().flatten() {
+            if !once.insert(name.clone()) {
+                doubtful.insert(name.clone());
+            }
+        }
+        for names in &mut own {
+            names.retain(|name| !doubtful.contains(name));
+        }
+        let fold = |name: String| if form.any_case { name.to_lowercase() } else { name };
+        let own = own.into_iter().map(|names| names.into_iter().collect()).collect();
+        Self { own, doubtful, all: once.into_iter().map(fold).collect(), any_case: form.any_case }
+    }
+
+    fn fits(&self, name: &str) -> bool {
+        self.all.contains(name) || (self.any_case && self.all.contains(&name.to_lowercase()))
     }
 }
 

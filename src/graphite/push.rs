@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::thread::sleep;
 
 /// Requests in which the bad points of one push are looked for.
-const MAX_SPLITS: usize = 200;
+const MAX_SEARCHES: usize = 200;
 /// Longest reply read, in bytes.
 const MAX_REPLY: u64 = 1 << 20;
 
@@ -62,10 +62,9 @@ pub enum PushError {
         /// Status and words.
         said: String,
     },
-    /// A 500 that stays: the current ingest's word for a point that is too old or in conflict with
-    /// one it has, and everybody's for an outage.
-    #[error("{host} answered {said}")]
-    Stuck {
+    /// It takes points, but refuses so many of these that not all of them could be found.
+    #[error("{host} refuses too many points to find them all in one run: {said}")]
+    TooManyBad {
         /// The host.
         host: String,
         /// Status and words.
@@ -79,20 +78,34 @@ pub enum PushError {
     Carbon(#[from] CarbonError),
 }
 
-/// Pushes a batch, by the deadline that `patience` has. `is_well` says that Graphite took others a
-/// moment ago, so that a 500 is about the points.
+/// Pushes a batch, by the deadline that `patience` has.
+///
+/// An error of a server may be about the points or about itself. Where nothing else tells which,
+/// the last point of `probe`, the batch of this run, is sent alone: to send it twice does no harm.
 pub fn push(
     destination: &Destination,
     batch: &Batch,
+    probe: &Batch,
     transport: &dyn Transport,
     patience: Patience<'_>,
-    is_well: bool,
 ) -> Push {
     let all = 0..batch.len();
     match destination {
-        Destination::Ingest { url, credentials } => {
-            Ingest { url, credentials: credentials.as_ref(), batch, transport, patience, is_well }.push()
+        Destination::Ingest { url, credentials } => Ingest {
+            url,
+            credentials: credentials.as_ref(),
+            batch,
+            probe,
+            transport,
+            patience,
+            push: Push::default(),
+            suspects: Vec::new(),
+            good: None,
+            trust: trust(batch),
+            searches: 0,
+            most: usize::MAX,
         }
+        .push(),
         Destination::Plaintext { host, port } => to_carbon(host, *port, carbon::plaintext(batch, all), patience),
         Destination::Pickle { host, port } => to_carbon(host, *port, carbon::pickle(batch, all), patience),
     }
@@ -113,9 +126,11 @@ fn to_carbon(host: &str, port: u16, encoded: Encoded, patience: Patience<'_>) ->
     }
     // Its clean close is as good as a 200.
     push.tally.worst_status = Some(if push.error.is_none() { 200 } else { 0 });
-    match push.error {
-        None => push.taken = encoded.points,
-        Some(_) => push.open.push(0..encoded.points + push.refused.len()),
+    if push.error.is_none() {
+        push.taken = encoded.points;
+    } else {
+        push.open.push(0..encoded.points + push.refused.len());
+        push.refused.clear();
     }
     push
 }
@@ -124,9 +139,26 @@ struct Ingest<'a> {
     url: &'a Url,
     credentials: Option<&'a Credentials>,
     batch: &'a Batch,
+    probe: &'a Batch,
     transport: &'a dyn Transport,
     patience: Patience<'a>,
-    is_well: bool,
+    /// What came of it so far.
+    push: Push,
+    /// Points that were refused alone, and why. Their fault or Graphite's: that is not known yet.
+    suspects: Vec<(usize, String)>,
+    /// A point that was taken.
+    good: Option<usize>,
+    /// So many refusals more may be the fault of points; the next one puts Graphite in question.
+    trust: usize,
+    /// Refusals so far.
+    searches: usize,
+    /// Points in a request at most, as it said that more are too many.
+    most: usize,
+}
+
+/// As many refusals as it takes to find one bad point, and a few for others beside it.
+fn trust(batch: &Batch) -> usize {
+    usize::try_from(batch.len().max(1).ilog2()).unwrap_or(0) + 4
 }
 
 /// What an ingest says of one request.
@@ -134,99 +166,142 @@ enum Verdict {
     Taken(ingest::Published),
     /// Refused for what is in it: a smaller part of it may pass.
     Refused(String),
-    /// A 500 that stays.
+    /// A 500 that stays: the current ingest's word for a point that is too old or in conflict with
+    /// one it has, and everybody's for an outage.
     Stuck(String),
+    /// Refused for its size.
+    TooLarge(String),
     Failed(PushError),
 }
 
 impl Ingest<'_> {
     /// Sends the batch in as few requests as hold it. What is refused whole is split until the bad
     /// points are alone.
-    fn push(&self) -> Push {
-        let mut push = Push::default();
-        let mut open: Vec<Range<usize>> = std::iter::once(0..self.batch.len()).collect();
-        let mut suspects: Vec<(usize, String)> = Vec::new();
-        let (mut splits, mut stuck) = (0, 0);
-        let patient = usize::try_from(self.batch.len().max(1).ilog2()).unwrap_or(0) + 3;
-        while let Some(range) = open.pop() {
-            let (json, count) = ingest::encode(self.batch, range.clone());
+    fn push(mut self) -> Push {
+        self.push.open.push(0..self.batch.len());
+        while let Some(range) = self.push.open.pop() {
+            let end = range.end.min(range.start.saturating_add(self.most));
+            let (json, count) = ingest::encode(self.batch, range.start..end);
             let part = range.start..range.start + count;
             if part.end < range.end {
-                open.push(part.end..range.end);
+                self.push.open.push(part.end..range.end);
             }
-            let verdict = self.post(json, count, stuck > 0, &mut push.tally);
-            let (reason, is_stuck) = match verdict {
+            let result = match self.post(json, count) {
                 Verdict::Taken(published) => {
-                    self.take(&part, published, &mut push);
-                    push.refused.extend(suspects.drain(..).map(|(at, reason)| (self.name(at), reason)));
-                    stuck = 0;
-                    continue;
+                    self.take(&part, published);
+                    Ok(())
                 }
+                Verdict::TooLarge(_) if count > 1 => {
+                    self.most = count / 2;
+                    self.push.open.push(part);
+                    Ok(())
+                }
+                Verdict::Stuck(said) => {
+                    if self.searches == 0 {
+                        self.trust = 0;
+                    }
+                    self.split(part, said)
+                }
+                Verdict::Refused(said) | Verdict::TooLarge(said) => self.split(part, said),
                 Verdict::Failed(error) => {
-                    open.push(part);
-                    push.error = Some(error);
-                    break;
+                    self.push.open.push(part);
+                    Err(error)
                 }
-                Verdict::Refused(reason) => (reason, false),
-                Verdict::Stuck(reason) => (reason, true),
             };
-            stuck = if is_stuck { stuck + 1 } else { stuck };
-            splits += 1;
-            if (stuck > patient && !self.is_well) || splits > MAX_SPLITS {
-                open.push(part);
-                push.error = Some(PushError::Stuck { host: self.url.host.clone(), said: reason });
+            if let Err(error) = result {
+                self.push.error = Some(error);
                 break;
             }
-            match (count, is_stuck) {
-                (1, true) => suspects.push((part.start, reason)),
-                (1, false) => push.refused.push((self.name(part.start), reason)),
-                _ => {
-                    let middle = part.start + count / 2;
-                    open.extend([middle..part.end, part.start..middle]);
-                }
-            }
         }
-        self.judge(suspects, &mut push, open)
+        self.finish()
     }
 
-    /// A point refused alone with a 500 is bad if others were taken; otherwise Graphite is ill.
-    fn judge(&self, suspects: Vec<(usize, String)>, push: &mut Push, mut open: Vec<Range<usize>>) -> Push {
-        let ill = push.error.is_some() || (push.taken == 0 && !self.is_well);
-        for (at, reason) in suspects {
-            if ill {
-                open.push(at..at + 1);
-                push.error.get_or_insert_with(|| PushError::Stuck { host: self.url.host.clone(), said: reason });
-            } else {
-                push.refused.push((self.name(at), reason));
-            }
+    fn take(&mut self, part: &Range<usize>, published: ingest::Published) {
+        let mut lost = part.len().saturating_sub(published.count);
+        self.push.taken += part.len() - lost;
+        if lost < part.len() {
+            self.is_trusted();
         }
-        open.sort_unstable_by_key(|range| range.start);
-        push.open = open;
-        std::mem::take(push)
+        if lost == 0 {
+            self.good = Some(part.start);
+        }
+        for (index, reason) in published.refused.into_iter().take(lost) {
+            lost -= 1;
+            let known = index.filter(|index| *index < part.len()).map(|index| self.name(part.start + index));
+            self.push.refused.push((known.unwrap_or_default(), reason));
+        }
+        self.push.refused.extend((0..lost).map(|_| (String::new(), "it does not say why".to_owned())));
+    }
+
+    /// Splits what was refused whole, unless it is Graphite that is ill.
+    fn split(&mut self, part: Range<usize>, said: String) -> Result<(), PushError> {
+        self.searches += 1;
+        let host = || self.url.host.clone();
+        let error = if self.searches > MAX_SEARCHES {
+            Some(PushError::TooManyBad { host: host(), said: said.clone() })
+        } else if self.trust == 0 && !self.is_well() {
+            Some(PushError::Status { host: host(), said: said.clone() })
+        } else {
+            None
+        };
+        if let Some(error) = error {
+            self.push.open.push(part);
+            return Err(error);
+        }
+        self.trust -= 1;
+        if part.len() == 1 {
+            self.suspects.push((part.start, said));
+        } else {
+            let middle = part.start + part.len() / 2;
+            self.push.open.extend([middle..part.end, part.start..middle]);
+        }
+        Ok(())
+    }
+
+    /// Whether Graphite takes a point that it took before, or the probe.
+    fn is_well(&mut self) -> bool {
+        let end = self.probe.len();
+        let (batch, range) = self.good.map_or((self.probe, end.saturating_sub(1)..end), |at| (self.batch, at..at + 1));
+        let (json, count) = ingest::encode(batch, range);
+        let is_well = matches!(self.post(json, count), Verdict::Taken(published) if published.count == count);
+        if is_well {
+            self.is_trusted();
+        }
+        is_well
+    }
+
+    /// Graphite has just taken something, so what it refused before that was bad.
+    fn is_trusted(&mut self) {
+        self.trust = trust(self.batch);
+        for (at, reason) in std::mem::take(&mut self.suspects) {
+            self.push.refused.push((self.name(at), reason));
+        }
+    }
+
+    /// Points whose fault is not proved stay open.
+    fn finish(mut self) -> Push {
+        if !self.suspects.is_empty() && matches!(self.push.error, None | Some(PushError::TooManyBad { .. })) {
+            self.is_well();
+        }
+        for (at, said) in self.suspects {
+            self.push.open.push(at..at + 1);
+            self.push.error.get_or_insert_with(|| PushError::Status { host: self.url.host.clone(), said });
+        }
+        self.push.open.sort_unstable_by_key(|range| range.start);
+        self.push
     }
 
     fn name(&self, at: usize) -> String {
         self.batch.point(at).name.to_owned()
     }
 
-    fn take(&self, part: &Range<usize>, published: ingest::Published, push: &mut Push) {
-        let mut lost = part.len().saturating_sub(published.count);
-        push.taken += part.len() - lost;
-        for (index, reason) in published.refused.into_iter().take(lost) {
-            lost -= 1;
-            let known = index.filter(|index| *index < part.len()).map(|index| self.name(part.start + index));
-            push.refused.push((known.unwrap_or_default(), reason));
-        }
-        push.refused.extend((0..lost).map(|_| (String::new(), "it does not say why".to_owned())));
-    }
-
-    fn post(&self, json: Vec<u8>, count: usize, is_stuck: bool, tally: &mut Tally) -> Verdict {
+    fn post(&mut self, json: Vec<u8>, count: usize) -> Verdict {
         let request = self.request(json);
         // Whoever looks for the bad point has had the patience already.
-        let retries = if is_stuck { 0 } else { self.patience.retries };
+        let retries = if self.searches > 0 { 0 } else { self.patience.retries };
         let patience = Patience { retries, ..self.patience };
-        match send(self.transport, &request, patience, tally, || ()) {
-            Ok(response) => self.judge_reply(&request, &response, count),
+        match send(self.transport, &request, patience, &mut self.push.tally, || ()) {
+            Ok(response) => self.judge(&request, &response, count),
             Err(error) => Verdict::Failed(error.into()),
         }
     }
@@ -250,14 +325,15 @@ impl Ingest<'_> {
         }
     }
 
-    fn judge_reply(&self, request: &Request, response: &Response, count: usize) -> Verdict {
+    fn judge(&self, request: &Request, response: &Response, count: usize) -> Verdict {
         let status = response.status;
-        let words = excerpt(&request.mask(&String::from_utf8_lossy(&response.body)));
+        let body = request.mask(&String::from_utf8_lossy(&response.body));
+        let words = excerpt(&body);
         let said = if words.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {words}") };
         let host = self.url.host.clone();
         let address = |said| PushError::Address { host: host.clone(), said, suggested: suggested(self.url) };
         match status {
-            200..=299 => match ingest::read(&response.body) {
+            200..=299 => match ingest::read(body.as_bytes()) {
                 Some(published) if published.count <= count => Verdict::Taken(published),
                 _ => Verdict::Failed(address(format!("its answer does not say how many points it took ({said})"))),
             },
@@ -267,8 +343,9 @@ impl Ingest<'_> {
                 Verdict::Failed(PushError::Credentials { host, said: format!("HTTP {status}{to}, as to a login page") })
             }
             404 | 405 | 415 => Verdict::Failed(address(said)),
-            400 | 413 => Verdict::Refused(said),
+            400 | 422 => Verdict::Refused(said),
             500 => Verdict::Stuck(said),
+            413 => Verdict::TooLarge(said),
             _ => Verdict::Failed(PushError::Status { host, said }),
         }
     }

@@ -31,6 +31,7 @@ pub(crate) use self::{
 
 use std::{
     any::Any,
+    fmt::Display,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -43,6 +44,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// second one about the lock would only hide it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One text of these lines, each ended.
+pub(crate) fn lines<T: Display>(lines: impl IntoIterator<Item = T>) -> String {
+    lines.into_iter().fold(String::new(), |text, line| text + &line.to_string() + "\n")
 }
 
 /// What a panic said.

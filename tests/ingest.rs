@@ -1,0 +1,465 @@
+//! Whatever an ingest answers: what landed, what waits for the next run, what is gone, in how many
+//! requests, and what the run says.
+
+mod support;
+
+#[path = "support/own.rs"]
+mod own;
+
+use snapbox::Assert;
+use std::{collections::BTreeSet, fmt::Write as _, panic::catch_unwind, sync::Mutex, thread};
+use support::{
+    Dialect, Ingest, Reply, Verdict,
+    graphite::Push,
+    normalise::{Normaliser, times},
+    panic_text,
+};
+
+/// What comes of each scenario, at the current ingest (new) and the one before it (old): points
+/// that landed, those that wait for the next run, and those that are gone for good; requests made,
+/// and the exit code. Beside one point for each symbol a run has nine about itself. What was taken
+/// without a word of it has landed and waits.
+const TABLE: &str = "\
+what                                                    landed waits gone requests exit
+all is well                                        both     50     0    0        3    0
+one invalid point among 5,000                      new    4999     0    1       25    1
+one invalid point among 5,000                      old    4999     0    1        1    1
+twelve invalid points of thirteen                  new      10     0   12       32    1
+twelve invalid points of thirteen                  old      10     0   12        1    1
+one point of 5,000 in conflict                     both   4999     0    1       26    1
+all prices in conflict                             both      9     0    5       15    1
+a conflict in the journal                          both   5010     0    1       29    1
+the oldest file is one conflict                    both     20     0   12       31    1
+more conflicts than one run finds                  both     15   202   98      221   75
+an hour-old journal                                both     15     0   10        2    1
+500 to everything                                  both      0   130    0        4   75
+500 to everything from the third request on        both     40    30    0        4   75
+500 to everything while bad points are looked for  both     16    46    0       13   75
+all of the run in conflict                         both     20    10    0        3   75
+400 to everything                                  both      0    70    0       11   75
+413 above 300 points                               both   2009     0    0       12    0
+413 to everything                                  both      0   109    0       18   75
+429 once                                           both     10     0    0        2    0
+429 once, Retry-After fits                         both     10     0    0        2    0
+429, Retry-After does not fit                      both      0    10    0        1   75
+429 to everything                                  both      0    30    0        3   75
+a redirect to a login page                         both      0    10    0        1   77
+HTML in a 200                                      both      0    10    0        1   75
+a 200 that says nothing                            both      0    10    0        1   75
+a 200 that says one point fewer                    both     10     0    0        1    1
+401                                                both      0    10    0        1   77
+404                                                both      0    10    0        1   75
+503 once                                           both     10     0    0        2    0
+a reset                                            both      0    30    0        1   75
+a reset once                                       both     10     0    0        2    0
+a reply cut in the middle, after all was taken     both     10    10    0        1   75
+a line cut before the reply, after all was taken   both     20    30    0        1   75
+silence                                            both      0    30    0        1   75
+";
+
+/// What the runs say; of lines that differ by the number in a name, one is here.
+const TEXTS: &str = "\
+one invalid point among 5,000 (new):
+error: graphite refused crypto.XBAD0-USD.last: HTTP 400: invalid metric data received: name too odd
+
+one invalid point among 5,000 (old):
+error: graphite refused crypto.XBAD0-USD.last: name too odd
+
+twelve invalid points of thirteen (new):
+error: graphite refused crypto.XBAD0-USD.last: HTTP 400: invalid metric data received: name too odd
+error: graphite refused 2 points more
+
+twelve invalid points of thirteen (old):
+error: graphite refused crypto.XBAD0-USD.last: name too odd
+error: graphite refused a point: name too odd
+error: graphite refused 2 points more
+
+one point of 5,000 in conflict (both):
+error: graphite refused crypto.XBAD0-USD.last: HTTP 500: failed to push metric data
+
+all prices in conflict (both):
+error: graphite refused crypto.XBAD0-USD.last: HTTP 500: failed to push metric data
+
+a conflict in the journal (both):
+error: graphite refused t120.bad.0: HTTP 500: failed to push metric data
+
+the oldest file is one conflict (both):
+error: graphite refused t180.bad.0: HTTP 500: failed to push metric data
+error: graphite refused 2 points more
+
+more conflicts than one run finds (both):
+error: graphite refused t180.bad.0: HTTP 500: failed to push metric data
+error: graphite refused 88 points more
+error: graphite: 127.0.0.1 refuses too many points to find them all in one run: HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
+
+an hour-old journal (both):
+error: journal: dropped 10 points of 2 runs that were too old (journal.max_age)
+
+500 to everything (both):
+error: graphite: 127.0.0.1 answered HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
+
+500 to everything from the third request on (both):
+error: graphite: 127.0.0.1 answered HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
+
+500 to everything while bad points are looked for (both):
+error: graphite: 127.0.0.1 answered HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
+
+all of the run in conflict (both):
+error: graphite: 127.0.0.1 answered HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
+
+400 to everything (both):
+error: graphite: 127.0.0.1 answered HTTP 400: The plain HTTP request was sent to HTTPS port; the points are in the journal, the next run sends them
+
+413 to everything (both):
+error: graphite: 127.0.0.1 answered HTTP 413: trying to send message larger than max; the points are in the journal, the next run sends them
+
+429, Retry-After does not fit (both):
+error: graphite: 127.0.0.1 answered HTTP 429: too many requests; the points are in the journal, the next run sends them
+
+429 to everything (both):
+error: graphite: 127.0.0.1 answered HTTP 429: too many requests; the points are in the journal, the next run sends them
+
+a redirect to a login page (both):
+error: graphite: 127.0.0.1 refused the credentials: HTTP 302 to https://login.example, as to a login page; are GRAPHITE_USER and GRAPHITE_PASSWORD those of the Graphite instance, with metrics:write?; the points are in the journal, the next run sends them
+
+HTML in a 200 (both):
+error: graphite: 127.0.0.1 takes no points there: its answer does not say how many points it took (HTTP 200: <title>Log in</title>); is GRAPHITE_URL right? Grafana Cloud's is http://GRAPHITE/graphite/metrics; the points are in the journal, the next run sends them
+
+a 200 that says nothing (both):
+error: graphite: 127.0.0.1 takes no points there: its answer does not say how many points it took (HTTP 200); is GRAPHITE_URL right? Grafana Cloud's is http://GRAPHITE/graphite/metrics; the points are in the journal, the next run sends them
+
+a 200 that says one point fewer (both):
+error: graphite refused a point: it does not say why
+
+401 (both):
+error: graphite: 127.0.0.1 refused the credentials: HTTP 401: invalid instanceID; are GRAPHITE_USER and GRAPHITE_PASSWORD those of the Graphite instance, with metrics:write?; the points are in the journal, the next run sends them
+
+404 (both):
+error: graphite: 127.0.0.1 takes no points there: HTTP 404: 404 page not found; is GRAPHITE_URL right? Grafana Cloud's is http://GRAPHITE/graphite/metrics; the points are in the journal, the next run sends them
+
+a reset (both):
+error: graphite: 127.0.0.1 cut the connection before its reply was whole; the points are in the journal, the next run sends them
+
+a reply cut in the middle, after all was taken (both):
+error: graphite: 127.0.0.1 cut the connection before its reply was whole; the points are in the journal, the next run sends them
+
+a line cut before the reply, after all was taken (both):
+error: graphite: 127.0.0.1 cut the connection before its reply was whole; the points are in the journal, the next run sends them
+
+silence (both):
+error: graphite: no whole answer from 127.0.0.1 in time (waiting for its answer); the points are in the journal, the next run sends them
+
+";
+
+/// The runs spend their time waiting, so this has little to do with processors.
+const THREADS: usize = 8;
+
+/// Points by the name of their symbol or metric: what is in conflict with what Graphite has, or
+/// invalid, is called bad.
+#[derive(Clone, Copy)]
+struct Points {
+    good: usize,
+    bad: usize,
+}
+
+/// What a run finds, and what its Graphite does.
+struct Scenario {
+    what: &'static str,
+    /// The files in the journal: their age in seconds and what is in them.
+    waits: &'static [(i64, Points)],
+    /// The symbols of the run.
+    own: Points,
+    args: &'static [&'static str],
+    graphite: fn(&Push) -> Verdict,
+}
+
+const USUAL: Scenario = Scenario {
+    what: "",
+    waits: &[],
+    own: Points { good: 1, bad: 0 },
+    args: &["--retries", "0"],
+    graphite: |_| Verdict::Take,
+};
+
+const fn good(good: usize) -> Points {
+    Points { good, bad: 0 }
+}
+
+const fn bad(bad: usize) -> Points {
+    Points { good: 0, bad }
+}
+
+const ONE_IN_FIVE_THOUSAND: Points = Points { good: 4_990, bad: 1 };
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario { what: "all is well", waits: &[(120, good(20)), (60, good(20))], ..USUAL },
+    Scenario { what: "one invalid point among 5,000", own: ONE_IN_FIVE_THOUSAND, graphite: invalid, ..USUAL },
+    Scenario {
+        what: "twelve invalid points of thirteen",
+        own: Points { good: 1, bad: 12 },
+        graphite: invalid,
+        ..USUAL
+    },
+    Scenario { what: "one point of 5,000 in conflict", own: ONE_IN_FIVE_THOUSAND, graphite: conflict, ..USUAL },
+    Scenario { what: "all prices in conflict", own: bad(5), graphite: conflict, ..USUAL },
+    Scenario {
+        what: "a conflict in the journal",
+        waits: &[(180, good(5)), (120, ONE_IN_FIVE_THOUSAND), (60, good(5))],
+        graphite: conflict,
+        ..USUAL
+    },
+    Scenario {
+        what: "the oldest file is one conflict",
+        waits: &[(180, bad(12)), (120, good(5)), (60, good(5))],
+        graphite: conflict,
+        ..USUAL
+    },
+    Scenario {
+        what: "more conflicts than one run finds",
+        waits: &[(180, bad(300)), (120, good(5))],
+        graphite: conflict,
+        ..USUAL
+    },
+    Scenario { what: "an hour-old journal", waits: &[(7_200, good(5)), (3_700, good(5)), (3_500, good(5))], ..USUAL },
+    Scenario {
+        what: "500 to everything",
+        waits: &[(120, good(60)), (60, good(60))],
+        args: &["--retries", "2"],
+        graphite: |_| Verdict::Refuse(Reply::text(500, "failed to push metric data\n")),
+        ..USUAL
+    },
+    Scenario {
+        what: "500 to everything from the third request on",
+        waits: &[(180, good(20)), (120, good(20)), (60, good(20))],
+        graphite: |push| if push.number < 3 { Verdict::Take } else { five_hundred() },
+        ..USUAL
+    },
+    Scenario {
+        what: "500 to everything while bad points are looked for",
+        waits: &[(180, Points { good: 30, bad: 1 }), (60, good(20))],
+        graphite: |push| if push.number < 4 { conflict(push) } else { five_hundred() },
+        ..USUAL
+    },
+    Scenario {
+        what: "all of the run in conflict",
+        graphite: |push| {
+            let is_of_run = |name: &str| name.starts_with("crypto.") || name.starts_with("metrics.");
+            if push.points.iter().any(|point| is_of_run(&point.name)) { five_hundred() } else { Verdict::Take }
+        },
+        waits: &[(60, good(20))],
+        ..USUAL
+    },
+    Scenario {
+        what: "400 to everything",
+        waits: &[(60, good(60))],
+        graphite: |_| Verdict::Refuse(Reply::text(400, "The plain HTTP request was sent to HTTPS port")),
+        ..USUAL
+    },
+    Scenario {
+        what: "413 above 300 points",
+        own: good(2_000),
+        graphite: |push| if push.points.len() > 300 { too_large() } else { Verdict::Take },
+        ..USUAL
+    },
+    Scenario { what: "413 to everything", own: good(100), graphite: |_| too_large(), ..USUAL },
+    Scenario {
+        what: "429 once",
+        args: &["--retries", "2"],
+        graphite: |push| if push.number < 2 { too_often(None) } else { Verdict::Take },
+        ..USUAL
+    },
+    Scenario {
+        what: "429 once, Retry-After fits",
+        args: &["--retries", "2"],
+        graphite: |push| if push.number < 2 { too_often(Some("1")) } else { Verdict::Take },
+        ..USUAL
+    },
+    Scenario {
+        what: "429, Retry-After does not fit",
+        args: &["--retries", "2"],
+        graphite: |_| too_often(Some("3600")),
+        ..USUAL
+    },
+    Scenario {
+        what: "429 to everything",
+        waits: &[(60, good(20))],
+        args: &["--retries", "2"],
+        graphite: |_| too_often(None),
+        ..USUAL
+    },
+    Scenario {
+        what: "a redirect to a login page",
+        graphite: |_| Verdict::Refuse(Reply::status(302).header("Location", "https://login.example/?token=x")),
+        ..USUAL
+    },
+    Scenario {
+        what: "HTML in a 200",
+        graphite: |_| {
+            Verdict::Refuse(Reply::status(200).header("Content-Type", "text/html").body("<title>Log in</title>"))
+        },
+        ..USUAL
+    },
+    Scenario { what: "a 200 that says nothing", graphite: |_| Verdict::Refuse(Reply::status(200)), ..USUAL },
+    Scenario {
+        what: "a 200 that says one point fewer",
+        graphite: |push| Verdict::TakeBut(Reply::json(format!(r#"{{"published":{}}}"#, push.points.len() - 1))),
+        ..USUAL
+    },
+    Scenario { what: "401", graphite: |_| Verdict::Refuse(Reply::text(401, "invalid instanceID")), ..USUAL },
+    Scenario { what: "404", graphite: |_| Verdict::Refuse(Reply::text(404, "404 page not found\n")), ..USUAL },
+    Scenario {
+        what: "503 once",
+        args: &["--retries", "2"],
+        graphite: |push| if push.number < 2 { Verdict::Refuse(Reply::status(503)) } else { Verdict::Take },
+        ..USUAL
+    },
+    Scenario { what: "a reset", waits: &[(60, good(20))], graphite: |_| Verdict::Refuse(Reply::reset()), ..USUAL },
+    Scenario {
+        what: "a reset once",
+        args: &["--retries", "2"],
+        graphite: |push| if push.number < 2 { Verdict::Refuse(Reply::reset()) } else { Verdict::Take },
+        ..USUAL
+    },
+    Scenario {
+        what: "a reply cut in the middle, after all was taken",
+        graphite: |push| {
+            let reply = Reply::json(format!(r#"{{"published":{}}}"#, push.points.len()));
+            Verdict::TakeBut(reply.cut_after(10))
+        },
+        ..USUAL
+    },
+    Scenario {
+        what: "a line cut before the reply, after all was taken",
+        waits: &[(60, good(20))],
+        graphite: |_| Verdict::TakeBut(Reply::close()),
+        ..USUAL
+    },
+    Scenario {
+        what: "silence",
+        waits: &[(60, good(20))],
+        args: &["--retries", "2", "--timeout", "1.5"],
+        graphite: |_| Verdict::Refuse(Reply::hang()),
+        ..USUAL
+    },
+];
+
+fn is_bad(name: &str) -> bool {
+    name.to_lowercase().contains("bad")
+}
+
+fn invalid(push: &Push) -> Verdict {
+    let bad: Vec<_> = (0..push.points.len()).filter(|at| is_bad(&push.points[*at].name)).collect();
+    if bad.is_empty() { Verdict::Take } else { Verdict::Invalid(bad, "name too odd") }
+}
+
+fn conflict(push: &Push) -> Verdict {
+    if push.points.iter().any(|point| is_bad(&point.name)) { five_hundred() } else { Verdict::Take }
+}
+
+fn five_hundred() -> Verdict {
+    Verdict::Refuse(Reply::text(500, "failed to push metric data\n"))
+}
+
+fn too_large() -> Verdict {
+    Verdict::Refuse(Reply::text(413, "trying to send message larger than max"))
+}
+
+fn too_often(retry_after: Option<&str>) -> Verdict {
+    let reply = Reply::text(429, "too many requests");
+    Verdict::Refuse(match retry_after {
+        Some(value) => reply.header("Retry-After", value),
+        None => reply,
+    })
+}
+
+/// `PREFIX.good.0` and so on, those that are bad in the middle.
+fn names(prefix: &str, points: Points) -> Vec<String> {
+    let mut names = own::names(&format!("{prefix}.good"), points.good);
+    let middle = names.len() / 2;
+    names.splice(middle..middle, own::names(&format!("{prefix}.bad"), points.bad));
+    names
+}
+
+impl Scenario {
+    /// Its row of the table, and what the run says.
+    fn play(&self, dialect: Dialect) -> (String, String) {
+        let symbols: Vec<_> = names("X", self.own).iter().map(|name| name.replace('.', "").to_uppercase()).collect();
+        let prices: Vec<_> = symbols.iter().map(|symbol| (symbol.as_str(), "0.00007351")).collect();
+        let provider = own::provider(&prices);
+        let ingest = Ingest::deciding(dialect, self.graphite);
+        let bare = own::bare(&provider, "").args(["-"]).stdin(symbols.join("\n"));
+        for (age, points) in self.waits {
+            own::keep(&bare, *age, &names(&format!("t{age}"), *points));
+        }
+        let waited: usize = self.waits.iter().map(|(_, points)| points.good + points.bad).sum();
+        let all = waited + symbols.len() + own::HEALTH;
+
+        let output = bare.clone().args(self.args).graphite(&ingest).run();
+        assert_eq!(output.stdout, "");
+        let landed: BTreeSet<_> = ingest.points().into_iter().map(|point| point.name).collect();
+        let waiting = own::values_waiting(&bare);
+        let somewhere: BTreeSet<_> = landed.iter().chain(waiting.keys().map(|(name, _)| name)).collect();
+        let (gone, requests) = (all - somewhere.len(), ingest.server().requests().len());
+        let code = output.code.expect("no signal");
+        let row = format!("{:>6} {:>5} {gone:>4} {requests:>8} {code:>4}", landed.len(), waiting.len());
+
+        // Whatever came of it: what waits lands as soon as Graphite is well.
+        let well = Ingest::start(dialect);
+        let again = bare.clone().args(["--prefix", "again"]).graphite(&well).run();
+        assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
+        assert_eq!(own::values_waiting(&bare).len(), 0);
+        let values = well.values();
+        for ((name, _), value) in &waiting {
+            assert_eq!(values.get(name), Some(value), "{name}");
+        }
+
+        let mut hidden = Normaliser::default();
+        hidden.hide(ingest.server().address().to_string(), "GRAPHITE");
+        let mut lines: Vec<_> = output.stderr.lines().collect();
+        lines.dedup_by_key(|line| line.replace(|c: char| c.is_ascii_digit(), ""));
+        (row, times(&hidden.apply(&lines.join("\n"))))
+    }
+
+    /// Where both servers come to the same, one row and one text for both.
+    fn play_both(&self) -> (String, String) {
+        let [proxy, gateway] = [Dialect::WriteProxy, Dialect::Gateway].map(|dialect| self.play(dialect));
+        let mut told = (String::new(), String::new());
+        let servers = if proxy == gateway { vec![("both", proxy)] } else { vec![("new", proxy), ("old", gateway)] };
+        for (server, (row, said)) in servers {
+            writeln!(told.0, "{:<50} {server:<4} {row}", self.what).expect("memory");
+            if !said.is_empty() {
+                writeln!(told.1, "{} ({server}):\n{said}\n", self.what).expect("memory");
+            }
+        }
+        told
+    }
+}
+
+#[test]
+fn every_answer() {
+    let waiting = Mutex::new(SCENARIOS.iter().enumerate());
+    let told = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let next = || waiting.lock().expect("no panic in here").next();
+                while let Some((at, scenario)) = next() {
+                    let played = catch_unwind(|| scenario.play_both()).unwrap_or_else(|panic| {
+                        (format!("{}: {}\n", scenario.what, panic_text(&*panic)), String::new())
+                    });
+                    told.lock().expect("no panic in here").push((at, played));
+                }
+            });
+        }
+    });
+    let mut told = told.into_inner().expect("no panic in there");
+    told.sort();
+    let (rows, texts): (String, String) = told.into_iter().map(|(_, played)| played).unzip();
+    let head = format!(
+        "{:<50} {:<4} {:>6} {:>5} {:>4} {:>8} {:>4}\n",
+        "what", "", "landed", "waits", "gone", "requests", "exit"
+    );
+    let assert = Assert::new().normalize_paths(false);
+    assert.eq(head + &rows, TABLE);
+    assert.eq(texts, TEXTS);
+}
