@@ -10,13 +10,17 @@ use datametrics::world::{World, unix_time};
 use datametrics::{Outcome, Settings, listing, settings};
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 mod logging;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return tell(&error),
+    };
     logging::start(&cli.options);
     if cli.is_mixed() {
         let message = "a subcommand and --crypto, --stocks or --feed: use one form";
@@ -24,6 +28,19 @@ fn main() -> ExitCode {
     }
     // The panic hook has said what happened.
     catch_unwind(AssertUnwindSafe(|| run(&cli))).unwrap_or(Outcome::Defect).into()
+}
+
+/// Help and version are data and go to standard output, mistakes to standard error.
+fn tell(error: &clap::Error) -> ExitCode {
+    match error.print() {
+        Err(cause) if !error.use_stderr() && cause.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("error: cannot write to standard output: {cause}");
+            Outcome::Io
+        }
+        _ if error.use_stderr() => Outcome::Usage,
+        _ => Outcome::Success,
+    }
+    .into()
 }
 
 fn run(cli: &Cli) -> Outcome {

@@ -1,7 +1,7 @@
 //! A value that no output shows.
 
 use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
 
@@ -28,22 +28,36 @@ impl Secret {
         &self.0
     }
 
-    /// `text` with this secret masked wherever it stands, as it is, in a JSON string,
+    /// `text` with this secret masked wherever it stands: as it is, in a JSON string,
     /// percent-encoded or in base64.
     pub fn mask(&self, text: &str) -> String {
-        if self.0.is_empty() {
-            return text.to_owned();
+        let mut masked = text.to_owned();
+        for form in self.forms() {
+            if !form.is_empty() && masked.contains(&form) {
+                masked = masked.replace(&form, MASK);
+            }
         }
-        let encoded = [URL_VALUE, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(&self.0, set).to_string());
-        let base64 = BASE64_STANDARD.encode(&self.0);
-        let json = self.0.replace('\\', "\\\\").replace('"', "\\\"");
-        text.replace(&self.0, MASK)
-            .replace(&json.replace('/', "\\/"), MASK)
-            .replace(&json, MASK)
-            .replace(&encoded[0], MASK)
-            .replace(&encoded[1], MASK)
-            .replace(base64.trim_end_matches('='), MASK)
+        masked
     }
+
+    /// What a server could make of it in an answer.
+    fn forms(&self) -> [String; 9] {
+        let json = self.0.replace('\\', "\\\\").replace('"', "\\\"");
+        let [url, strict] = [URL_VALUE, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(&self.0, set).to_string());
+        let [url_lower, strict_lower] = [&url, &strict].map(|encoded| with_small_hex(encoded));
+        let [base64, base64_url] = [BASE64_STANDARD_NO_PAD.encode(&self.0), BASE64_URL_SAFE_NO_PAD.encode(&self.0)];
+        [self.0.clone(), json.replace('/', "\\/"), json, url, strict, url_lower, strict_lower, base64, base64_url]
+    }
+}
+
+/// Percent-encoded text with `%2f` for `%2F`.
+fn with_small_hex(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| {
+        let (hex, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        format!("{out}%{}{rest}", hex.to_ascii_lowercase())
+    })
 }
 
 impl fmt::Debug for Secret {
@@ -69,7 +83,12 @@ mod tests {
 
     #[test]
     fn a_key_is_masked_as_it_stands_in_a_url() {
-        assert_eq!(Secret::new("a-b&c").mask("a-b%26c a%2Db%26c"), "*** ***");
+        assert_eq!(Secret::new("a-b/c").mask("a-b%2Fc a%2Db%2Fc a-b%2fc a%2db%2fc"), "*** *** *** ***");
+    }
+
+    #[test]
+    fn both_alphabets_of_base64_are_masked() {
+        assert_eq!(Secret::new("a>?>b?").mask("YT4/PmI/ YT4_PmI_"), "*** ***");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Credentials {
 
     /// What must not be shown: the password, and the pair as it is sent.
     pub fn secrets(&self) -> [Secret; 2] {
-        [self.password.clone(), Secret::new(self.encoded())]
+        [self.password.clone(), Secret::new(self.encoded().trim_end_matches('='))]
     }
 
     fn encoded(&self) -> String {

@@ -426,6 +426,22 @@ mod standard_output {
         assert_eq!(String::from_utf8(output.stderr).unwrap(), said);
         assert_eq!(output.status.code(), Some(74));
     }
+
+    #[test]
+    fn help_is_data_too() {
+        for args in [["--help"], ["-h"], ["--version"], ["providers"]] {
+            let run = Datametrics::new().args(args);
+            let full = File::options().write(true).open("/dev/full").unwrap();
+            let output = run.command().stdout(full).output().unwrap();
+            let said = "error: cannot write to standard output: No space left on device (os error 28)\n";
+            assert_eq!(String::from_utf8(output.stderr).unwrap(), said, "{args:?}");
+            assert_eq!(output.status.code(), Some(74), "{args:?}");
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let output = run.command().stdout(writer).output().unwrap();
+            assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{args:?}");
+        }
+    }
 }
 
 /// What is said of a run, by what it is told to say.

@@ -48,6 +48,8 @@ fields = ['last', 'open']
 [providers.finnhub]
 per_second = 1000
 min_interval_per_symbol = 0
+[providers.alpaca]
+per_second = 1000
 [feeds.path]
 providers = ['in-path']
 symbols = ['AAA', 'BBB']

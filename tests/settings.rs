@@ -712,6 +712,22 @@ mod secrets {
         run.provider("kraken", &server).stdout("[{\"name\":\"crypto.BTC-USD.last\"[..]\n").check();
     }
 
+    /// Of those asked for it takes the ones of its market, and only they are in use.
+    #[test]
+    fn a_key_of_a_provider_that_is_not_asked_is_not_needed() {
+        let server = Server::start();
+        server.on(KRAKEN).reply(kraken(&CRYPTO));
+        let run = Datametrics::new().args(["crypto", "--provider", "finnhub,kraken", "--dry-run"]);
+        run.provider("kraken", &server).stdout("[{\"name\":\"crypto.BTC-USD.last\"[..]\n").check();
+        let server = bank();
+        let config = FX.replace("['bank']", "['keyed']");
+        let keyed = "[providers.keyed]\nmarket = 'other'\nbase_url = 'https://keyed.example'\n\
+                     quote = [{ path = '/{secret:KEY}', fields = { last = '' } }]\n";
+        let run = Datametrics::new().config(&format!("{config}{keyed}")).args(["--feed", "fx", "--provider", "bank"]);
+        let run = run.args(["--dry-run"]).provider("bank", &server);
+        run.stdout("[{\"name\":\"fx.EUR-USD.last\"[..]\n").check();
+    }
+
     #[test]
     fn come_from_the_variable_its_file_or_the_credentials() {
         let ok = "[{\"name\":\"stocks.AAPL.last\"[..]\n";

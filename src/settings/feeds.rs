@@ -241,17 +241,12 @@ fn of_market(draft: &Draft<'_>, asked: &Given<'_>, providers: &mut Providers<'_>
     let markets = match draft.name.as_str() {
         "crypto" => vec![Market::Crypto],
         "stocks" => vec![Market::Stocks],
-        _ => {
-            let own =
-                draft.providers.values.iter().map(|given| providers.named(given)).collect::<Result<Vec<_>, _>>()?;
-            own.into_iter().map(|at| providers.definitions[at].market).collect()
-        }
+        _ => draft.providers.values.iter().map(|given| providers.market(given)).collect::<Result<_, _>>()?,
     };
     let mut chosen = Vec::new();
     for given in asked.list()? {
-        let at = providers.named(&given)?;
-        if markets.contains(&providers.definitions[at].market) {
-            chosen.push(at);
+        if markets.contains(&providers.market(&given)?) {
+            chosen.push(providers.named(&given)?);
         }
     }
     if chosen.is_empty() {

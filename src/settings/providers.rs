@@ -2,7 +2,7 @@
 
 use super::sources::Sources;
 use crate::given::{ConfigError, Document, Given, Origin, Section, did_you_mean};
-use crate::provider::{Definition, base_url, built_in, built_in_names};
+use crate::provider::{Definition, Market, base_url, built_in, built_in_names};
 use crate::secret::Secret;
 use crate::toml_text::{joined, moved, with_base_url};
 use std::collections::BTreeMap;
@@ -74,13 +74,25 @@ impl<'a> Providers<'a> {
         if let Some(at) = self.definitions.iter().position(|definition| definition.name == name) {
             return Ok(at);
         }
-        let Some(definition) = self.read(name)? else {
-            let known = built_in_names().chain(self.names.iter().map(String::as_str));
-            return Err(given.bad(format!("provider {name:?} is not known{}", did_you_mean(name, known))));
-        };
+        let definition = self.definition(given)?;
         self.take_secrets(&definition)?;
         self.definitions.push(definition);
         Ok(self.definitions.len() - 1)
+    }
+
+    /// The market of a provider, which need not be in use for that.
+    ///
+    /// # Errors
+    /// When nobody defines it, or its definition is wrong.
+    pub(super) fn market(&self, given: &Given<'_>) -> Result<Market, ConfigError> {
+        Ok(self.definition(given)?.market)
+    }
+
+    fn definition(&self, given: &Given<'_>) -> Result<Definition, ConfigError> {
+        let name = given.text()?;
+        let known = || built_in_names().chain(self.names.iter().map(String::as_str));
+        let unknown = || given.bad(format!("provider {name:?} is not known{}", did_you_mean(name, known())));
+        self.read(name)?.ok_or_else(unknown)
     }
 
     /// Every provider there is, or the one of this name.
