@@ -221,7 +221,12 @@ fn feed(
     for definition in definitions {
         if let Some((a, b)) = definition.confused(&symbols) {
             let problem = format!("{a} and {b} are spelled the same for {}", definition.name);
-            return Err(ConfigError::invalid(draft.symbols.origin, problem));
+            // It is not the argument that is wrong, but what the definition makes of it.
+            let origin = match draft.symbols.origin {
+                Origin::Flag(_) => Origin::Default(format!("{}.symbols", draft.name).into()),
+                origin => origin,
+            };
+            return Err(ConfigError::invalid(origin, problem));
         }
     }
     Ok(Feed {
