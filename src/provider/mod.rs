@@ -1,5 +1,7 @@
 //! An API as data: the definition of a provider, and the two pure halves of using it, symbols to
 //! requests ([`Plan::asks`]) and bytes to quotes ([`Plan::read`]).
+//!
+#![doc = include_str!("README.md")]
 
 mod ask;
 mod definition;
