@@ -131,7 +131,7 @@ fn refusals(refused: &[(String, String)]) -> Vec<String> {
     let name = |name: &str| if name.is_empty() { "a point".to_owned() } else { name.to_owned() };
     let line = |(at, reason): &(String, String)| format!("graphite refused {}: {reason}", name(at));
     let more = refused.len().saturating_sub(NAMED);
-    let rest = (more > 0).then(|| format!("graphite refused {more} points more"));
+    let rest = (more > 0).then(|| format!("graphite refused {more} more"));
     refused.iter().take(NAMED).map(line).chain(rest).collect()
 }
 
@@ -148,7 +148,7 @@ impl Sending<'_> {
     /// Oldest first, up to an error that is not about points.
     fn all(&self, limits: JournalLimits, now: i64, delivery: &mut Delivery) {
         let too_old = self.journal.prune(now, u64::MAX, limits.max_age);
-        delivery.losses.extend(dropped(too_old, "were too old", "max_age"));
+        delivery.losses.extend(dropped(too_old, "old", "max_age"));
         let waiting = match self.journal.waiting() {
             Ok(waiting) => waiting,
             Err(error) => {
@@ -166,8 +166,8 @@ impl Sending<'_> {
             }
         }
         if delivery.error.is_some() {
-            let too_many = self.journal.prune(now, limits.max_bytes, limits.max_age);
-            delivery.losses.extend(dropped(too_many, "were too many", "max_bytes"));
+            let too_much = self.journal.prune(now, limits.max_bytes, limits.max_age);
+            delivery.losses.extend(dropped(too_much, "much", "max_bytes"));
         }
     }
 
@@ -220,5 +220,7 @@ impl Sending<'_> {
 
 fn dropped(dropped: Dropped, why: &str, setting: &str) -> Option<String> {
     let Dropped { files, points } = dropped;
-    (files > 0).then(|| format!("journal: dropped {points} points of {files} runs that {why} (journal.{setting})"))
+    let of = if files == 1 { "one run that was".to_owned() } else { format!("{files} runs that were") };
+    let points = if points == 1 { "1 point".to_owned() } else { format!("{points} points") };
+    (files > 0).then(|| format!("journal: dropped {points} of {of} too {why} (journal.{setting})"))
 }

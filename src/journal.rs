@@ -248,7 +248,11 @@ impl Journal {
         };
         let say = |damage| {
             let (readable, points) = (batch.len(), entry.points);
-            format!("journal: {} is damaged: {damage}; {readable} of its {points} points are readable", path.display())
+            let (path, aside) = (path.display(), self.damaged.display());
+            format!(
+                "journal: {path} is damaged: {damage}; {readable} of its {points} points are readable, \
+                 and the file is put aside in {aside}"
+            )
         };
         Ok(Kept { damage: damage.map(say), batch })
     }
@@ -645,8 +649,12 @@ mod tests {
         fs::write(&path, &bytes[..bytes.len() - 30]).unwrap();
         let kept = journal.read(&entry).unwrap();
         assert_eq!(kept.batch, batch(2));
-        let damage =
-            format!("journal: {} is damaged: line 8 cannot be read; 2 of its 3 points are readable", path.display());
+        let damage = format!(
+            "journal: {} is damaged: line 8 cannot be read; 2 of its 3 points are readable, \
+             and the file is put aside in {}",
+            path.display(),
+            folder.path().join("damaged").display()
+        );
         assert_eq!(kept.damage.unwrap(), damage);
 
         assert_eq!(journal.set_aside(&entry).unwrap(), folder.path().join("damaged").join(&entry.name));

@@ -153,8 +153,9 @@ fn summarize(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &Delivery,
         tallies(settings, feeds).iter().map(|(definition, _)| definition.name.as_str()).collect();
     let from = if providers.is_empty() { "nobody, as nothing was due".to_owned() } else { providers.join(", ") };
     let symbols: usize = feeds.iter().map(FeedReport::fetched).sum();
+    let plural = if symbols == 1 { "" } else { "s" };
     let (taken, seconds) = (delivery.taken, took.as_secs_f64());
-    log::info!(target: SUMMARY, "pushed {taken} points of {symbols} symbols from {from} in {seconds:.2} s");
+    log::info!(target: SUMMARY, "pushed {taken} points of {symbols} symbol{plural} from {from} in {seconds:.2} s");
 }
 
 /// The log target of the one line that a good run says at a terminal.

@@ -2,6 +2,8 @@
 
 #[path = "support/carbon_real.rs"]
 mod carbon_real;
+#[path = "support/own.rs"]
+mod own;
 mod support;
 
 use carbon_real::{RealGraphite, available};
@@ -63,6 +65,43 @@ fn a_real_graphite_shows_what_was_pushed() {
     }
 }
 
+/// A backlog of many points, each at its own time, as after an outage; and more of them in one run
+/// than a frame holds.
+#[test]
+fn a_real_graphite_shows_what_waited() {
+    if !available() {
+        return;
+    }
+    let graphite = RealGraphite::start();
+    let symbols: Vec<String> = (1..=600).map(|number| format!("C{number}")).collect();
+    let prices: Vec<(&str, &str)> = symbols.iter().map(|symbol| (symbol.as_str(), &symbol[1..])).collect();
+    let provider = own::provider(&prices);
+    for (url, prefix) in [
+        (format!("tcp://127.0.0.1:{}", graphite.plaintext), "plain"),
+        (format!("pickle://127.0.0.1:{}", graphite.pickle), "pickled"),
+    ] {
+        let run = own::bare(&provider, "").args(["-", "--prefix", prefix]).stdin(symbols.join("\n"));
+        let kept: Vec<i64> = [86_400, 7_200, 600, 180]
+            .map(|age| {
+                let name = format!("{prefix}.waited");
+                own::keep(&run, age, &[name]).started
+            })
+            .into();
+        run.env("GRAPHITE_URL", url).check();
+        let all = |series: &Vec<_>| series.len() == symbols.len();
+        let target = format!("{prefix}.crypto.*.last");
+        let shown = graphite.wait_for("600 series", || Some(graphite.render(&target, "-10min")).filter(all));
+        for series in shown {
+            let number = series.target.split(['C', '-']).nth(1).expect("a symbol");
+            assert!(matches!(series.points[..], [(_, value)] if value.to_bits() == bits(number)), "{series:?}");
+        }
+        let slots: Vec<(i64, f64)> = kept.iter().map(|time| (time - time % 60, 1.5)).collect();
+        let target = format!("{prefix}.waited");
+        let whole = |series: &Vec<carbon_real::Series>| series.iter().any(|series| series.points == slots);
+        graphite.wait_for("the old points", || Some(graphite.render(&target, "-2days")).filter(whole));
+    }
+}
+
 #[test]
 fn lines_and_frames_hold_the_same_points() {
     let (plain, pickled) = (Carbon::start(), Carbon::start());
@@ -88,13 +127,42 @@ fn an_ipv6_literal_and_a_name_with_two_families_are_reached() {
     assert!(!carbon.points().is_empty());
 }
 
+/// Whichever of its addresses comes first.
+#[test]
+fn every_address_of_a_name_is_tried() {
+    if !own::can_mount() {
+        return;
+    }
+    for carbon in [Carbon::start(), Carbon::start_v6()] {
+        let port = carbon.authority().rsplit_once(':').expect("a port").1.to_owned();
+        let kraken = kraken();
+        let run = command(&kraken, &format!("tcp://carbon.test:{port}"));
+        let hosts = "127.0.0.2 carbon.test\n::1 carbon.test\n127.0.0.1 carbon.test\n";
+        std::fs::write(run.home().join("hosts"), hosts).expect("a file");
+        let output = own::mounting(&run, "mount --bind hosts /etc/hosts && exec \"$@\"");
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+        assert!(!carbon.points().is_empty());
+    }
+    // Nobody listens on any of them.
+    let kraken = kraken();
+    let run = command(&kraken, "tcp://carbon.test:9");
+    std::fs::write(run.home().join("hosts"), "127.0.0.2 carbon.test\n127.0.0.1 carbon.test\n").expect("a file");
+    let output = own::mounting(&run, "mount --bind hosts /etc/hosts && exec \"$@\"");
+    assert_eq!(output.code, Some(75));
+    for address in ["127.0.0.1:9", "127.0.0.2:9"] {
+        assert!(output.stderr.contains(&format!("{address}: Connection refused (os error 111)")), "{output}");
+    }
+}
+
 #[test]
 fn what_carbon_did_not_take_waits_for_the_next_run() {
     for habit in [Habit::CloseEarly, Habit::Reset, Habit::NeverRead] {
         let carbon = Carbon::with(&[habit, Habit::ReadToEnd]);
         let kraken = kraken();
         let run = command(&kraken, &carbon.url()).args(["--timeout", "2"]);
+        let begun = std::time::Instant::now();
         let failed = run.run();
+        assert!(begun.elapsed().as_secs() < 4, "the deadline is 2 s");
         assert_eq!((failed.code, failed.stdout.as_str()), (Some(75), ""), "{failed}");
         assert!(failed.stderr.contains("the points are in the journal, the next run sends them\n"), "{failed}");
         assert_eq!(failed.stderr.lines().count(), 1, "{failed}");
@@ -118,6 +186,7 @@ fn nobody_listening_is_said_and_kept() {
 fn a_dry_run_prints_lines_for_both_protocols() {
     for url in ["tcp://carbon.example", "pickle://carbon.example"] {
         let output = command(&kraken(), url).args(["--dry-run"]).run();
+        assert_eq!(output.stdout.lines().count(), 4 + own::HEALTH - 1, "without a journal: {output}");
         let first = output.stdout.lines().next().expect("a line");
         assert!(first.starts_with("crypto.BTC-USD.last 49617.507573101621 "), "{output}");
         assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));

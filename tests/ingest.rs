@@ -67,12 +67,12 @@ error: graphite refused crypto.XBAD0-USD.last: name too odd
 
 twelve invalid points of thirteen (new):
 error: graphite refused crypto.XBAD0-USD.last: HTTP 400: invalid metric data received: name too odd
-error: graphite refused 2 points more
+error: graphite refused 2 more
 
 twelve invalid points of thirteen (old):
 error: graphite refused crypto.XBAD0-USD.last: name too odd
 error: graphite refused a point: name too odd
-error: graphite refused 2 points more
+error: graphite refused 2 more
 
 one point of 5,000 in conflict (both):
 error: graphite refused crypto.XBAD0-USD.last: HTTP 500: failed to push metric data
@@ -85,11 +85,11 @@ error: graphite refused t120.bad.0: HTTP 500: failed to push metric data
 
 the oldest file is one conflict (both):
 error: graphite refused t180.bad.0: HTTP 500: failed to push metric data
-error: graphite refused 2 points more
+error: graphite refused 2 more
 
 more conflicts than one run finds (both):
 error: graphite refused t180.bad.0: HTTP 500: failed to push metric data
-error: graphite refused 88 points more
+error: graphite refused 88 more
 error: graphite: 127.0.0.1 refuses too many points to find them all in one run: HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
 
 an hour-old journal (both):

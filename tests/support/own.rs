@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "several test binaries compile this module, and not all use all of it")]
 
-use super::support::{Datametrics, Reply, Server};
+use super::support::{Datametrics, Output, PATIENCE, Reply, Server};
 use datametrics::{
     deadline::Deadline,
     journal::{Entry, Journal},
@@ -14,6 +14,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::PathBuf,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -112,7 +113,7 @@ pub(crate) fn names(prefix: &str, count: usize) -> Vec<String> {
 
 /// A deadline that no test reaches.
 pub(crate) fn patience() -> Deadline {
-    Deadline::after(super::support::PATIENCE)
+    Deadline::after(PATIENCE)
 }
 
 /// Waits for something that nobody tells of, such as a file that appears.
@@ -120,7 +121,7 @@ pub(crate) fn patience() -> Deadline {
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < super::support::PATIENCE, "waited in vain: {what}");
+        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
         thread::sleep(Duration::from_micros(200));
     }
 }
@@ -134,4 +135,30 @@ pub(crate) fn wait_for_files(run: &Datametrics, files: usize) {
         names.filter(|name| name.to_str().is_some_and(|name| name.ends_with(".points"))).count()
     };
     wait_until("a file in the journal", || count() >= files);
+}
+
+/// Whether a test can mount something that only a run sees. If not, says so, as the test is to be
+/// skipped then; in CI it fails.
+pub(crate) fn can_mount() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "mount", "-t", "tmpfs", "none", "/tmp"]).stdout(Stdio::null()).stderr(Stdio::null());
+    if command.status().is_ok_and(|status| status.success()) {
+        return true;
+    }
+    let missing = "nothing can be mounted here: unshare (of util-linux) and user namespaces are needed";
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+    println!("skipped: {missing}");
+    false
+}
+
+/// Runs a shell script in the home of a run, with the run as its arguments. What it mounts is gone
+/// with it.
+pub(crate) fn mounting(run: &Datametrics, script: &str) -> Output {
+    let inner = run.command();
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", script, "sh"]).arg(inner.get_program()).args(inner.get_args());
+    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.current_dir(run.home()).stdin(Stdio::null()).output().expect("unshare starts");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Output { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
 }

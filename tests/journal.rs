@@ -1,0 +1,455 @@
+//! The journal under bad conditions: two runs at once, disks that are full or cannot be written,
+//! files that are damaged or not ours, bounds. What can be read is never lost, nothing panics, and
+//! what is said says what to do.
+
+mod support;
+
+#[path = "support/own.rs"]
+mod own;
+
+use datametrics::journal::Entry;
+use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
+use std::{fs, path::PathBuf};
+use support::{Carbon, Datametrics, Dialect, Gate, Ingest, Reply, Server, Verdict};
+
+/// What a run says that has a journal and no Graphite.
+const KEPT: &str =
+    "error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them\n";
+
+fn provider() -> Server {
+    own::provider(&[("BTC", "61000.5")])
+}
+
+fn well() -> Ingest {
+    Ingest::start(Dialect::WriteProxy)
+}
+
+/// A Graphite that is ill for good.
+fn ill() -> Ingest {
+    Ingest::deciding(Dialect::WriteProxy, |_| Verdict::Refuse(Reply::status(503)))
+}
+
+/// The names that landed, in the order in which they came.
+fn landed(ingest: &Ingest) -> Vec<String> {
+    ingest.points().into_iter().map(|point| point.name).collect()
+}
+
+/// The path of a file of the journal.
+fn path(run: &Datametrics, entry: &Entry) -> PathBuf {
+    own::state_dir(run).join("journal").join(&entry.name)
+}
+
+mod two_runs_at_once {
+    use super::*;
+
+    /// A run that holds the lock, as its push is not answered before the gate opens.
+    fn holding(run: &Datametrics, gate: &Gate) -> (support::command::Running, Ingest) {
+        let gate = gate.clone();
+        let ingest = Ingest::deciding(Dialect::WriteProxy, move |push| {
+            let reply = Reply::json(format!(r#"{{"published":{}}}"#, push.points.len()));
+            Verdict::TakeBut(reply.after(&gate))
+        });
+        let running = run.clone().args(["--prefix", "first"]).graphite(&ingest).spawn();
+        ingest.server().wait_for(1);
+        (running, ingest)
+    }
+
+    #[test]
+    fn the_second_waits_for_the_first() {
+        let (provider, gate) = (provider(), Gate::new());
+        let run = own::run(&provider, "");
+        let (first, first_ingest) = holding(&run, &gate);
+        let ingest = well();
+        let second = run.clone().args(["--prefix", "second"]).graphite(&ingest).spawn();
+        own::wait_for_files(&run, 2);
+        assert_eq!(ingest.points(), [], "the lock is for sending");
+        gate.open();
+        for output in [first.wait(), second.wait()] {
+            assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (Some(0), "", ""));
+        }
+        assert!(landed(&first_ingest).iter().all(|name| name.starts_with("first.")));
+        assert!(landed(&ingest).iter().all(|name| name.starts_with("second.")));
+        assert_eq!((first_ingest.points().len(), ingest.points().len()), (1 + own::HEALTH, 1 + own::HEALTH));
+        assert_eq!(own::waiting(&run), []);
+    }
+
+    #[test]
+    fn the_second_leaves_its_points_at_its_deadline() {
+        let (provider, gate) = (provider(), Gate::new());
+        let run = own::run(&provider, "");
+        let (first, _first_ingest) = holding(&run, &gate);
+        let ingest = well();
+        let run = run.graphite(&ingest);
+        let said = "error: journal: another run held <home>/.local/state/datametrics/lock all the time; \
+                    the points are in the journal, the next run sends them\n";
+        run.clone().args(["--prefix", "second", "--timeout", "1"]).stderr(said).exit(75).check();
+        assert_eq!((own::waiting(&run).len(), landed(&ingest).len()), (2, 0));
+        gate.open();
+        assert_eq!(first.wait().code, Some(0));
+        assert_eq!(own::waiting(&run).len(), 1, "the first sends what it found when it began to send");
+        run.clone().args(["--prefix", "third"]).check();
+        let names = landed(&ingest);
+        assert!(names[0].starts_with("second.") && names[1 + own::HEALTH].starts_with("third."), "{names:?}");
+        assert_eq!(own::waiting(&run), []);
+    }
+
+    /// Whoever has the lock sends what it finds, be it of others.
+    #[test]
+    fn the_first_may_send_the_points_of_the_second() {
+        let (provider, ingest) = (provider(), well());
+        let run = own::run(&provider, "").graphite(&ingest);
+        let journal = own::journal(&run);
+        let lock = journal.lock(own::patience()).expect("nobody else has it");
+        let second = run.args(["-v"]).spawn();
+        own::wait_until("a file", || journal.waiting().is_ok_and(|waiting| !waiting.is_empty()));
+        let entry = journal.waiting().expect("a folder").remove(0);
+        assert_eq!(journal.read(&entry).expect("a file").batch.len(), 1 + own::HEALTH);
+        journal.remove(&entry).expect("a file of ours");
+        drop(lock);
+        let output = second.wait();
+        assert_eq!(output.code, Some(0));
+        assert!(output.stderr.starts_with("pushed 0 points of 1 symbols from own in "), "{output}");
+        assert_eq!(ingest.server().requests().len(), 0);
+    }
+}
+
+#[test]
+fn the_oldest_is_sent_first() {
+    let (provider, ingest) = (provider(), well());
+    let run = own::run(&provider, "");
+    for age in [60, 3_000, 1_200, 1, 2_400, 600] {
+        own::keep(&run, age, &[format!("t{age}")]);
+    }
+    run.clone().graphite(&ingest).check();
+    assert_eq!(landed(&ingest)[..7], ["t3000", "t2400", "t1200", "t600", "t60", "t1", "crypto.BTC-USD.last"]);
+}
+
+/// What the next run says of this one.
+#[test]
+fn what_waits_and_how_the_push_went_is_known_to_the_next_run() {
+    let (provider, ill) = (provider(), ill());
+    let run = own::run(&provider, "");
+    run.clone().graphite(&ill).stderr(KEPT).exit(75).check();
+    let started = own::waiting(&run)[0].started;
+    own::wait_until("the next second", || own::now() > started);
+    let ingest = well();
+    run.clone().graphite(&ingest).check();
+    let points = ingest.points();
+    let of = |name: &str| points.iter().rfind(|point| point.name == name).expect("a point");
+    assert_eq!(of("metrics.crypto.journal").value, (1 + own::HEALTH).to_string());
+    let status = of("metrics.crypto.graphite.response.status_code");
+    assert_eq!((status.value.as_str(), i64::try_from(status.time)), ("503", Ok(started)));
+    assert_eq!(i64::try_from(of("metrics.crypto.graphite.response.time").time), Ok(started));
+}
+
+/// Where the market is closed nobody is asked, and the journal is sent.
+#[test]
+fn a_closed_market_sends_the_journal() {
+    let (stocks, ingest) = (Server::start(), well());
+    let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+    let days = [-1, 0, 1].map(|days| format!("'{}'", today.checked_add(days.days()).expect("a date")));
+    let config = format!("[stocks]\nclosed = [{}]\nmarket_hours = 'regular'\n", days.join(", "));
+    let run = Datametrics::new().config(&config).args(["stocks"]).provider("yahoo", &stocks).graphite(&ingest);
+    own::keep(&run, 60, &["a"]);
+    run.clone().check();
+    assert_eq!((landed(&ingest)[0].as_str(), own::waiting(&run).len()), ("a", 0));
+}
+
+mod what_is_not_as_it_was_written {
+    use super::*;
+
+    /// `; datametrics journal 2` and its check.
+    const LATER: &str = "; datametrics journal 2 6af913d2\nwhatever\n";
+
+    #[test]
+    fn a_cut_file_gives_what_is_whole() {
+        let (provider, ingest) = (provider(), well());
+        let run = own::run(&provider, "").graphite(&ingest);
+        let cut = own::keep(&run, 120, &own::names("cut", 5));
+        own::keep(&run, 60, &own::names("whole", 5));
+        let text = fs::read_to_string(path(&run, &cut)).expect("a text");
+        let middle = text.find("cut.3").expect("the fourth point") + 8;
+        fs::write(path(&run, &cut), &text[..middle]).expect("a file of ours");
+        let said = "error: journal: <home>/.local/state/datametrics/journal/[..]-5.points is damaged: line 7 cannot be \
+                    read; 3 of its 5 points are readable, and the file is put aside in \
+                    <home>/.local/state/datametrics/damaged\n";
+        run.clone().stderr(said).exit(1).check();
+        let names = landed(&ingest);
+        let expected = [&own::names("cut", 3)[..], &own::names("whole", 5)].concat();
+        assert_eq!(names[..8], expected);
+        assert_eq!(names.len(), 8 + 1 + own::HEALTH);
+        assert_eq!(own::waiting(&run), []);
+        let aside = own::state_dir(&run).join("damaged").join(&cut.name);
+        assert_eq!(fs::read_to_string(aside).expect("the file"), text[..middle]);
+        run.check();
+    }
+
+    /// It is said once, not once a minute, and what was readable waits.
+    #[test]
+    fn a_cut_file_is_put_aside_though_graphite_is_ill() {
+        let (provider, ill, ingest) = (provider(), ill(), well());
+        let run = own::run(&provider, "");
+        let cut = own::keep(&run, 120, &own::names("cut", 5));
+        let text = fs::read_to_string(path(&run, &cut)).expect("a text");
+        fs::write(path(&run, &cut), &text[..text.len() - 10]).expect("a file of ours");
+        let damaged = "error: journal: [..] is damaged: line 9 cannot be read; 5 of its 5 points are readable, [..]\n";
+        run.clone().graphite(&ill).stderr(format!("{damaged}{KEPT}")).exit(75).check();
+        run.clone().graphite(&ill).stderr(KEPT).exit(75).check();
+        run.clone().graphite(&ingest).check();
+        assert_eq!(landed(&ingest)[..5], own::names("cut", 5));
+        assert_eq!(own::waiting(&run), []);
+    }
+
+    #[test]
+    fn a_file_of_a_later_version_is_left_alone() {
+        let (provider, ingest) = (provider(), well());
+        let run = own::run(&provider, "").graphite(&ingest);
+        let later = own::keep(&run, 120, &["later"]);
+        own::keep(&run, 60, &["known"]);
+        fs::write(path(&run, &later), LATER).expect("a file of ours");
+        let said = "warning: journal: <home>/.local/state/datametrics/journal/[..]-1.points is of form \"2\", and this \
+                    datametrics knows form 1: it was left where it is; run the newer datametrics that wrote it, or \
+                    remove the file and lose its points\n";
+        run.clone().stderr(said).check();
+        assert_eq!(landed(&ingest)[..2], ["known", "crypto.BTC-USD.last"]);
+        assert_eq!(fs::read_to_string(path(&run, &later)).expect("the file"), LATER);
+    }
+
+    #[test]
+    fn junk_is_put_aside_and_what_is_not_ours_left_alone() {
+        let (provider, ingest) = (provider(), well());
+        let run = own::run(&provider, "").graphite(&ingest);
+        let junk = own::keep(&run, 120, &["junk", "more"]);
+        own::keep(&run, 60, &["known"]);
+        fs::write(path(&run, &junk), b"\xff\0\xfe junk without a line").expect("a file of ours");
+        let folder = own::state_dir(&run).join("journal");
+        fs::write(folder.join("README"), "not ours").expect("a file");
+        fs::create_dir(folder.join("001-002-003-1.points")).expect("a folder");
+        let said = "error: journal: <home>/.local/state/datametrics/journal/[..]-2.points is damaged: line 1 cannot be \
+                    read, and without it the points mean nothing; 0 of its 2 points are readable, and the file is put \
+                    aside in <home>/.local/state/datametrics/damaged\n";
+        run.clone().stderr(said).exit(1).check();
+        assert_eq!(landed(&ingest)[..2], ["known", "crypto.BTC-USD.last"]);
+        assert_eq!(ingest.server().requests().len(), 2, "nothing is sent of what holds nothing");
+        assert!(folder.join("README").exists() && folder.join("001-002-003-1.points").exists());
+        run.check();
+    }
+
+    /// What a run that was killed left half written is nobody's, and no hindrance.
+    #[test]
+    fn a_file_that_was_never_whole_is_no_file() {
+        let (provider, ingest) = (provider(), well());
+        let run = own::run(&provider, "").graphite(&ingest);
+        let entry = own::keep(&run, 60, &["a"]);
+        let half = path(&run, &entry).with_extension("points.tmp");
+        fs::rename(path(&run, &entry), &half).expect("a file of ours");
+        run.clone().check();
+        assert_eq!((landed(&ingest)[0].as_str(), half.exists()), ("crypto.BTC-USD.last", true));
+    }
+}
+
+mod bounds {
+    use super::*;
+
+    #[test]
+    fn the_oldest_go_when_there_are_too_many_bytes() {
+        let (provider, ill, ingest) = (provider(), ill(), well());
+        let ages = [180, 120, 60];
+        let bytes: u64 = {
+            let run = own::run(&provider, "");
+            own::keep(&run, 60, &own::names("t60", 20)).bytes
+        };
+        // Room for the file of the run and those of two others.
+        let run = own::run(&provider, &format!("[journal]\nmax_bytes = {}\n", bytes * 2 + 700));
+        for age in ages {
+            own::keep(&run, age, &own::names(&format!("t{age}"), 20));
+        }
+        let said = "error: journal: dropped 20 points of one run that was too much (journal.max_bytes)\n";
+        run.clone().graphite(&ill).stderr(format!("{said}{KEPT}")).exit(75).check();
+        assert_eq!(own::waiting(&run).len(), 3);
+        run.clone().graphite(&ingest).check();
+        assert_eq!((landed(&ingest)[0].as_str(), landed(&ingest)[20].as_str()), ("t120.0", "t60.0"));
+    }
+
+    /// A bound is no reason not to send.
+    #[test]
+    fn what_can_be_sent_is_sent_whatever_its_size() {
+        let (provider, ingest) = (provider(), well());
+        let run = own::run(&provider, "[journal]\nmax_bytes = 1\n").graphite(&ingest);
+        own::keep(&run, 60, &["a"]);
+        run.clone().check();
+        assert_eq!(landed(&ingest).len(), 1 + 1 + own::HEALTH);
+    }
+
+    #[test]
+    fn the_old_go_by_an_age_that_is_set() {
+        let (provider, ingest) = (provider(), well());
+        let run = own::run(&provider, "[journal]\nmax_age = 100\n").graphite(&ingest);
+        own::keep(&run, 200, &["a", "b", "c"]);
+        own::keep(&run, 50, &["d"]);
+        let said = "error: journal: dropped 3 points of one run that was too old (journal.max_age)\n";
+        run.clone().stderr(said).exit(1).check();
+        assert_eq!(landed(&ingest)[0], "d");
+    }
+
+    /// Carbon takes what the cloud would not.
+    #[test]
+    fn carbon_gets_what_is_a_week_old() {
+        let (provider, carbon) = (provider(), Carbon::start());
+        let run = own::run(&provider, "").carbon(&carbon);
+        let day = 86_400;
+        own::keep(&run, 7 * day + 60, &["a"]);
+        own::keep(&run, 7 * day - 60, &["b"]);
+        own::keep(&run, 2 * 3_600, &["c"]);
+        let said = "error: journal: dropped 1 point of one run that was too old (journal.max_age)\n";
+        run.clone().stderr(said).exit(1).check();
+        let names: Vec<_> = carbon.points().into_iter().map(|point| point.name).collect();
+        assert_eq!(names[..3], ["b", "c", "crypto.BTC-USD.last"]);
+    }
+}
+
+mod no_place {
+    use super::*;
+
+    #[test]
+    fn a_file_where_the_folder_should_be() {
+        let (provider, ingest) = (provider(), well());
+        let run = own::run(&provider, "").env("DATAMETRICS_STATE_DIR", "state");
+        fs::write(run.home().join("state"), "not a folder").expect("a file");
+        let said = "warning: journal: cannot make state/journal: Not a directory (os error 20); the state directory must \
+                    be writable and have room (DATAMETRICS_STATE_DIR chooses another)\n";
+        run.clone().graphite(&ingest).stderr(said).check();
+        assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("61000.5"));
+        // Now nothing keeps the points.
+        let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
+        run.graphite(&ill()).stderr(format!("{said}{lost}")).exit(75).check();
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_made() {
+        let (provider, ingest) = (provider(), well());
+        let run = own::run(&provider, "").graphite(&ingest);
+        own::keep(&run, 60, &["a"]);
+        fs::create_dir(own::state_dir(&run).join("lock")).expect("a folder");
+        let said = "warning: journal: cannot lock <home>/.local/state/datametrics/lock: Is a directory (os error 21); \
+                    the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)\n";
+        run.clone().stderr(said).check();
+        assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
+        assert_eq!(own::waiting(&run).len(), 1, "what others left is for whoever has the lock");
+    }
+
+    #[test]
+    fn no_journal_is_wanted() {
+        let (provider, ingest) = (provider(), well());
+        let run = own::run(&provider, "").args(["--no-journal"]);
+        own::keep(&run, 60, &["a"]);
+        run.clone().graphite(&ingest).check();
+        assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
+        let lost = "error: graphite: 127.0.0.1 answered HTTP 503; [..] points are lost, as there is no journal\n";
+        run.clone().graphite(&ill()).stderr(lost).exit(75).check();
+        assert_eq!(own::waiting(&run).len(), 1);
+    }
+
+    #[test]
+    fn no_variable_says_where() {
+        let provider = provider();
+        let run = own::run(&provider, "").env("HOME", "");
+        run.clone().graphite(&well()).check();
+        let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
+        run.clone().graphite(&ill()).stderr(lost).exit(75).check();
+        let left: Vec<_> = fs::read_dir(run.home()).expect("a home").flatten().map(|file| file.file_name()).collect();
+        assert_eq!(left, ["config.toml"]);
+    }
+}
+
+/// A file system of 32 KiB, seen by a run alone.
+mod a_small_disk {
+    use super::*;
+
+    /// Runs it on such a file system, that is gone with it. `before` is done in the state directory
+    /// first, `after` last. Gives exit code, standard output and standard error.
+    fn run(run: Datametrics, before: &str, after: &str) -> (Option<i32>, String, String) {
+        let script = format!(
+            "mkdir state && mount -t tmpfs -o size=32k none state && cd state && {{ {before}; }}; cd ..\n\
+             \"$@\"; code=$?; cd state && {{ {after}; }}; exit $code"
+        );
+        let output = own::mounting(&run.env("DATAMETRICS_STATE_DIR", "state"), &script);
+        (output.code, output.stdout, output.stderr)
+    }
+
+    /// Fills what is left, with what waits from an earlier run in place.
+    const FILL: &str = "cp -r ../.local/state/datametrics/journal . && : > lock && ! cat /dev/zero > fill 2>&-";
+
+    fn full(path: &str) -> String {
+        format!(
+            "warning: journal: cannot write {path}: No space left on device (os error 28); the state directory must be \
+             writable and have room (DATAMETRICS_STATE_DIR chooses another)\n"
+        )
+    }
+
+    /// The name that a run gave its file is nobody's business here.
+    fn without_name(stderr: &str) -> String {
+        let word = |word: &str| {
+            let is_file = word.starts_with("state/journal/") && word.ends_with(".points:");
+            if is_file { "FILE:".to_owned() } else { word.to_owned() }
+        };
+        stderr.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn that_is_full() {
+        if !own::can_mount() {
+            return;
+        }
+        let provider = provider();
+        let before = |graphite: &Ingest| {
+            let run = own::run(&provider, "").graphite(graphite);
+            own::keep(&run, 60, &own::names("old", 40));
+            run
+        };
+        // All is well but the disk: everything lands, what waited is removed.
+        let ingest = well();
+        let (code, stdout, stderr) = run(before(&ingest), FILL, "ls journal");
+        assert_eq!((code, stdout.as_str(), without_name(&stderr)), (Some(0), "", full("FILE")));
+        let names = landed(&ingest);
+        assert_eq!((&names[..40], names[40].as_str()), (&own::names("old", 40)[..], "crypto.BTC-USD.last"));
+
+        // Graphite is ill, too: what waited goes on waiting, the points of the run are lost, and that is said.
+        let (code, stdout, stderr) = run(before(&ill()), FILL, "grep -c '^old' journal/*");
+        let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 10 points are lost, as there is no journal\n";
+        assert_eq!((code, stdout.as_str(), without_name(&stderr)), (Some(75), "40\n", full("FILE") + lost));
+
+        // Half of a file is taken: there is no room for the rest, so the file stays as it is.
+        let picky = Ingest::deciding(Dialect::WriteProxy, |push| {
+            let has_last = push.points.iter().any(|point| point.name == "old.39");
+            match push.points.len() {
+                20.. if has_last => Verdict::Refuse(Reply::text(413, "too many")),
+                _ if has_last => Verdict::Refuse(Reply::status(503)),
+                _ => Verdict::Take,
+            }
+        });
+        let (code, stdout, stderr) = run(before(&picky), FILL, "grep -c '^old' journal/*");
+        assert_eq!((code, stdout.as_str()), (Some(75), "40\n"), "{stderr}");
+        assert_eq!(landed(&picky)[..20], own::names("old", 20));
+    }
+
+    #[test]
+    fn that_cannot_be_written() {
+        if !own::can_mount() {
+            return;
+        }
+        let (provider, ingest) = (provider(), well());
+        let run_on = |before: &str| run(own::run(&provider, "").graphite(&ingest), before, "ls");
+        let said = "the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)";
+        let (code, stdout, stderr) = run_on("mount -o remount,ro,size=32k none .");
+        let cannot = "cannot make state/journal: Read-only file system (os error 30)";
+        assert_eq!((code, stdout.as_str(), stderr), (Some(0), "", format!("warning: journal: {cannot}; {said}\n")));
+
+        let (code, stdout, stderr) = run_on("mkdir journal && mount -o remount,ro,size=32k none .");
+        let cannot = "cannot write FILE: Read-only file system (os error 30)";
+        let expected = format!("warning: journal: {cannot}; {said}\n");
+        assert_eq!((code, stdout.as_str(), without_name(&stderr)), (Some(0), "journal\n", expected));
+        let last = landed(&ingest).into_iter().filter(|name| name == "crypto.BTC-USD.last").count();
+        assert_eq!(last, 2);
+    }
+}
