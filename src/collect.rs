@@ -7,6 +7,7 @@ use crate::pace::Lane;
 use crate::provider::{Ask, Definition, Plan, Refusal, Reply};
 use crate::quote::{Quote, Values, fill};
 use crate::report::{Failure, FeedReport, ProviderReport, Rest};
+use crate::request::excerpt;
 use crate::retry::{Patience, Tally, send};
 use crate::settings::{Feed, Settings};
 use crate::world::World;
@@ -63,7 +64,8 @@ impl<'a> Collector<'a> {
             let is_open =
                 |symbol: &usize| (0..gives.len()).any(|column| gives[column] && lacks(&rows[*symbol], column));
             let open: Vec<usize> = (0..rows.len()).filter(is_open).collect();
-            if open.is_empty() || (!providers.is_empty() && self.memory.rest_of(definition, open.len()).is_some()) {
+            let may_rest = self.first_of(feed) != Some(at);
+            if open.is_empty() || (may_rest && self.memory.rest_of(definition, open.len()).is_some()) {
                 continue;
             }
             let wanted: Vec<bool> = (0..gives.len())
@@ -77,6 +79,12 @@ impl<'a> Collector<'a> {
         FeedReport { feed, rows, providers, rest: None, defect: false }
     }
 
+    /// The provider that a feed is asked of first: one that gives any of its fields.
+    fn first_of(&self, feed: &Feed) -> Option<usize> {
+        let gives = |at: &usize| feed.fields.iter().any(|field| self.settings.definitions[*at].gives(field));
+        feed.providers.iter().copied().find(gives)
+    }
+
     /// Why the feed is not due, if it is not. Where its first provider rests, the next is not asked
     /// instead: two exchanges would alternate in one series.
     fn rest(&self, feed: &Feed) -> Option<Rest> {
@@ -84,7 +92,7 @@ impl<'a> Collector<'a> {
         if !feed.market_hours.is_open(now, &feed.closed) {
             return Some(Rest::Closed);
         }
-        let first = &self.settings.definitions[*feed.providers.first()?];
+        let first = &self.settings.definitions[self.first_of(feed)?];
         let left = self.memory.rest_of(first, feed.symbols.len())?;
         Some(Rest::Interval { provider: first.name.clone(), left })
     }
@@ -104,8 +112,10 @@ fn take<'a>(
     }
     let mut missing = Vec::new();
     for &symbol in asked {
-        if let Some(values) = whole[symbol].take() {
-            merge(&mut rows[symbol], plan.complete(&plan.symbols[symbol], values));
+        let values = whole[symbol].take().map(|values| plan.complete(&plan.symbols[symbol], values));
+        // What only served to compute a field is no value of it.
+        if let Some(values) = values.filter(|values| values.iter().any(Option::is_some)) {
+            merge(&mut rows[symbol], values);
         } else {
             let words = answers.words.iter().find(|(at, _)| *at == symbol).map(|(_, words)| words.clone());
             missing.push((symbol, words));
@@ -156,7 +166,7 @@ impl Answers {
     }
 
     fn unknown(&mut self, ask: &Ask<'_>, words: &str) {
-        self.words.extend(ask.symbols.iter().map(|symbol| (*symbol, words.to_owned())));
+        self.words.extend(ask.symbols.iter().map(|symbol| (*symbol, excerpt(words))));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::deadline::Deadline;
 use crate::network::{Network, Proxies};
-use crate::request::{Request, Response};
+use crate::request::{Request, Response, excerpt};
 use crate::url::Url;
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
@@ -18,6 +18,8 @@ pub const USER_AGENT: &str =
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// The longest a name may take to resolve, and a connection to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// What is said of a redirect whose address is none.
+const UNREADABLE: &str = "an address that cannot be read";
 /// Redirects followed on one server.
 const MAX_REDIRECTS: usize = 5;
 /// Two buffers of this size are filled with zeros for each connection; the library's 128 KiB would
@@ -156,7 +158,11 @@ impl Transport for Http {
             let location = reply.location.as_deref().filter(|_| (300..400).contains(&reply.response.status));
             match location.map(|to| follow(&request.server, &path, to)) {
                 Some(Ok(next)) if request.body.is_none() => path = next,
-                Some(Err(elsewhere)) => return Ok(Response { redirect: Some(elsewhere), ..reply.response }),
+                Some(Err(_)) => {
+                    let shown = request.mask(reply.location.as_deref().unwrap_or_default());
+                    let elsewhere = follow(&request.server, "", &shown).err().unwrap_or_else(|| UNREADABLE.to_owned());
+                    return Ok(Response { redirect: Some(excerpt(&elsewhere)), ..reply.response });
+                }
                 _ => return Ok(reply.response),
             }
         }
@@ -184,19 +190,28 @@ impl Reply {
 
 /// Where on the same server a redirect leads; or else to which host.
 fn follow(server: &Url, path: &str, location: &str) -> Result<String, String> {
-    if location.contains("://") || location.starts_with("//") {
+    let before_path = location.split(['/', '?', '#']).next().unwrap_or_default();
+    if before_path.ends_with(':') || location.starts_with("//") {
         let absolute =
-            if location.starts_with("//") { format!("{}:{location}", server.scheme) } else { location.into() };
-        let Ok(url) = Url::parse(&absolute) else { return Err("an address that cannot be read".to_owned()) };
-        let same = (&url.scheme, &url.host, url.port) == (&server.scheme, &server.host, server.port);
+            if location.starts_with("//") { format!("{}:{location}", server.scheme) } else { location.to_owned() };
+        let Ok(url) = Url::parse(&absolute) else { return Err(UNREADABLE.to_owned()) };
+        let same = (&url.scheme, &url.host, port(&url)) == (&server.scheme, &server.host, port(server));
         return if same { Ok(url.path) } else { Err(url.to_string()) };
     }
     if location.starts_with('/') {
         return Ok(location.to_owned());
     }
     let path = path.split('?').next().unwrap_or_default();
+    if location.starts_with('?') {
+        return Ok(format!("{path}{location}"));
+    }
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
     Ok(format!("{directory}/{location}"))
+}
+
+/// The port of a URL, which each scheme has one for.
+fn port(url: &Url) -> u16 {
+    url.port.unwrap_or(if url.scheme == "https" { 443 } else { 80 })
 }
 
 /// How long `Retry-After` asks to wait: seconds or a date (RFC 9110, section 10.2.3).
@@ -286,6 +301,10 @@ mod tests {
         let follow = |to: &str| follow(&server, "/a/b?c=d", to);
         assert_eq!(follow("/x?y=z"), Ok("/x?y=z".into()));
         assert_eq!(follow("x"), Ok("/a/x".into()));
+        assert_eq!(follow("?e=f"), Ok("/a/b?e=f".into()));
+        assert_eq!(follow("/x?u=https://y"), Ok("/x?u=https://y".into()));
+        assert_eq!(follow("https://api.example.com:443/x"), Ok("/x".into()));
+        assert_eq!(follow("https:///x"), Err(UNREADABLE.into()));
         assert_eq!(follow("https://api.example.com/x"), Ok("/x".into()));
         assert_eq!(follow("http://api.example.com/x"), Err("http://api.example.com".into()));
         assert_eq!(follow("https://api.example.com:8443/x"), Err("https://api.example.com:8443".into()));

@@ -40,8 +40,8 @@ impl Names {
             }
         };
         let parts = split(text)?.into_iter().map(part).collect::<Result<Vec<_>, _>>()?;
-        if parts.iter().filter(|part| **part == Part::Field).count() > 1 {
-            return Err("has {field} more than once".into());
+        if parts.iter().filter(|part| **part == Part::Field).count() != 1 {
+            return Err("must have {field}, and once".into());
         }
         check_own_characters(&text.replace(['{', '}'], ""))?;
         if text.starts_with("metrics.") {
@@ -53,11 +53,6 @@ impl Names {
     /// Whether a name holds a `/`, which Carbon makes a directory of.
     pub fn has_slash(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Text(text) if text.contains('/')))
-    }
-
-    /// Whether each field has a name of its own.
-    pub fn has_field(&self) -> bool {
-        self.0.contains(&Part::Field)
     }
 
     /// Appends what stands before and after the field in the names of a symbol.

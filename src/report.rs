@@ -3,6 +3,7 @@
 use crate::http::TransportError;
 use crate::provider::{Definition, Refusal};
 use crate::quote::Values;
+use crate::request::excerpt;
 use crate::retry::Tally;
 use crate::settings::{Feed, Settings};
 use std::fmt;
@@ -117,10 +118,13 @@ impl fmt::Display for Failure {
                 write!(f, "HTTP {status} to {host}, which is not followed: is base_url right?")
             }
             Self::Status { status, text, .. } if text.is_empty() => write!(f, "HTTP {status}"),
-            Self::Status { status, text, .. } => write!(f, "HTTP {status}: {text}"),
+            Self::Status { status, text, .. } => write!(f, "HTTP {status}: {}", excerpt(text)),
+            Self::Refusal(Refusal::Said(text)) => f.write_str(&excerpt(text)),
             Self::Refusal(refusal) => refusal.fmt(f),
             Self::NoTime => f.write_str("no time was left to ask (--timeout)"),
-            Self::TooManyBad(text) => write!(f, "too many symbols that it does not know in one batch: {text}"),
+            Self::TooManyBad(text) => {
+                write!(f, "too many symbols that it does not know in one batch: {}", excerpt(text))
+            }
         }
     }
 }

@@ -55,10 +55,15 @@ pub struct Response {
 /// The beginning of a text from outside, fit to be shown: 200 characters, control characters and
 /// those that turn the direction of writing escaped.
 pub fn excerpt(text: &str) -> String {
+    beginning(text, 200)
+}
+
+/// The same with another number of characters.
+pub fn beginning(text: &str, characters: usize) -> String {
     let mut out = String::new();
     for (count, c) in text.trim().chars().enumerate() {
         match c {
-            _ if count == 200 => {
+            _ if count == characters => {
                 out.push('…');
                 break;
             }

@@ -592,7 +592,7 @@ mod terminal {
         if is_missing() {
             return;
         }
-        for (options, expected) in [("", "pushed 14 points of 1 symbols from kraken in <time>\n"), ("-q", "")] {
+        for (options, expected) in [("", "pushed 14 points of 1 symbol from kraken in <time>\n"), ("-q", "")] {
             let (server, ingest) = (one_bitcoin(), Ingest::start(Dialect::WriteProxy));
             let script = script().provider("kraken", &server).graphite(&ingest);
             assert_eq!(shown(&script, &format!("crypto BTC {options}")), (expected.to_owned(), Some(0)));

@@ -108,7 +108,7 @@ mod two_runs_at_once {
         drop(lock);
         let output = second.wait();
         assert_eq!(output.code, Some(0));
-        assert!(output.stderr.starts_with("pushed 0 points of 1 symbols from own in "), "{output}");
+        assert!(output.stderr.starts_with("pushed 0 points of 1 symbol from own in "), "{output}");
         assert_eq!(ingest.server().requests().len(), 0);
     }
 }

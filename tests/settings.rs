@@ -664,7 +664,7 @@ mod mistakes {
             (
                 "[graphite]\nnames = 'x.{symbol}'\n",
                 &["crypto", "BTC"],
-                "crypto.names: has no {field}, but more than one field is watched",
+                "config.toml:2: graphite.names: must have {field}, and once",
             ),
             (
                 "[graphite]\nnames = '{symbol}.{field}'\n[crypto]\nsymbols = ['A/B']\n[stocks]\nsymbols = ['A-B']\n",

@@ -184,7 +184,7 @@ impl Definition {
             limits: text("limits")?,
             min_interval: seconds("min_interval")?,
             min_interval_per_symbol: seconds("min_interval_per_symbol")?,
-            per_second: section.get("per_second").map(|given| given.positive(1e6)).transpose()?,
+            per_second: optional(section, "per_second", rate)?,
             max_concurrency: whole(section, "max_concurrency", 1, 64, 4)?,
             max_body: whole(section, "max_body", 1, 1 << 30, 16 << 20)?,
             headers: headers(section)?,
@@ -265,6 +265,12 @@ where
 
 fn flag(section: &Section<'_>, key: &'static str) -> Result<bool, ConfigError> {
     section.get(key).map_or(Ok(false), |given| given.boolean())
+}
+
+/// Requests a second; slower than once a day is no rate of a run.
+fn rate(given: &Given<'_>) -> Result<f64, ConfigError> {
+    let rate = given.positive(1e6)?;
+    if rate < 1e-5 { Err(given.bad("must be 0.00001 at least")) } else { Ok(rate) }
 }
 
 fn pointer(given: &Given<'_>) -> Result<Pointer, ConfigError> {
@@ -433,7 +439,10 @@ fn field_form(name: &str, given: &Given<'_>) -> Result<FieldForm, ConfigError> {
     let field = field(name, given)?;
     let price = field.is_price();
     if !given.is_section() {
-        let at = given.one_or_more()?.iter().map(pointer).collect::<Result<_, _>>()?;
+        let at: Vec<Pointer> = given.one_or_more()?.iter().map(pointer).collect::<Result<_, _>>()?;
+        if at.is_empty() {
+            return Err(given.bad("has no pointer"));
+        }
         return Ok(FieldForm { field, at, exponent: 0, price, separators: false });
     }
     let section = given.section()?;

@@ -6,7 +6,7 @@ use super::pointer::Pointer;
 use super::tree::{Fill, Gate, Name, Tree, is_index, scalars, text};
 use crate::number::Number;
 use crate::quote::{Quote, Values, fill};
-use crate::request::excerpt;
+use crate::request::{beginning, excerpt};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -68,8 +68,7 @@ impl Plan<'_> {
             Some(b'<') => return Err(Refusal::Html(start(ask, body))),
             Some(_) => {}
         }
-        // A byte that is no UTF-8 costs what it stands in, not the reply.
-        let text = String::from_utf8_lossy(body);
+        let text = readable(body);
         let Some(layout) = Layout::new(self, ask) else { return Ok(Reply::default()) };
         let mut rows = Rows::new(self, ask, &layout, received);
         let mut json = serde_json::Deserializer::from_str(&text);
@@ -79,7 +78,7 @@ impl Plan<'_> {
             .map_err(|error| Refusal::NotJson { reason: without_place(&error), start: start(ask, body) })?;
         let (found, mut reply) = (rows.found, rows.reply);
         if reply.quotes.len() < ask.symbols.len() {
-            reply.error = self.error_text(ask, body);
+            reply.error = self.error_text(ask, body).or(reply.error);
         }
         match reply.error {
             Some(error) if reply.quotes.is_empty() && reply.row_errors.is_empty() => Err(Refusal::Said(error)),
@@ -92,7 +91,9 @@ impl Plan<'_> {
 
     /// What the API says in a reply whose status is an error: its own text, or how the body begins.
     pub fn read_error(&self, ask: &Ask<'_>, body: &[u8]) -> String {
-        self.error_text(ask, body).unwrap_or_else(|| start(ask, body))
+        let body_begins =
+            || beginning(&ask.request.mask(&String::from_utf8_lossy(&body[..body.len().min(1 << 16)])), MAX_SAID);
+        self.error_text(ask, body).unwrap_or_else(body_begins)
     }
 
     fn error_text(&self, ask: &Ask<'_>, body: &[u8]) -> Option<String> {
@@ -109,15 +110,33 @@ impl Plan<'_> {
     }
 }
 
+/// Characters of an error text that are kept: enough to find in it what the definition says of a bad
+/// symbol. Less is shown.
+const MAX_SAID: usize = 4_000;
+
 /// The text of an error: only a string that is not empty counts, as many APIs always send one.
 fn said(ask: &Ask<'_>, raw: &str) -> Option<String> {
     let text = text(raw).filter(|text| raw.starts_with('"') && !text.trim().is_empty())?;
-    Some(excerpt(&ask.request.mask(&text)))
+    Some(beginning(&ask.request.mask(&text), MAX_SAID))
 }
 
 /// How a body begins. It is masked before it is cut, lest a part of a secret stay.
 fn start(ask: &Ask<'_>, body: &[u8]) -> String {
     excerpt(&ask.request.mask(&String::from_utf8_lossy(&body[..body.len().min(1 << 16)])))
+}
+
+/// The body as text. A byte that is no UTF-8 costs what it stands in, not the reply, and becomes no
+/// more than a byte.
+fn readable(body: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(body) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    Cow::Owned(text)
 }
 
 fn without_place(error: &serde_json::Error) -> String {
@@ -226,8 +245,11 @@ impl<'a, 'de> Rows<'a, 'de> {
     fn keep(&mut self, position: usize) {
         let symbol = self.ask.symbols[position];
         let error = self.first(&self.layout.row_error).and_then(|raw| said(self.ask, raw));
-        if let Some(error) = error {
-            return self.reply.row_errors.push((symbol, error));
+        match error {
+            // There is one row, so what it says may be about anything.
+            Some(error) if self.bare => return self.reply.error = Some(error),
+            Some(error) => return self.reply.row_errors.push((symbol, excerpt(&error))),
+            None => {}
         }
         let values = self.values();
         if log::log_enabled!(log::Level::Debug) {
@@ -340,16 +362,26 @@ impl<'a> Spellings<'a> {
     }
 }
 
+/// A number as it is written for people: `5,767.57`, `$12`, `-6.59%`. Commas count only between groups
+/// of three digits: of `1,5` nobody knows what it says.
+fn without_separators(text: &str) -> Option<Number> {
+    let text = text.trim().trim_end_matches('%').trim_end();
+    let (sign, text) = text.split_at(text.len() - text.trim_start_matches(['+', '-']).len());
+    let text = text.trim_start_matches('$');
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default();
+    if whole.contains(',') && ((first.is_empty() || first.len() > 3) || groups.any(|group| group.len() != 3)) {
+        return None;
+    }
+    Number::parse(&format!("{sign}{}{fraction}", whole.replace(',', "")))
+}
+
 /// The value of a field, or why it is none.
 fn read_value(form: &FieldForm, raw: &str) -> Result<Number, &'static str> {
     const NONE: &str = "no number";
     let text = text(raw).ok_or(if raw == "null" { "null" } else { NONE })?;
-    let number = if form.separators {
-        let plain: String = text.chars().filter(|c| !matches!(c, ',' | '%' | '$' | ' ')).collect();
-        Number::parse(&plain)
-    } else {
-        Number::parse(&text)
-    };
+    let number = if form.separators { without_separators(&text) } else { Number::parse(&text) };
     let number = number.ok_or(NONE)?;
     let number = if form.exponent == 0 { number } else { number.shifted(form.exponent).ok_or(NONE)? };
     if form.price && !number.is_positive() { Err("a price that is not above zero") } else { Ok(number) }
@@ -449,4 +481,34 @@ impl<'de> Visitor<'de> for &mut Rows<'_, 'de> {
     }
 
     scalars!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people_are_read_and_never_guessed() {
+        let read = |text| without_separators(text).map(|number| number.to_string());
+        for (text, number) in [
+            ("5,767.57", "5767.57"),
+            ("1,234,567", "1234567"),
+            ("$1,234.50", "1234.50"),
+            ("6.59%", "6.59"),
+            ("-0.41 %", "-0.41"),
+            ("+1.2%", "1.2"),
+            ("12", "12"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(number), "{text}");
+        }
+        for text in ["1,5", "5.767,57", "1,23,456", ",123", "1,2345", "UNCH", "", "%", "1$2", "é,123"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_no_utf8_stays_a_byte() {
+        assert_eq!(readable(b"a\xff\xfeb\xc3"), "a??b?");
+        assert!(matches!(readable("né".as_bytes()), Cow::Borrowed("né")));
+    }
 }

@@ -286,6 +286,9 @@ fn read_fields(draft: &Draft<'_>, definitions: &[&Definition]) -> Result<Vec<Fie
         let name = given.text()?;
         let field = Field::new(name).filter(|field| definitions.iter().any(|definition| definition.gives(field)));
         let Some(field) = field else {
+            if !draft.fields_are_named {
+                continue;
+            }
             let own: Vec<Field> = definitions.iter().flat_map(|definition| definition.fields()).collect();
             let who = definitions.iter().map(|definition| definition.name.as_str()).collect::<Vec<_>>().join(", ");
             let near = did_you_mean(name, own.iter().map(Field::as_str));
@@ -306,27 +309,29 @@ fn check_names(feeds: &[Feed]) -> Result<(), ConfigError> {
     /// Stands for any field; no name holds it.
     const ANY: &str = "*";
     let mut owners: FxHashMap<String, (usize, &Symbol)> = FxHashMap::default();
+    // Of names that feeds with other fields share, those beside the first.
+    let mut sharers: FxHashMap<String, Vec<(usize, &Symbol)>> = FxHashMap::default();
     for (at, feed) in feeds.iter().enumerate() {
         let bad = |problem| Err(ConfigError::invalid(Origin::Default(format!("{}.names", feed.name).into()), problem));
-        if feed.fields.len() > 1 && !feed.names.has_field() {
-            return bad("has no {field}, but more than one field is watched".to_owned());
-        }
         for symbol in &feed.symbols {
-            let mut name = String::with_capacity(32);
-            let mut after = String::new();
+            let (mut name, mut after) = (String::with_capacity(32), String::new());
             feed.names.around(&mut name, &mut after, &feed.name, symbol);
             name.push_str(ANY);
             name.push_str(&after);
             if name.split('.').any(str::is_empty) {
                 return bad(format!("makes {name} of {symbol}, in which a part is empty"));
             }
-            if let Some(&(other, first)) = owners.get(&name) {
-                let overlap = feed.fields.iter().any(|field| feeds[other].fields.contains(field));
-                if other == at || overlap {
-                    return bad(format!("{first} and {symbol} would be pushed under one name"));
-                }
+            let Some(first) = owners.get(&name) else {
+                owners.insert(name, (at, symbol));
+                continue;
+            };
+            let others = sharers.entry(name).or_default();
+            let overlaps = |other: usize| feed.fields.iter().any(|field| feeds[other].fields.contains(field));
+            let clash = std::iter::once(first).chain(others.iter()).find(|(other, _)| *other == at || overlaps(*other));
+            if let Some((_, other)) = clash {
+                return bad(format!("{other} and {symbol} would be pushed under one name"));
             }
-            owners.insert(name, (at, symbol));
+            others.push((at, symbol));
         }
     }
     Ok(())

@@ -122,9 +122,8 @@ impl<'a> Providers<'a> {
                 Some(text) => moved(text, &path),
                 None => joined(section, &path)?,
             };
-            if self.sources.variable(&base_url_variable(name))?.is_some() {
-                text = with_base_url(&text, &format!("{}{}", definition.base, definition.base.path));
-            }
+            // As it is in effect, and without the user and password that it may hold.
+            text = with_base_url(&text, &format!("{}{}", definition.base, definition.base.path));
             let key = |(key, is_optional): (&str, bool)| {
                 Ok(Key { name: key.to_owned(), is_optional, is_set: self.sources.secret(key)?.is_some() })
             };
@@ -158,6 +157,12 @@ impl<'a> Providers<'a> {
     fn check(&self, name: &str, section: &Section<'_>) -> Result<Definition, ConfigError> {
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Err(ConfigError::invalid(section.origin(), "a provider's name has letters, digits, _ and - only"));
+        }
+        if matches!(name, "graphite" | "feed") {
+            return Err(ConfigError::invalid(
+                section.origin(),
+                "is taken: the run's own health has points of that name",
+            ));
         }
         let mut definition = Definition::read(name, section)?;
         if let Some(given) = self.sources.variable(&base_url_variable(name))? {

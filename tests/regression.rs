@@ -1,0 +1,128 @@
+//! What was wrong once: a test for each.
+
+mod support;
+
+use support::{Datametrics, Reply, Server};
+
+#[test]
+fn a_printed_definition_holds_no_password() {
+    let config = "[providers.kraken]\nbase_url = \"https://u:hunter2@h.example/api\"\n";
+    let output = Datametrics::new().config(config).args(["providers", "kraken"]).run();
+    assert!(output.stdout.contains("base_url = \"https://h.example/api\"\n"), "{output}");
+    assert!(!output.stdout.contains("hunter2"), "{output}");
+}
+
+#[test]
+fn a_key_in_the_host_of_a_redirect_is_masked() {
+    let server = Server::with(|_| Reply::status(302).header("Location", "https://S3cret-Key.example/x"));
+    let output = Datametrics::new()
+        .args(["stocks", "AAPL", "--provider", "finnhub", "--fields", "last", "--dry-run"])
+        .provider("finnhub", &server)
+        .env("FINNHUB_API_KEY", "S3cret-Key")
+        .run();
+    assert!(output.stderr.contains("HTTP 302 to https://***.example, which is not followed"), "{output}");
+    assert!(!output.stderr.to_lowercase().contains("s3cret"), "{output}");
+}
+
+#[test]
+fn default_fields_that_a_provider_lacks_are_left_out() {
+    let coinbase = Server::start();
+    coinbase
+        .on("GET /products/BTC-USD/stats")
+        .reply(Reply::json(r#"{"open":"1.1","high":"1.3","low":"1.0","last":"1.2","volume":"5"}"#));
+    let output = Datametrics::new()
+        .args(["crypto", "BTC", "--provider", "coinbase", "--dry-run", "--graphite-url", "tcp://127.0.0.1:9"])
+        .provider("coinbase", &coinbase)
+        .run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    assert!(output.stdout.contains("crypto.BTC-USD.high 1.3 "), "{output}");
+    assert!(!output.stdout.contains("vwap"), "{output}");
+}
+
+#[test]
+fn a_provider_rests_also_where_the_first_gives_no_field_that_is_watched() {
+    let coingecko = Server::start();
+    let asked = "GET /coins/markets?vs_currency=usd&ids=bitcoin&per_page=250&precision=full";
+    coingecko.on(asked).reply(Reply::json(r#"[{"id":"bitcoin","total_volume":5}]"#));
+    let graphite = Server::with(|asked| {
+        let count = String::from_utf8_lossy(&asked.body).matches("\"name\":").count();
+        Reply::json(format!("{{\"published\":{count}}}"))
+    });
+    let run = Datametrics::new()
+        .args(["crypto", "BTC", "--provider", "kraken,coingecko", "--fields", "quote_volume"])
+        .provider("coingecko", &coingecko)
+        .env("GRAPHITE_URL", format!("{}/metrics", graphite.url()));
+    run.clone().check();
+    // The server fails the test if it is asked once more.
+    run.check();
+}
+
+#[test]
+fn a_symbol_that_only_served_to_compute_is_missing() {
+    let yahoo = Server::start();
+    yahoo.on("GET /v7/finance/spark?symbols=AMZN&range=1d&interval=5m").reply(Reply::json(
+        r#"{"spark":{"result":[{"symbol":"AMZN","response":[{"meta":{"regularMarketPrice":204.5}}]}]}}"#,
+    ));
+    Datametrics::new()
+        .args([
+            "stocks",
+            "AMZN",
+            "--fields",
+            "change_percent",
+            "--dry-run",
+            "-q",
+            "--graphite-url",
+            "tcp://127.0.0.1:9",
+        ])
+        .provider("yahoo", &yahoo)
+        .run()
+        .code
+        .map(|code| assert_eq!(code, 69))
+        .expect("an exit code");
+}
+
+#[test]
+fn a_long_error_still_says_that_the_symbol_is_bad() {
+    let kraken = Server::with(|asked| {
+        if asked.target.contains("BAD") {
+            let text = format!("{} Unknown asset pair", "x".repeat(300));
+            return Reply::json(serde_json::json!({"error": [text]}).to_string());
+        }
+        Reply::json(r#"{"error":[],"result":{"XXBTZUSD":{"c":["1.5"]}}}"#)
+    });
+    let output = Datametrics::new()
+        .args(["crypto", "BTC", "BAD", "--provider", "kraken", "--fields", "last", "--dry-run"])
+        .provider("kraken", &kraken)
+        .run();
+    assert_eq!(output.code, Some(1), "{output}");
+    assert!(output.stdout.contains("crypto.BTC-USD.last"), "{output}");
+}
+
+#[test]
+fn settings_that_once_broke_a_run_are_refused() {
+    for (config, said) in [
+        (
+            "[providers.kraken]\nper_second = 1e-30\n",
+            "config.toml:2: providers.kraken.per_second: must be 0.00001 at least",
+        ),
+        (
+            "[providers.graphite]\nmarket = 'other'\nbase_url = 'http://127.0.0.1:1'\n[[providers.graphite.quote]]\npath = '/'\nbatch = 0\n\
+             fields = { last = '/x' }\n[feeds.x]\nproviders = ['graphite']\nsymbols = ['A']\n",
+            "config.toml:1: providers.graphite: is taken: the run's own health has points of that name",
+        ),
+        (
+            "[providers.p]\nmarket = 'other'\nbase_url = 'http://127.0.0.1:1'\n[[providers.p.quote]]\npath = '/'\nbatch = 0\n\
+             fields = { last = [] }\n[feeds.x]\nproviders = ['p']\nsymbols = ['A']\n",
+            "config.toml:7: providers.p.quote.fields.last: has no pointer",
+        ),
+    ] {
+        let feed = if config.contains("feeds.x") { ["--feed", "x"] } else { ["--crypto", "--stocks"] };
+        Datametrics::new()
+            .config(config)
+            .args(feed)
+            .args(["--dry-run"])
+            .stderr(format!("error: {said}\n"))
+            .exit(78)
+            .check();
+    }
+}
