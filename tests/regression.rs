@@ -126,3 +126,14 @@ fn settings_that_once_broke_a_run_are_refused() {
             .check();
     }
 }
+
+#[test]
+fn a_provider_that_is_named_twice_is_asked_once() {
+    let kraken = Server::start();
+    kraken.on("GET /0/public/Ticker?pair=NOPEUSD").reply(Reply::json(r#"{"error":[],"result":{}}"#));
+    let output = Datametrics::new()
+        .args(["crypto", "NOPE", "--provider", "kraken,kraken", "--fields", "last", "--dry-run"])
+        .provider("kraken", &kraken)
+        .run();
+    assert_eq!(output.stderr, "error: crypto: no quote of NOPE/USD: kraken has none\n");
+}

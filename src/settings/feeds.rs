@@ -137,7 +137,7 @@ fn draft<'a>(
     Ok(Draft { name, providers, symbols, fields, fields_are_named, currency, names, market_hours, closed })
 }
 
-/// The feeds that run, and whether they are all there are.
+/// The feeds that run, checked.
 ///
 /// # Errors
 /// When a feed is not known or has nothing to watch, or something of it is wrong.
@@ -209,10 +209,12 @@ fn feed(
     if symbols.is_empty() {
         return Err(draft.symbols.missing());
     }
-    let chosen = match asked {
+    let mut chosen = match asked {
         Some(asked) => of_market(&draft, asked, providers)?,
         None => draft.providers.values.iter().map(|given| providers.named(given)).collect::<Result<Vec<_>, _>>()?,
     };
+    let mut seen = FxHashSet::default();
+    chosen.retain(|at| seen.insert(*at));
     if chosen.is_empty() {
         return Err(draft.providers.missing());
     }
