@@ -4,8 +4,9 @@
 use crate::deadline::Deadline;
 use crate::network::{Network, Proxies};
 use crate::request::{Request, Response, excerpt};
+use crate::room::{FREE, Room, Rooms};
 use crate::url::Url;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::time::{Duration, SystemTime};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Timeout, http};
@@ -25,6 +26,11 @@ const MAX_REDIRECTS: usize = 5;
 /// Two buffers of this size are filled with zeros for each connection; the library's 128 KiB would
 /// be a sixth of the instructions of a small run.
 const BUFFER: usize = 32 << 10;
+/// The memory for long replies of a run. It holds two of the longest that a definition allows by
+/// default; what is kept of them and the program itself come on top.
+const ROOM: u64 = 32 << 20;
+/// No error is explained by more than this many bytes.
+const MAX_ERROR: u64 = 64 << 10;
 
 /// Sends requests.
 pub trait Transport: Sync {
@@ -98,6 +104,7 @@ impl TransportError {
 pub struct Http {
     agent: Agent,
     proxies: Proxies,
+    rooms: Rooms,
 }
 
 impl Http {
@@ -122,10 +129,11 @@ impl Http {
             .output_buffer_size(BUFFER)
             .max_idle_connections_per_host(64)
             .build();
-        Self { agent: config.new_agent(), proxies: network.proxies.clone() }
+        Self { agent: config.new_agent(), proxies: network.proxies.clone(), rooms: Rooms::new(ROOM) }
     }
 
-    fn exchange(&self, request: &Request, path: &str, limit: Duration) -> Result<Reply, ureq::Error> {
+    fn exchange(&self, request: &Request, path: &str, deadline: Deadline) -> Result<Reply, ureq::Error> {
+        let limit = deadline.remaining();
         let mut builder = http::Request::builder().uri(format!("{}{path}", request.server));
         builder = builder.method(if request.body.is_some() { http::Method::POST } else { http::Method::GET });
         for (name, value) in &request.headers {
@@ -140,7 +148,48 @@ impl Http {
             let request = self.agent.configure_request(builder.body(())?);
             self.agent.run(request.timeout_global(Some(limit)).proxy(proxy).build())?
         };
-        Reply::read(response, request.max_body)
+        self.read(response, request.max_body, deadline)
+    }
+
+    fn read(&self, response: http::Response<Body>, max_body: u64, deadline: Deadline) -> Result<Reply, ureq::Error> {
+        let (parts, body) = response.into_parts();
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let retry_after = header(http::header::RETRY_AFTER).and_then(|text| wait(text, SystemTime::now()));
+        let location = header(http::header::LOCATION).map(str::to_owned);
+        let (body, room) = if parts.status.is_success() {
+            self.read_body(body, max_body, deadline)?
+        } else {
+            let mut beginning = Vec::new();
+            body.into_reader().take(MAX_ERROR.min(max_body)).read_to_end(&mut beginning)?;
+            (beginning, None)
+        };
+        Ok(Reply {
+            response: Response { status: parts.status.as_u16(), retry_after, redirect: None, body, room },
+            location,
+        })
+    }
+
+    /// The whole body, and the room that it takes if it is long.
+    fn read_body(
+        &self,
+        body: Body,
+        max_body: u64,
+        deadline: Deadline,
+    ) -> Result<(Vec<u8>, Option<Room>), ureq::Error> {
+        let announced = body.content_length().filter(|length| *length <= max_body);
+        let known = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        let mut reader = body.into_with_config().limit(max_body).reader();
+        let mut bytes = Vec::with_capacity(known.min(FREE));
+        reader.by_ref().take(FREE as u64).read_to_end(&mut bytes)?;
+        if bytes.len() < FREE {
+            return Ok((bytes, None));
+        }
+        let Some(room) = self.rooms.take(announced.unwrap_or(max_body), deadline) else {
+            return Err(ureq::Error::Timeout(Timeout::RecvBody));
+        };
+        bytes.reserve_exact(known.saturating_sub(FREE));
+        reader.read_to_end(&mut bytes)?;
+        Ok((bytes, Some(room)))
     }
 }
 
@@ -149,12 +198,11 @@ impl Transport for Http {
         let deadline = deadline.within(REQUEST_LIMIT);
         let mut path = request.path.expose().to_owned();
         for _ in 0..=MAX_REDIRECTS {
-            let left = deadline.remaining();
             let host = &request.server.host;
-            if left.is_zero() {
+            if deadline.is_past() {
                 return Err(TransportError::Timeout { host: host.clone(), what: "the time of the run is over" });
             }
-            let reply = self.exchange(request, &path, left).map_err(|error| explain(host, error))?;
+            let reply = self.exchange(request, &path, deadline).map_err(|error| explain(host, error))?;
             let location = reply.location.as_deref().filter(|_| (300..400).contains(&reply.response.status));
             match location.map(|to| follow(&request.server, &path, to)) {
                 Some(Ok(next)) if request.body.is_none() => path = next,
@@ -174,18 +222,6 @@ impl Transport for Http {
 struct Reply {
     response: Response,
     location: Option<String>,
-}
-
-impl Reply {
-    fn read(response: http::Response<Body>, max_body: u64) -> Result<Self, ureq::Error> {
-        let (parts, mut body) = response.into_parts();
-        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let retry_after = header(http::header::RETRY_AFTER).and_then(|text| wait(text, SystemTime::now()));
-        let location = header(http::header::LOCATION).map(str::to_owned);
-        let body = body.with_config().limit(max_body).read_to_vec()?;
-        let response = Response { status: parts.status.as_u16(), retry_after, redirect: None, body };
-        Ok(Self { response, location })
-    }
 }
 
 /// Where on the same server a redirect leads; or else to which host.

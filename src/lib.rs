@@ -30,6 +30,7 @@ pub mod quote;
 pub mod report;
 pub mod request;
 pub mod retry;
+pub mod room;
 pub mod secret;
 pub mod settings;
 pub mod state;

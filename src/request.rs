@@ -1,5 +1,6 @@
 //! What is asked over HTTP and what comes back, as plain data.
 
+use crate::room::Room;
 use crate::secret::Secret;
 use crate::url::Url;
 use std::fmt;
@@ -40,7 +41,7 @@ impl fmt::Display for Request {
 }
 
 /// What a server answered.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
@@ -48,8 +49,10 @@ pub struct Response {
     pub retry_after: Option<Duration>,
     /// The host that it sent us to instead, where that is another one.
     pub redirect: Option<String>,
-    /// The body, decompressed.
+    /// The body, decompressed; of an error only its beginning.
     pub body: Vec<u8>,
+    /// The share of the run's memory that a long body takes.
+    pub room: Option<Room>,
 }
 
 /// The beginning of a text from outside, fit to be shown: 200 characters, control characters and
