@@ -2,6 +2,7 @@
 
 use datametrics::SUMMARY;
 use datametrics::cli::Options;
+use datametrics::request::beginning;
 use env_logger::Builder;
 use log::{Level, Record};
 use std::io::{IsTerminal, Write};
@@ -19,7 +20,8 @@ pub(crate) fn start(options: &Options) {
                 return Ok(());
             }
             let level = if for_journal { priority(record.level()) } else { word(record) };
-            writeln!(out, "{level}{}", record.args())
+            // Names and words from outside are in it: one line, and nothing that moves a terminal.
+            writeln!(out, "{level}{}", beginning(&record.args().to_string(), usize::MAX))
         })
         .init();
     std::panic::set_hook(Box::new(|panic| {
