@@ -170,12 +170,7 @@ impl Http {
     }
 
     /// The whole body, and the room that it takes if it is long.
-    fn read_body(
-        &self,
-        body: Body,
-        max_body: u64,
-        deadline: Deadline,
-    ) -> Result<(Vec<u8>, Option<Room>), ureq::Error> {
+    fn read_body(&self, body: Body, max_body: u64, deadline: Deadline) -> Result<(Vec<u8>, Option<Room>), ureq::Error> {
         let announced = body.content_length().filter(|length| *length <= max_body);
         let known = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
         let mut reader = body.into_with_config().limit(max_body).reader();

@@ -104,6 +104,9 @@ impl Failure {
             }
             Self::Status { status: 418 | 429, .. } if definition.limits.is_empty() => "; ask less often".to_owned(),
             Self::Status { status: 418 | 429, .. } => format!("; its limits: {}", definition.limits),
+            Self::Status { status: 404 | 410, .. } if !definition.docs.is_empty() => {
+                format!("; does its definition still fit the API? {}", definition.docs)
+            }
             Self::Status { status: 451, .. } => "; it does not serve this region: use another provider".to_owned(),
             _ => String::new(),
         }

@@ -1,5 +1,5 @@
-//! What a provider or Graphite can do wrong, and what a run makes of it: one table for each. A fault
-//! of one provider never costs the other feed's points, nor the points about the run itself.
+//! What Graphite can do wrong, and what a run makes of it, and what is tried again. What a provider can
+//! do wrong is the table of `fire.rs`.
 
 mod support;
 
@@ -25,90 +25,6 @@ fn yahoo() -> Server {
     let yahoo = Server::start();
     yahoo.on("GET /v7/finance/spark?symbols=AAPL&range=1d&interval=5m").reply(Reply::json(YAHOO));
     yahoo
-}
-
-/// What the provider does, the status that its health has, and what is said of it.
-fn fetch_faults() -> Vec<(Reply, &'static str, &'static str)> {
-    const ASKED: &str = "crypto: kraken: BTC/USD, ETH/USD";
-    vec![
-        (Reply::text(500, "ill"), "500", "HTTP 500: ill"),
-        (Reply::text(503, ""), "503", "HTTP 503"),
-        (Reply::text(502, "<html>Bad\n Gateway</html>"), "502", "HTTP 502: <html>Bad  Gateway</html>"),
-        (Reply::text(404, "no"), "404", "HTTP 404: no"),
-        (Reply::text(403, ""), "403", "HTTP 403"),
-        (
-            Reply::text(429, "slow down").header("Retry-After", "86400"),
-            "429",
-            "HTTP 429: slow down; its limits: no published figure, about one request a second from an address is safe",
-        ),
-        (Reply::text(451, ""), "451", "HTTP 451; it does not serve this region: use another provider"),
-        (
-            Reply::status(302).header("Location", "https://elsewhere.example/login?from=us"),
-            "302",
-            "HTTP 302 to https://elsewhere.example, which is not followed: is base_url right?",
-        ),
-        (Reply::text(200, "<!DOCTYPE html><b>hi</b>"), "200", "the reply is HTML, not JSON: <!DOCTYPE html><b>hi</b>"),
-        (Reply::text(200, ""), "200", "the reply is empty"),
-        (Reply::json(r#"{"error":["EService:Busy"]}"#), "200", "EService:Busy"),
-        (
-            Reply::json(r#"{"error":[],"result":{"#),
-            "200",
-            r#"the reply is not JSON (EOF while parsing an object): {"error":[],"result":{"#,
-        ),
-        (Reply::json("[1,2]"), "200", r#"the reply has no rows at "/result": [1,2]"#),
-        (Reply::close(), "0", "127.0.0.1 cut the connection before its reply was whole"),
-        (Reply::reset(), "0", "127.0.0.1 cut the connection before its reply was whole"),
-        (Reply::json(KRAKEN).cut_after(20), "0", "127.0.0.1 cut the connection before its reply was whole"),
-    ]
-    .into_iter()
-    .map(|(reply, status, said)| (reply, status, &*format!("error: {ASKED}: {said}\n").leak()))
-    .collect()
-}
-
-#[test]
-fn a_provider_that_fails_costs_only_its_own_points() {
-    for (reply, status, said) in fetch_faults() {
-        let (kraken, yahoo, graphite) = (Server::start(), yahoo(), Ingest::start(Dialect::WriteProxy));
-        kraken.on(PAIRS).reply(reply);
-        both_feeds(&kraken, &yahoo, &graphite).stderr(said).exit(1).check();
-        let values = graphite.values();
-        let value = |name: &str| values.get(name).map(String::as_str);
-        assert_eq!(value("stocks.AAPL.last"), Some("204.5"), "{said}");
-        assert_eq!(value("crypto.BTC-USD.last"), None, "{said}");
-        assert_eq!(value("metrics.crypto-stocks.kraken.response.status_code"), Some(status), "{said}");
-        assert_eq!(value("metrics.crypto-stocks.yahoo.response.status_code"), Some("200"), "{said}");
-        assert_eq!(value("metrics.crypto-stocks.feed.crypto.expected"), Some("2"), "{said}");
-        assert_eq!(value("metrics.crypto-stocks.feed.crypto.fetched"), Some("0"), "{said}");
-        assert_eq!(value("metrics.crypto-stocks.feed.stocks.fetched"), Some("1"), "{said}");
-    }
-}
-
-#[test]
-fn a_provider_that_fails_alone_ends_with_69_and_its_health_is_pushed() {
-    for (reply, status, said) in fetch_faults() {
-        let (kraken, graphite) = (Server::start(), Ingest::start(Dialect::Gateway));
-        kraken.on(PAIRS).reply(reply);
-        Datametrics::new()
-            .args(["crypto", "BTC", "ETH", "--provider", "kraken", "--fields", "last", "--retries", "0"])
-            .provider("kraken", &kraken)
-            .graphite(&graphite)
-            .stderr(said)
-            .exit(69)
-            .check();
-        let value = |name: &str| graphite.value(name);
-        assert_eq!(value("metrics.crypto.kraken.response.status_code").as_deref(), Some(status), "{said}");
-    }
-}
-
-/// The deadline is the program's own; how long the machine takes besides does not matter.
-#[test]
-fn silence_ends_with_the_time_for_fetching_and_the_rest_is_pushed() {
-    let (kraken, yahoo, graphite) = (Server::start(), yahoo(), Ingest::start(Dialect::WriteProxy));
-    kraken.on(PAIRS).reply(Reply::hang());
-    let said =
-        "error: crypto: kraken: BTC/USD, ETH/USD: no whole answer from 127.0.0.1 in time (waiting for its answer)\n";
-    both_feeds(&kraken, &yahoo, &graphite).args(["--timeout", "3"]).stderr(said).exit(1).check();
-    assert_eq!(graphite.value("stocks.AAPL.last").as_deref(), Some("204.5"));
 }
 
 #[test]

@@ -17,7 +17,9 @@ pub(crate) mod pickle;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod samples;
+pub(crate) mod sentinel;
 pub(crate) mod server;
+pub(crate) mod tls;
 
 pub(crate) use self::{
     carbon::{Carbon, Habit},

@@ -25,6 +25,7 @@ enum Manner {
     Raw,
     Cut { after: usize },
     Drip { every: Duration },
+    Endless,
     Hang,
     Close,
     Reset,
@@ -100,6 +101,11 @@ impl Reply {
         self.manner(Manner::Drip { every })
     }
 
+    /// Sends the body over and over, as long as the client stays.
+    pub(crate) fn endless(self) -> Self {
+        self.manner(Manner::Endless).header("Connection", "close").header("Transfer-Encoding", "chunked")
+    }
+
     /// Does nothing before the test opens this gate.
     pub(crate) fn after(mut self, gate: &Gate) -> Self {
         self.gate = Some(gate.clone());
@@ -150,6 +156,13 @@ impl Reply {
                     stream.write_all(&[*byte])?;
                 }
                 Ok(self.keeps_alive())
+            }
+            Manner::Endless => {
+                stream.write_all(&self.head())?;
+                let chunk = [format!("{:x}\r\n", self.body.len()).as_bytes(), &self.body, b"\r\n"].concat();
+                loop {
+                    stream.write_all(&chunk)?;
+                }
             }
             Manner::Whole | Manner::Chunked => {
                 stream.write_all(&[self.head(), self.coded_body()].concat())?;
