@@ -246,7 +246,11 @@ mod a_provider_fails {
         for (reply, said, status) in [
             (Reply::status(500), "HTTP 500", 500),
             (Reply::text(503, "upstream\nis away"), "HTTP 503: upstream is away", 503),
-            (Reply::text(404, html), "HTTP 404: <!DOCTYPE html> <html><h1>Just a moment...\\u{1b}[2J</h1></html>", 404),
+            (
+                Reply::text(404, html),
+                "HTTP 404: <!DOCTYPE html> <html><h1>Just a moment...\\u{1b}[2J</h1></html>; does its definition still fit the API? https://docs.kraken.com/api/docs/rest-api/get-ticker-information",
+                404,
+            ),
             (
                 Reply::status(200).header("Content-Type", "text/html").body(html),
                 "the reply is HTML, not JSON: <!DOCTYPE html> <html><h1>Just a moment...\\u{1b}[2J</h1></html>",
