@@ -599,20 +599,21 @@ mod terminal {
         }
     }
 
+    const PACED: &str = "
+        [providers.paced]
+        market = 'crypto'
+        base_url = 'http://127.0.0.1:9'
+        symbol = '{base}'
+        per_second = 3
+        quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
+    ";
+
     /// Three requests a second for five symbols: the last comes after more than a second.
     #[test]
     fn a_long_run_shows_that_it_goes_on() {
         if is_missing() {
             return;
         }
-        const PACED: &str = "
-            [providers.paced]
-            market = 'crypto'
-            base_url = 'http://127.0.0.1:9'
-            symbol = '{base}'
-            per_second = 3
-            quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
-        ";
         let (server, ingest) = (Server::with(|_| Reply::json(r#"{"last":1}"#)), Ingest::start(Dialect::WriteProxy));
         let script = script().provider("paced", &server).graphite(&ingest);
         fs::write(script.home().join("paced.toml"), PACED).unwrap();
