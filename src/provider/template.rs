@@ -7,9 +7,20 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// What the definition's own text is encoded by: only what may not stand in a URL at all.
-const OWN: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+/// What the definition's own text is encoded by: only what may not stand in a request at all. What
+/// follows a `#` would not be sent.
+const OWN: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// Where a template stands, and so which placeholders it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,6 +352,7 @@ mod tests {
         assert_eq!(path("/t?s={symbols}&x=1", &["BTC/USD", "A&b=c"]).0, "/t?s=BTC%2FUSD,A%26b%3Dc&x=1");
         assert_eq!(path("/t?s={symbols:json}", &["A", "B"]).0, "/t?s=%5B%22A%22%2C%22B%22%5D");
         assert_eq!(path("/{symbol}/q", &["../x"]).0, "/..%2Fx/q");
+        assert_eq!(path("/#1?s={symbols}", &["A"]).0, "/%231?s=A");
         assert_eq!(path("/{base:lower}", &["BTC/USD"]).0, "/xbt");
     }
 
