@@ -30,6 +30,7 @@ pub(super) fn check(data: &[u8]) {
         Err(JournalError::Form { .. }) => {}
         Err(error) => panic!("{error}"),
     }
+    let _ = fs::remove_dir_all(folder);
 }
 
 /// In memory where the machine has such a place: nothing here is to last.
