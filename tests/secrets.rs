@@ -4,13 +4,12 @@
 mod support;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::{collections::BTreeSet, fs};
+use support::{
+    Datametrics, Output, Received, Reply, Server,
+    leak::{self, files, forms, quoted},
 };
-use support::{Datametrics, Output, Received, Reply, Server};
 
 /// What must not be seen again. Each has characters that a URL, JSON or base64 would change.
 const FINNHUB: &str = "finn/hub+s3same=&%~-key";
@@ -72,23 +71,6 @@ market = 'other'
 base_url = 'https://user.example'
 quote = [{ path = '/{symbol}', error = '/error', fields = { last = '/last' } }]
 ";
-
-/// A secret in all the forms in which it could be recognised.
-fn forms((user, secret): (&str, &str)) -> Vec<String> {
-    const URL_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    let mut forms = vec![secret.to_owned(), BASE64_STANDARD.encode(secret)];
-    forms.extend([URL_VALUE, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set).to_string()));
-    if !user.is_empty() {
-        forms.push(BASE64_STANDARD.encode(format!("{user}:{secret}")));
-    }
-    forms
-}
-
-/// A text as it stands in JSON, with one of its two spellings of a slash.
-fn quoted(text: &str) -> [String; 2] {
-    let json = serde_json::Value::from(text).to_string();
-    [json.replace('/', "\\/"), json]
-}
 
 /// What a server could send back: every secret that it got, in every form, and the request as it came.
 fn echo(request: &Received) -> String {
@@ -167,34 +149,9 @@ fn stays_silent(run: &Datametrics) -> String {
     said
 }
 
-/// No secret is in the output or in a file that the run left.
 #[track_caller]
 fn look(run: &Datametrics, output: &Output) -> String {
-    let printed = format!("{}{}", output.stdout, output.stderr);
-    let mut places = vec![(PathBuf::from("the output"), printed.clone())];
-    for file in files(&run.home().join(".local")) {
-        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
-        places.push((file, text));
-    }
-    for (place, text) in places {
-        for secret in SECRETS {
-            for form in forms(secret).iter().flat_map(|form| [quoted(form).to_vec(), vec![form.clone()]].concat()) {
-                let form = form.trim_matches(['"', '=']);
-                assert!(!text.contains(form), "{form} is in {}: {text}", place.display());
-            }
-        }
-        assert!(!text.contains("s3same"), "a part of a secret is in {}: {text}", place.display());
-    }
-    printed
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found
+    leak::look(&SECRETS, run, output)
 }
 
 /// A reply that all the providers can read, with the secrets beside and among the numbers.

@@ -1,0 +1,138 @@
+//! TLS before a server on loopback, with a certificate that is right, or wrong in one way.
+
+use super::listener::Listener;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
+
+/// What a server shows of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    /// Signed by an authority of one's own.
+    Good,
+    /// The same, but over.
+    Expired,
+    /// The same, but for somebody else.
+    OfAnother,
+    /// Signed by itself.
+    SelfSigned,
+    /// Signed by itself and an authority's, as `openssl req -x509` makes one.
+    Authority,
+}
+
+/// Passes on to a server what it decrypts, until dropped.
+pub(crate) struct Tls {
+    listener: Listener,
+    roots: String,
+}
+
+impl Tls {
+    /// Before this server, on loopback.
+    pub(crate) fn before(server: SocketAddr, certificate: Certificate) -> Self {
+        Self::on("127.0.0.1", server, certificate)
+    }
+
+    /// The same on an address of one's choice.
+    pub(crate) fn on(host: &str, server: SocketAddr, certificate: Certificate) -> Self {
+        let (config, roots) = certificate.make();
+        let serve = move |stream, _| {
+            // An error is the client's or the server's, who both see it.
+            let _ = pass(&config, stream, server);
+        };
+        Self { listener: Listener::start(host, serve), roots }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+
+    /// What to trust, for `SSL_CERT_FILE`: the authority, or the certificate where there is none.
+    pub(crate) fn roots(&self) -> &str {
+        &self.roots
+    }
+}
+
+impl Certificate {
+    /// Names and addresses that a good certificate is for.
+    const NAMES: [&str; 4] = ["127.0.0.1", "::1", "provider.test", "graphite.test"];
+
+    /// What a server needs, and what its clients have to trust.
+    fn make(self) -> (Arc<ServerConfig>, String) {
+        let key = KeyPair::generate().expect("a key");
+        let names: &[&str] = if self == Self::OfAnother { &["another.test"] } else { &Self::NAMES };
+        let mut of_server = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .expect("names and addresses");
+        if self == Self::Expired {
+            of_server.not_after = date_time_ymd(2020, 1, 1);
+        }
+        if self == Self::Authority {
+            of_server.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let (certificate, roots) = if matches!(self, Self::SelfSigned | Self::Authority) {
+            let certificate = of_server.self_signed(&key).expect("a certificate");
+            let roots = certificate.pem();
+            (certificate, roots)
+        } else {
+            let authority_key = KeyPair::generate().expect("a key");
+            let mut authority = CertificateParams::default();
+            authority.distinguished_name.push(DnType::CommonName, "an authority of one's own");
+            authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let roots = authority.self_signed(&authority_key).expect("a certificate").pem();
+            let issuer = Issuer::new(authority, authority_key);
+            (of_server.signed_by(&key, &issuer).expect("a certificate"), roots)
+        };
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key))
+            .expect("a configuration");
+        (Arc::new(config), roots)
+    }
+}
+
+/// One connection, both ways, until either side ends it.
+fn pass(config: &Arc<ServerConfig>, stream: TcpStream, server: SocketAddr) -> io::Result<()> {
+    /// How long one side is listened to before the other has its turn.
+    const TURN: Duration = Duration::from_millis(5);
+    let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+    let mut tls = StreamOwned::new(connection, stream);
+    tls.conn.complete_io(&mut tls.sock)?;
+    let mut server = TcpStream::connect(server)?;
+    tls.sock.set_read_timeout(Some(TURN))?;
+    server.set_read_timeout(Some(TURN))?;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match heard(tls.read(&mut buffer))? {
+            Some(0) => return Ok(()),
+            Some(length) => server.write_all(&buffer[..length])?,
+            None => {}
+        }
+        match heard(server.read(&mut buffer))? {
+            Some(0) => {
+                tls.conn.send_close_notify();
+                tls.flush()?;
+                return tls.sock.shutdown(Shutdown::Write);
+            }
+            Some(length) => tls.write_all(&buffer[..length])?,
+            None => {}
+        }
+    }
+}
+
+/// How much was read; nothing where there was nothing yet.
+fn heard(read: io::Result<usize>) -> io::Result<Option<usize>> {
+    match read {
+        Ok(length) => Ok(Some(length)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
