@@ -48,7 +48,7 @@ pub enum TransportError {
     #[error("the name {0} does not resolve: is it right, and does DNS work here?")]
     Resolve(String),
     /// No connection.
-    #[error("no connection to {host}: {reason}")]
+    #[error("no connection to {host}: {reason}; is it up, and may this machine reach it?")]
     Connect {
         /// The host.
         host: String,
@@ -83,7 +83,7 @@ pub enum TransportError {
         limit: u64,
     },
     /// Anything else.
-    #[error("no HTTP with {host}: {reason}")]
+    #[error("no HTTP with {host}: {reason}; is the URL right?")]
     Protocol {
         /// The host.
         host: String,
@@ -123,8 +123,6 @@ impl Http {
             .proxy(None)
             .user_agent(USER_AGENT)
             .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .timeout_resolve(Some(CONNECT_LIMIT))
-            .timeout_connect(Some(CONNECT_LIMIT))
             .input_buffer_size(BUFFER)
             .output_buffer_size(BUFFER)
             .max_idle_connections_per_host(64)
@@ -134,6 +132,8 @@ impl Http {
 
     fn exchange(&self, request: &Request, path: &str, deadline: Deadline) -> Result<Reply, ureq::Error> {
         let limit = deadline.remaining();
+        // Who is not reached says so before the time is over, which is another's fault.
+        let reach = Some(CONNECT_LIMIT.min(limit.mul_f64(0.9)));
         let mut builder = http::Request::builder().uri(format!("{}{path}", request.server));
         builder = builder.method(if request.body.is_some() { http::Method::POST } else { http::Method::GET });
         for (name, value) in &request.headers {
@@ -142,11 +142,11 @@ impl Http {
         let proxy = self.proxies.of(&request.server).map(|proxy| ureq::Proxy::new(proxy.expose())).transpose()?;
         let body = request.body.as_deref();
         let response = if let Some(body) = body {
-            let request = self.agent.configure_request(builder.body(body)?);
-            self.agent.run(request.timeout_global(Some(limit)).proxy(proxy).build())?
+            let request = self.agent.configure_request(builder.body(body)?).timeout_global(Some(limit));
+            self.agent.run(request.timeout_resolve(reach).timeout_connect(reach).proxy(proxy).build())?
         } else {
-            let request = self.agent.configure_request(builder.body(())?);
-            self.agent.run(request.timeout_global(Some(limit)).proxy(proxy).build())?
+            let request = self.agent.configure_request(builder.body(())?).timeout_global(Some(limit));
+            self.agent.run(request.timeout_resolve(reach).timeout_connect(reach).proxy(proxy).build())?
         };
         self.read(response, request.max_body, deadline)
     }
@@ -155,7 +155,9 @@ impl Http {
         let (parts, body) = response.into_parts();
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let retry_after = header(http::header::RETRY_AFTER).and_then(|text| wait(text, SystemTime::now()));
-        let location = header(http::header::LOCATION).map(str::to_owned);
+        // One that is no text leads nowhere, but it is there.
+        let location = parts.headers.get(http::header::LOCATION);
+        let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let (body, room) = if parts.status.is_success() {
             self.read_body(body, max_body, deadline)?
         } else {
@@ -247,10 +249,12 @@ fn port(url: &Url) -> u16 {
 
 /// How long `Retry-After` asks to wait: seconds or a date (RFC 9110, section 10.2.3).
 fn wait(text: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // More than fits is for ever.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
     let now = jiff::Timestamp::try_from(now).ok()?;
     Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
 }
@@ -315,7 +319,7 @@ fn trust(reason: &str) -> String {
     } else if reason.contains("Expired") || reason.contains("certificate expired") {
         "its certificate has expired, or the clock here is wrong"
     } else if reason.contains("NotValidForName") || reason.contains("not valid for name") {
-        "its certificate is for another name"
+        "its certificate is for another name: is the URL right?"
     } else {
         return format!("TLS failed ({reason})");
     };
@@ -348,6 +352,8 @@ mod tests {
         assert_eq!(wait("7", now), Some(Duration::from_secs(7)));
         assert_eq!(wait("Sun, 06 Nov 1994 08:49:47 GMT", now), Some(Duration::from_secs(10)));
         assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(wait("99999999999999999999", now), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(wait("soon", now), None);
+        assert_eq!(wait("", now), None);
     }
 }

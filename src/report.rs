@@ -96,19 +96,27 @@ impl Failure {
         }
     }
 
+    /// What to do about it, where its own words do not say.
     fn advice(&self, definition: &Definition) -> String {
         let keys = definition.secrets().into_keys().collect::<Vec<_>>().join(" and ");
         match self {
-            Self::Status { status: 401 | 403, .. } if !keys.is_empty() => {
-                format!("; check {keys}, and what the plan allows")
+            Self::Transport(TransportError::Timeout { .. } | TransportError::Cut(_))
+            | Self::Status { status: 408 | 425 | 500..=599, .. } => "; the next run asks again".to_owned(),
+            Self::Status { redirect: Some(_), .. }
+            | Self::Refusal(Refusal::Said(_))
+            | Self::Transport(_)
+            | Self::NoTime
+            | Self::TooManyBad(_) => String::new(),
+            Self::Status { status: 401 | 403, .. } if keys.is_empty() => {
+                "; it refuses this machine: use another provider".to_owned()
             }
+            Self::Status { status: 401 | 403, .. } => format!("; check {keys}, and what the plan allows"),
             Self::Status { status: 418 | 429, .. } if definition.limits.is_empty() => "; ask less often".to_owned(),
             Self::Status { status: 418 | 429, .. } => format!("; its limits: {}", definition.limits),
-            Self::Status { status: 404 | 410, .. } if !definition.docs.is_empty() => {
-                format!("; does its definition still fit the API? {}", definition.docs)
-            }
             Self::Status { status: 451, .. } => "; it does not serve this region: use another provider".to_owned(),
-            _ => String::new(),
+            Self::Status { .. } | Self::Refusal(_) => {
+                format!("; if it stays, mend what `datametrics providers {}` prints", definition.name)
+            }
         }
     }
 }
@@ -202,7 +210,9 @@ impl<'a> FeedReport<'a> {
                 let (_, words) = report.missing.iter().find(|(at, _)| *at == symbol)?;
                 let name = &report.definition.name;
                 Some(
-                    words.as_ref().map_or_else(|| format!("{name} has none"), |words| format!("{name} says {words:?}")),
+                    words
+                        .as_ref()
+                        .map_or_else(|| format!("{name} has none"), |words| format!("{name} says \"{words}\"")),
                 )
             };
             let mut reason = self.providers.iter().filter_map(said).collect::<Vec<_>>().join(", ");

@@ -130,24 +130,20 @@ fn an_ipv6_literal_and_a_name_with_two_families_are_reached() {
 /// Whichever of its addresses comes first.
 #[test]
 fn every_address_of_a_name_is_tried() {
-    if !own::can_mount() {
+    if !support::can_mount() {
         return;
     }
     for carbon in [Carbon::start(), Carbon::start_v6()] {
         let port = carbon.authority().rsplit_once(':').expect("a port").1.to_owned();
         let kraken = kraken();
-        let run = command(&kraken, &format!("tcp://carbon.test:{port}"));
         let hosts = "127.0.0.2 carbon.test\n::1 carbon.test\n127.0.0.1 carbon.test\n";
-        std::fs::write(run.home().join("hosts"), hosts).expect("a file");
-        let output = own::mounting(&run, "mount --bind hosts /etc/hosts && exec \"$@\"");
-        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+        command(&kraken, &format!("tcp://carbon.test:{port}")).hosts(hosts).check();
         assert!(!carbon.points().is_empty());
     }
     // Nobody listens on any of them.
     let kraken = kraken();
-    let run = command(&kraken, "tcp://carbon.test:9");
-    std::fs::write(run.home().join("hosts"), "127.0.0.2 carbon.test\n127.0.0.1 carbon.test\n").expect("a file");
-    let output = own::mounting(&run, "mount --bind hosts /etc/hosts && exec \"$@\"");
+    let hosts = "127.0.0.2 carbon.test\n127.0.0.1 carbon.test\n";
+    let output = command(&kraken, "tcp://carbon.test:9").hosts(hosts).run();
     assert_eq!(output.code, Some(75));
     for address in ["127.0.0.1:9", "127.0.0.2:9"] {
         assert!(output.stderr.contains(&format!("{address}: Connection refused (os error 111)")), "{output}");

@@ -7,12 +7,12 @@ mod support;
 mod own;
 
 use snapbox::Assert;
-use std::{collections::BTreeSet, fmt::Write as _, panic::catch_unwind, sync::Mutex, thread};
+use std::{collections::BTreeSet, fmt::Write as _, panic::catch_unwind};
 use support::{
     Dialect, Ingest, Reply, Verdict,
     graphite::Push,
     normalise::{Normaliser, times},
-    panic_text,
+    panic_text, side_by_side,
 };
 
 /// What comes of each scenario, at the current ingest (new) and the one before it (old): points
@@ -150,9 +150,6 @@ silence (both):
 error: graphite: no whole answer from 127.0.0.1 in time (waiting for its answer); the points are in the journal, the next run sends them
 
 ";
-
-/// The runs spend their time waiting, so this has little to do with processors.
-const THREADS: usize = 8;
 
 /// Points by the name of their symbol or metric: what is in conflict with what Graphite has, or
 /// invalid, is called bad.
@@ -437,24 +434,11 @@ impl Scenario {
 
 #[test]
 fn every_answer() {
-    let waiting = Mutex::new(SCENARIOS.iter().enumerate());
-    let told = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                let next = || waiting.lock().expect("no panic in here").next();
-                while let Some((at, scenario)) = next() {
-                    let played = catch_unwind(|| scenario.play_both()).unwrap_or_else(|panic| {
-                        (format!("{}: {}\n", scenario.what, panic_text(&*panic)), String::new())
-                    });
-                    told.lock().expect("no panic in here").push((at, played));
-                }
-            });
-        }
+    let told = side_by_side(SCENARIOS, |scenario| {
+        catch_unwind(|| scenario.play_both())
+            .unwrap_or_else(|panic| (format!("{}: {}\n", scenario.what, panic_text(&*panic)), String::new()))
     });
-    let mut told = told.into_inner().expect("no panic in there");
-    told.sort();
-    let (rows, texts): (String, String) = told.into_iter().map(|(_, played)| played).unzip();
+    let (rows, texts): (String, String) = told.into_iter().unzip();
     let head = format!(
         "{:<50} {:<4} {:>6} {:>5} {:>4} {:>8} {:>4}\n",
         "what", "", "landed", "waits", "gone", "requests", "exit"

@@ -398,7 +398,7 @@ mod a_small_disk {
 
     #[test]
     fn that_is_full() {
-        if !own::can_mount() {
+        if !support::can_mount() {
             return;
         }
         let provider = provider();
@@ -435,7 +435,7 @@ mod a_small_disk {
 
     #[test]
     fn that_cannot_be_written() {
-        if !own::can_mount() {
+        if !support::can_mount() {
             return;
         }
         let (provider, ingest) = (provider(), well());

@@ -8,37 +8,19 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Mutex,
-    thread,
 };
-use support::case::Case;
-
-/// The runs spend their time waiting, so this has little to do with processors.
-const THREADS: usize = 8;
+use support::{case::Case, side_by_side};
 
 /// All are run before any failure is told. `CASE=kraken` or `CASE=kraken/usual` picks some.
 #[test]
 fn cases() {
     let picked = std::env::var("CASE").unwrap_or_default();
     let cases = cases_below(&folder());
-    let waiting = Mutex::new(cases.iter().filter(|(name, _)| name.starts_with(&picked)));
-    let failures = Mutex::new(BTreeSet::new());
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                // In a function of its own, or the lock would be held during the run.
-                let next = || waiting.lock().expect("no panic in here").next();
-                while let Some((name, folder)) = next() {
-                    if let Err(why) = run(name, folder) {
-                        let failure = format!("tests/providers/{name}: {why}");
-                        failures.lock().expect("no panic in here").insert(failure);
-                    }
-                }
-            });
-        }
+    let picked: Vec<_> = cases.iter().filter(|(name, _)| name.starts_with(&picked)).collect();
+    let results = side_by_side(&picked, |(name, folder)| {
+        run(name, folder).map_err(|why| format!("tests/providers/{name}: {why}"))
     });
-    let failures = failures.into_inner().expect("no panic in there");
-    let texts: Vec<_> = failures.iter().map(String::as_str).collect();
+    let texts: Vec<_> = results.into_iter().filter_map(Result::err).collect();
     assert!(texts.is_empty(), "{} of {} cases failed\n\n{}", texts.len(), cases.len(), texts.join("\n\n"));
 }
 

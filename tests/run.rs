@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use support::{
-    Carbon, Datametrics, Dialect, Ingest, Point, Reply, Server, Verdict,
+    Carbon, Datametrics, Dialect, Gate, Ingest, Point, Reply, Server, Verdict,
     case::plain_lines,
     samples::{CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
 };
@@ -218,114 +218,20 @@ mod all_is_well {
 mod a_provider_fails {
     use super::*;
 
-    /// A fault: what Kraken answers, what is said of it, and how it counts.
-    struct Fault {
-        reply: Reply,
-        said: &'static str,
-        status: u32,
-    }
-
-    /// Runs it; everything but Kraken's quotes has to be pushed, and nothing else to be said.
-    #[track_caller]
-    fn costs_only_itself(fault: Fault, options: &[&str]) {
+    /// Not a point beside Kraken's quotes is missing, and nothing else is said. `tests/faults` has
+    /// the table of what can go wrong.
+    #[test]
+    fn and_costs_only_itself() {
         let both = Both::start();
-        both.crypto.on(KRAKEN).reply(fault.reply);
+        both.crypto.on(KRAKEN).reply(Reply::status(500));
         both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
         let since = now();
-        let said = format!("error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: {}\n", fault.said);
-        both.run().args(options).stderr(said).exit(1).check();
-        let providers = [("kraken", fault.status, 1, 0), ("yahoo", 200, 1, 0)];
+        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n";
+        both.run().stderr(said).exit(1).check();
+        let providers = [("kraken", 500, 1, 0), ("yahoo", 200, 1, 0)];
         let feeds = [("crypto", 3, 0), ("stocks", 3, 3)];
         let expected = format!("{STOCKS_POINTS}{}", health("crypto-stocks", &providers, &feeds, 33));
         assert_eq!(plain(&both.ingest.points(), since), expected);
-    }
-
-    #[test]
-    fn with_an_error() {
-        let html = "<!DOCTYPE html>\n<html><h1>Just a moment...\u{1b}[2J</h1></html>";
-        for (reply, said, status) in [
-            (Reply::status(500), "HTTP 500", 500),
-            (Reply::text(503, "upstream\nis away"), "HTTP 503: upstream is away", 503),
-            (
-                Reply::text(404, html),
-                "HTTP 404: <!DOCTYPE html> <html><h1>Just a moment...\\u{1b}[2J</h1></html>; does its definition still fit the API? https://docs.kraken.com/api/docs/rest-api/get-ticker-information",
-                404,
-            ),
-            (
-                Reply::status(200).header("Content-Type", "text/html").body(html),
-                "the reply is HTML, not JSON: <!DOCTYPE html> <html><h1>Just a moment...\\u{1b}[2J</h1></html>",
-                200,
-            ),
-            (Reply::json(r#"{"error":["EService:Unavailable"]}"#), "EService:Unavailable", 200),
-            (Reply::json(r#"{"error":["EService:Busy"],"result":{}}"#), "EService:Busy", 200),
-            (Reply::json(""), "the reply is empty", 200),
-            (Reply::json(" \n"), "the reply is empty", 200),
-            (Reply::json("[]"), "the reply has no rows at \"/result\": []", 200),
-            (Reply::json("Service unavailable"), "the reply is not JSON (expected value): Service unavailable", 200),
-            (
-                Reply::json(r#"{"error":[],"result":{"XXBTZUSD":{"c":["65600.10""#),
-                "the reply is not JSON (EOF while parsing a list): {\"error\":[],\"result\":{\"XXBTZUSD\":{\"c\":[\"65600.10\"",
-                200,
-            ),
-            (Reply::status(401), "HTTP 401", 401),
-            (
-                Reply::status(429),
-                "HTTP 429; its limits: no published figure, about one request a second from an address is safe",
-                429,
-            ),
-            (Reply::status(451), "HTTP 451; it does not serve this region: use another provider", 451),
-        ] {
-            costs_only_itself(Fault { reply, said, status }, &[]);
-        }
-    }
-
-    #[test]
-    fn with_a_connection_that_ends_early() {
-        for reply in [Reply::reset(), Reply::close(), kraken(&CRYPTO).cut_after(100), Reply::raw("HTTP/1.1 200 OK\r\n")]
-        {
-            let said = "127.0.0.1 cut the connection before its reply was whole";
-            costs_only_itself(Fault { reply, said, status: 0 }, &[]);
-        }
-    }
-
-    #[test]
-    fn by_not_answering() {
-        let said = "no whole answer from 127.0.0.1 in time (waiting for its answer)";
-        costs_only_itself(Fault { reply: Reply::hang(), said, status: 0 }, &["--timeout", "3"]);
-    }
-
-    #[test]
-    fn by_answering_a_byte_at_a_time() {
-        let said = "no whole answer from 127.0.0.1 in time (waiting for its answer)";
-        let reply = kraken(&CRYPTO).drip(Duration::from_millis(100));
-        costs_only_itself(Fault { reply, said, status: 0 }, &["--timeout", "3"]);
-    }
-
-    #[test]
-    fn by_not_being_there() {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let both = Both::start();
-        both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: no connection to 127.0.0.1: \
-                    Connection refused (os error 111)\n";
-        let run = both.run().env("DATAMETRICS_KRAKEN_BASE_URL", format!("http://127.0.0.1:{port}"));
-        run.stderr(said).exit(1).check();
-        assert_eq!(both.ingest.value("metrics.crypto-stocks.kraken.response.status_code").as_deref(), Some("0"));
-        assert_eq!(both.ingest.value("stocks.AAPL.last").as_deref(), Some("204"));
-    }
-
-    #[test]
-    fn by_sending_us_elsewhere() {
-        let elsewhere = Server::start();
-        let both = Both::start();
-        let url = format!("{}/0/public/Ticker?pair=XBTUSD,ETHUSD,BATUSD", elsewhere.url());
-        both.crypto.on(KRAKEN).reply(Reply::status(302).header("Location", &url));
-        both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 302 to http://ELSEWHERE, which is not \
-                    followed: is base_url right?\n";
-        both.run().hide(elsewhere.address().to_string(), "ELSEWHERE").stderr(said).exit(1).check();
-        assert_eq!(elsewhere.asked(), [""; 0]);
-        assert_eq!(both.ingest.value("metrics.crypto-stocks.kraken.response.status_code").as_deref(), Some("302"));
     }
 
     #[test]
@@ -338,14 +244,6 @@ mod a_provider_fails {
         both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
         both.run().check();
         assert_eq!(both.ingest.value("crypto.BTC-USD.last").as_deref(), Some("65600.10"));
-    }
-
-    #[test]
-    fn not_for_ever_in_a_circle() {
-        let both = Both { crypto: Server::with(|_| Reply::status(302).header("Location", "/")), ..Both::start() };
-        both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: no HTTP with 127.0.0.1: more than 5 redirects\n";
-        both.run().stderr(said).exit(1).check();
     }
 
     #[test]
@@ -378,7 +276,7 @@ mod a_provider_fails {
         both.crypto.on(KRAKEN).reply(Reply::status(500));
         both.stocks.on(YAHOO).reply(yahoo(&[]));
         let since = now();
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500\n\
+        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n\
                     error: stocks: no quote of AMZN, NFLX, AAPL: yahoo has none\n";
         both.run().stderr(said).exit(69).check();
         let providers = [("kraken", 500, 1, 0), ("yahoo", 200, 1, 0)];
@@ -416,6 +314,21 @@ mod a_provider_fails {
         let run = run.env("FINNHUB_API_KEY", "sesame").provider("finnhub", &server);
         run.stdout("[{\"name\":\"metrics.stocks.finnhub.response.time\"[..]\n").stderr(said).exit(69).check();
     }
+}
+
+/// Each answers only when the other has been asked.
+#[test]
+fn providers_are_asked_side_by_side() {
+    let both = Both::start();
+    let (first, second) = (Gate::new(), Gate::new());
+    both.crypto.on(KRAKEN).reply(kraken(&CRYPTO).after(&first));
+    both.stocks.on(YAHOO).reply(yahoo(&STOCKS).after(&second));
+    let running = both.run().spawn();
+    both.crypto.wait_for(1);
+    both.stocks.wait_for(1);
+    first.open();
+    second.open();
+    assert_eq!(running.wait().code, Some(0));
 }
 
 mod retries {
@@ -468,7 +381,7 @@ mod retries {
         for _ in 0..3 {
             crypto.on(KRAKEN).reply(Reply::status(502));
         }
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 502\n";
+        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 502; the next run asks again\n";
         let run = Datametrics::new().config(PLAIN).args(["crypto"]).provider("kraken", &crypto).graphite(&ingest);
         run.stderr(said).exit(69).check();
         assert_eq!(ingest.value("metrics.crypto.kraken.retries").as_deref(), Some("2"));
@@ -599,7 +512,7 @@ metrics.x.points 14 [..]
         let two = Two::start();
         two.first.on(BOTH).reply(Reply::status(500));
         two.second.on("GET /last?of=AAA,BBB").reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":2}}"#));
-        let said = "error: x: first: AAA, BBB: HTTP 500\n";
+        let said = "error: x: first: AAA, BBB: HTTP 500; the next run asks again\n";
         two.run("last").stdout("x.AAA.last 1 [..]\nx.BBB.last 2 [..]\n...").stderr(said).exit(1).check();
     }
 
@@ -650,23 +563,20 @@ metrics.x.points 14 [..]
 /// Graphite does not take the points: 75 or 77, never 0, and they wait.
 mod graphite_refuses {
     use super::*;
-
-    const KEPT: &str = "; the points are in the journal, the next run sends them\n";
-    const CREDENTIALS: &str =
-        "; are GRAPHITE_USER and GRAPHITE_PASSWORD those of the Graphite instance, with metrics:write?";
-    const ADDRESS: &str = "; is GRAPHITE_URL right? Grafana Cloud's is http://GRAPHITE/graphite/metrics";
-
-    /// Two runs: in the first Graphite answers so, in the second it takes everything.
-    #[track_caller]
-    fn keeps_the_points(reply: fn() -> Reply, code: i32, said: &str, options: &[&str]) {
+    /// Two runs: in the first Graphite is ill, in the second it takes everything. `tests/faults` has the
+    /// table of how it can be ill.
+    #[test]
+    fn and_they_wait() {
         let healthy = std::sync::Arc::new(Mutex::new(false));
         let is_healthy = std::sync::Arc::clone(&healthy);
         let ingest = Ingest::deciding(Dialect::WriteProxy, move |_| {
-            if *is_healthy.lock().unwrap() { Verdict::Take } else { Verdict::Refuse(reply()) }
+            if *is_healthy.lock().unwrap() { Verdict::Take } else { Verdict::Refuse(Reply::status(503)) }
         });
         let crypto = Server::with(|_| kraken(&CRYPTO));
         let run = Datametrics::new().args(["crypto", "--retries", "0"]).provider("kraken", &crypto).graphite(&ingest);
-        run.clone().args(options).stderr(format!("error: graphite: {said}{KEPT}")).exit(code).check();
+        let said =
+            "error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them\n";
+        run.clone().stderr(said).exit(75).check();
         assert_eq!((ingest.points().len(), journal(&run).len()), (0, 1));
         *healthy.lock().unwrap() = true;
         run.clone().check();
@@ -675,84 +585,6 @@ mod graphite_refuses {
         let last: Vec<_> = points.iter().filter(|point| point.name == "crypto.BTC-USD.last").collect();
         assert_eq!(last.len(), 2);
         assert_eq!(ingest.value("metrics.crypto.journal").as_deref(), Some("24"));
-    }
-
-    fn page() -> Reply {
-        Reply::status(200).header("Content-Type", "text/html").body("<html>Log in</html>")
-    }
-
-    #[test]
-    fn the_credentials() {
-        let login = || Reply::status(302).header("Location", "https://grafana.example/login?from=x");
-        for (reply, said) in [
-            ((|| Reply::text(401, "invalid token")) as fn() -> Reply, "HTTP 401: invalid token"),
-            (|| Reply::text(403, ""), "HTTP 403"),
-            (login, "HTTP 302 to https://grafana.example, as to a login page"),
-            (|| Reply::status(303).header("Location", "/login"), "HTTP 303, as to a login page"),
-            (|| Reply::status(307).header("Location", "/graphite/metrics/"), "HTTP 307, as to a login page"),
-        ] {
-            keeps_the_points(reply, 77, &format!("127.0.0.1 refused the credentials: {said}{CREDENTIALS}"), &[]);
-        }
-    }
-
-    #[test]
-    fn the_address() {
-        for (reply, said) in [
-            ((|| Reply::text(404, "404 page not found")) as fn() -> Reply, "HTTP 404: 404 page not found"),
-            (|| Reply::status(405), "HTTP 405"),
-            (|| Reply::text(415, "unsupported"), "HTTP 415: unsupported"),
-            (page, "its answer does not say how many points it took (HTTP 200: <html>Log in</html>)"),
-            (
-                || Reply::json(r#"{"status":"success"}"#),
-                "its answer does not say how many points it took (HTTP 200: {\"status\":\"success\"})",
-            ),
-            (|| Reply::status(204), "its answer does not say how many points it took (HTTP 204)"),
-        ] {
-            keeps_the_points(reply, 75, &format!("127.0.0.1 takes no points there: {said}{ADDRESS}"), &[]);
-        }
-    }
-
-    #[test]
-    fn everything() {
-        for (reply, said) in [
-            (
-                (|| Reply::text(500, "failed to push metric data")) as fn() -> Reply,
-                "127.0.0.1 answered HTTP 500: failed to push metric data",
-            ),
-            (|| Reply::status(503), "127.0.0.1 answered HTTP 503"),
-            (|| Reply::text(429, "too many requests"), "127.0.0.1 answered HTTP 429: too many requests"),
-            (Reply::close, "127.0.0.1 cut the connection before its reply was whole"),
-            (Reply::reset, "127.0.0.1 cut the connection before its reply was whole"),
-        ] {
-            keeps_the_points(reply, 75, said, &[]);
-        }
-    }
-
-    #[test]
-    fn by_silence() {
-        let said = "no whole answer from 127.0.0.1 in time (waiting for its answer)";
-        keeps_the_points(Reply::hang, 75, said, &["--timeout", "3"]);
-    }
-
-    #[test]
-    fn by_not_being_there() {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let crypto = Server::with(|_| kraken(&CRYPTO));
-        for (url, said) in [
-            (
-                format!("http://127.0.0.1:{port}/metrics"),
-                "no connection to 127.0.0.1: Connection refused (os error 111)",
-            ),
-            (
-                format!("tcp://127.0.0.1:{port}"),
-                "Carbon at 127.0.0.1:[..]: no connection (127.0.0.1:[..]: Connection refused (os error 111)); [..]",
-            ),
-        ] {
-            let run = Datametrics::new().args(["crypto", "--retries", "0"]).provider("kraken", &crypto);
-            let run = run.env("GRAPHITE_URL", url);
-            run.clone().stderr(format!("error: graphite: {said}{KEPT}")).exit(75).check();
-            assert_eq!(journal(&run).len(), 1);
-        }
     }
 
     #[test]
@@ -775,7 +607,7 @@ mod graphite_refuses {
                 Ingest::deciding(Dialect::Gateway, move |_| Verdict::Refuse(reply.lock().unwrap().take().unwrap()));
             let crypto = Server::with(|_| Reply::status(500));
             let run = Datametrics::new().args(["crypto", "--provider", "kraken", "--retries", "0"]);
-            let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500\nerror: graphite: [..]\n";
+            let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\nerror: graphite: [..]\n";
             run.provider("kraken", &crypto).graphite(&ingest).stderr(said).exit(code).check();
         }
     }
@@ -875,7 +707,7 @@ mod the_next_run {
         let run = Datametrics::new().config(PLAIN).args(["crypto", "--retries", "0"]);
         let run = run.provider("kraken", &crypto).graphite(&ingest);
         for _ in 0..2 {
-            let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500\n";
+            let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n";
             run.clone().stderr(said).exit(69).check();
         }
     }

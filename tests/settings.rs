@@ -191,7 +191,7 @@ mod precedence {
             let run = Datametrics::new().config(FAST).args(["crypto", "BTC", "--dry-run", "--provider", "kraken"]);
             let run = run.args(flags).env("DATAMETRICS_RETRIES", variable).provider("kraken", &server);
             let output = run.run();
-            let said = "error: crypto: kraken: BTC/USD: HTTP 503\n";
+            let said = "error: crypto: kraken: BTC/USD: HTTP 503; the next run asks again\n";
             assert_eq!((output.stderr.as_str(), output.code), (said, Some(69)));
         }
     }

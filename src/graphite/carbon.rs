@@ -203,7 +203,7 @@ pub enum Trouble {
     #[error("it closed the connection before the end; Carbon's log may say why, or a proxy has no Carbon behind it")]
     Closed,
     /// It said something.
-    #[error("it answered {0:?}, which Carbon never does; is the port right (usually 2003, for pickle 2004)?")]
+    #[error("it answered \"{0}\", which Carbon never does; is the port right (usually 2003, for pickle 2004)?")]
     Answered(String),
     /// The deadline passed while sending.
     #[error("it took {sent} of {len} bytes in time; it may be overloaded")]

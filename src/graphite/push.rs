@@ -302,6 +302,10 @@ impl Ingest<'_> {
         let patience = Patience { retries, ..self.patience };
         match send(self.transport, &request, patience, &mut self.push.tally, || ()) {
             Ok(response) => self.judge(&request, &response, count),
+            Err(TransportError::TooLong { host, .. }) => {
+                let said = "its answer is longer than any of an ingest".to_owned();
+                Verdict::Failed(PushError::Address { host, said, suggested: suggested(self.url) })
+            }
             Err(error) => Verdict::Failed(error.into()),
         }
     }

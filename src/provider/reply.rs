@@ -91,8 +91,7 @@ impl Plan<'_> {
 
     /// What the API says in a reply whose status is an error: its own text, or how the body begins.
     pub fn read_error(&self, ask: &Ask<'_>, body: &[u8]) -> String {
-        let body_begins =
-            || beginning(&ask.request.mask(&String::from_utf8_lossy(&body[..body.len().min(1 << 16)])), MAX_SAID);
+        let body_begins = || beginning(&ask.request.mask(&head(body)), MAX_SAID);
         self.error_text(ask, body).unwrap_or_else(body_begins)
     }
 
@@ -117,12 +116,17 @@ const MAX_SAID: usize = 4_000;
 /// The text of an error: only a string that is not empty counts, as many APIs always send one.
 fn said(ask: &Ask<'_>, raw: &str) -> Option<String> {
     let text = text(raw).filter(|text| raw.starts_with('"') && !text.trim().is_empty())?;
-    Some(beginning(&ask.request.mask(&text), MAX_SAID))
+    Some(beginning(&ask.request.mask(&head(text.as_bytes())), MAX_SAID))
 }
 
 /// How a body begins. It is masked before it is cut, lest a part of a secret stay.
 fn start(ask: &Ask<'_>, body: &[u8]) -> String {
-    excerpt(&ask.request.mask(&String::from_utf8_lossy(&body[..body.len().min(1 << 16)])))
+    excerpt(&ask.request.mask(&head(body)))
+}
+
+/// As much of a text as may be shown, and so much more that no secret is cut there.
+fn head(text: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&text[..text.len().min(1 << 16)])
 }
 
 /// The body as text. A byte that is no UTF-8 costs what it stands in, not the reply, and becomes no

@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, gate::Gate, graphite::Point, listener::Listener, lock, pickle};
 use std::{
-    io::Read as _,
+    io::{Read as _, Write as _},
     net::TcpStream,
     sync::{Arc, Mutex},
 };
@@ -14,8 +14,12 @@ pub(crate) enum Habit {
     ReadToEnd,
     /// Ends the connection before anything came.
     CloseEarly,
+    /// Waits for the first byte, then answers as a server of HTTP does.
+    Answer,
     /// Waits for the first byte, then resets.
     Reset,
+    /// Reads a few bytes at a time, and to the end.
+    ReadSlowly,
     /// Accepts, and that was all.
     NeverRead,
 }
@@ -124,16 +128,29 @@ impl Drop for Carbon {
 }
 
 impl Habit {
+    fn read(self, stream: &mut TcpStream, sent: &mut Vec<u8>) -> std::io::Result<()> {
+        const FEW: u64 = 100;
+        while self == Habit::ReadSlowly && stream.take(FEW).read_to_end(sent)? > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        stream.read_to_end(sent).map(drop)
+    }
+
     fn follow(self, mut stream: TcpStream, kept: &Mutex<Vec<Vec<u8>>>, stopping: &Gate) {
         match self {
-            Habit::ReadToEnd => {
+            Habit::ReadToEnd | Habit::ReadSlowly => {
                 let mut sent = Vec::new();
                 // Kept before the close, which is what tells the client that all is well.
-                if stream.read_to_end(&mut sent).is_ok() && !stopping.wait_for(std::time::Duration::ZERO) {
+                if self.read(&mut stream, &mut sent).is_ok() && !stopping.wait_for(std::time::Duration::ZERO) {
                     lock(kept).push(sent);
                 }
             }
             Habit::CloseEarly => {}
+            Habit::Answer => {
+                let _ = stream.peek(&mut [0]);
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n\x1b[2J");
+                stopping.wait_for(PATIENCE);
+            }
             Habit::Reset => {
                 // Closing with this byte unread is what makes the kernel send a reset.
                 let _ = stream.peek(&mut [0]);

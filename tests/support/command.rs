@@ -32,6 +32,7 @@ pub(crate) struct Datametrics {
     env: Vec<(OsString, OsString)>,
     stdin: Option<Vec<u8>>,
     home: Arc<TempDir>,
+    has_hosts: bool,
     patience: Duration,
     normaliser: Normaliser,
     expected: Option<Expected>,
@@ -71,6 +72,7 @@ impl Datametrics {
             env: Vec::new(),
             stdin: None,
             home: Arc::new(home),
+            has_hosts: false,
             patience: PATIENCE,
             normaliser,
             expected: None,
@@ -104,6 +106,13 @@ impl Datametrics {
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .expect("a config file");
         self.args(["--config", "config.toml"])
+    }
+
+    /// Has it see these lines as `/etc/hosts`. Ask [`super::can_mount`] first.
+    pub(crate) fn hosts(mut self, lines: &str) -> Self {
+        fs::write(self.home().join("hosts"), lines).expect("a file");
+        self.has_hosts = true;
+        self
     }
 
     /// Its home and working directory, gone with the last clone.
@@ -205,7 +214,12 @@ impl Datametrics {
 
     /// The command itself, for a test that wants something special of it.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(if self.has_hosts { OsStr::new("unshare") } else { &self.program });
+        if self.has_hosts {
+            // What is mounted is gone with the program, which keeps the number of the process.
+            let script = "mount --bind hosts /etc/hosts && exec \"$@\"";
+            command.args(["-rm", "sh", "-c", script, "sh"]).arg(&self.program);
+        }
         command
             .args(&self.args)
             .env_clear()

@@ -137,20 +137,6 @@ pub(crate) fn wait_for_files(run: &Datametrics, files: usize) {
     wait_until("a file in the journal", || count() >= files);
 }
 
-/// Whether a test can mount something that only a run sees. If not, says so, as the test is to be
-/// skipped then; in CI it fails.
-pub(crate) fn can_mount() -> bool {
-    let mut command = Command::new("unshare");
-    command.args(["-rm", "mount", "-t", "tmpfs", "none", "/tmp"]).stdout(Stdio::null()).stderr(Stdio::null());
-    if command.status().is_ok_and(|status| status.success()) {
-        return true;
-    }
-    let missing = "nothing can be mounted here: unshare (of util-linux) and user namespaces are needed";
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-    println!("skipped: {missing}");
-    false
-}
-
 /// Runs a shell script in the home of a run, with the run as its arguments. What it mounts is gone
 /// with it.
 pub(crate) fn mounting(run: &Datametrics, script: &str) -> Output {

@@ -25,7 +25,7 @@ enum Manner {
     Raw,
     Cut { after: usize },
     Drip { every: Duration },
-    Endless,
+    Over { times: usize },
     Hang,
     Close,
     Reset,
@@ -101,9 +101,10 @@ impl Reply {
         self.manner(Manner::Drip { every })
     }
 
-    /// Sends the body over and over, as long as the client stays.
-    pub(crate) fn endless(self) -> Self {
-        self.manner(Manner::Endless).header("Connection", "close").header("Transfer-Encoding", "chunked")
+    /// Sends the body so many times, as long as the client stays. Without a length of the test's own
+    /// the end of the connection is that of the reply.
+    pub(crate) fn over(self, times: usize) -> Self {
+        self.manner(Manner::Over { times })
     }
 
     /// Does nothing before the test opens this gate.
@@ -157,12 +158,12 @@ impl Reply {
                 }
                 Ok(self.keeps_alive())
             }
-            Manner::Endless => {
+            Manner::Over { times } => {
                 stream.write_all(&self.head())?;
-                let chunk = [format!("{:x}\r\n", self.body.len()).as_bytes(), &self.body, b"\r\n"].concat();
-                loop {
-                    stream.write_all(&chunk)?;
+                for _ in 0..times {
+                    stream.write_all(&self.body)?;
                 }
+                finish(stream, &[])
             }
             Manner::Whole | Manner::Chunked => {
                 stream.write_all(&[self.head(), self.coded_body()].concat())?;
@@ -178,7 +179,8 @@ impl Reply {
         // Neither may have a body, so a length would be wrong or misleading.
         let bodiless = matches!(self.status, 204 | 304);
         let framed = self.has("Content-Length") || self.has("Transfer-Encoding");
-        if !bodiless && !framed {
+        let ends_with_it = matches!(self.manner, Manner::Over { .. });
+        if !bodiless && !framed && !ends_with_it {
             lines.push(format!("Content-Length: {}", self.body.len()));
         }
         (lines.join("\r\n") + "\r\n\r\n").into_bytes()

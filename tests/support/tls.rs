@@ -1,124 +1,138 @@
-//! HTTPS on loopback, with the certificates that a test wants.
+//! TLS before a server on loopback, with a certificate that is right, or wrong in one way.
 
 use super::listener::Listener;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 use std::{
-    io::{self, Read as _, Write as _},
-    net::TcpStream,
-    sync::{Arc, Mutex},
+    io::{self, ErrorKind, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    sync::Arc,
+    time::Duration,
 };
 
 /// What a server shows of itself.
-pub(crate) struct Certificate {
-    chain: Vec<CertificateDer<'static>>,
-    key: KeyPair,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    /// Signed by an authority of one's own.
+    Good,
+    /// The same, but over.
+    Expired,
+    /// The same, but for somebody else.
+    OfAnother,
+    /// Signed by itself.
+    SelfSigned,
+    /// Signed by itself and an authority's, as `openssl req -x509` makes one.
+    Authority,
 }
 
-/// Who signs certificates.
-pub(crate) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: CertificateDer<'static>,
+/// Passes on to a server what it decrypts, until dropped.
+pub(crate) struct Tls {
+    listener: Listener,
+    roots: String,
 }
 
-impl Authority {
-    /// A new one, whom nobody trusts yet.
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "an authority of the tests");
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.self_signed(&key).expect("a certificate").der().clone();
-        Self { issuer: Issuer::new(params, key), certificate }
+impl Tls {
+    /// Before this server, on loopback.
+    pub(crate) fn before(server: SocketAddr, certificate: Certificate) -> Self {
+        Self::on("127.0.0.1", server, certificate)
     }
 
-    /// The file to trust, for `SSL_CERT_FILE`.
-    pub(crate) fn pem(&self) -> String {
-        pem(&self.certificate)
+    /// The same on an address of one's choice.
+    pub(crate) fn on(host: &str, server: SocketAddr, certificate: Certificate) -> Self {
+        let (config, roots) = certificate.make();
+        let serve = move |stream, _| {
+            // An error is the client's or the server's, who both see it.
+            let _ = pass(&config, stream, server);
+        };
+        Self { listener: Listener::start(host, serve), roots }
     }
 
-    /// A certificate for this name, which `change` may spoil.
-    pub(crate) fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
-        let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
-        change(&mut params);
-        let key = KeyPair::generate().expect("a key");
-        let signed = params.signed_by(&key, &self.issuer).expect("a certificate");
-        Certificate { chain: vec![signed.der().clone()], key }
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+
+    /// What to trust, for `SSL_CERT_FILE`: the authority, or the certificate where there is none.
+    pub(crate) fn roots(&self) -> &str {
+        &self.roots
     }
 }
 
 impl Certificate {
-    /// One that signs itself.
-    pub(crate) fn own(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
-        let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
-        change(&mut params);
+    /// Names and addresses that a good certificate is for.
+    const NAMES: [&str; 4] = ["127.0.0.1", "::1", "provider.test", "graphite.test"];
+
+    /// What a server needs, and what its clients have to trust.
+    fn make(self) -> (Arc<ServerConfig>, String) {
         let key = KeyPair::generate().expect("a key");
-        let signed = params.self_signed(&key).expect("a certificate");
-        Self { chain: vec![signed.der().clone()], key }
-    }
-
-    /// The file to trust, for `SSL_CERT_FILE`.
-    pub(crate) fn pem(&self) -> String {
-        pem(&self.chain[0])
-    }
-}
-
-fn pem(certificate: &[u8]) -> String {
-    use base64::{Engine as _, prelude::BASE64_STANDARD};
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64_STANDARD.encode(certificate))
-}
-
-/// Listens on loopback until dropped, and answers every request with the same body.
-pub(crate) struct Tls {
-    listener: Listener,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Tls {
-    /// A server that shows this certificate; `host` is an IP address.
-    pub(crate) fn start(host: &str, certificate: &Certificate, body: impl Into<Vec<u8>>) -> Self {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.key.serialize_der()));
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let names: &[&str] = if self == Self::OfAnother { &["another.test"] } else { &Self::NAMES };
+        let mut of_server = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .expect("names and addresses");
+        if self == Self::Expired {
+            of_server.not_after = date_time_ymd(2020, 1, 1);
+        }
+        if self == Self::Authority {
+            of_server.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let (certificate, roots) = if matches!(self, Self::SelfSigned | Self::Authority) {
+            let certificate = of_server.self_signed(&key).expect("a certificate");
+            let roots = certificate.pem();
+            (certificate, roots)
+        } else {
+            let authority_key = KeyPair::generate().expect("a key");
+            let mut authority = CertificateParams::default();
+            authority.distinguished_name.push(DnType::CommonName, "an authority of one's own");
+            authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let roots = authority.self_signed(&authority_key).expect("a certificate").pem();
+            let issuer = Issuer::new(authority, authority_key);
+            (of_server.signed_by(&key, &issuer).expect("a certificate"), roots)
+        };
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .expect("versions of TLS")
-            .with_no_client_auth()
-            .with_single_cert(certificate.chain.clone(), key)
-            .expect("a certificate with its key");
-        let (config, body) = (Arc::new(config), body.into());
-        let asked = Arc::new(Mutex::default());
-        let seen = Arc::clone(&asked);
-        // A client that does not trust us goes away in the middle, which is its right.
-        let listener = Listener::start(host, move |stream, _| drop(answer(stream, &config, &body, &seen)));
-        Self { listener, asked }
-    }
-
-    /// The port it listens at.
-    pub(crate) fn port(&self) -> u16 {
-        self.listener.address().port()
-    }
-
-    /// The heads of all requests so far.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        super::lock(&self.asked).clone()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key))
+            .expect("a configuration");
+        (Arc::new(config), roots)
     }
 }
 
-fn answer(stream: TcpStream, config: &Arc<ServerConfig>, body: &[u8], asked: &Mutex<Vec<String>>) -> io::Result<()> {
-    let connection = ServerConnection::new(Arc::clone(config)).expect("a connection");
-    let mut stream = StreamOwned::new(connection, stream);
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte)?;
-        head.push(byte[0]);
+/// One connection, both ways, until either side ends it.
+fn pass(config: &Arc<ServerConfig>, stream: TcpStream, server: SocketAddr) -> io::Result<()> {
+    /// How long one side is listened to before the other has its turn.
+    const TURN: Duration = Duration::from_millis(5);
+    let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+    let mut tls = StreamOwned::new(connection, stream);
+    tls.conn.complete_io(&mut tls.sock)?;
+    let mut server = TcpStream::connect(server)?;
+    tls.sock.set_read_timeout(Some(TURN))?;
+    server.set_read_timeout(Some(TURN))?;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match heard(tls.read(&mut buffer))? {
+            Some(0) => return Ok(()),
+            Some(length) => server.write_all(&buffer[..length])?,
+            None => {}
+        }
+        match heard(server.read(&mut buffer))? {
+            Some(0) => {
+                tls.conn.send_close_notify();
+                tls.flush()?;
+                return tls.sock.shutdown(Shutdown::Write);
+            }
+            Some(length) => tls.write_all(&buffer[..length])?,
+            None => {}
+        }
     }
-    super::lock(asked).push(String::from_utf8_lossy(&head).into_owned());
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
-    stream.write_all(body)?;
-    stream.conn.send_close_notify();
-    stream.flush()
+}
+
+/// How much was read; nothing where there was nothing yet.
+fn heard(read: io::Result<usize>) -> io::Result<Option<usize>> {
+    match read {
+        Ok(length) => Ok(Some(length)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -1,4 +1,4 @@
-//! Secrets that a test gives to a run, and the look for them wherever they could come out again.
+//! Looking for secrets where none may be.
 
 use super::{Datametrics, Output};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -8,8 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// A part that the secrets of these tests have in common, so that a piece of one is found too.
+pub(crate) const PART: &str = "s3same";
+
+/// A user, if there is one, and what only he knows.
+pub(crate) type Secret<'a> = (&'a str, &'a str);
+
 /// A secret in all the forms in which it could be recognised.
-pub(crate) fn forms((user, secret): (&str, &str)) -> Vec<String> {
+pub(crate) fn forms((user, secret): Secret) -> Vec<String> {
     const URL_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     let mut forms = vec![secret.to_owned(), BASE64_STANDARD.encode(secret)];
     forms.extend([URL_VALUE, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set).to_string()));
@@ -25,33 +31,31 @@ pub(crate) fn quoted(text: &str) -> [String; 2] {
     [json.replace('/', "\\/"), json]
 }
 
-/// None of these secrets, each with the user it belongs to, is in the output or in a file that the run
-/// left, in any form.
+/// No secret is in the output or in a file that the run left. Gives the output.
 #[track_caller]
-pub(crate) fn assert_absent(secrets: &[(&str, &str)], run: &Datametrics, output: &Output) {
+pub(crate) fn look(secrets: &[Secret], run: &Datametrics, output: &Output) -> String {
     let printed = format!("{}{}", output.stdout, output.stderr);
-    let mut places = vec![(PathBuf::from("the output"), printed)];
+    search(secrets, "the output", &printed);
     for file in files(&run.home().join(".local")) {
         let text = String::from_utf8_lossy(&fs::read(&file).expect("a file")).into_owned();
-        places.push((file, text));
+        search(secrets, &file.display().to_string(), &text);
     }
-    for (place, text) in places {
-        assert_absent_from(secrets, &place.display().to_string(), &text);
-    }
+    printed
 }
 
-/// None of these secrets is in this text.
+/// No secret is in a text; `place` is where it stands.
 #[track_caller]
-pub(crate) fn assert_absent_from(secrets: &[(&str, &str)], place: &str, text: &str) {
+pub(crate) fn search(secrets: &[Secret], place: &str, text: &str) {
     for secret in secrets {
         for form in forms(*secret).iter().flat_map(|form| [quoted(form).to_vec(), vec![form.clone()]].concat()) {
             let form = form.trim_matches(['"', '=']);
             assert!(!text.contains(form), "{form} is in {place}: {text}");
         }
     }
+    assert!(!text.contains(PART), "a part of a secret is in {place}: {text}");
 }
 
-/// All files below a folder.
+/// All files of a folder, also of those in it.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {

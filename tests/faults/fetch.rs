@@ -1,0 +1,236 @@
+//! Faults on the way to a reply.
+
+use super::scene::{Peer, Played, Scene, Trusted, play, run};
+use super::support::{
+    Dialect, Gate, Ingest, Reply, Server, Verdict, command::Running, request::Received, tls::Certificate,
+};
+use flate2::{Compression, write::GzEncoder};
+use std::{io::Write as _, time::Duration};
+
+pub(crate) const HEAD: &str = "\
+## Providers
+
+The feed `crypto` asks the provider `own` for BTC/USD and ETH/USD, with one further try. Alone it is all there is to
+fetch; beside it, the feed `stocks` asks a provider that is well, and its points always land. The health of the run is
+pushed in both cases and has the requests, the worst status (0 is no answer) and the quotes fetched.
+
+| fault | what is said | exit, alone | exit, beside another feed | requests | status | quotes |
+| --- | --- | --- | --- | --- | --- | --- |
+";
+
+/// A fault of a provider.
+pub(crate) struct Row {
+    pub(crate) what: &'static str,
+    peer: Peer,
+    /// Seconds for the whole run. Two thirds are for fetching.
+    timeout: u64,
+    retries: &'static str,
+}
+
+impl Row {
+    /// He answers so.
+    pub(crate) const fn answer(what: &'static str, answer: fn(&Received) -> Reply) -> Self {
+        Self { what, peer: Peer::Answers(answer), timeout: 40, retries: "1" }
+    }
+
+    const fn peer(what: &'static str, peer: Peer) -> Self {
+        Self { what, peer, timeout: 40, retries: "1" }
+    }
+
+    /// What takes until the time is over gets little of it, and one try.
+    const fn lasting(self) -> Self {
+        Self { timeout: 3, retries: "0", ..self }
+    }
+}
+
+/// What a provider says when all is well.
+pub(crate) fn quotes(_: &Received) -> Reply {
+    Reply::json(QUOTES)
+}
+
+pub(crate) const QUOTES: &str = r#"{"rows":{"BTC":{"last":"64210.10"},"ETH":{"last":3120.55}}}"#;
+
+/// So many bytes, a part of which is said over and over.
+const PART: usize = 64 << 10;
+const MANY: usize = 1 << 20;
+
+fn blanks() -> Vec<u8> {
+    vec![b' '; PART]
+}
+
+/// A reply of which no more than a thousandth goes over the wire.
+pub(crate) fn bomb(_: &Received) -> Reply {
+    let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
+    for _ in 0..(64 << 20) / PART {
+        zip.write_all(&blanks()).expect("memory");
+    }
+    Reply::json(zip.finish().expect("memory")).header("Content-Encoding", "gzip")
+}
+
+/// It only ends when the client has had enough.
+pub(crate) fn endless(_: &Received) -> Reply {
+    Reply::json(blanks()).over(MANY)
+}
+
+/// 64 MiB, as announced.
+pub(crate) fn huge(_: &Received) -> Reply {
+    Reply::json(blanks()).header("Content-Length", &(64 << 20).to_string()).over((64 << 20) / PART)
+}
+
+pub(crate) fn drip(_: &Received) -> Reply {
+    Reply::json(QUOTES.repeat(100)).drip(Duration::from_millis(100))
+}
+
+pub(crate) fn chunked_nonsense(_: &Received) -> Reply {
+    Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\nzz\r\n")
+}
+
+fn moved_here(asked: &Received) -> Reply {
+    if asked.target.starts_with("/moved") {
+        quotes(asked)
+    } else {
+        Reply::status(301).header("Location", "/moved?to=here")
+    }
+}
+
+fn too_often(after: &str) -> Reply {
+    Reply::text(429, "slow down").header("Retry-After", after)
+}
+
+const BAD_GATEWAY: &str = "<!DOCTYPE html>\n<html><h1>Bad Gateway\u{1b}[2J</h1></html>";
+
+pub(crate) const ROWS: &[Row] = &[
+    Row::peer("a name that does not resolve", Peer::HasNoName),
+    Row::peer("nobody listens", Peer::Refuses),
+    Row::peer("a black hole", Peer::Swallows).lasting(),
+    Row::peer("the first of two addresses is a black hole", Peer::IsAtTheSecondAddress),
+    Row::peer("TLS: all is well", Peer::Tls(Certificate::Good, Trusted::Yes)),
+    Row::peer("TLS: an authority nobody knows", Peer::Tls(Certificate::Good, Trusted::No)),
+    Row::peer("TLS: expired", Peer::Tls(Certificate::Expired, Trusted::Yes)),
+    Row::peer("TLS: for another host", Peer::Tls(Certificate::OfAnother, Trusted::Yes)),
+    Row::peer("TLS: self-signed", Peer::Tls(Certificate::SelfSigned, Trusted::No)),
+    Row::peer("TLS: self-signed, and trusted", Peer::Tls(Certificate::SelfSigned, Trusted::Yes)),
+    Row::peer("TLS: self-signed with CA:TRUE", Peer::Tls(Certificate::Authority, Trusted::No)),
+    Row::peer("TLS: self-signed with CA:TRUE, and trusted", Peer::Tls(Certificate::Authority, Trusted::Yes)),
+    Row::answer("silence", |_| Reply::hang()).lasting(),
+    Row::answer("a byte every 100 ms", drip).lasting(),
+    Row::answer("the line closed before the reply", |_| Reply::close()),
+    Row::answer("a reset before the reply", |_| Reply::reset()),
+    Row::answer("the line closed in the headers", |_| Reply::raw("HTTP/1.1 200 OK\r\nContent-Ty")),
+    Row::answer("the line closed inside the body", |_| Reply::json(QUOTES).cut_after(20)),
+    Row::answer("a Content-Length that is too short", |_| Reply::json(QUOTES).header("Content-Length", "20")),
+    Row::answer("no HTTP at all", |_| Reply::raw("SSH-2.0-OpenSSH_9.2\r\n\r\n")),
+    Row::answer("an endless body", endless),
+    Row::answer("64 MiB", huge),
+    Row::answer("a gzip bomb of 64 MiB", bomb),
+    Row::answer("gzip that is none", |_| Reply::json("no gzip").header("Content-Encoding", "gzip")),
+    Row::answer("an endless body of a 500", |_| Reply::text(500, "x".repeat(PART)).over(MANY)),
+    Row::answer("chunked nonsense", chunked_nonsense),
+    Row::answer("301 to the same host", moved_here),
+    Row::answer("301 in a circle", |_| Reply::status(301).header("Location", "/quotes")),
+    Row::answer("301 to another host", |_| {
+        Reply::status(301).header("Location", "https://user:pass@elsewhere.example/login?from=us")
+    }),
+    Row::answer("301 to nowhere", |_| Reply::status(301).header("Location", "https://else where.example/\u{e9}")),
+    Row::answer("400", |_| Reply::text(400, "what?")),
+    Row::answer("401", |_| Reply::status(401).body(r#"{"error":"invalid key"}"#)),
+    Row::answer("403", |_| Reply::status(403)),
+    Row::answer("404", |_| Reply::text(404, "404 page not found\n")),
+    Row::answer("408", |_| Reply::status(408)),
+    Row::answer("418", |_| Reply::text(418, "Way too many requests; IP banned")),
+    Row::answer("429, Retry-After in seconds that fit", |_| too_often("1")),
+    Row::answer("429, Retry-After in seconds that do not fit", |_| too_often("3600")),
+    Row::answer("429, Retry-After as a date", |_| too_often("Thu, 31 Dec 2099 23:59:59 GMT")),
+    Row::answer("429, Retry-After that is absurd", |_| too_often("99999999999999999999999")),
+    Row::answer("429, Retry-After that is nonsense", |_| too_often("soon")),
+    Row::answer("429, Retry-After that no header may hold", |_| too_often("1\u{7f}")),
+    Row::answer("451", |_| Reply::status(451)),
+    Row::answer("500", |_| Reply::text(500, "ill\nindeed")),
+    Row::answer("502 with HTML", |_| Reply::text(502, BAD_GATEWAY)),
+    Row::answer("503", |_| Reply::status(503)),
+];
+
+/// What was said, fit for a cell: of a character that comes again and again a few are enough.
+pub(crate) fn short(said: &str) -> String {
+    let mut out = String::new();
+    let (mut last, mut times) = (None, 0);
+    for c in said.chars() {
+        times = if last == Some(c) { times + 1 } else { 1 };
+        last = Some(c);
+        match times {
+            1..=3 => out.push(c),
+            4 => out.push('…'),
+            _ => {}
+        }
+    }
+    out.replace('|', "\\|")
+}
+
+/// Another feed that is well.
+fn stocks() -> Server {
+    let row = r#"{"symbol":"AAPL","response":[{"meta":{"regularMarketPrice":204.5}}]}"#;
+    Server::with(move |_| Reply::json(format!(r#"{{"spark":{{"result":[{row}]}}}}"#)))
+}
+
+impl Row {
+    /// Its row of the table.
+    pub(crate) fn play(&self) -> String {
+        let scene = Scene::of(&self.peer, quotes);
+        let (alone, health) = self.run(&scene, "crypto", &[]);
+        let (beside, health_beside) = self.run(&scene, "crypto-stocks", &["--stocks"]);
+        let (_, health_loud) = self.run(&scene, "crypto-stocks", &["--stocks", "-vv"]);
+        assert_eq!((&health, &health), (&health_beside, &health_loud));
+        assert_eq!(alone.said, beside.said);
+        let [requests, status, quotes] = &health;
+        let said: Vec<_> = alone.said.lines().collect();
+        // One cause, one line, which names the symbols and who failed.
+        assert!(said.len() <= 1, "{}", alone.said);
+        let is_clear =
+            |line: &&str| line.starts_with("error: crypto: ") && line.contains("own") && line.contains("BTC/USD");
+        assert!(said.iter().all(is_clear), "{}", alone.said);
+        let codes = match (quotes.as_str(), said.is_empty()) {
+            ("2", true) => [0, 0],
+            ("0", false) => [69, 1],
+            ("1", false) => [1, 1],
+            _ => panic!("{quotes} quotes, and yet: {}", alone.output),
+        };
+        assert_eq!([alone.output.code, beside.output.code], codes.map(Some), "{}", alone.output);
+        let said = short(said.first().map_or("", |line| line.trim_start_matches("error: ")));
+        let [alone, beside] = codes;
+        format!("| {} | {said} | {alone} | {beside} | {requests} | {status} | {quotes} |\n", self.what)
+    }
+
+    /// Runs it, and looks at what landed: gives what the health says of the provider.
+    fn run(&self, scene: &Scene, name: &str, options: &[&str]) -> (Played, [String; 3]) {
+        let (gate, stocks) = (Gate::new(), stocks());
+        let ingest = {
+            let gate = gate.clone();
+            Ingest::deciding(Dialect::WriteProxy, move |_| {
+                gate.wait();
+                Verdict::Take
+            })
+        };
+        let run = scene.reached_by(run(scene.scheme, &scene.authority)).args(["--retries", self.retries]).args(options);
+        let run = run.graphite(&ingest).provider("yahoo", &stocks);
+        let run = run.env("DATAMETRICS_STOCKS_PROVIDERS", "yahoo").env("DATAMETRICS_STOCKS_SYMBOLS", "AAPL");
+        let run = if options.contains(&"-vv") { run.env("RUST_LOG", "trace") } else { run };
+        // When it pushes, everything is read.
+        let peak = |running: &Running| {
+            ingest.server().wait_for(1);
+            let peak = running.peak_memory();
+            gate.open();
+            peak.expect("a process that waits")
+        };
+        let played = play(&run, &scene.authority, self.timeout, peak);
+        let values = ingest.values();
+        let value = |name: &str| values.get(name).cloned().unwrap_or_default();
+        let health = |what: &str| value(&format!("metrics.{name}.{what}"));
+        let others = if name == "crypto" { ["", ""] } else { ["204.5", "200"] };
+        assert_eq!([value("stocks.AAPL.last"), health("yahoo.response.status_code")], others);
+        assert_eq!(health("feed.crypto.expected"), "2");
+        let quotes = health("feed.crypto.fetched");
+        let landed = ["BTC", "ETH"].map(|symbol| value(&format!("crypto.{symbol}-USD.last")));
+        assert_eq!(landed.iter().filter(|value| !value.is_empty()).count().to_string(), quotes, "{landed:?}");
+        (played, [health("own.requests"), health("own.response.status_code"), quotes])
+    }
+}

@@ -1,0 +1,193 @@
+//! Faults of Graphite.
+
+use super::fetch::{bomb, chunked_nonsense, drip, endless, huge, quotes, short};
+use super::own;
+use super::scene::{Peer, Scene, Trusted, play, run};
+use super::support::{
+    Carbon, Dialect, Habit, Ingest, Reply, Server, command::Running, graphite, request::Received, tls::Certificate,
+};
+use std::{thread, time::Duration};
+
+pub(crate) const HEAD: &str = "\
+## Graphite
+
+Two prices are fetched and pushed, with the points about the run itself, by HTTP or to Carbon. What is not taken waits in
+the journal, and once Graphite is well the next run of the program sends it with its own. Answers about single points are
+the matter of `tests/ingest.rs`.
+
+| fault | what is said | exit | points that wait |
+| --- | --- | --- | --- |
+";
+
+/// A fault of Graphite.
+pub(crate) struct Row {
+    pub(crate) what: &'static str,
+    place: Place,
+    /// Seconds for the whole run.
+    timeout: u64,
+}
+
+/// What Graphite is.
+enum Place {
+    Ingest(Peer),
+    /// At this scheme, for what is no matter of protocol.
+    Carbon(&'static str, Peer),
+    Listener(&'static str, Habit),
+}
+
+impl Row {
+    const fn answer(what: &'static str, answer: fn(&Received) -> Reply) -> Self {
+        Self::ingest(what, Peer::Answers(answer))
+    }
+
+    const fn ingest(what: &'static str, peer: Peer) -> Self {
+        Self { what, place: Place::Ingest(peer), timeout: 40 }
+    }
+
+    const fn carbon(what: &'static str, scheme: &'static str, peer: Peer) -> Self {
+        Self { what, place: Place::Carbon(scheme, peer), timeout: 40 }
+    }
+
+    const fn habit(what: &'static str, scheme: &'static str, habit: Habit) -> Self {
+        Self { what, place: Place::Listener(scheme, habit), timeout: 40 }
+    }
+
+    /// What takes until the time is over gets little of it.
+    const fn lasting(self) -> Self {
+        Self { timeout: 3, ..self }
+    }
+}
+
+/// All is well.
+fn published(push: &Received) -> Reply {
+    Reply::json(format!(r#"{{"published":{}}}"#, push.text().matches("\"name\":").count()))
+}
+
+fn says(body: &'static str) -> Reply {
+    Reply::json(body)
+}
+
+pub(crate) const ROWS: &[Row] = &[
+    Row::ingest("a name that does not resolve", Peer::HasNoName),
+    Row::ingest("nobody listens", Peer::Refuses),
+    Row::ingest("a black hole", Peer::Swallows).lasting(),
+    Row::ingest("the first of two addresses is a black hole", Peer::IsAtTheSecondAddress),
+    Row::ingest("TLS: all is well", Peer::Tls(Certificate::Good, Trusted::Yes)),
+    Row::ingest("TLS: an authority nobody knows", Peer::Tls(Certificate::Good, Trusted::No)),
+    Row::ingest("TLS: expired", Peer::Tls(Certificate::Expired, Trusted::Yes)),
+    Row::ingest("TLS: for another host", Peer::Tls(Certificate::OfAnother, Trusted::Yes)),
+    Row::ingest("TLS: self-signed", Peer::Tls(Certificate::SelfSigned, Trusted::No)),
+    Row::ingest("TLS: self-signed with CA:TRUE, and trusted", Peer::Tls(Certificate::Authority, Trusted::Yes)),
+    Row::answer("silence", |_| Reply::hang()).lasting(),
+    Row::answer("a byte every 100 ms", drip).lasting(),
+    Row::answer("the line closed before the reply", |_| Reply::close()),
+    Row::answer("a reset before the reply", |_| Reply::reset()),
+    Row::answer("the line closed inside the reply", |_| says(r#"{"published":11}"#).cut_after(9)),
+    Row::answer("no HTTP at all", |_| Reply::raw("SSH-2.0-OpenSSH_9.2\r\n\r\n")),
+    Row::answer("an endless reply", endless),
+    Row::answer("64 MiB", huge),
+    Row::answer("a gzip bomb of 64 MiB", bomb),
+    Row::answer("an endless body of a 500", |_| Reply::text(500, "x".repeat(1 << 16)).over(1 << 20)),
+    Row::answer("chunked nonsense", chunked_nonsense),
+    Row::answer("200, and it does not say how many", |_| says("{}")),
+    Row::answer("200, and nothing at all", |_| says("")),
+    Row::answer("200, and a page for people", |_| Reply::text(200, "<title>Log in\u{1b}[2J</title>")),
+    Row::answer("200, and more than were sent", |_| says(r#"{"published":12}"#)),
+    Row::answer("200, and a number that is none", |_| says(r#"{"published":1e99}"#)),
+    Row::answer("200, and 100,000 levels", |_| Reply::json("[".repeat(100_000))),
+    Row::answer("301 to the same host", |_| Reply::status(301).header("Location", "/graphite/metrics/")),
+    Row::answer("302 to another host", |_| {
+        Reply::status(302).header("Location", "https://user:pass@login.example/?from=us")
+    }),
+    Row::answer("401", |_| Reply::text(401, "invalid authentication credentials")),
+    Row::answer("403", |_| Reply::status(403)),
+    Row::answer("404", |_| Reply::text(404, "404 page not found\n")),
+    Row::answer("405", |_| Reply::status(405)),
+    Row::answer("408", |_| Reply::status(408)),
+    Row::answer("415", |_| Reply::text(415, "unsupported")),
+    Row::answer("418", |_| Reply::status(418)),
+    Row::answer("429, Retry-After that does not fit", |_| {
+        Reply::text(429, "too many requests").header("Retry-After", "3600")
+    }),
+    Row::answer("451", |_| Reply::status(451)),
+    Row::answer("500", |_| Reply::text(500, "failed to push metric data\n")),
+    Row::answer("502 with HTML", |_| Reply::text(502, "<html>\n<h1>Bad Gateway\u{9b}2J</h1></html>")),
+    Row::answer("503", |_| Reply::status(503)),
+    Row::carbon("Carbon: a name that does not resolve", "tcp", Peer::HasNoName),
+    Row::carbon("Carbon: nobody listens", "tcp", Peer::Refuses),
+    Row::carbon("Carbon: nobody listens, pickle", "pickle", Peer::Refuses),
+    Row::carbon("Carbon: a black hole", "tcp", Peer::Swallows).lasting(),
+    Row::habit("Carbon: it answers", "tcp", Habit::Answer),
+    Row::habit("Carbon: it resets", "tcp", Habit::Reset),
+    Row::habit("Carbon: it resets, pickle", "pickle", Habit::Reset),
+    Row::habit("Carbon: it never reads", "tcp", Habit::NeverRead).lasting(),
+    Row::habit("Carbon: it never reads, pickle", "pickle", Habit::NeverRead).lasting(),
+    Row::habit("Carbon: it reads slowly", "tcp", Habit::ReadSlowly),
+    Row::habit("Carbon: all is well", "tcp", Habit::ReadToEnd),
+];
+
+/// Samples of the memory: what a run has at its end nobody can ask it then.
+fn watch(running: &Running) -> u64 {
+    let samples = || std::iter::from_fn(|| running.peak_memory().inspect(|_| thread::sleep(Duration::from_millis(2))));
+    samples().last().unwrap_or(0)
+}
+
+impl Row {
+    /// Its row of the table.
+    pub(crate) fn play(&self) -> String {
+        let quiet = self.run(&[]);
+        let loud = self.run(&["-vv"]);
+        assert_eq!((quiet.1, quiet.2), (loud.1, loud.2));
+        format!("| {} | {} | {} | {} |\n", self.what, short(&quiet.0), quiet.1, quiet.2)
+    }
+
+    /// What a run says, its exit code, and how many points wait then.
+    fn run(&self, options: &[&str]) -> (String, i32, usize) {
+        let provider = Server::with(quotes);
+        let bare = run("http", &provider.address().to_string()).args(["--retries", "0"]);
+        let (carbon, scene);
+        let (scheme, authority, run) = match &self.place {
+            Place::Listener(scheme, habit) => {
+                carbon = Carbon::with(&[*habit]);
+                (*scheme, carbon.authority(), bare.clone())
+            }
+            Place::Carbon(scheme, peer) => {
+                scene = Scene::of(peer, published);
+                (*scheme, scene.authority.clone(), bare.clone())
+            }
+            Place::Ingest(peer) => {
+                scene = Scene::of(peer, published);
+                let run = bare.clone().env("GRAPHITE_USER", graphite::USER);
+                let run = scene.reached_by(run.env("GRAPHITE_PASSWORD", graphite::PASSWORD));
+                (scene.scheme, scene.authority.clone(), run)
+            }
+        };
+        let path = if matches!(self.place, Place::Ingest(_)) { "/graphite/metrics" } else { "" };
+        let run = run.args(options).env("GRAPHITE_URL", format!("{scheme}://{authority}{path}"));
+        let run = if options.is_empty() { run } else { run.env("RUST_LOG", "trace") };
+        let played = play(&run, &authority, self.timeout, watch);
+        let code = played.output.code.expect("no signal");
+        let errors: Vec<_> = played.said.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
+        assert_eq!(errors.len(), usize::from(code != 0), "{}", played.output);
+        let waiting = own::values_waiting(&bare);
+        assert_eq!(waiting.is_empty(), code == 0, "{waiting:?}");
+
+        // Whatever came of it: what waits lands as soon as Graphite is well.
+        let well = Ingest::start(Dialect::WriteProxy);
+        bare.clone().args(["--prefix", "again"]).graphite(&well).check();
+        let values = well.values();
+        for ((name, _), value) in &waiting {
+            assert_eq!(values.get(name), Some(value), "{name}");
+        }
+        assert!(own::values_waiting(&bare).is_empty());
+        // The number of bytes depends on the time that it took.
+        let said = errors.first().map_or("", |line| line.trim_start_matches("graphite: "));
+        let said = match said.split_once(" of ").zip(said.split_once(" bytes")) {
+            Some(((before, _), (_, after))) if before.ends_with(|c: char| c.is_ascii_digit()) => {
+                format!("{}N of N bytes{after}", before.trim_end_matches(|c: char| c.is_ascii_digit()))
+            }
+            _ => said.to_owned(),
+        };
+        (said, code, waiting.len())
+    }
+}
