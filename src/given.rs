@@ -2,6 +2,7 @@
 //! value knows its place, so that whatever is wrong with it can be said with the place and mended
 //! there.
 
+use crate::request::beginning;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
@@ -16,7 +17,7 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A value that cannot be used.
-    #[error("{origin}: {problem}")]
+    #[error("{}", harmless(&format!("{origin}: {problem}")))]
     Invalid {
         /// Where it was given.
         origin: Origin,
@@ -24,7 +25,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// A file that was named, or standard input, cannot be read.
-    #[error("cannot read {what} {path}: {cause}")]
+    #[error("{}", harmless(&format!("cannot read {what} {}: {cause}", path.display())))]
     Unreadable {
         /// What the file is to the program.
         what: &'static str,
@@ -40,6 +41,11 @@ impl ConfigError {
     pub fn invalid(origin: Origin, problem: impl Into<String>) -> Self {
         Self::Invalid { origin, problem: problem.into() }
     }
+}
+
+/// One line and nothing that moves a terminal: a message shows keys, paths and symbols.
+fn harmless(message: &str) -> String {
+    beginning(message, usize::MAX)
 }
 
 /// Where a value came from.
@@ -456,6 +462,13 @@ mod tests {
         };
         let expected = "c.toml:2: graphite.intervall: unknown key; did you mean \"interval\"?";
         assert_eq!(problem("[graphite]\nintervall = 1\n", finish), expected);
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let finish = |root: &Section<'_>| root.section("t")?.finish();
+        let expected = r"c.toml:1: t.a\u{1b}[2J: unknown key";
+        assert_eq!(problem("t = { \"a\\u001b[2J\" = 1 }\n", finish), expected);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is said on standard error, and how.
 
+use crate::progress;
 use datametrics::SUMMARY;
 use datametrics::cli::Options;
 use datametrics::request::beginning;
@@ -19,6 +20,7 @@ pub(crate) fn start(options: &Options) {
             if is_foreign(record) {
                 return Ok(());
             }
+            progress::clear();
             let level = if for_journal { priority(record.level()) } else { word(record) };
             // Names and words from outside are in it: one line, and nothing that moves a terminal.
             writeln!(out, "{level}{}", beginning(&record.args().to_string(), usize::MAX))
@@ -29,6 +31,12 @@ pub(crate) fn start(options: &Options) {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         log::error!("a defect in datametrics at {place}; please report it: {}", env!("CARGO_PKG_REPOSITORY"));
     }));
+}
+
+/// Whether somebody watches who is told nothing else while the run goes on.
+pub(crate) fn is_for_a_person(options: &Options) -> bool {
+    let has_filter = std::env::var_os("RUST_LOG").is_some_and(|filter| !filter.is_empty());
+    !options.quiet && options.verbose == 0 && !has_filter && std::io::stderr().is_terminal()
 }
 
 /// At a terminal a good run says one line, under cron none.

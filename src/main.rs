@@ -4,10 +4,11 @@
 use clap::{CommandFactory, Parser};
 use datametrics::cli::{Cli, Command};
 use datametrics::given::{ConfigError, Origin};
-use datametrics::http::Http;
+use datametrics::http::{Http, Transport};
 use datametrics::retry::Random;
 use datametrics::world::{World, unix_time};
 use datametrics::{Outcome, Settings, listing, settings};
+use progress::Counted;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::io::ErrorKind;
@@ -15,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 mod logging;
+mod progress;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -75,6 +77,10 @@ fn fetch(cli: &Cli) -> Result<Outcome, ConfigError> {
     let settings = Settings::read(cli, &environment, std::io::stdin())?;
     let random = Random::seeded(RandomState::new().hash_one(()));
     let http = Http::new(&settings.network);
-    let world = World { transport: &http, clock: &unix_time, random: &random };
-    Ok(datametrics::run(&settings, world, &mut std::io::stdout()))
+    let counted = Counted::new(&http);
+    let transport: &dyn Transport = if logging::is_for_a_person(&cli.options) { &counted } else { &http };
+    let world = World { transport, clock: &unix_time, random: &random };
+    let outcome = datametrics::run(&settings, world, &mut std::io::stdout());
+    progress::clear();
+    Ok(outcome)
 }

@@ -11,7 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 use support::{
-    Datametrics, Dialect, Ingest, Server,
+    Datametrics, Dialect, Ingest, Reply, Server,
     samples::{self, CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
 };
 
@@ -597,6 +597,33 @@ mod terminal {
             let script = script().provider("kraken", &server).graphite(&ingest);
             assert_eq!(shown(&script, &format!("crypto BTC {options}")), (expected.to_owned(), Some(0)));
         }
+    }
+
+    const PACED: &str = "
+        [providers.paced]
+        market = 'crypto'
+        base_url = 'http://127.0.0.1:9'
+        symbol = '{base}'
+        per_second = 3
+        quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
+    ";
+
+    /// Three requests a second for five symbols: the last comes after more than a second.
+    #[test]
+    fn a_long_run_shows_that_it_goes_on() {
+        if is_missing() {
+            return;
+        }
+        let (server, ingest) = (Server::with(|_| Reply::json(r#"{"last":1}"#)), Ingest::start(Dialect::WriteProxy));
+        let script = script().provider("paced", &server).graphite(&ingest);
+        fs::write(script.home().join("paced.toml"), PACED).unwrap();
+        let line = "crypto A B C D E --config paced.toml --provider paced --fields last";
+        let (long, code) = shown(&script, line);
+        let (counts, last) = long.rsplit_once("\r\u{1b}[K").unwrap();
+        assert!(counts.starts_with('\r') && counts.contains("5 requests answered in "), "{long:?}");
+        assert_eq!((last, code), ("pushed 14 points of 5 symbols from paced in <time>\n", Some(0)));
+        let (quiet, code) = shown(&script, &format!("{line} -q"));
+        assert_eq!((&*quiet, code), ("", Some(0)));
     }
 
     #[test]

@@ -49,3 +49,8 @@ pub fn print(destination: Option<&Destination>, batch: &Batch) -> String {
         }
     }
 }
+
+/// What Carbon's pickle port is sent, which a dry run shows as lines instead.
+pub fn frames(batch: &Batch) -> Vec<u8> {
+    carbon::pickle(batch, 0..batch.len()).bytes
+}

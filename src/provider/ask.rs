@@ -64,7 +64,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The requests for those of the feed's symbols. A symbol that the API cannot spell (one
-    /// without a quote where the spelling wants one) is in none of them.
+    /// without a quote where the spelling wants one, or `..`) is in none of them.
     pub fn asks(&self, symbols: &[usize]) -> Vec<Ask<'a>> {
         let mut asks = Vec::new();
         for form in &self.forms {
@@ -105,6 +105,9 @@ impl<'a> Plan<'a> {
             let Some(spelled) = self.definition.symbol.spell(&self.definition.spelling, symbol) else { continue };
             let quote = if by_quote { symbol.quote() } else { Some("") };
             let Some(quote) = quote else { continue };
+            if form.path.climbs(&self.definition.spelling, symbol, &spelled) {
+                continue;
+            }
             let key = (if by_base { symbol.base() } else { "" }, quote);
             let at = *known.entry(key).or_insert(groups.len());
             if at == groups.len() {

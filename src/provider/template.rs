@@ -7,9 +7,20 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// What the definition's own text is encoded by: only what may not stand in a URL at all.
-const OWN: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+/// What the definition's own text is encoded by: only what may not stand in a request at all. What
+/// follows a `#` would not be sent.
+const OWN: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// Where a template stands, and so which placeholders it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +125,20 @@ impl Template {
             }
         }
         Some(out)
+    }
+
+    /// Whether a value of the symbol would be `.` or `..` in a path: servers take them for steps,
+    /// however they are encoded.
+    pub fn climbs(&self, spelling: &Spelling, symbol: &Symbol, spelled: &str) -> bool {
+        let is_step = |value: &str| matches!(value, "." | "..");
+        self.0.iter().any(|part| match part {
+            Part::Symbols { .. } | Part::One { what: What::Symbol, .. } => is_step(spelled),
+            Part::One { what, how } => {
+                let mut value = String::new();
+                spelling.push(&mut value, symbol, *what, *how).is_some() && is_step(&value)
+            }
+            Part::Text(_) | Part::Secret { .. } => false,
+        })
     }
 
     /// A header's value; `None` when a secret it can do without is not set.
@@ -327,7 +352,21 @@ mod tests {
         assert_eq!(path("/t?s={symbols}&x=1", &["BTC/USD", "A&b=c"]).0, "/t?s=BTC%2FUSD,A%26b%3Dc&x=1");
         assert_eq!(path("/t?s={symbols:json}", &["A", "B"]).0, "/t?s=%5B%22A%22%2C%22B%22%5D");
         assert_eq!(path("/{symbol}/q", &["../x"]).0, "/..%2Fx/q");
+        assert_eq!(path("/#1?s={symbols}", &["A"]).0, "/%231?s=A");
         assert_eq!(path("/{base:lower}", &["BTC/USD"]).0, "/xbt");
+    }
+
+    #[test]
+    fn what_would_climb_in_a_path_is_known() {
+        let climbs = |template: &str, symbol: &str| {
+            let symbol = Symbol::new(symbol).unwrap();
+            let spelling = Spelling { replace: vec![('-', ".".into())], ..Spelling::default() };
+            let path = Template::parse(template, Place::Path).unwrap();
+            path.climbs(&spelling, &symbol, &Template::whole_symbol().spell(&spelling, &symbol).unwrap())
+        };
+        assert!(climbs("/{symbol}", "..") && climbs("/{symbol}", ".-") && climbs("/{base}/{quote}", "../USD"));
+        assert!(climbs("/{quote}?b={base}", "A/.") && climbs("/{symbols}", "."));
+        assert!(!climbs("/{symbol}", "BRK.B") && !climbs("/{symbol}", "../USD") && !climbs("/all", ".."));
     }
 
     #[test]

@@ -74,9 +74,16 @@ impl Settings {
     /// # Errors
     /// With the place of the first thing that is wrong.
     pub fn read(cli: &Cli, env: Env<'_>, stdin: impl Read) -> Result<Self, ConfigError> {
-        let document = config_file(&cli.options, env)?;
-        let table = document.parse()?;
-        let file = Section::root(&document, &table);
+        Self::from_config(cli, env, &config_file(&cli.options, env)?, stdin)
+    }
+
+    /// The same with a config that was read already.
+    ///
+    /// # Errors
+    /// With the place of the first thing that is wrong.
+    pub fn from_config(cli: &Cli, env: Env<'_>, config: &Document, stdin: impl Read) -> Result<Self, ConfigError> {
+        let table = config.parse()?;
+        let file = Section::root(config, &table);
         let sources = Sources { env, file: &file };
         let mut warnings = Vec::new();
         let graphite = Graphite::read(&cli.options, sources, &mut warnings)?;

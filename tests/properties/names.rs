@@ -1,0 +1,117 @@
+//! Everything that goes into a metric name, a line each: prefix, template, tags (`k=v,k=v`), feed,
+//! symbols with commas between, values likewise.
+
+use super::{assert_harmless, quoted};
+use clap::Parser;
+use datametrics::Settings;
+use datametrics::cli::Cli;
+use datametrics::given::Document;
+use datametrics::graphite::{Destination, frames, print};
+use datametrics::number::Number;
+use datametrics::point::Batch;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+#[path = "../support/pickle.rs"]
+mod pickle;
+
+const DEFINITION: &str = "[providers.p]\nmarket = \"other\"\nbase_url = \"https://h\"\n[[providers.p.quote]]\n\
+                          path = \"/{symbol}\"\n[providers.p.quote.fields]\nlast = \"/l\"\nvolume = \"/v\"\n";
+
+pub(super) fn check(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let mut lines = text.split('\n').map(str::to_owned);
+    let mut next = || lines.next().unwrap_or_default();
+    let (prefix, names, tags, feed, symbols, values) = (next(), next(), next(), next(), next(), next());
+    let tags: Vec<String> = tags
+        .split(',')
+        .filter_map(|tag| tag.split_once('='))
+        .map(|(key, value)| format!("{} = {}\n", quoted(key), quoted(value)))
+        .collect();
+    let symbols: Vec<String> = symbols.split(',').map(quoted).collect();
+    let config = format!(
+        "[graphite]\nprefix = {}\nnames = {}\n[graphite.tags]\n{}[feeds.{}]\nproviders = [\"p\"]\nsymbols = [{}]\n\
+         fields = [\"last\", \"volume\"]\n{DEFINITION}",
+        quoted(&prefix),
+        quoted(&names),
+        tags.concat(),
+        quoted(&feed),
+        symbols.join(", "),
+    );
+    let Ok(cli) = Cli::try_parse_from(["datametrics", "--dry-run", &format!("--feed={feed}")]) else { return };
+    match Settings::from_config(&cli, &|_| None, &Document::new("config.toml", config), &b""[..]) {
+        Ok(settings) => check_names(&settings, &values),
+        Err(error) => assert_harmless(&error.to_string()),
+    }
+}
+
+fn check_names(settings: &Settings, values: &str) {
+    let mut values: Vec<Number> = values.split(',').filter_map(Number::parse).collect();
+    values.extend(Number::parse("0E-7"));
+    let mut batch = Batch::new(settings.graphite.interval, settings.graphite.tags.clone());
+    let mut names = BTreeSet::new();
+    for feed in &settings.feeds {
+        for symbol in &feed.symbols {
+            let mut node = String::new();
+            symbol.push_node(&mut node);
+            let is_safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+            assert!(!node.is_empty() && node.bytes().all(is_safe), "{symbol} is {node:?}");
+            for field in &feed.fields {
+                let (mut name, mut after) = (settings.graphite.prefix.clone(), String::new());
+                feed.names.around(&mut name, &mut after, &feed.name, symbol);
+                name = format!("{name}{field}{after}");
+                assert!(name.split('.').all(|node| !node.is_empty()), "a node of {name:?} is empty");
+                assert!(names.insert(name.clone()), "{name:?} is there twice");
+                let time = i64::try_from(batch.len()).expect("it is small") * 1_000_000_000;
+                batch.push(|out| out.push_str(&name), values[names.len() % values.len()], time);
+            }
+        }
+    }
+    check_json(&batch);
+    check_lines(&batch);
+    check_frames(&batch);
+}
+
+/// One object a point, which says the same.
+fn check_json(batch: &Batch) {
+    let printed = print(None, batch);
+    assert_eq!(printed.lines().count(), 1);
+    let json: Vec<Value> = serde_json::from_str(&printed).expect("it is an array");
+    assert_eq!(json.len(), batch.len());
+    for (point, json) in batch.iter().zip(&json) {
+        assert_eq!((json["name"].as_str(), json["time"].as_i64()), (Some(point.name), Some(point.time)));
+        assert_eq!(json["interval"].as_u64(), Some(batch.interval.into()));
+        let tags: Vec<&str> = json["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        assert_eq!(tags, batch.tags);
+        assert_eq!(json.as_object().map(serde_json::Map::len), Some(if tags.is_empty() { 4 } else { 5 }));
+    }
+    // The digits, which a parser of JSON would round.
+    assert!(batch.iter().all(|point| printed.contains(&format!("\"value\":{},\"time\"", point.value))));
+}
+
+/// One line a point, of three words; the first is the name and a part for each tag.
+fn check_lines(batch: &Batch) {
+    let carbon = Destination::Plaintext { host: String::new(), port: 1 };
+    let printed = print(Some(&carbon), batch);
+    let tags: String = batch.tags.iter().flat_map(|tag| [";", tag]).collect();
+    assert_eq!(printed.split_terminator('\n').count(), batch.len());
+    for (point, line) in batch.iter().zip(printed.split_terminator('\n')) {
+        assert_eq!(line, format!("{}{tags} {} {}", point.name, point.value, point.time));
+        assert_eq!(line.split_whitespace().count(), 3, "{line:?}");
+        assert_eq!(line.split(';').count(), 1 + batch.tags.len(), "{line:?}");
+    }
+}
+
+/// One tuple a point.
+fn check_frames(batch: &Batch) {
+    let tags: String = batch.tags.iter().flat_map(|tag| [";", tag]).collect();
+    let frames = pickle::frames(&frames(batch)).expect("whole frames");
+    let pickled: Vec<pickle::Pickled> =
+        frames.iter().flat_map(|frame| pickle::points(frame).expect("a list of points")).collect();
+    let expected = batch.iter().map(|point| pickle::Pickled {
+        name: format!("{}{tags}", point.name),
+        time: point.time,
+        value: point.value.to_f64(),
+    });
+    assert!(pickled.into_iter().eq(expected));
+}

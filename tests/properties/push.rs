@@ -1,0 +1,71 @@
+//! What an ingest answers: how many points are sent in the first line, then the replies in the
+//! order in which they come, the last one again and again, with a line `--` between two. A reply is
+//! a line with its status and a body.
+
+use super::{SECRET, assert_harmless, first_line};
+use datametrics::deadline::Deadline;
+use datametrics::graphite::{Destination, push};
+use datametrics::http::{Transport, TransportError};
+use datametrics::number::Number;
+use datametrics::point::Batch;
+use datametrics::request::{Request, Response};
+use datametrics::retry::{Patience, Random};
+use datametrics::secret::Secret;
+use datametrics::url::{Credentials, Url};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+pub(super) fn check(data: &[u8]) {
+    let (points, replies) = first_line(data);
+    let points = points.trim().parse::<usize>().unwrap_or(3).clamp(1, 40);
+    let script = Script { replies: split(replies), sent: AtomicUsize::new(0) };
+    let mut batch = Batch::new(60, vec!["env=home".to_owned()]);
+    for index in 0..points {
+        let value = Number::parse("0E-7").expect("it is one");
+        batch.push(|name| name.extend(["a.b", &index.to_string()]), value, 1_785_182_401);
+    }
+    let credentials = Some(Credentials { user: "1".to_owned(), password: Secret::new(SECRET) });
+    let url = Url::parse("https://graphite.example/graphite/metrics").expect("it is one");
+    let destination = Destination::Ingest { url, credentials };
+    let random = Random::seeded(1);
+    let patience = Patience { retries: 0, deadline: Deadline::after(Duration::from_secs(60)), random: &random };
+    let push = push(&destination, &batch, &batch, &script, patience);
+
+    let mut open = vec![0; points];
+    push.open.iter().cloned().flatten().for_each(|at| open[at] += 1);
+    assert!(open.iter().all(|count| *count <= 1), "a point is open twice: {:?}", push.open);
+    let open: usize = open.iter().sum();
+    assert_eq!(push.taken + push.refused.len() + open, points, "{push:?}");
+    assert_eq!(push.error.is_some(), open > 0, "{push:?}");
+    assert!(push.refused.iter().all(|(name, _)| name.is_empty() || batch.iter().any(|point| point.name == name)));
+    push.refused.iter().for_each(|(_, reason)| assert_harmless(reason));
+    push.error.iter().for_each(|error| assert_harmless(&error.to_string()));
+}
+
+/// Status and body of each reply.
+fn split(replies: &[u8]) -> Vec<(u16, String)> {
+    let text = String::from_utf8_lossy(replies);
+    let reply = |text: &str| {
+        let (status, body) = text.split_once('\n').unwrap_or((text, ""));
+        (status.trim().parse().unwrap_or(200), body.to_owned())
+    };
+    text.split("\n--\n").map(reply).collect()
+}
+
+struct Script {
+    replies: Vec<(u16, String)>,
+    sent: AtomicUsize,
+}
+
+impl Transport for Script {
+    fn send(&self, request: &Request, _: Deadline) -> Result<Response, TransportError> {
+        let sent = self.sent.fetch_add(1, Ordering::Relaxed);
+        assert!(sent < 1_000, "there is no end of requests");
+        let body: serde_json::Value =
+            serde_json::from_slice(request.body.as_deref().unwrap_or_default()).expect("JSON");
+        assert!(body.as_array().is_some_and(|points| !points.is_empty()));
+        let (status, body) = &self.replies[sent.min(self.replies.len() - 1)];
+        let body = body.clone().into_bytes();
+        Ok(Response { status: *status, retry_after: None, redirect: None, body, room: None })
+    }
+}
