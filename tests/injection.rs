@@ -81,10 +81,6 @@ fn feed(provider: &str, symbol: &str) -> String {
     format!("[feeds.x]\nproviders = ['{provider}']\nsymbols = [{symbol}]\nfields = ['last']\n{}", definition())
 }
 
-fn ask(_: &str) -> Option<Vec<String>> {
-    Some(vec!["--feed".to_owned(), "x".to_owned()])
-}
-
 fn well(_: &str) -> Reply {
     Reply::json(r#"{"last":5}"#)
 }
@@ -94,8 +90,14 @@ fn json(key: &str, text: &str) -> Reply {
 }
 
 /// All is as it should be.
-const USUAL: Way =
-    Way { name: "", config: |_| feed("own", "'AAA'"), args: ask, stdin: |_| String::new(), reply: well, refusal: None };
+const USUAL: Way = Way {
+    name: "",
+    config: |_| feed("own", "'AAA'"),
+    args: |_| Some(vec!["--feed".to_owned(), "x".to_owned()]),
+    stdin: |_| String::new(),
+    reply: well,
+    refusal: None,
+};
 
 const WAYS: &[Way] = &[
     Way {
