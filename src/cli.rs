@@ -13,7 +13,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
     after_long_help = concat!(include_str!("help.txt")),
     override_usage = "datametrics [OPTIONS] <all | crypto [SYMBOL]... | stocks [SYMBOL]...>\n       \
                       datametrics [OPTIONS] --crypto --stocks --feed NAME\n       \
-                      datametrics providers [NAME]",
+                      datametrics providers [NAME]\n       \
+                      datametrics check",
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
     max_term_width = 100
@@ -47,6 +48,8 @@ pub enum Command {
     },
     /// Fetch and push every feed that has symbols, the config's own too
     All,
+    /// Say where each setting came from, and try the state directory, Graphite and each provider
+    Check,
     /// List the providers, or print the definition of one, to be pasted into a config
     Providers {
         /// Print the definition of this one
@@ -125,6 +128,17 @@ pub struct Options {
     /// Variable DATAMETRICS_RETRIES. Default: 2.
     #[arg(long, global = true, value_name = "N")]
     pub retries: Option<String>,
+    /// Watch only the symbols of shard K of N, K from 0: N machines share one list
+    ///
+    /// Variable DATAMETRICS_SHARD. Default: all symbols.
+    #[arg(long, global = true, value_name = "K/N")]
+    pub shard: Option<String>,
+    /// Tell a monitor of the start and the end of the run (healthchecks.io's protocol)
+    ///
+    /// Variable DATAMETRICS_PING_URL, or DATAMETRICS_PING_URL_FILE names a file that holds it: others
+    /// on the machine can read the command line. Default: none.
+    #[arg(long, global = true, value_name = "URL")]
+    pub ping_url: Option<String>,
     /// Print what would be sent instead of sending it; needs no Graphite
     #[arg(long, global = true)]
     pub dry_run: bool,
@@ -153,7 +167,7 @@ impl Cli {
     pub fn wanted(&self) -> Wanted {
         let named = |names: &[&str]| Wanted::Named(names.iter().map(ToString::to_string).collect());
         match &self.command {
-            Some(Command::All) => Wanted::All,
+            Some(Command::All | Command::Check) => Wanted::All,
             Some(Command::Crypto { .. }) => named(&["crypto"]),
             Some(Command::Stocks { .. }) => named(&["stocks"]),
             Some(Command::Providers { .. }) => named(&[]),

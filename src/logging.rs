@@ -3,10 +3,20 @@
 use crate::progress;
 use datametrics::SUMMARY;
 use datametrics::cli::Options;
+use datametrics::ping::Tail;
 use env_logger::Builder;
 use log::{Level, Record};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, PoisonError};
+
+/// The last of what was said.
+static SAID: Mutex<Tail> = Mutex::new(Tail::new());
+
+/// The last lines that were said on standard error, as a monitor is told them.
+pub(crate) fn said() -> String {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner).text().to_owned()
+}
 
 /// Sets the log and the words for a defect up. `RUST_LOG` beats `-q` and `-v`.
 pub(crate) fn start(options: &Options) {
@@ -20,8 +30,9 @@ pub(crate) fn start(options: &Options) {
                 return Ok(());
             }
             progress::clear();
-            let level = if for_journal { priority(record.level()) } else { word(record) };
-            writeln!(out, "{level}{}", record.args())
+            let (word, said) = (word(record), record.args().to_string());
+            SAID.lock().unwrap_or_else(PoisonError::into_inner).push(&format!("{word}{said}"));
+            writeln!(out, "{}{said}", if for_journal { priority(record.level()) } else { word })
         })
         .init();
     std::panic::set_hook(Box::new(|panic| {
