@@ -2,12 +2,12 @@
 //! to.
 
 use clap::{CommandFactory, Parser};
-use datametrics::cli::{Cli, Command};
+use datametrics::cli::{Cli, Command, Grafana};
 use datametrics::given::{ConfigError, Origin};
 use datametrics::http::Http;
 use datametrics::retry::Random;
 use datametrics::world::{World, unix_time};
-use datametrics::{Outcome, Settings, listing, settings};
+use datametrics::{Outcome, Settings, grafana, listing, settings};
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::io::ErrorKind;
@@ -46,6 +46,7 @@ fn tell(error: &clap::Error) -> ExitCode {
 fn run(cli: &Cli) -> Outcome {
     let outcome = match &cli.command {
         Some(Command::Providers { name }) => list(cli, name.as_deref()),
+        Some(Command::Grafana { what }) => show(cli, what),
         _ => fetch(cli),
     };
     outcome.unwrap_or_else(|error| {
@@ -63,6 +64,15 @@ fn list(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError> {
     let text = match (name, &listed[..]) {
         (Some(_), [one]) => one.text.clone(),
         _ => listing::table(&listed),
+    };
+    Ok(datametrics::print(&mut std::io::stdout(), &text))
+}
+
+fn show(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
+    let settings = Settings::read(cli, &environment, std::io::stdin())?;
+    let text = match what {
+        Grafana::Dashboard => grafana::dashboard(&settings),
+        Grafana::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
     };
     Ok(datametrics::print(&mut std::io::stdout(), &text))
 }

@@ -14,7 +14,7 @@ pub use graphite::Graphite;
 pub use providers::{Key, Listed};
 pub use sources::Env;
 
-use crate::cli::{Cli, Options, Wanted};
+use crate::cli::{Cli, Command, Options, Wanted};
 use crate::given::{ConfigError, Document, Origin, Section};
 use crate::graphite::Destination;
 use crate::network::Network;
@@ -89,7 +89,8 @@ impl Settings {
         let timeout = sources.first(Some(("--timeout", &cli.options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
         let retries = sources.first(Some(("--retries", &cli.options.retries)), "DATAMETRICS_RETRIES", None)?;
         let retries = retries.map_or(Ok(2), |given| given.integer(0, 100))?;
-        if graphite.destination.is_none() && !cli.options.dry_run {
+        let is_for_grafana = matches!(cli.command, Some(Command::Grafana { .. }));
+        if graphite.destination.is_none() && !cli.options.dry_run && !is_for_grafana {
             let problem = "is not set: where should the points go? (--dry-run prints them instead)";
             return Err(ConfigError::invalid(Origin::Default("GRAPHITE_URL".into()), problem));
         }
@@ -145,7 +146,8 @@ fn directories(graphite: &Graphite, feeds: &[Feed]) -> Option<String> {
     (is_carbon(graphite.destination.as_ref()) && has_slash).then(|| said.to_owned())
 }
 
-fn is_carbon(destination: Option<&Destination>) -> bool {
+/// Whether points go to Carbon, to which a `/` in a name is what a dot is.
+pub fn is_carbon(destination: Option<&Destination>) -> bool {
     matches!(destination, Some(Destination::Plaintext { .. } | Destination::Pickle { .. }))
 }
 
