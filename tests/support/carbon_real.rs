@@ -212,20 +212,27 @@ impl RealGraphite {
     pub(crate) fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
         let pairs: Vec<String> =
             parameters.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
-        let reply = self.exchange(&format!("GET {path}?{} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", pairs.join("&")));
+        let request = format!("GET {path}?{} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", pairs.join("&"));
+        // Carbon writes the tags of what is new into the database that this request needs too, and
+        // whoever comes second may be told that it is locked.
+        let reply = self.wait_for(path, || self.try_exchange(&request).ok());
         serde_json::from_str(&reply).unwrap_or_else(|error| panic!("{path}: {error}: {reply}"))
     }
 
     /// The body of a reply. HTTP/1.0 has no chunks, and ends with the connection.
     fn exchange(&self, request: &str) -> String {
+        self.try_exchange(request).unwrap_or_else(|reply| panic!("{request}: {reply}\n{}", self.logs()))
+    }
+
+    /// The same; or, if it is no success, all of the reply.
+    fn try_exchange(&self, request: &str) -> Result<String, String> {
         let mut stream = connect(self.web).unwrap_or_else(|| panic!("graphite-web is gone:\n{}", self.logs()));
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut reply = String::new();
         stream.read_to_string(&mut reply).unwrap();
         let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((&reply, ""));
-        assert!(head.split(' ').nth(1) == Some("200"), "{request}: {head}\n{body}\n{}", self.logs());
-        body.to_owned()
+        if head.split(' ').nth(1) == Some("200") { Ok(body.to_owned()) } else { Err(reply) }
     }
 }
 
