@@ -1,7 +1,7 @@
 //! What was typed. What it means is `settings`' business: variables and the config file are read
 //! there too, so that every source is checked by the same code.
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -14,6 +14,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
     override_usage = "datametrics [OPTIONS] <all | crypto [SYMBOL]... | stocks [SYMBOL]...>\n       \
                       datametrics [OPTIONS] --crypto --stocks --feed NAME\n       \
                       datametrics providers [NAME]\n       \
+                      datametrics grafana <dashboard | alerts --datasource UID>\n       \
                       datametrics check",
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
@@ -55,6 +56,37 @@ pub enum Command {
         /// Print the definition of this one
         name: Option<String>,
     },
+    /// Print a dashboard or alert rules for Grafana, made from the settings of `all`
+    Grafana {
+        /// Which of them
+        #[command(subcommand)]
+        what: Grafana,
+    },
+}
+
+/// What Grafana is to be given.
+#[derive(Debug, Subcommand)]
+pub enum Grafana {
+    /// Print a dashboard to be imported
+    Dashboard,
+    /// Print alert rules
+    Alerts {
+        /// UID of the Graphite data source in Grafana; its page there has it in the address
+        #[arg(long, value_name = "UID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        datasource: String,
+        /// For whom: a provisioning file, or the HTTP API, which Grafana Cloud needs
+        #[arg(long, value_enum, default_value = "file", hide_possible_values = true, value_name = "file|api")]
+        format: Format,
+    },
+}
+
+/// The forms of alert rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A file in Grafana's provisioning/alerting folder.
+    File,
+    /// The body of a `PUT` of one rule group.
+    Api,
 }
 
 /// The feeds by flag; they combine.
@@ -167,7 +199,7 @@ impl Cli {
     pub fn wanted(&self) -> Wanted {
         let named = |names: &[&str]| Wanted::Named(names.iter().map(ToString::to_string).collect());
         match &self.command {
-            Some(Command::All | Command::Check) => Wanted::All,
+            Some(Command::All | Command::Check | Command::Grafana { .. }) => Wanted::All,
             Some(Command::Crypto { .. }) => named(&["crypto"]),
             Some(Command::Stocks { .. }) => named(&["stocks"]),
             Some(Command::Providers { .. }) => named(&[]),

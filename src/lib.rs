@@ -13,6 +13,7 @@ pub mod collect;
 pub mod deadline;
 pub mod delivery;
 pub mod given;
+pub mod grafana;
 pub mod graphite;
 pub mod health;
 pub mod http;

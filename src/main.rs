@@ -2,13 +2,13 @@
 //! to.
 
 use clap::{CommandFactory, Parser};
-use datametrics::cli::{Cli, Command};
+use datametrics::cli::{Cli, Command, Grafana};
 use datametrics::given::ConfigError;
 use datametrics::http::{Http, Transport};
 use datametrics::ping::Ping;
 use datametrics::retry::Random;
 use datametrics::world::{World, unix_time};
-use datametrics::{Outcome, Settings, listing, settings};
+use datametrics::{Outcome, Settings, grafana, listing, settings};
 use progress::Counted;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
@@ -73,6 +73,7 @@ fn job(cli: &Cli, random: &Random) -> Outcome {
     let outcome = match &cli.command {
         Some(Command::Providers { name }) => list(cli, name.as_deref()),
         Some(Command::Check) => with_settings(cli, random, datametrics::check),
+        Some(Command::Grafana { what }) => show(cli, what),
         _ => with_settings(cli, random, datametrics::run),
     };
     outcome.unwrap_or_else(|error| fail(&error))
@@ -83,6 +84,15 @@ fn list(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError> {
     let text = match (name, &listed[..]) {
         (Some(_), [one]) => one.text.clone(),
         _ => listing::table(&listed),
+    };
+    Ok(datametrics::print(&mut std::io::stdout(), &text))
+}
+
+fn show(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
+    let settings = Settings::read(cli, &environment, std::io::stdin())?;
+    let text = match what {
+        Grafana::Dashboard => grafana::dashboard(&settings),
+        Grafana::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
     };
     Ok(datametrics::print(&mut std::io::stdout(), &text))
 }

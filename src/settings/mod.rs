@@ -126,7 +126,8 @@ impl Settings {
         let timeout = sources.setting("--timeout", timeout, "30").seconds()?;
         let retries = sources.setting("--retries", retries, "2").integer(0, 100)?;
         let options = &cli.options;
-        if graphite.destination.is_none() && !options.dry_run && !is_check {
+        let is_for_grafana = matches!(cli.command, Some(Command::Grafana { .. }));
+        if graphite.destination.is_none() && !options.dry_run && !is_check && !is_for_grafana {
             return Err(missing_graphite());
         }
         let Providers { definitions, secrets, unready, .. } = providers;
@@ -191,7 +192,8 @@ fn directories(graphite: &Graphite, feeds: &[Feed]) -> Option<String> {
     (is_carbon(graphite.destination.as_ref()) && has_slash).then(|| said.to_owned())
 }
 
-fn is_carbon(destination: Option<&Destination>) -> bool {
+/// Whether points go to Carbon, to which a `/` in a name is what a dot is.
+pub fn is_carbon(destination: Option<&Destination>) -> bool {
     matches!(destination, Some(Destination::Plaintext { .. } | Destination::Pickle { .. }))
 }
 
