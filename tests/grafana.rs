@@ -10,8 +10,10 @@ use serde_json::Value;
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
+    fs,
     io::Write as _,
     net::TcpStream,
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -341,12 +343,17 @@ fn a_real_graphite_draws_every_query() {
                 }
                 if panel["title"] == "crypto: spread" {
                     assert_eq!(drawn.len(), setup.crypto.len(), "{target}");
-                    assert!(drawn.iter().flat_map(|series| &series.points).all(|(_, value)| *value == 0.0));
+                    assert!(drawn.iter().flat_map(|series| &series.points).all(|(_, value)| is(*value, 0)));
                 }
             }
         }
         draw_alerts(&setup, &graphite, &url);
     }
+}
+
+/// Whether it is that integer, to the last bit.
+fn is(value: f64, integer: i32) -> bool {
+    value.total_cmp(&f64::from(integer)).is_eq()
 }
 
 fn draw_alerts(setup: &Setup, graphite: &RealGraphite, url: &str) {
@@ -357,21 +364,22 @@ fn draw_alerts(setup: &Setup, graphite: &RealGraphite, url: &str) {
         let from = format!("-{}s", query["relativeTimeRange"]["from"]);
         let drawn = graphite.wait_for_points(target, &from);
         let last: Vec<f64> = drawn.iter().filter_map(|series| Some(series.points.last()?.1)).collect();
+        // Grafana tells alerts apart by their labels: the tags, of which `name` is the target in newer ones.
         let names: BTreeSet<&str> = drawn.iter().map(|series| series.target.as_str()).collect();
-        assert_eq!(names.len(), drawn.len(), "two alerts of one name: {target}");
+        let tags: BTreeSet<&str> = drawn.iter().map(|series| series.tags.as_str()).collect();
+        assert_eq!((names.len(), tags.len()), (drawn.len(), drawn.len()), "two alerts of one name: {drawn:?}");
         match str(&rule["labels"]["kind"]) {
-            "missing" => assert!(last.iter().all(|value| *value == 0.0), "{drawn:?}"),
+            "missing" => assert!(last.iter().all(|value| is(*value, 0)), "{drawn:?}"),
             // The run of this minute may not be there yet; one of the window is enough.
             "norun" => {
-                let mut values = drawn.iter().flat_map(|series| &series.points).map(|(_, value)| *value);
-                assert!(values.any(|value| value == 1.0), "{drawn:?}");
+                assert!(drawn.iter().flat_map(|series| &series.points).any(|(_, value)| is(*value, 1)), "{drawn:?}");
             }
-            "price" => assert!(last.iter().all(|value| *value == 1.0), "{drawn:?}"),
+            "price" => assert!(last.iter().all(|value| is(*value, 1)), "{drawn:?}"),
             "above" if setup.name != "many" => {
-                assert!(last.len() == 2 && last[0] >= 1000.0 && last[1] == 0.0, "{drawn:?}");
+                assert!(last.len() == 2 && last[0] >= 1000.0 && is(last[1], 0), "{drawn:?}");
             }
             "above" => assert!(last.len() == 200 && last.iter().all(|value| *value >= 1000.0), "{drawn:?}"),
-            "provider" | "push" => assert!(last.iter().all(|value| *value == 200.0), "{drawn:?}"),
+            "provider" | "push" => assert!(last.iter().all(|value| is(*value, 200)), "{drawn:?}"),
             _ => {}
         }
     }
@@ -398,6 +406,22 @@ fn every_point_is_on_a_panel() {
                 setup.name
             );
         }
+    }
+}
+
+/// The examples are what the program prints, so that nobody copies something else.
+#[test]
+fn the_examples_are_what_is_printed() {
+    for (name, arguments) in
+        [("dashboard.json", &["dashboard"][..]), ("alerts.json", &["alerts", "--datasource", "YOUR-DATA-SOURCE"])]
+    {
+        let printed = Datametrics::new().args(["grafana"]).args(arguments).run().stdout;
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/grafana").join(name);
+        if std::env::var("SNAPSHOTS").as_deref() == Ok("overwrite") {
+            fs::write(&path, &printed).unwrap();
+        }
+        let example = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(example == printed, "{name} is not what is printed; SNAPSHOTS=overwrite writes it");
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) struct RealGraphite {
 pub(crate) struct Series {
     /// Its name, or what a function made of it.
     pub(crate) target: String,
+    /// Its tags, which are the labels of an alert, as JSON.
+    pub(crate) tags: String,
     /// Time in Unix seconds and value, without the gaps.
     pub(crate) points: Vec<(i64, f64)>,
 }
@@ -241,6 +243,7 @@ impl Series {
         let point = |point: &Value| Some((point[1].as_i64()?, point[0].as_f64()?));
         Self {
             target: json["target"].as_str().unwrap().to_owned(),
+            tags: json["tags"].to_string(),
             points: json["datapoints"].as_array().unwrap().iter().filter_map(point).collect(),
         }
     }
