@@ -1,7 +1,7 @@
 //! What was typed. What it means is `settings`' business: variables and the config file are read
 //! there too, so that every source is checked by the same code.
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -13,7 +13,9 @@ use clap::{ArgAction, Args, Parser, Subcommand};
     after_long_help = concat!(include_str!("help.txt")),
     override_usage = "datametrics [OPTIONS] <all | crypto [SYMBOL]... | stocks [SYMBOL]...>\n       \
                       datametrics [OPTIONS] --crypto --stocks --feed NAME\n       \
-                      datametrics providers [NAME]",
+                      datametrics providers [NAME]\n       \
+                      datametrics grafana <dashboard | alerts --datasource UID>\n       \
+                      datametrics check",
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
     max_term_width = 100
@@ -47,11 +49,44 @@ pub enum Command {
     },
     /// Fetch and push every feed that has symbols, the config's own too
     All,
+    /// Say where each setting came from, and try the state directory, Graphite and each provider
+    Check,
     /// List the providers, or print the definition of one, to be pasted into a config
     Providers {
         /// Print the definition of this one
         name: Option<String>,
     },
+    /// Print a dashboard or alert rules for Grafana, made from the settings of `all`
+    Grafana {
+        /// Which of them
+        #[command(subcommand)]
+        what: Grafana,
+    },
+}
+
+/// What Grafana is to be given.
+#[derive(Debug, Subcommand)]
+pub enum Grafana {
+    /// Print a dashboard to be imported
+    Dashboard,
+    /// Print alert rules
+    Alerts {
+        /// UID of the Graphite data source in Grafana; its page there has it in the address
+        #[arg(long, value_name = "UID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        datasource: String,
+        /// For whom: a provisioning file, or the HTTP API, which Grafana Cloud needs
+        #[arg(long, value_enum, default_value = "file", hide_possible_values = true, value_name = "file|api")]
+        format: Format,
+    },
+}
+
+/// The forms of alert rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A file in Grafana's provisioning/alerting folder.
+    File,
+    /// The body of a `PUT` of one rule group.
+    Api,
 }
 
 /// The feeds by flag; they combine.
@@ -125,6 +160,17 @@ pub struct Options {
     /// Variable DATAMETRICS_RETRIES. Default: 2.
     #[arg(long, global = true, value_name = "N")]
     pub retries: Option<String>,
+    /// Watch only the symbols of shard K of N, K from 0: N machines share one list
+    ///
+    /// Variable DATAMETRICS_SHARD. Default: all symbols.
+    #[arg(long, global = true, value_name = "K/N")]
+    pub shard: Option<String>,
+    /// Tell a monitor of the start and the end of the run (healthchecks.io's protocol)
+    ///
+    /// Variable DATAMETRICS_PING_URL, or DATAMETRICS_PING_URL_FILE names a file that holds it: others
+    /// on the machine can read the command line. Default: none.
+    #[arg(long, global = true, value_name = "URL")]
+    pub ping_url: Option<String>,
     /// Print what would be sent instead of sending it; needs no Graphite
     #[arg(long, global = true)]
     pub dry_run: bool,
@@ -153,7 +199,7 @@ impl Cli {
     pub fn wanted(&self) -> Wanted {
         let named = |names: &[&str]| Wanted::Named(names.iter().map(ToString::to_string).collect());
         match &self.command {
-            Some(Command::All) => Wanted::All,
+            Some(Command::All | Command::Check | Command::Grafana { .. }) => Wanted::All,
             Some(Command::Crypto { .. }) => named(&["crypto"]),
             Some(Command::Stocks { .. }) => named(&["stocks"]),
             Some(Command::Providers { .. }) => named(&[]),

@@ -4,7 +4,7 @@
 use crate::deadline::Deadline;
 use crate::memory::Memory;
 use crate::pace::Lane;
-use crate::provider::{Ask, Definition, Plan, Refusal, Reply};
+use crate::provider::{Ask, Definition, Plan, Refusal, Reply, mend};
 use crate::quote::{Quote, Values, fill};
 use crate::report::{Failure, FeedReport, ProviderReport, Rest};
 use crate::request::excerpt;
@@ -35,8 +35,13 @@ pub struct Collector<'a> {
 impl<'a> Collector<'a> {
     /// Fetches every feed of the settings.
     pub fn run(&self) -> Vec<FeedReport<'a>> {
+        self.ask(&self.settings.feeds)
+    }
+
+    /// Fetches other feeds, of providers of the settings.
+    pub fn ask(&self, feeds: &'a [Feed]) -> Vec<FeedReport<'a>> {
         let lanes: Vec<Lane> = self.settings.definitions.iter().map(Lane::new).collect();
-        side_by_side(self.settings.feeds.len(), &self.settings.feeds, |feed| self.feed(feed, &lanes))
+        side_by_side(feeds.len(), feeds, |feed| self.feed(feed, &lanes))
     }
 
     /// A defect in reading one feed does not cost the others.
@@ -88,6 +93,9 @@ impl<'a> Collector<'a> {
     /// Why the feed is not due, if it is not. Where its first provider rests, the next is not asked
     /// instead: two exchanges would alternate in one series.
     fn rest(&self, feed: &Feed) -> Option<Rest> {
+        if feed.symbols.is_empty() {
+            return Some(Rest::NoSymbol);
+        }
         let now = jiff::Timestamp::from_second(self.started).unwrap_or_default();
         if !feed.market_hours.is_open(now, &feed.closed) {
             return Some(Rest::Closed);
@@ -272,7 +280,7 @@ impl<'a> Asking<'a> {
             random: collector.world.random,
         };
         let enter = || self.lane.enter(collector.deadline);
-        let response = match send(collector.world.transport, &ask.request, patience, tally, enter) {
+        let mut response = match send(collector.world.transport, &ask.request, patience, tally, enter) {
             Ok(response) => response,
             Err(error) => return Answer::Failed(Failure::Transport(error)),
         };
@@ -284,6 +292,9 @@ impl<'a> Asking<'a> {
                 return Answer::BadSymbol(text);
             }
             return Answer::Failed(Failure::Status { status, text, redirect: response.redirect });
+        }
+        if response.room.is_some() {
+            mend(&mut response.body);
         }
         match self.plan.read(ask, &response.body, (collector.world.clock)().as_secs_f64()) {
             Ok(reply) => Answer::Read(reply),

@@ -62,10 +62,7 @@ pub enum DeliveryError {
 impl DeliveryError {
     /// Whether Graphite refused the credentials.
     pub fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::Kept(PushError::Credentials { .. }) | Self::Lost { cause: PushError::Credentials { .. }, .. }
-        )
+        matches!(self, Self::Kept(cause) | Self::Lost { cause, .. } if cause.is_refusal())
     }
 }
 

@@ -2,6 +2,7 @@
 //! value knows its place, so that whatever is wrong with it can be said with the place and mended
 //! there.
 
+use crate::outcome::Outcome;
 use crate::request::beginning;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -40,6 +41,15 @@ impl ConfigError {
     /// A problem with what is at `origin`.
     pub fn invalid(origin: Origin, problem: impl Into<String>) -> Self {
         Self::Invalid { origin, problem: problem.into() }
+    }
+
+    /// What a run comes to that ends with it.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Unreadable { .. } => Outcome::Io,
+            Self::Invalid { origin: Origin::Flag(_), .. } => Outcome::Usage,
+            Self::Invalid { .. } => Outcome::Misconfigured,
+        }
     }
 }
 
@@ -396,7 +406,11 @@ impl<'a> Given<'a> {
     /// # Errors
     /// When it is something else.
     pub fn boolean(&self) -> Result<bool, ConfigError> {
-        self.toml().and_then(DeValue::as_bool).ok_or_else(|| self.wanted("true or false"))
+        let boolean = match &self.value {
+            Value::Typed(text, _) => text.parse().ok(),
+            Value::Toml(_, value) => value.get_ref().as_bool(),
+        };
+        boolean.ok_or_else(|| self.wanted("true or false"))
     }
 
     /// A table.

@@ -7,11 +7,13 @@
 //! [`Settings`] says what to do, [`run`] does it, and [`Outcome`] is what it came to. A provider is
 //! data: [`provider::Definition`] describes an API, and no code knows the name of one.
 
+pub mod check;
 pub mod cli;
 pub mod collect;
 pub mod deadline;
 pub mod delivery;
 pub mod given;
+pub mod grafana;
 pub mod graphite;
 pub mod health;
 pub mod http;
@@ -23,6 +25,7 @@ pub mod network;
 pub mod number;
 pub mod outcome;
 mod pace;
+pub mod ping;
 mod placeholder;
 pub mod point;
 pub mod provider;
@@ -33,6 +36,7 @@ pub mod retry;
 pub mod room;
 pub mod secret;
 pub mod settings;
+pub mod shard;
 pub mod state;
 pub mod symbol;
 mod toml_text;
@@ -80,6 +84,15 @@ pub fn run(settings: &Settings, world: World<'_>, out: &mut dyn Write) -> Outcom
     memory.remember(&feeds, &delivery);
     summarize(settings, &feeds, &delivery, begun.elapsed());
     outcome.max(tell_delivery(&delivery))
+}
+
+/// Says where each setting came from, tries everything that they name, and says what a run would
+/// come to. The answers go to `out`, as they are what was asked for.
+pub fn check(settings: &Settings, world: World<'_>, out: &mut dyn Write) -> Outcome {
+    say(Level::Warn, &settings.warnings);
+    let shown = print(out, &format!("{}\n", check::settings(settings)));
+    let (findings, outcome) = check::everything(settings, world);
+    shown.max(outcome).max(print(out, &findings))
 }
 
 /// Says what is missing, and what that makes of the run.

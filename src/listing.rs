@@ -1,19 +1,26 @@
-//! `datametrics providers`: which providers there are.
+//! `datametrics providers`: which providers there are; and what other tables are printed with.
 
 use crate::settings::Listed;
 use std::fmt::Write;
 
-/// A table of providers: a line each, columns aligned.
+/// A table of providers: a line each.
 pub fn table(listed: &[Listed]) -> String {
     let head = ["NAME", "MARKET", "KEYS", "LIMITS", "TERMS"].map(str::to_owned);
     let rows: Vec<[String; 5]> = std::iter::once(head).chain(listed.iter().map(row)).collect();
-    let widths = [0, 1, 2, 3].map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    aligned(&rows)
+}
+
+/// A line for each row, columns aligned.
+pub fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
     let mut out = String::new();
-    for row in &rows {
+    for row in rows {
+        let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(out, "{cell:width$}  ");
+            let _ = write!(line, "{cell:width$}  ");
         }
-        let _ = writeln!(out, "{}", row[4]);
+        let _ = writeln!(out, "{}", line.trim_end());
     }
     out
 }

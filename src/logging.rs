@@ -3,11 +3,21 @@
 use crate::progress;
 use datametrics::SUMMARY;
 use datametrics::cli::Options;
+use datametrics::ping::Tail;
 use datametrics::request::beginning;
 use env_logger::Builder;
 use log::{Level, Record};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, PoisonError};
+
+/// The last of what was said.
+static SAID: Mutex<Tail> = Mutex::new(Tail::new());
+
+/// The last lines that were said on standard error, as a monitor is told them.
+pub(crate) fn said() -> String {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner).text().to_owned()
+}
 
 /// Sets the log and the words for a defect up. `RUST_LOG` beats `-q` and `-v`.
 pub(crate) fn start(options: &Options) {
@@ -21,9 +31,10 @@ pub(crate) fn start(options: &Options) {
                 return Ok(());
             }
             progress::clear();
-            let level = if for_journal { priority(record.level()) } else { word(record) };
             // Names and words from outside are in it: one line, and nothing that moves a terminal.
-            writeln!(out, "{level}{}", beginning(&record.args().to_string(), usize::MAX))
+            let (word, said) = (word(record), beginning(&record.args().to_string(), usize::MAX));
+            SAID.lock().unwrap_or_else(PoisonError::into_inner).push(&format!("{word}{said}"));
+            writeln!(out, "{}{said}", if for_journal { priority(record.level()) } else { word })
         })
         .init();
     std::panic::set_hook(Box::new(|panic| {

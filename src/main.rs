@@ -2,16 +2,17 @@
 //! to.
 
 use clap::{CommandFactory, Parser};
-use datametrics::cli::{Cli, Command};
-use datametrics::given::{ConfigError, Origin};
+use datametrics::cli::{Cli, Command, Grafana};
+use datametrics::given::ConfigError;
 use datametrics::http::{Http, Transport};
+use datametrics::ping::Ping;
 use datametrics::retry::Random;
 use datametrics::world::{World, unix_time};
-use datametrics::{Outcome, Settings, listing, settings};
+use datametrics::{Outcome, Settings, grafana, listing, settings};
 use progress::Counted;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -28,8 +29,7 @@ fn main() -> ExitCode {
         let message = "a subcommand and --crypto, --stocks or --feed: use one form";
         Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
     }
-    // The panic hook has said what happened.
-    catch_unwind(AssertUnwindSafe(|| run(&cli))).unwrap_or(Outcome::Defect).into()
+    run(&cli).into()
 }
 
 /// Help and version are data and go to standard output, mistakes to standard error.
@@ -45,19 +45,38 @@ fn tell(error: &clap::Error) -> ExitCode {
     .into()
 }
 
+/// Does what was asked for, and tells the monitor of it if it is a run that counts: one that pushes.
 fn run(cli: &Cli) -> Outcome {
+    let random = Random::seeded(RandomState::new().hash_one(()));
+    // The panic hook has said what happened.
+    let work = || catch_unwind(AssertUnwindSafe(|| job(cli, &random))).unwrap_or(Outcome::Defect);
+    let is_run = matches!(&cli.command, None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }));
+    if !is_run || cli.options.dry_run {
+        return work();
+    }
+    match settings::monitor(&cli.options, &environment) {
+        Ok(None) => work(),
+        Ok(Some(monitor)) => {
+            let http = Http::new(&monitor.network);
+            Ping { url: &monitor.url, transport: &http, random: &random }.around(logging::said, work)
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &ConfigError) -> Outcome {
+    log::error!("{error}");
+    error.outcome()
+}
+
+fn job(cli: &Cli, random: &Random) -> Outcome {
     let outcome = match &cli.command {
         Some(Command::Providers { name }) => list(cli, name.as_deref()),
-        _ => fetch(cli),
+        Some(Command::Check) => with_settings(cli, random, datametrics::check),
+        Some(Command::Grafana { what }) => show(cli, what),
+        _ => with_settings(cli, random, datametrics::run),
     };
-    outcome.unwrap_or_else(|error| {
-        log::error!("{error}");
-        match error {
-            ConfigError::Unreadable { .. } => Outcome::Io,
-            ConfigError::Invalid { origin: Origin::Flag(_), .. } => Outcome::Usage,
-            ConfigError::Invalid { .. } => Outcome::Misconfigured,
-        }
-    })
+    outcome.unwrap_or_else(|error| fail(&error))
 }
 
 fn list(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError> {
@@ -69,18 +88,30 @@ fn list(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError> {
     Ok(datametrics::print(&mut std::io::stdout(), &text))
 }
 
+fn show(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
+    let settings = Settings::read(cli, &environment, std::io::stdin())?;
+    let text = match what {
+        Grafana::Dashboard => grafana::dashboard(&settings),
+        Grafana::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
+    };
+    Ok(datametrics::print(&mut std::io::stdout(), &text))
+}
+
 fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-fn fetch(cli: &Cli) -> Result<Outcome, ConfigError> {
+fn with_settings(
+    cli: &Cli,
+    random: &Random,
+    work: fn(&Settings, World<'_>, &mut dyn Write) -> Outcome,
+) -> Result<Outcome, ConfigError> {
     let settings = Settings::read(cli, &environment, std::io::stdin())?;
-    let random = Random::seeded(RandomState::new().hash_one(()));
     let http = Http::new(&settings.network);
     let counted = Counted::new(&http);
     let transport: &dyn Transport = if logging::is_for_a_person(&cli.options) { &counted } else { &http };
-    let world = World { transport, clock: &unix_time, random: &random };
-    let outcome = datametrics::run(&settings, world, &mut std::io::stdout());
+    let world = World { transport, clock: &unix_time, random };
+    let outcome = work(&settings, world, &mut std::io::stdout());
     progress::clear();
     Ok(outcome)
 }

@@ -20,12 +20,16 @@ pub struct Memory<'a> {
 impl<'a> Memory<'a> {
     /// Opens what there is. A folder that cannot be written is a warning: the run goes on.
     pub fn open(settings: &'a Settings, started: i64) -> Self {
-        let place = settings.state_dir.as_deref();
+        let place = settings.state_dir.as_deref().filter(|_| settings.journal.is_some());
         let open = |place| Journal::open(place).map_err(|error| log::warn!("{error}")).ok();
-        let journal = place.filter(|_| settings.journal.is_some()).and_then(open);
-        let state = place.map(State::new);
+        Self { journal: place.and_then(open), ..Self::recall(settings, started) }
+    }
+
+    /// What the runs before left, without the journal.
+    pub fn recall(settings: &'a Settings, started: i64) -> Self {
+        let state = settings.state_dir.as_deref().map(State::new);
         let last = state.as_ref().map_or_else(LastRun::default, |state| state.last_run(&settings.run));
-        Self { settings, started, journal, state, last }
+        Self { settings, started, journal: None, state, last }
     }
 
     /// The journal and its bounds.

@@ -5,6 +5,22 @@ use crate::placeholder::{Piece, split};
 use crate::symbol::{Symbol, push_node};
 use std::ops::Range;
 
+/// A piece of a metric name as a query sees it: fixed, or different from symbol to symbol or field
+/// to field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Slot {
+    /// Stands as it is.
+    Fixed(String),
+    /// The symbol, as one node has it.
+    Symbol,
+    /// The base of a pair.
+    Base,
+    /// The quote of a pair.
+    Quote,
+    /// The field.
+    Field,
+}
+
 /// How a metric is named: `{feed}.{symbol}.{field}` with other words, order or separators.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Names(Vec<Part>);
@@ -53,6 +69,23 @@ impl Names {
     /// Whether a name holds a `/`, which Carbon makes a directory of.
     pub fn has_slash(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Text(text) if text.contains('/')))
+    }
+
+    /// The pieces of the names of a feed's metrics, for whoever looks for them.
+    pub fn slots(&self, feed: &str) -> Vec<Slot> {
+        let slot = |part: &Part| match part {
+            Part::Text(text) => Slot::Fixed(text.clone()),
+            Part::Feed => {
+                let mut node = String::new();
+                push_node(&mut node, feed);
+                Slot::Fixed(node)
+            }
+            Part::Symbol => Slot::Symbol,
+            Part::Base => Slot::Base,
+            Part::Quote => Slot::Quote,
+            Part::Field => Slot::Field,
+        };
+        self.0.iter().map(slot).collect()
     }
 
     /// Appends what stands before and after the field in the names of a symbol.

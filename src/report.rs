@@ -28,6 +28,8 @@ pub struct FeedReport<'a> {
 pub enum Rest {
     /// The exchange is closed.
     Closed,
+    /// None of its symbols is in this machine's shard.
+    NoSymbol,
     /// Its provider is not to be asked again before that many seconds.
     Interval {
         /// The provider.
@@ -41,6 +43,7 @@ impl fmt::Display for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("the market is closed"),
+            Self::NoSymbol => f.write_str("none of its symbols is in this shard"),
             Self::Interval { provider, left } => write!(f, "{provider} is not to be asked for another {left} s"),
         }
     }

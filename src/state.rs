@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// Longest file that is read, in bytes; what is longer was not written here.
 const MAX_FILE: u64 = 16 << 20;
 
+/// The variables that say where the state is, the strongest first.
+pub const VARIABLES: [&str; 4] = ["DATAMETRICS_STATE_DIR", "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"];
+
 /// The folder for state and journal: `$DATAMETRICS_STATE_DIR`, else systemd's `$STATE_DIRECTORY`
 /// (the first of several), else `datametrics` in `$XDG_STATE_HOME` or in `~/.local/state`. An
 /// empty variable is unset. `None` where no variable says anything.
@@ -89,6 +92,19 @@ impl State {
     /// When it cannot be written.
     pub fn set_last_call(&self, provider: &str, started: i64) -> io::Result<()> {
         self.write("calls", provider, format!("{started}\n").as_bytes())
+    }
+
+    /// Tries what the journal does there: makes a file, writes it through to the disk and removes it.
+    ///
+    /// # Errors
+    /// With what the operating system refused.
+    pub fn try_out(&self) -> io::Result<()> {
+        make_folder(&self.state_dir)?;
+        let place = self.state_dir.join(format!("check.{}.tmp", std::process::id()));
+        let _ = fs::remove_file(&place);
+        let written = new_file(&place).and_then(|mut file| file.write_all(b"check\n").and_then(|()| file.sync_all()));
+        let removed = fs::remove_file(&place);
+        written.and(removed)
     }
 
     fn read(&self, folder: &str, name: &str) -> Option<Vec<u8>> {

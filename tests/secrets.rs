@@ -402,3 +402,44 @@ fn when_the_providers_are_listed() {
         assert_eq!(output.code, Some(0), "{output}");
     }
 }
+
+/// Each setting is told of, and everything is tried.
+#[test]
+fn when_it_is_checked() {
+    let world = World::new(quotes, published);
+    for (graphite, code) in [(None, 0), (Some("ftp://u:glc_graph%2Fite+s3same@host"), 78)] {
+        for options in [[].as_slice(), &["-vv"]] {
+            let run = world.command(&["check", "--retries", "0", "--ping-url", "https://monitor.example/s3same"]);
+            let run = graphite.into_iter().fold(run.args(options), |run, url| run.env("GRAPHITE_URL", url));
+            let output = run.run();
+            look(&run, &output);
+            assert_eq!(output.code, Some(code), "{output}");
+            assert!(code == 78 || output.stdout.contains("GRAPHITE_PASSWORD "), "{output}");
+        }
+    }
+    // Answers that echo what was sent.
+    let world = World::new(|request| Reply::text(403, echo(request)), |request| Reply::text(401, echo(request)));
+    let run = world.command(&["check", "--retries", "0", "-vv"]);
+    let output = run.run();
+    look(&run, &output);
+    assert_eq!(output.code, Some(77), "{output}");
+    assert!(output.stdout.contains("FAILED  graphite: ") && output.stdout.contains("***"), "{output}");
+}
+
+/// What a monitor is told is what was said, so it must be as silent; and its own URL is a secret.
+#[test]
+fn when_a_monitor_is_told() {
+    for status in [200, 403, 500] {
+        let world = World::new(
+            move |request| if status == 200 { quotes(request) } else { Reply::text(status, echo(request)) },
+            move |request| if status == 200 { published(request) } else { Reply::text(status, echo(request)) },
+        );
+        let monitor = Server::with(|request| Reply::text(404, request.target.clone()));
+        let run = world.run().args(["-vv"]).env("DATAMETRICS_PING_URL", format!("{}/ping/s3same", monitor.url()));
+        look(&run, &run.run());
+        let told = monitor.requests();
+        let end = told.last().unwrap();
+        assert!(end.method == "POST" && end.text().lines().count() > 5, "{end:?}");
+        leak::search(&SECRETS, "the ping", end.text());
+    }
+}

@@ -4,7 +4,7 @@ mod carbon;
 mod ingest;
 mod push;
 
-pub use push::{Push, PushError, push};
+pub use push::{Push, PushError, push, reach};
 
 use crate::point::Batch;
 use crate::url::{Credentials, Url};

@@ -78,6 +78,13 @@ pub enum PushError {
     Carbon(#[from] CarbonError),
 }
 
+impl PushError {
+    /// Whether Graphite refused the credentials.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Credentials { .. })
+    }
+}
+
 /// Pushes a batch, by the deadline that `patience` has.
 ///
 /// An error of a server may be about the points or about itself. Where nothing else tells which,
@@ -91,23 +98,32 @@ pub fn push(
 ) -> Push {
     let all = 0..batch.len();
     match destination {
-        Destination::Ingest { url, credentials } => Ingest {
-            url,
-            credentials: credentials.as_ref(),
-            batch,
-            probe,
-            transport,
-            patience,
-            push: Push::default(),
-            suspects: Vec::new(),
-            good: None,
-            trust: trust(batch),
-            searches: 0,
-            most: usize::MAX,
+        Destination::Ingest { url, credentials } => {
+            Ingest::new(url, credentials.as_ref(), [batch, probe], transport, patience).push()
         }
-        .push(),
         Destination::Plaintext { host, port } => to_carbon(host, *port, carbon::plaintext(batch, all), patience),
         Destination::Pickle { host, port } => to_carbon(host, *port, carbon::pickle(batch, all), patience),
+    }
+}
+
+/// Whether Graphite can be reached and takes points from us: the ingest is sent an empty batch, which
+/// stores nothing, and Carbon a connection with nothing on it.
+///
+/// # Errors
+/// Why points would not be taken.
+pub fn reach(destination: &Destination, transport: &dyn Transport, patience: Patience<'_>) -> Result<(), PushError> {
+    let nothing = Batch::new(1, Vec::new());
+    let Destination::Ingest { url, credentials } = destination else {
+        let push = push(destination, &nothing, &nothing, transport, patience);
+        return push.error.map_or(Ok(()), Err);
+    };
+    let mut ingest = Ingest::new(url, credentials.as_ref(), [&nothing, &nothing], transport, patience);
+    match ingest.post(b"[]".to_vec(), 0) {
+        Verdict::Taken(_) => Ok(()),
+        Verdict::Failed(error) => Err(error),
+        Verdict::Refused(said) | Verdict::Stuck(said) | Verdict::TooLarge(said) => {
+            Err(PushError::Status { host: url.host.clone(), said })
+        }
     }
 }
 
@@ -174,7 +190,30 @@ enum Verdict {
     Failed(PushError),
 }
 
-impl Ingest<'_> {
+impl<'a> Ingest<'a> {
+    fn new(
+        url: &'a Url,
+        credentials: Option<&'a Credentials>,
+        [batch, probe]: [&'a Batch; 2],
+        transport: &'a dyn Transport,
+        patience: Patience<'a>,
+    ) -> Self {
+        Self {
+            url,
+            credentials,
+            batch,
+            probe,
+            transport,
+            patience,
+            push: Push::default(),
+            suspects: Vec::new(),
+            good: None,
+            trust: trust(batch),
+            searches: 0,
+            most: usize::MAX,
+        }
+    }
+
     /// Sends the batch in as few requests as hold it. What is refused whole is split until the bad
     /// points are alone.
     fn push(mut self) -> Push {

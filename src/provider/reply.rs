@@ -129,18 +129,25 @@ fn head(text: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(&text[..text.len().min(1 << 16)])
 }
 
-/// The body as text. A byte that is no UTF-8 costs what it stands in, not the reply, and becomes no
-/// more than a byte.
+/// The body as text. A byte that is no UTF-8 costs what it stands in, not the reply.
 fn readable(body: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(body) {
         return Cow::Borrowed(text);
     }
-    let mut text = String::with_capacity(body.len());
-    for chunk in body.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| '?'));
+    let mut text = body.to_vec();
+    mend(&mut text);
+    Cow::Owned(String::from_utf8(text).unwrap_or_default())
+}
+
+/// Puts a `?` in the place of every byte that is no UTF-8. What is long is mended before it is
+/// [read](Plan::read), which else makes a copy.
+pub fn mend(body: &mut [u8]) {
+    let mut at = 0;
+    while let Err(error) = std::str::from_utf8(&body[at..]) {
+        let begin = at + error.valid_up_to();
+        at = error.error_len().map_or(body.len(), |len| begin + len);
+        body[begin..at].fill(b'?');
     }
-    Cow::Owned(text)
 }
 
 fn without_place(error: &serde_json::Error) -> String {

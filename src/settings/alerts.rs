@@ -1,5 +1,6 @@
 //! The thresholds of `[[alert]]`.
 
+use super::sources::Sources;
 use crate::given::{ConfigError, Section};
 use crate::symbol::Symbol;
 
@@ -20,8 +21,8 @@ pub struct Alert {
 ///
 /// # Errors
 /// With the place of the first thing that is wrong.
-pub(super) fn read(file: &Section<'_>) -> Result<Vec<Alert>, ConfigError> {
-    let Some(given) = file.get("alert") else { return Ok(Vec::new()) };
+pub(super) fn read(sources: Sources<'_>) -> Result<Vec<Alert>, ConfigError> {
+    let Some(given) = sources.optional("alert", sources.file.get("alert")) else { return Ok(Vec::new()) };
     let sections = given.list()?.iter().map(crate::given::Given::section).collect::<Result<Vec<_>, _>>()?;
     sections.iter().map(alert).collect()
 }

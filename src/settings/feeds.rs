@@ -9,6 +9,7 @@ use crate::market_hours::MarketHours;
 use crate::point::Names;
 use crate::provider::{Definition, Market};
 use crate::quote::Field;
+use crate::shard::Shard;
 use crate::symbol::Symbol;
 use jiff::civil::Date;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -18,7 +19,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub struct Feed {
     /// Its name, the first node of its metrics.
     pub name: String,
-    /// What is watched, each once.
+    /// What is watched, each once; nothing where none is in this machine's shard.
     pub symbols: Vec<Symbol>,
     /// What of it.
     pub fields: Vec<Field>,
@@ -114,8 +115,7 @@ fn draft<'a>(
         let file = section.get(key);
         let given = if own { file } else { sources.first(None, &variable(&key.to_uppercase()), file)? };
         let named = given.is_some();
-        let given = given.unwrap_or_else(|| Given::typed(default, Origin::Default(format!("{path}.{key}").into())));
-        Ok((List::read(&given)?, named))
+        Ok((List::read(&sources.setting(&format!("{path}.{key}"), given, default))?, named))
     };
     let (providers, _) = list("providers", defaults.providers)?;
     let (symbols, _) = list("symbols", defaults.symbols)?;
@@ -123,13 +123,15 @@ fn draft<'a>(
     let mut currency = String::new();
     if name == "crypto" {
         let given = sources.first(None, &variable("CURRENCY"), section.get("currency"))?;
-        currency = given.map_or(Ok("USD".to_owned()), |given| given.text().map(str::to_uppercase))?;
+        currency = sources.setting("crypto.currency", given, "USD").text()?.to_uppercase();
     }
-    let names = section.get("names").map(|given| read_names(&given)).transpose()?;
+    let names = sources.optional(&format!("{path}.names"), section.get("names"));
+    let names = names.map(|given| read_names(&given)).transpose()?;
     let (mut market_hours, mut closed) = (MarketHours::Any, Vec::new());
     if name != "crypto" {
-        market_hours = section.get("market_hours").map_or(Ok(market_hours), |given| given.parse())?;
-        let days = section.get("closed").map_or(Ok(Vec::new()), |given| given.list())?;
+        market_hours = sources.setting(&format!("{path}.market_hours"), section.get("market_hours"), "any").parse()?;
+        let days = sources.optional(&format!("{path}.closed"), section.get("closed"));
+        let days = days.map_or(Ok(Vec::new()), |given| given.list())?;
         closed = days.iter().map(Given::parse).collect::<Result<_, _>>()?;
     }
     section.finish()?;
@@ -137,7 +139,7 @@ fn draft<'a>(
     Ok(Draft { name, providers, symbols, fields, fields_are_named, currency, names, market_hours, closed })
 }
 
-/// The feeds that run, checked.
+/// The feeds that run, checked, with the symbols of this machine's shard.
 ///
 /// # Errors
 /// When a feed is not known or has nothing to watch, or something of it is wrong.
@@ -149,7 +151,7 @@ pub(super) fn running<'a>(
     sources: Sources<'a>,
     providers: &mut Providers<'_>,
     names: &Names,
-) -> Result<Vec<Feed>, ConfigError> {
+) -> Result<(Vec<Feed>, Option<Shard>), ConfigError> {
     let mut chosen = choose(drafts, wanted)?;
     if let Some((origin, texts)) = symbols {
         let ([draft], Wanted::Named(_)) = (&mut chosen[..], wanted) else {
@@ -158,9 +160,14 @@ pub(super) fn running<'a>(
         let values = texts.into_iter().map(|text| Given::typed(text, origin.clone())).collect();
         draft.symbols = List { values, origin };
     }
-    let fields = sources.first(Some(("--fields", &options.fields)), "DATAMETRICS_FIELDS", None)?;
-    let asked = sources.first(Some(("--provider", &options.provider)), "DATAMETRICS_PROVIDER", None)?;
-    let hours = sources.first(Some(("--market-hours", &options.market_hours)), "DATAMETRICS_MARKET_HOURS", None)?;
+    let option = |flag, value, variable| {
+        sources.first(Some((flag, value)), variable, None).map(|given| sources.optional(flag, given))
+    };
+    let fields = option("--fields", &options.fields, "DATAMETRICS_FIELDS")?;
+    let asked = option("--provider", &options.provider, "DATAMETRICS_PROVIDER")?;
+    let hours = option("--market-hours", &options.market_hours, "DATAMETRICS_MARKET_HOURS")?;
+    let shard = option("--shard", &options.shard, "DATAMETRICS_SHARD")?;
+    let shard = shard.map(|given| given.parse::<Shard>()).transpose()?;
     let hours_are_named = hours.map(|given| given.parse::<MarketHours>()).transpose()?;
     let mut feeds = Vec::with_capacity(chosen.len());
     for mut draft in chosen {
@@ -174,8 +181,14 @@ pub(super) fn running<'a>(
         }
         feeds.push(feed);
     }
+    // Of the whole list, so that no other machine pushes under a name of this one either.
     check_names(&feeds)?;
-    Ok(feeds)
+    if let Some(shard) = shard {
+        for feed in &mut feeds {
+            feed.symbols.retain(|symbol| shard.holds(symbol));
+        }
+    }
+    Ok((feeds, shard))
 }
 
 fn choose<'a>(drafts: Vec<Draft<'a>>, wanted: &Wanted) -> Result<Vec<Draft<'a>>, ConfigError> {

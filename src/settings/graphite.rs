@@ -31,23 +31,32 @@ impl Graphite {
     pub fn read(options: &Options, sources: Sources<'_>, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
         let section = sources.file.section("graphite")?;
         let url = sources.first(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", section.get("url"))?;
+        let url = sources.optional("graphite.url", url);
         let credentials = credentials(&section, sources, warnings)?;
-        let allowed = section.get("allow_plaintext_credentials").map_or(Ok(false), |given| given.boolean())?;
+        let allowed = section.get("allow_plaintext_credentials");
+        let allowed = sources.setting("graphite.allow_plaintext_credentials", allowed, "false").boolean()?;
         let destination = url.map(|given| destination(&given, credentials, allowed)).transpose()?;
         let prefix = sources.first(Some(("--prefix", &options.prefix)), "DATAMETRICS_PREFIX", section.get("prefix"))?;
         let interval =
             sources.first(Some(("--interval", &options.interval)), "DATAMETRICS_INTERVAL", section.get("interval"))?;
-        let interval = interval.map_or(Ok(60), |given| given.integer(1, 86_400))?;
+        let interval = sources.setting("graphite.interval", interval, "60").integer(1, 86_400)?;
+        let names = sources.setting("graphite.names", section.get("names"), Names::DEFAULT);
         let graphite = Self {
             destination,
-            prefix: prefix.map_or(Ok(String::new()), |given| read_prefix(&given))?,
+            prefix: read_prefix(&sources.setting("graphite.prefix", prefix, ""))?,
             interval: u32::try_from(interval).unwrap_or(u32::MAX),
-            names: section.get("names").map_or(Ok(Names::default()), |given| read_names(&given))?,
-            tags: tags(&section)?,
+            names: read_names(&names)?,
+            tags: tags(&section, sources)?,
         };
         section.finish()?;
         Ok(graphite)
     }
+}
+
+/// That nobody said where points go.
+pub fn missing() -> ConfigError {
+    let problem = "is not set: where should the points go? (--dry-run prints them instead)";
+    ConfigError::invalid(Origin::Default("GRAPHITE_URL".into()), problem)
 }
 
 /// Reads a template of names.
@@ -72,8 +81,10 @@ fn credentials(
     sources: Sources<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Credentials>, ConfigError> {
-    let user = sources.first(None, "GRAPHITE_USER", section.get("user"))?;
-    let (own, file) = (section.get("password"), section.get("password_file"));
+    let user = sources.optional("graphite.user", sources.first(None, "GRAPHITE_USER", section.get("user"))?);
+    let (own, file) =
+        (section.get("password"), sources.optional("graphite.password_file", section.get("password_file")));
+    sources.hidden("graphite.password", own.as_ref().map(Given::origin));
     let password = match (sources.secret("GRAPHITE_PASSWORD")?, file, own) {
         (Some(password), ..) => Some(password),
         (None, Some(_), Some(own)) => return Err(own.bad("is set, and password_file too: remove one")),
@@ -144,7 +155,8 @@ fn ingest(
     Ok(Destination::Ingest { url, credentials })
 }
 
-fn tags(section: &Section<'_>) -> Result<Vec<String>, ConfigError> {
+fn tags(section: &Section<'_>, sources: Sources<'_>) -> Result<Vec<String>, ConfigError> {
+    sources.optional("graphite.tags", section.get("tags"));
     let tag = |(key, given): (String, Given<'_>)| {
         let value = given.text()?;
         let breaks = |c: char| c.is_whitespace() || c.is_control();

@@ -4,34 +4,41 @@
 mod alerts;
 mod feeds;
 mod graphite;
+mod monitor;
 mod network;
+mod origins;
 mod providers;
 mod sources;
 
 pub use alerts::Alert;
 pub use feeds::Feed;
-pub use graphite::Graphite;
+pub use graphite::{Graphite, missing as missing_graphite};
+pub use monitor::{Monitor, monitor};
+pub use origins::Setting;
 pub use providers::{Key, Listed};
 pub use sources::Env;
 
-use crate::cli::{Cli, Options, Wanted};
-use crate::given::{ConfigError, Document, Origin, Section};
+use crate::cli::{Cli, Command, Options, Wanted};
+use crate::given::{ConfigError, Document, Given, Origin, Section};
 use crate::graphite::Destination;
 use crate::network::Network;
 use crate::provider::Definition;
 use crate::secret::Secret;
-use crate::state::state_dir;
+use crate::shard::Shard;
+use crate::state;
+use origins::Ledger;
 use providers::Providers;
 use sources::{Sources, path_variable};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Everything a run goes by.
 #[derive(Debug)]
 pub struct Settings {
-    /// The name of the run in its health points: `all`, or its feeds joined by `-`.
+    /// The name of the run in its health points: `all`, or its feeds joined by `-`; then `-` and the
+    /// number of the shard, if there are shards.
     pub run: String,
     /// What is watched.
     pub feeds: Vec<Feed>,
@@ -57,6 +64,10 @@ pub struct Settings {
     pub alerts: Vec<Alert>,
     /// What is wrong without being an error.
     pub warnings: Vec<String>,
+    /// Of `datametrics check`: every setting there is, in the order in which they were read.
+    pub origins: Vec<Setting>,
+    /// Of `datametrics check`: why some of the providers cannot be asked, by their names.
+    pub unready: BTreeMap<String, ConfigError>,
 }
 
 /// The bounds of the journal.
@@ -69,12 +80,13 @@ pub struct JournalLimits {
 }
 
 impl Settings {
-    /// Reads the settings of one run.
+    /// Reads the settings of one run, or of a check, which can do without some of them.
     ///
     /// # Errors
     /// With the place of the first thing that is wrong.
     pub fn read(cli: &Cli, env: Env<'_>, stdin: impl Read) -> Result<Self, ConfigError> {
-        Self::from_config(cli, env, &config_file(&cli.options, env)?, stdin)
+        let (document, place) = config_file(&cli.options, env)?;
+        Self::of(cli, env, (&document, place), stdin)
     }
 
     /// The same with a config that was read already.
@@ -82,44 +94,71 @@ impl Settings {
     /// # Errors
     /// With the place of the first thing that is wrong.
     pub fn from_config(cli: &Cli, env: Env<'_>, config: &Document, stdin: impl Read) -> Result<Self, ConfigError> {
-        let table = config.parse()?;
-        let file = Section::root(config, &table);
-        let sources = Sources { env, file: &file };
+        Self::of(cli, env, (config, None), stdin)
+    }
+
+    fn of(
+        cli: &Cli,
+        env: Env<'_>,
+        (document, place): (&Document, Option<Given<'static>>),
+        stdin: impl Read,
+    ) -> Result<Self, ConfigError> {
+        let is_check = matches!(cli.command, Some(Command::Check));
+        if is_check && cli.options.dry_run {
+            return Err(ConfigError::invalid(Origin::Flag("--dry-run"), "is no part of a check, which pushes nothing"));
+        }
+        let ledger = Ledger::default();
+        let table = document.parse()?;
+        let file = Section::root(document, &table);
+        let sources = Sources { env, file: &file, ledger: is_check.then_some(&ledger) };
+        sources.optional("--config", place);
         let mut warnings = Vec::new();
         let graphite = Graphite::read(&cli.options, sources, &mut warnings)?;
         let mut providers = Providers::new(sources)?;
         let drafts = feeds::drafts(sources)?;
         let symbols = symbols(cli, sources, stdin)?;
         let wanted = cli.wanted();
-        let feeds = feeds::running(drafts, &wanted, &cli.options, symbols, sources, &mut providers, &graphite.names)?;
+        let (feeds, shard) =
+            feeds::running(drafts, &wanted, &cli.options, symbols, sources, &mut providers, &graphite.names)?;
         warnings.extend(directories(&graphite, &feeds));
         let timeout = sources.first(Some(("--timeout", &cli.options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
         let retries = sources.first(Some(("--retries", &cli.options.retries)), "DATAMETRICS_RETRIES", None)?;
-        let retries = retries.map_or(Ok(2), |given| given.integer(0, 100))?;
-        if graphite.destination.is_none() && !cli.options.dry_run {
-            let problem = "is not set: where should the points go? (--dry-run prints them instead)";
-            return Err(ConfigError::invalid(Origin::Default("GRAPHITE_URL".into()), problem));
-        }
-        let Providers { definitions, secrets, .. } = providers;
-        let alerts = alerts::read(&file)?;
-        let limits = journal_limits(&file, graphite.destination.as_ref())?;
+        let timeout = sources.setting("--timeout", timeout, "30").seconds()?;
+        let retries = sources.setting("--retries", retries, "2").integer(0, 100)?;
         let options = &cli.options;
-        let network = network::read(sources, &definitions, graphite.destination.as_ref())?;
+        let is_for_grafana = matches!(cli.command, Some(Command::Grafana { .. }));
+        if graphite.destination.is_none() && !options.dry_run && !is_check && !is_for_grafana {
+            return Err(missing_graphite());
+        }
+        let Providers { definitions, secrets, unready, .. } = providers;
+        let alerts = alerts::read(sources)?;
+        let limits = journal_limits(sources, graphite.destination.as_ref())?;
+        let no_journal = options.no_journal.then(|| Given::typed("true", Origin::Flag("--no-journal")));
+        sources.setting("--no-journal", no_journal, "false");
+        let state_dir = if options.dry_run { None } else { state_dir(sources) };
+        monitor::note(options, sources)?;
+        let ingest = match &graphite.destination {
+            Some(Destination::Ingest { url, .. }) => Some(url),
+            _ => None,
+        };
+        let network = network::read(sources, definitions.iter().map(|definition| &definition.base).chain(ingest))?;
         file.finish()?;
         Ok(Self {
-            run: run_name(&wanted, &feeds),
+            run: run_name(&wanted, &feeds, shard),
             feeds,
             definitions,
             secrets,
             graphite,
             network,
-            timeout: timeout.map_or(Ok(Duration::from_secs(30)), |given| given.seconds())?,
+            timeout,
             retries: u32::try_from(retries).unwrap_or(u32::MAX),
             dry_run: options.dry_run,
-            state_dir: if options.dry_run { None } else { state_dir(env) },
+            state_dir,
             journal: (!options.dry_run && !options.no_journal).then_some(limits),
             alerts,
             warnings,
+            origins: ledger.settings(),
+            unready,
         })
     }
 }
@@ -129,18 +168,19 @@ impl Settings {
 /// # Errors
 /// When there is none of that name, or something of the config is wrong.
 pub fn providers(options: &Options, env: Env<'_>, only: Option<&str>) -> Result<Vec<Listed>, ConfigError> {
-    let document = config_file(options, env)?;
+    let (document, _) = config_file(options, env)?;
     let table = document.parse()?;
     let file = Section::root(&document, &table);
-    Providers::new(Sources { env, file: &file })?.list(only)
+    Providers::new(Sources { env, file: &file, ledger: None })?.list(only)
 }
 
 /// The cloud refuses samples older than an hour; Carbon takes whatever its retention holds.
-fn journal_limits(file: &Section<'_>, destination: Option<&Destination>) -> Result<JournalLimits, ConfigError> {
-    let section = file.section("journal")?;
-    let max_bytes = section.get("max_bytes").map_or(Ok(64 << 20), |given| given.integer(1, i64::MAX))?;
+fn journal_limits(sources: Sources<'_>, destination: Option<&Destination>) -> Result<JournalLimits, ConfigError> {
+    let section = sources.file.section("journal")?;
+    let setting = |name, given, default: u32| sources.setting(name, given, default.to_string()).integer(1, i64::MAX);
+    let max_bytes = setting("journal.max_bytes", section.get("max_bytes"), 64 << 20)?;
     let max_age = if is_carbon(destination) { 7 * 86_400 } else { 3_600 };
-    let max_age = section.get("max_age").map_or(Ok(max_age), |given| given.integer(1, i64::MAX))?;
+    let max_age = setting("journal.max_age", section.get("max_age"), max_age)?;
     section.finish()?;
     Ok(JournalLimits { max_bytes: max_bytes.unsigned_abs(), max_age: Duration::from_secs(max_age.unsigned_abs()) })
 }
@@ -152,39 +192,60 @@ fn directories(graphite: &Graphite, feeds: &[Feed]) -> Option<String> {
     (is_carbon(graphite.destination.as_ref()) && has_slash).then(|| said.to_owned())
 }
 
-fn is_carbon(destination: Option<&Destination>) -> bool {
+/// Whether points go to Carbon, to which a `/` in a name is what a dot is.
+pub fn is_carbon(destination: Option<&Destination>) -> bool {
     matches!(destination, Some(Destination::Plaintext { .. } | Destination::Pickle { .. }))
 }
 
-fn run_name(wanted: &Wanted, feeds: &[Feed]) -> String {
-    match wanted {
+fn run_name(wanted: &Wanted, feeds: &[Feed], shard: Option<Shard>) -> String {
+    let name = match wanted {
         Wanted::All => "all".to_owned(),
         Wanted::Named(_) => feeds.iter().map(|feed| feed.name.as_str()).collect::<Vec<_>>().join("-"),
-    }
+    };
+    shard.map_or(name.clone(), |shard| format!("{name}-{}", shard.index))
+}
+
+/// Where state and journal go, noted with the variable that says so.
+fn state_dir(sources: Sources<'_>) -> Option<PathBuf> {
+    let of = |only: &'static str| {
+        let path = state::state_dir(|name| (sources.env)(name).filter(|_| name == only))?;
+        Some(Given::typed(path.display().to_string(), Origin::Variable(only.to_owned())))
+    };
+    sources.optional("DATAMETRICS_STATE_DIR", state::VARIABLES.into_iter().find_map(of));
+    state::state_dir(sources.env)
 }
 
 /// The config file: the one that is named, else the user's, else the machine's, else an empty one.
-fn config_file(options: &Options, env: Env<'_>) -> Result<Document, ConfigError> {
-    let named = options.config.as_ref().map(PathBuf::from);
-    if let Some(path) = named.or_else(|| path_variable(env, "DATAMETRICS_CONFIG")) {
-        return Document::read(&path);
+/// And its path, with what named it.
+fn config_file(options: &Options, env: Env<'_>) -> Result<(Document, Option<Given<'static>>), ConfigError> {
+    let flag = options.config.as_ref().map(|path| (PathBuf::from(path), Origin::Flag("--config")));
+    let variable = || {
+        let path = path_variable(env, "DATAMETRICS_CONFIG")?;
+        Some((path, Origin::Variable("DATAMETRICS_CONFIG".to_owned())))
+    };
+    let read = |path: &Path, origin| {
+        Document::read(path).map(|document| (document, Some(Given::typed(path.display().to_string(), origin))))
+    };
+    if let Some((path, origin)) = flag.or_else(variable) {
+        return read(&path, origin);
     }
     let user = path_variable(env, "XDG_CONFIG_HOME").or_else(|| Some(path_variable(env, "HOME")?.join(".config")));
     let directories = user.into_iter().chain([PathBuf::from("/etc")]);
     for path in directories.map(|directory| directory.join("datametrics/config.toml")) {
-        match Document::read(&path) {
+        match read(&path, Origin::Default("--config".into())) {
             Err(ConfigError::Unreadable { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
             read => return read,
         }
     }
-    Ok(Document::new("", ""))
+    Ok((Document::new("", ""), None))
 }
 
 /// The symbols that replace the configured ones.
 fn symbols(cli: &Cli, sources: Sources<'_>, stdin: impl Read) -> Result<feeds::Override, ConfigError> {
     let flag = Some(("--symbols", &cli.options.symbols));
     let (origin, texts) = if cli.symbols().is_empty() {
-        let Some(given) = sources.first(flag, "DATAMETRICS_SYMBOLS", None)? else { return Ok(None) };
+        let given = sources.optional("--symbols", sources.first(flag, "DATAMETRICS_SYMBOLS", None)?);
+        let Some(given) = given else { return Ok(None) };
         (given.origin(), given.list()?.iter().map(|one| one.text().map(str::to_owned)).collect::<Result<_, _>>()?)
     } else if cli.options.symbols.is_some() {
         return Err(ConfigError::invalid(Origin::Flag("--symbols"), "is given, and SYMBOL arguments too"));

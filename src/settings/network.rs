@@ -1,38 +1,31 @@
 //! Proxies and trusted certificates, from the usual variables.
 
 use super::sources::{Sources, path_variable};
-use crate::given::{ConfigError, Origin};
-use crate::graphite::Destination;
+use crate::given::{ConfigError, Given, Origin};
 use crate::network::{Network, Proxies};
-use crate::provider::Definition;
 use crate::secret::Secret;
 use crate::url::Url;
 
 /// Reads the variables that every program of this kind reads. `SSL_CERT_FILE` is only opened
-/// where something is reached over `https`.
+/// where one of the URLs that are reached is of `https`.
 ///
 /// # Errors
 /// When a proxy is no URL, or the file cannot be read.
-pub(super) fn read(
-    sources: Sources<'_>,
-    definitions: &[Definition],
-    destination: Option<&Destination>,
-) -> Result<Network, ConfigError> {
-    let graphite = match destination {
-        Some(Destination::Ingest { url, .. }) => Some(url),
-        _ => None,
-    };
-    let is_tls = |url: &Url| url.scheme == "https";
-    let uses_tls = definitions.iter().map(|definition| &definition.base).chain(graphite).any(is_tls);
-    let roots = match path_variable(sources.env, "SSL_CERT_FILE").filter(|_| uses_tls) {
+pub(super) fn read<'a>(sources: Sources<'_>, mut urls: impl Iterator<Item = &'a Url>) -> Result<Network, ConfigError> {
+    let file = path_variable(sources.env, "SSL_CERT_FILE");
+    let shown = file.as_ref().map(|path| Given::typed(path.display().to_string(), variable("SSL_CERT_FILE")));
+    sources.optional("SSL_CERT_FILE", shown);
+    let roots = match file.filter(|_| urls.any(|url| url.scheme == "https")) {
         None => None,
         Some(path) => {
             let unreadable =
                 |cause| ConfigError::Unreadable { what: "certificates (SSL_CERT_FILE)", path: path.clone(), cause };
             let pem = std::fs::read(&path).map_err(unreadable)?;
             if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
-                let origin = Origin::Variable("SSL_CERT_FILE".to_owned());
-                return Err(ConfigError::invalid(origin, "names a file without a certificate in PEM"));
+                return Err(ConfigError::invalid(
+                    variable("SSL_CERT_FILE"),
+                    "names a file without a certificate in PEM",
+                ));
             }
             Some(pem)
         }
@@ -40,10 +33,18 @@ pub(super) fn read(
     Ok(Network { proxies: proxies(sources)?, roots })
 }
 
+fn variable(name: &str) -> Origin {
+    Origin::Variable(name.to_owned())
+}
+
 fn proxies(sources: Sources<'_>) -> Result<Proxies, ConfigError> {
-    let either = |lower: &str| match sources.variable(lower)? {
-        Some(given) => Ok(Some(given)),
-        None => sources.variable(&lower.to_uppercase()),
+    let either = |lower: &str| {
+        let upper = lower.to_uppercase();
+        let given = match sources.variable(lower)? {
+            Some(given) => Some(given),
+            None => sources.variable(&upper)?,
+        };
+        Ok(sources.optional(&upper, given))
     };
     let proxy = |name| -> Result<Option<Secret>, ConfigError> {
         let Some(given) = either(name)? else { return Ok(None) };

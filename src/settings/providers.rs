@@ -42,6 +42,9 @@ pub(super) struct Providers<'a> {
     pub definitions: Vec<Definition>,
     /// The values of their secrets.
     pub secrets: BTreeMap<String, Secret>,
+    /// Why some of them cannot be asked, by their names. That ends a run before it begins, but not
+    /// `datametrics check`.
+    pub unready: BTreeMap<String, ConfigError>,
 }
 
 impl<'a> Providers<'a> {
@@ -62,7 +65,8 @@ impl<'a> Providers<'a> {
                 ));
             }
         }
-        Ok(Self { sources, own, names, definitions: Vec::new(), secrets: BTreeMap::new() })
+        let (secrets, unready) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { sources, own, names, definitions: Vec::new(), secrets, unready })
     }
 
     /// The index of a definition among those in use.
@@ -75,7 +79,12 @@ impl<'a> Providers<'a> {
             return Ok(at);
         }
         let definition = self.definition(given)?;
-        self.take_secrets(&definition)?;
+        match self.take_secrets(&definition) {
+            Err(error) if self.sources.ledger.is_some() => {
+                self.unready.insert(definition.name.clone(), error);
+            }
+            taken => taken?,
+        }
         self.definitions.push(definition);
         Ok(self.definitions.len() - 1)
     }
@@ -165,9 +174,11 @@ impl<'a> Providers<'a> {
             ));
         }
         let mut definition = Definition::read(name, section)?;
-        if let Some(given) = self.sources.variable(&base_url_variable(name))? {
-            definition.base = base_url(&given)?;
+        let given = self.sources.variable(&base_url_variable(name))?;
+        if let Some(given) = &given {
+            definition.base = base_url(given)?;
         }
+        self.sources.optional(&format!("providers.{name}.base_url"), given.or(section.get("base_url")));
         Ok(definition)
     }
 

@@ -1,5 +1,6 @@
 //! Where settings come from, in the order in which they win: flag, variable, config file.
 
+use super::origins::{Ledger, Setting};
 use crate::given::{ConfigError, Given, Origin, Section};
 use crate::secret::Secret;
 use std::ffi::OsString;
@@ -15,6 +16,8 @@ pub struct Sources<'a> {
     pub env: Env<'a>,
     /// The config file.
     pub file: &'a Section<'a>,
+    /// Where `datametrics check` has everything noted that is read.
+    pub ledger: Option<&'a Ledger>,
 }
 
 /// A variable that is set to something.
@@ -33,6 +36,31 @@ impl<'a> Sources<'a> {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(Given::typed(value, origin()))),
             Some(Err(_)) => Err(ConfigError::invalid(origin(), "is not UTF-8")),
+        }
+    }
+
+    /// A setting that has a default, which is read like any other value.
+    pub fn setting(&self, name: &str, given: Option<Given<'a>>, default: impl Into<String>) -> Given<'a> {
+        let default = || Given::typed(default, Origin::Default(name.to_owned().into()));
+        let given = given.unwrap_or_else(default);
+        self.note(|| Setting::new(name, &given));
+        given
+    }
+
+    /// A setting that may be missing.
+    pub fn optional(&self, name: &str, given: Option<Given<'a>>) -> Option<Given<'a>> {
+        self.note(|| given.as_ref().map_or_else(|| Setting::missing(name), |given| Setting::new(name, given)));
+        given
+    }
+
+    /// A setting that no output shows.
+    pub fn hidden(&self, name: &str, origin: Option<Origin>) {
+        self.note(|| origin.map_or_else(|| Setting::missing(name), |origin| Setting::hidden(name, origin)));
+    }
+
+    fn note(&self, setting: impl FnOnce() -> Setting) {
+        if let Some(ledger) = self.ledger {
+            ledger.note(setting());
         }
     }
 
@@ -59,6 +87,16 @@ impl<'a> Sources<'a> {
     /// # Errors
     /// When variable and `_FILE` are both set, or a file cannot be read.
     pub fn secret(&self, name: &str) -> Result<Option<Secret>, ConfigError> {
+        let found = self.secret_and_origin(name)?;
+        self.hidden(name, found.as_ref().map(|(_, origin)| origin.clone()));
+        Ok(found.map(|(secret, _)| secret))
+    }
+
+    /// The same with its place, and not noted.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn secret_and_origin(&self, name: &str) -> Result<Option<(Secret, Origin)>, ConfigError> {
         let file_name = format!("{name}_FILE");
         let file = path_variable(self.env, &file_name);
         let origin = || Origin::Variable(name.to_owned());
@@ -66,12 +104,13 @@ impl<'a> Sources<'a> {
             (Some(_), Some(_)) => {
                 Err(ConfigError::invalid(origin(), format!("is set, and {file_name} too: unset one")))
             }
-            (Some(given), None) => checked(given.text()?, origin()).map(Some),
-            (None, Some(path)) => read_secret(&path).map(Some),
+            (Some(given), None) => Ok(Some((checked(given.text()?, origin())?, origin()))),
+            (None, Some(path)) => Ok(Some((read_secret(&path)?, Origin::Variable(file_name)))),
             (None, None) => {
-                let Some(directory) = path_variable(self.env, "CREDENTIALS_DIRECTORY") else { return Ok(None) };
-                let path = directory.join(name.to_lowercase());
-                if path.exists() { read_secret(&path).map(Some) } else { Ok(None) }
+                let path =
+                    path_variable(self.env, "CREDENTIALS_DIRECTORY").map(|place| place.join(name.to_lowercase()));
+                let path = path.filter(|path| path.exists());
+                path.map(|path| Ok((read_secret(&path)?, Origin::File(path)))).transpose()
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The real Graphite on loopback, as Debian packages it: carbon-cache, which takes points, and
 //! graphite-web, which shows them (packages graphite-carbon and graphite-web).
 
+#![allow(dead_code, reason = "several test binaries compile this module, and not all use all of it")]
+
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -51,6 +53,8 @@ pub(crate) struct RealGraphite {
 pub(crate) struct Series {
     /// Its name, or what a function made of it.
     pub(crate) target: String,
+    /// Its tags, which are the labels of an alert, as JSON.
+    pub(crate) tags: String,
     /// Time in Unix seconds and value, without the gaps.
     pub(crate) points: Vec<(i64, f64)>,
 }
@@ -72,9 +76,14 @@ impl RealGraphite {
 
     /// What graphite-web shows of `target` since `from`, such as `-10min`.
     pub(crate) fn render(&self, target: &str, from: &str) -> Vec<Series> {
-        let path = format!("/render?format=json&target={}&from={}", percent_encoded(target), percent_encoded(from));
-        let reply = self.get(&path);
-        let json: Value = serde_json::from_str(&reply).unwrap_or_else(|error| panic!("{path}: {error}: {reply}"));
+        // In a body, as Grafana does it: a target may be longer than a URL.
+        let form = format!("format=json&target={}&from={}", percent_encoded(target), percent_encoded(from));
+        let reply = self.exchange(&format!(
+            "POST /render HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{form}",
+            form.len()
+        ));
+        let json: Value = serde_json::from_str(&reply).unwrap_or_else(|error| panic!("{target}: {error}: {reply}"));
         json.as_array().unwrap().iter().map(Series::from_json).collect()
     }
 
@@ -201,16 +210,31 @@ impl RealGraphite {
         all
     }
 
+    /// What `path` answers to these parameters, as JSON.
+    pub(crate) fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
+        let pairs: Vec<String> =
+            parameters.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
+        let request = format!("GET {path}?{} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", pairs.join("&"));
+        // Carbon writes the tags of what is new into the database that this request needs too, and
+        // whoever comes second may be told that it is locked.
+        let reply = self.wait_for(path, || self.try_exchange(&request).ok());
+        serde_json::from_str(&reply).unwrap_or_else(|error| panic!("{path}: {error}: {reply}"))
+    }
+
     /// The body of a reply. HTTP/1.0 has no chunks, and ends with the connection.
-    fn get(&self, path: &str) -> String {
+    fn exchange(&self, request: &str) -> String {
+        self.try_exchange(request).unwrap_or_else(|reply| panic!("{request}: {reply}\n{}", self.logs()))
+    }
+
+    /// The same; or, if it is no success, all of the reply.
+    fn try_exchange(&self, request: &str) -> Result<String, String> {
         let mut stream = connect(self.web).unwrap_or_else(|| panic!("graphite-web is gone:\n{}", self.logs()));
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut reply = String::new();
         stream.read_to_string(&mut reply).unwrap();
         let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((&reply, ""));
-        assert!(head.split(' ').nth(1) == Some("200"), "{path}: {head}\n{body}\n{}", self.logs());
-        body.to_owned()
+        if head.split(' ').nth(1) == Some("200") { Ok(body.to_owned()) } else { Err(reply) }
     }
 }
 
@@ -219,6 +243,7 @@ impl Series {
         let point = |point: &Value| Some((point[1].as_i64()?, point[0].as_f64()?));
         Self {
             target: json["target"].as_str().unwrap().to_owned(),
+            tags: json["tags"].to_string(),
             points: json["datapoints"].as_array().unwrap().iter().filter_map(point).collect(),
         }
     }

@@ -1,0 +1,33 @@
+//! What makes points visible in Grafana: a dashboard and alert rules, made from the settings of a
+//! run. The same settings give the same text.
+
+mod alerts;
+mod dashboard;
+mod query;
+
+pub use alerts::alerts;
+pub use dashboard::dashboard;
+
+use crate::settings::Settings;
+use serde_json::Value;
+
+/// The type of the data source.
+const GRAPHITE: &str = "graphite";
+
+/// As a person reads it, with a newline at its end.
+fn text(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// A uid that stays the same as long as the names of the metrics do, so that what is imported again
+/// replaces what was there, and two programs with other prefixes have their own. At most 40
+/// characters, as Grafana wants: `kind` may have 11.
+fn uid(settings: &Settings, kind: &str, feed: &str) -> String {
+    let graphite = &settings.graphite;
+    let parts = [&graphite.prefix, kind, feed].into_iter().chain(graphite.tags.iter().map(String::as_str));
+    // FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/): no hasher of the standard library promises
+    // to be the same tomorrow. 255 is in no UTF-8 text, so it separates.
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = parts.flat_map(|part| part.bytes().chain([255])).fold(0xcbf2_9ce4_8422_2325, step);
+    format!("datametrics-{kind}-{hash:016x}")
+}

@@ -1,0 +1,508 @@
+//! The dashboard and the alert rules: their structure, and whether a real Graphite has something to
+//! draw for each of their queries.
+
+#[path = "support/carbon_real.rs"]
+mod carbon_real;
+mod support;
+
+use carbon_real::{RealGraphite, Series, available};
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    net::TcpStream,
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use support::{Datametrics, Reply, Server, samples};
+
+/// A feed of the user's own, with a field of its own and no price.
+const OWN: &str = "
+[feeds.water-levels]
+providers = ['own']
+symbols = ['north', 'south']
+fields = ['depth', 'age']
+
+[providers.own]
+market = 'other'
+base_url = 'http://127.0.0.1:9'
+symbol = '{symbol}'
+
+[[providers.own.quote]]
+path = '/own'
+batch = 0
+rows = ''
+key = '/symbol'
+time = { at = '/time', unit = 's' }
+fields = { depth = '/depth' }
+";
+
+const CRYPTO: &str = "
+[crypto]
+providers = ['kraken']
+symbols = ['BTC/USD', 'ETH/USD', 'BAT/USD']
+fields = ['last', 'bid', 'ask', 'open', 'high', 'low', 'vwap', 'volume']
+";
+
+const ALERTS: &str = "
+[[alert]]
+symbol = 'BTC/USD'
+above = 10
+below = 999999.5
+change_percent_1h = 0.001
+[[alert]]
+symbol = 'ETH'
+above = 999999
+[[alert]]
+symbol = 'AAPL'
+below = 1
+";
+
+/// A way of setting it up.
+struct Setup {
+    name: &'static str,
+    config: String,
+    /// How the symbols of crypto read in the dashboard.
+    crypto: Vec<String>,
+}
+
+fn setups() -> Vec<Setup> {
+    let pairs = |separator: &str| ["BAT", "BTC", "ETH"].map(|base| format!("{base}{separator}USD")).to_vec();
+    let many: Vec<String> = (1..=200).map(|number| format!("C{number}")).collect();
+    let mut all: String =
+        format!("[graphite]\nprefix = 'many'\n[crypto]\nproviders = ['kraken']\nsymbols = ['{}']\n", many.join("', '"));
+    for symbol in &many {
+        let _ = write!(all, "[[alert]]\nsymbol = '{symbol}'\nabove = 10.5\nchange_percent_1h = 5\n");
+    }
+    vec![
+        Setup { name: "default", config: String::new(), crypto: pairs("-") },
+        Setup {
+            name: "own",
+            config: format!("[graphite]\nprefix = 'home.north'\n{CRYPTO}{OWN}{ALERTS}"),
+            crypto: pairs("-"),
+        },
+        Setup {
+            name: "tags",
+            config: format!(
+                "[graphite]\nprefix = 'tagged'\ntags = {{ env = 'home', who = \"it's\" }}\n{CRYPTO}{OWN}{ALERTS}"
+            ),
+            crypto: pairs("-"),
+        },
+        Setup {
+            name: "old",
+            config: format!(
+                "[graphite]\nprefix = 'old'\nnames = '{{feed}}.{{base}}/{{quote}}-{{field}}'\n{CRYPTO}names = '{{feed}}.{{base}}/{{quote}}-{{field}}'\n{ALERTS}[stocks]\nnames = '{{feed}}.{{field}}.{{symbol}}'\n"
+            ),
+            crypto: pairs("/"),
+        },
+        Setup { name: "many", config: all, crypto: many.iter().map(|symbol| format!("{symbol}-USD")).collect() },
+    ]
+}
+
+/// Quotes whose prices move from request to request.
+fn provider(symbols: &[String]) -> Server {
+    let asked = AtomicU32::new(0);
+    let bases: Vec<String> =
+        symbols.iter().map(|symbol| symbol[..symbol.find(['-', '/']).unwrap()].to_owned()).collect();
+    Server::with(move |request| {
+        let price = (1000 + asked.fetch_add(1, Ordering::Relaxed) * 7 % 50).to_string();
+        let line = request.line();
+        if line.contains("/own") {
+            return Reply::json(format!(
+                r#"[{{"symbol":"north","depth":{price},"time":1700000000}},{{"symbol":"south","depth":-2,"time":1700000000}}]"#
+            ));
+        }
+        if line.contains("/spark") {
+            return samples::yahoo(&["AMZN", "NFLX", "AAPL"].map(|symbol| (symbol, price.as_str())));
+        }
+        let keys: Vec<String> = bases
+            .iter()
+            .map(|base| match base.as_str() {
+                "BTC" => "XXBTZUSD".to_owned(),
+                "ETH" => "XETHZUSD".to_owned(),
+                base => format!("{base}USD"),
+            })
+            .collect();
+        samples::kraken(&keys.iter().map(|key| (key.as_str(), price.as_str())).collect::<Vec<_>>())
+    })
+}
+
+impl Setup {
+    fn command(&self, graphite: &str) -> Datametrics {
+        Datametrics::new().config(&self.config).env("GRAPHITE_URL", graphite)
+    }
+
+    fn run(&self, provider: &Server, graphite: &str) -> Datametrics {
+        let run = self.command(graphite).args(["all"]);
+        ["kraken", "yahoo", "own"].iter().fold(run, |run, name| run.provider(name, provider))
+    }
+
+    /// What a command prints, which must be all it says.
+    fn print(&self, graphite: &str, arguments: &[&str]) -> Value {
+        let output = self.command(graphite).args(["grafana"]).args(arguments).run();
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+        serde_json::from_str(&output.stdout).expect("JSON")
+    }
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().unwrap_or_else(|| panic!("no array: {value}"))
+}
+
+fn str(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
+}
+
+fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
+    array(&dashboard["panels"]).iter().filter(|panel| panel["type"] != "row")
+}
+
+fn targets(dashboard: &Value) -> Vec<&str> {
+    panels(dashboard).flat_map(|panel| array(&panel["targets"])).map(|target| str(&target["target"])).collect()
+}
+
+/// A piece of a glob or of a regular expression, of those that occur here.
+#[derive(Clone, Debug)]
+enum Token {
+    Char(char),
+    Any { is_group: bool },
+    OneOf(Vec<String>),
+}
+
+/// Reads `*`, `{a,b}` and `${variable}`; or `[^.]+`, `([^.]+)`, `(a|b)`, `(?:a|b)`, `${variable:regex}` and `\.`.
+fn tokens(text: &str, is_regex: bool) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let group = |open: &str, separator: char| {
+            let inner = rest.strip_prefix(open)?;
+            let end = inner.find([')', '}'])?;
+            let words = inner[..end].split(separator).map(str::to_owned).collect();
+            Some((Token::OneOf(words), open.len() + end + 1))
+        };
+        let (token, length) = if rest.starts_with("${") {
+            (Token::Any { is_group: false }, rest.find('}').unwrap() + 1)
+        } else if is_regex && rest.starts_with("([^.]+)") {
+            (Token::Any { is_group: true }, 7)
+        } else if is_regex && rest.starts_with("[^.]+") {
+            (Token::Any { is_group: false }, 5)
+        } else if is_regex && c == '(' {
+            group("(?:", '|').or_else(|| group("(", '|')).unwrap()
+        } else if is_regex && c == '\\' {
+            (Token::Char(rest[1..].chars().next().unwrap()), 2)
+        } else if !is_regex && c == '{' {
+            group("{", ',').unwrap()
+        } else if !is_regex && c == '*' {
+            (Token::Any { is_group: false }, 1)
+        } else {
+            (Token::Char(c), c.len_utf8())
+        };
+        tokens.push(token);
+        rest = &rest[length..];
+    }
+    tokens
+}
+
+/// What the group holds where the tokens are all of the text.
+fn matched(tokens: &[Token], text: &str) -> Option<String> {
+    let Some((token, rest)) = tokens.split_first() else { return text.is_empty().then(String::new) };
+    match token {
+        Token::Char(c) => matched(rest, text.strip_prefix(*c)?),
+        Token::OneOf(words) => words.iter().find_map(|word| matched(rest, text.strip_prefix(word.as_str())?)),
+        Token::Any { is_group } => {
+            let node = text.split('.').next().unwrap();
+            (1..=node.len()).rev().find_map(|end| {
+                let inner = matched(rest, &text[end..])?;
+                Some(if *is_group { text[..end].to_owned() } else { inner })
+            })
+        }
+    }
+}
+
+/// The patterns of names in a target.
+fn patterns(target: &str) -> Vec<Vec<Token>> {
+    if target.contains("seriesByTag(") {
+        let regexes = target.split("'name=~^").skip(1).map(|rest| rest.split("$'").next().unwrap());
+        return regexes.map(|regex| tokens(regex, true)).collect();
+    }
+    // What stands in quotation marks is no name.
+    let bare: String = target.split('\'').step_by(2).collect();
+    let mut depth = 0;
+    let words = bare.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        matches!(c, '(' | ')' | ' ') || (c == ',' && depth == 0)
+    });
+    words.filter(|word| word.contains('.')).map(|word| tokens(word, false)).collect()
+}
+
+/// Puts values in the place of variables, as Grafana does.
+fn filled(target: &str, variables: &[(String, Vec<String>, String)], all: bool) -> String {
+    let mut target = target.to_owned();
+    for (name, values, all_value) in variables {
+        let (glob, regex) = if all {
+            (all_value.clone(), all_value.clone())
+        } else if let [one] = &values[..] {
+            (one.clone(), one.clone())
+        } else {
+            (format!("{{{}}}", values.join(",")), format!("({})", values.join("|")).replace('-', "\\-"))
+        };
+        target = target.replace(&format!("${{{name}}}"), &glob).replace(&format!("${{{name}:regex}}"), &regex);
+    }
+    assert!(!target.contains("${"), "{target}");
+    target
+}
+
+/// The values of the variables, asked for as Grafana does.
+fn variables(graphite: &RealGraphite, dashboard: &Value) -> Vec<(String, Vec<String>, String)> {
+    let list = array(&dashboard["templating"]["list"]).iter().filter(|variable| variable["type"] == "query");
+    let values = |variable: &Value| {
+        let (query, regex) = (str(&variable["query"]), str(&variable["regex"]));
+        let texts: Vec<String> = if let Some(inner) = query.strip_prefix("tag_values(") {
+            let mut parts = inner.strip_suffix(')').unwrap().split(',');
+            let mut parameters = vec![("tag", parts.next().unwrap()), ("limit", "10000")];
+            parameters.extend(parts.map(|part| ("expr", part)));
+            let found = graphite.ask("/tags/autoComplete/values", &parameters);
+            array(&found).iter().map(|value| str(value).to_owned()).collect()
+        } else {
+            let found = graphite.ask("/metrics/find", &[("query", query)]);
+            array(&found).iter().map(|node| str(&node["text"]).to_owned()).collect()
+        };
+        let tokens = tokens(regex.trim_start_matches("/^").trim_end_matches("$/"), true);
+        let taken =
+            texts.iter().filter_map(|text| if regex.is_empty() { Some(text.clone()) } else { matched(&tokens, text) });
+        taken.collect::<BTreeSet<String>>().into_iter().collect()
+    };
+    list.map(|variable| (str(&variable["name"]).to_owned(), values(variable), str(&variable["allValue"]).to_owned()))
+        .collect()
+}
+
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+/// Runs that printed what they would push, at other times: the lines are the program's, their times
+/// are a few dozen minutes of the last two hours.
+fn push_history(setup: &Setup, provider: &Server, graphite: &RealGraphite, url: &str, runs: i64) {
+    let mut stream = TcpStream::connect(("127.0.0.1", graphite.plaintext)).unwrap();
+    for run in 0..runs {
+        let output = setup.run(provider, url).args(["--dry-run"]).run();
+        assert_eq!(output.code, Some(0), "{output}");
+        // Half of them an hour before the others, for what compares with an hour ago.
+        let time = now() - (run / 2 + 1) * 60 - if run % 2 == 0 { 0 } else { 3600 };
+        for line in output.stdout.lines() {
+            let (point, _) = line.rsplit_once(' ').unwrap();
+            writeln!(stream, "{point} {time}").unwrap();
+        }
+    }
+}
+
+/// Two runs that push, the second one a second later at least: it tells of the push before it, at that
+/// push's own time.
+fn push_twice(setup: &Setup, provider: &Server, url: &str) {
+    let run = setup.run(provider, url);
+    assert_eq!(run.run().code, Some(0), "{}", setup.name);
+    let first = now();
+    while now() <= first {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(run.run().code, Some(0), "{}", setup.name);
+}
+
+/// Every query of every setup, after a few dozen runs.
+#[test]
+fn a_real_graphite_draws_every_query() {
+    if !available() {
+        return;
+    }
+    let graphite = RealGraphite::start();
+    let url = format!("tcp://127.0.0.1:{}", graphite.plaintext);
+    for setup in setups() {
+        let provider = provider(&setup.crypto);
+        push_history(&setup, &provider, &graphite, &url, if setup.name == "many" { 4 } else { 30 });
+        // What only a run that pushes knows: of its journal, and of the push before it.
+        push_twice(&setup, &provider, &url);
+        let dashboard = setup.print(&url, &["dashboard"]);
+        let pushed = |all: &Vec<Series>| all.iter().any(|series| !series.points.is_empty());
+        let last = targets(&dashboard).into_iter().find(|target| target.contains("journal")).unwrap();
+        graphite.wait_for(setup.name, || Some(graphite.render(last, "-10min")).filter(pushed));
+        let variables = variables(&graphite, &dashboard);
+        for all in [true, false] {
+            for panel in panels(&dashboard) {
+                let target = filled(str(&panel["targets"][0]["target"]), &variables, all);
+                let drawn = graphite.wait_for_points(&target, "-3h");
+                let noisy = |series: &&Series| series.target.contains(['(', ';', '.', '\\']);
+                assert_eq!(drawn.iter().find(noisy), None, "{}: {target}", setup.name);
+                if panel["title"] == "crypto: price" {
+                    let legend: BTreeSet<&str> = drawn.iter().map(|series| series.target.as_str()).collect();
+                    assert_eq!(legend, setup.crypto.iter().map(String::as_str).collect(), "{}: {target}", setup.name);
+                    assert!(drawn.iter().all(|series| series.points.len() > 2), "{drawn:?}");
+                }
+                if panel["title"] == "crypto: spread" {
+                    assert_eq!(drawn.len(), setup.crypto.len(), "{target}");
+                    assert!(drawn.iter().flat_map(|series| &series.points).all(|(_, value)| is(*value, 0)));
+                }
+            }
+        }
+        draw_alerts(&setup, &graphite, &url);
+    }
+}
+
+/// Whether it is that integer, to the last bit.
+fn is(value: f64, integer: i32) -> bool {
+    value.total_cmp(&f64::from(integer)).is_eq()
+}
+
+fn draw_alerts(setup: &Setup, graphite: &RealGraphite, url: &str) {
+    let alerts = setup.print(url, &["alerts", "--datasource", "uid", "--format", "api"]);
+    for rule in array(&alerts["rules"]) {
+        let query = &rule["data"][0];
+        let target = str(&query["model"]["target"]);
+        let from = format!("-{}s", query["relativeTimeRange"]["from"]);
+        let drawn = graphite.wait_for_points(target, &from);
+        let last: Vec<f64> = drawn.iter().filter_map(|series| Some(series.points.last()?.1)).collect();
+        // Grafana tells alerts apart by their labels: the tags, of which `name` is the target in newer ones.
+        let names: BTreeSet<&str> = drawn.iter().map(|series| series.target.as_str()).collect();
+        let tags: BTreeSet<&str> = drawn.iter().map(|series| series.tags.as_str()).collect();
+        assert_eq!((names.len(), tags.len()), (drawn.len(), drawn.len()), "two alerts of one name: {drawn:?}");
+        match str(&rule["labels"]["kind"]) {
+            "missing" => assert!(last.iter().all(|value| is(*value, 0)), "{drawn:?}"),
+            // The run of this minute may not be there yet; one of the window is enough.
+            "norun" => {
+                assert!(drawn.iter().flat_map(|series| &series.points).any(|(_, value)| is(*value, 1)), "{drawn:?}");
+            }
+            "price" => assert!(last.iter().all(|value| is(*value, 1)), "{drawn:?}"),
+            "above" if setup.name != "many" => {
+                assert!(last.len() == 2 && last[0] >= 1000.0 && is(last[1], 0), "{drawn:?}");
+            }
+            "above" => assert!(last.len() == 200 && last.iter().all(|value| *value >= 1000.0), "{drawn:?}"),
+            "provider" | "push" => assert!(last.iter().all(|value| is(*value, 200)), "{drawn:?}"),
+            _ => {}
+        }
+    }
+}
+
+/// Nothing that a run pushes is invisible.
+#[test]
+fn every_point_is_on_a_panel() {
+    for setup in setups() {
+        let provider = provider(&setup.crypto);
+        let carbon = support::Carbon::start();
+        push_twice(&setup, &provider, &carbon.url());
+        let dashboard = setup.print(&carbon.url(), &["dashboard"]);
+        let patterns: Vec<Vec<Token>> = targets(&dashboard).into_iter().flat_map(patterns).collect();
+        let is_tagged = setup.name == "tags";
+        let names: BTreeSet<String> = carbon.points().into_iter().map(|point| point.name).collect();
+        assert!(names.iter().any(|name| name.contains("graphite.response.time")), "{names:?}");
+        for name in names {
+            // A `/` is what a dot is to Carbon, unless there are tags.
+            let name = if is_tagged { name } else { name.replace('/', ".") };
+            assert!(
+                patterns.iter().any(|tokens| matched(tokens, &name).is_some()),
+                "{}: {name} is on no panel",
+                setup.name
+            );
+        }
+    }
+}
+
+/// The examples are what the program prints, so that nobody copies something else.
+#[test]
+fn the_examples_are_what_is_printed() {
+    for (name, arguments) in
+        [("dashboard.json", &["dashboard"][..]), ("alerts.json", &["alerts", "--datasource", "YOUR-DATA-SOURCE"])]
+    {
+        let printed = Datametrics::new().args(["grafana"]).args(arguments).run().stdout;
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/grafana").join(name);
+        if std::env::var("SNAPSHOTS").as_deref() == Ok("overwrite") {
+            fs::write(&path, &printed).unwrap();
+        }
+        let example = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(example == printed, "{name} is not what is printed; SNAPSHOTS=overwrite writes it");
+    }
+}
+
+#[test]
+fn the_dashboard_is_sound() {
+    for setup in setups() {
+        let dashboard = setup.print("tcp://127.0.0.1:9", &["dashboard"]);
+        assert_eq!(dashboard, setup.print("tcp://127.0.0.1:9", &["dashboard"]), "the same settings");
+        assert!(str(&dashboard["uid"]).len() <= 40);
+        let ids: Vec<u64> = array(&dashboard["panels"]).iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+        let titles: Vec<&str> = panels(&dashboard).map(|panel| str(&panel["title"])).collect();
+        assert_eq!(titles.iter().collect::<BTreeSet<_>>().len(), titles.len(), "{titles:?}");
+        let mut taken = BTreeSet::new();
+        for panel in array(&dashboard["panels"]) {
+            let [x, y, w, h] = ["x", "y", "w", "h"].map(|key| panel["gridPos"][key].as_u64().unwrap());
+            assert!(x + w <= 24);
+            for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
+                assert!(taken.insert(cell), "{panel} overlaps");
+            }
+        }
+        for panel in panels(&dashboard) {
+            assert!(!str(&panel["title"]).is_empty() && !str(&panel["description"]).is_empty());
+            assert!(!str(&panel["fieldConfig"]["defaults"]["unit"]).is_empty());
+            assert_eq!(panel["datasource"]["uid"], "${datasource}");
+            for target in array(&panel["targets"]) {
+                assert_eq!(target["datasource"]["uid"], "${datasource}");
+                assert_eq!(target["refId"], "A");
+            }
+            if panel["type"] == "timeseries" {
+                assert_eq!(panel["fieldConfig"]["defaults"]["custom"]["spanNulls"], true);
+            }
+        }
+        let size = dashboard.to_string().len();
+        assert!(size < 64 << 10, "{size} bytes");
+    }
+}
+
+#[test]
+fn the_rules_are_sound_in_both_forms() {
+    for setup in setups() {
+        let [file, api] = ["file", "api"]
+            .map(|format| setup.print("tcp://127.0.0.1:9", &["alerts", "--datasource", "the-uid", "--format", format]));
+        let (in_file, in_api) = (array(&file["groups"][0]["rules"]), array(&api["rules"]));
+        assert_eq!(in_file.len(), in_api.len());
+        assert!(in_file.len() < 100, "what a free account has");
+        let uids: BTreeSet<&str> = in_api.iter().map(|rule| str(&rule["uid"])).collect();
+        assert_eq!(uids.len(), in_api.len());
+        assert!(uids.iter().all(|uid| uid.len() <= 40), "{uids:?}");
+        for (one, other) in in_file.iter().zip(in_api) {
+            assert_eq!((&one["uid"], &one["title"]), (&other["uid"], &other["title"]));
+            // What Grafana reads in a file is what the API is told.
+            assert_eq!(one["data"].to_string().replace("$$", "$"), other["data"].to_string());
+            assert_eq!(one["annotations"].to_string().replace("$$", "$"), other["annotations"].to_string());
+            assert!(!one.to_string().replace("$$", "").contains('$'), "{one}");
+            assert_eq!(other["data"][0]["datasourceUid"], "the-uid");
+            assert_eq!(other["condition"], array(&other["data"]).last().unwrap()["refId"]);
+            let silence = if other["labels"]["kind"] == "norun" { "Alerting" } else { "OK" };
+            assert_eq!(other["noDataState"], silence);
+            assert_eq!(other["folderUID"], api["folderUid"]);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_made_is_said() {
+    let run = Datametrics::new().args(["grafana", "alerts"]).run();
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run}");
+    assert!(run.stderr.contains("--datasource <UID>"), "{run}");
+    let run = Datametrics::new().args(["grafana", "alerts", "--datasource", "a", "--format", "yaml"]).run();
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run}");
+    let alert = |config: &str| Datametrics::new().config(config).args(["grafana", "alerts", "--datasource", "a"]);
+    alert("[[alert]]\nsymbol = 'DOGE/USD'\nabove = 1\n")
+        .stderr("error: alert.symbol: DOGE/USD is a symbol of no feed\n")
+        .exit(78)
+        .check();
+    alert("[stocks]\nfields = ['volume']\n[[alert]]\nsymbol = 'AAPL'\nabove = 1\n")
+        .stderr("error: alert.symbol: AAPL has no price: feed stocks does not fetch last\n")
+        .exit(78)
+        .check();
+    // A feed without symbols is left out, as in a run.
+    let output = Datametrics::new().config("[stocks]\nsymbols = []\n").args(["grafana", "dashboard"]).run();
+    assert!(!output.stdout.contains("stocks"), "{output}");
+}

@@ -1,0 +1,225 @@
+//! A monitor is told when a run begins and how it ends, and can do no harm.
+
+#[path = "support/own.rs"]
+mod own;
+mod support;
+
+use own::{bare, provider, run};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+use support::{Datametrics, Dialect, Gate, Ingest, Received, Reply, Server};
+
+/// A monitor that is content.
+fn monitor() -> Server {
+    Server::with(|_| Reply::text(200, "OK"))
+}
+
+fn url(monitor: &Server) -> String {
+    format!("{}/s3same", monitor.url())
+}
+
+/// Path and run of a ping.
+fn parts(request: &Received) -> (String, String) {
+    let (path, run) = request.target.split_once("rid=").expect("a run");
+    (format!("{} {}", request.method, path), run.to_owned())
+}
+
+/// What a monitor heard: of start and end the path, and of the end the text.
+#[track_caller]
+fn heard(monitor: &Server) -> (String, String, String) {
+    let requests = monitor.requests();
+    let [start, end] = &requests[..] else { panic!("{requests:?}") };
+    let ((start_path, start_run), (end_path, end_run)) = (parts(start), parts(end));
+    assert_eq!(start_run, end_run, "one run");
+    assert_eq!((start_run.len(), &start_run[14..15]), (36, "4"), "{start_run}");
+    assert!(start.body.is_empty());
+    assert_eq!(end.header("Content-Type"), Some("text/plain; charset=utf-8"));
+    (start_path, end_path, end.text().to_owned())
+}
+
+#[test]
+fn a_good_run_is_told_at_both_ends() {
+    let (monitor, server) = (monitor(), provider(&[("BTC", "5")]));
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let good = run(&server, "").graphite(&ingest);
+    good.clone().args(["--ping-url", &url(&monitor)]).check();
+    assert_eq!(heard(&monitor), ("GET /s3same/start?".into(), "POST /s3same/0?".into(), String::new()));
+    // Each run has a number of its own.
+    good.env("DATAMETRICS_PING_URL", url(&monitor)).check();
+    let runs: Vec<_> = monitor.requests().iter().map(|request| parts(request).1).collect();
+    assert!(runs[0] == runs[1] && runs[2] == runs[3] && runs[1] != runs[2], "{runs:?}");
+}
+
+#[test]
+fn the_url_keeps_what_it_has() {
+    let server = provider(&[("BTC", "5")]);
+    for (path, start, end) in [
+        ("/ping/key/slug/?create=1", "GET /ping/key/slug/start?create=1&", "POST /ping/key/slug/0?create=1&"),
+        ("/s3same/", "GET /s3same/start?", "POST /s3same/0?"),
+        ("", "GET /start?", "POST /0?"),
+    ] {
+        let (monitor, ingest) = (monitor(), Ingest::start(Dialect::WriteProxy));
+        let url = format!("http://somebody:pass%3Aword@{}{path}", monitor.address());
+        run(&server, "").graphite(&ingest).args(["--ping-url", &url]).check();
+        assert_eq!(heard(&monitor), (start.into(), end.into(), String::new()));
+        let basic = "Basic c29tZWJvZHk6cGFzczp3b3Jk";
+        assert!(monitor.requests().iter().all(|request| request.header("Authorization") == Some(basic)));
+    }
+}
+
+/// The text is what the run printed, at whatever level, in words also where systemd reads it.
+#[test]
+fn a_bad_run_is_told_with_its_words() {
+    let server = provider(&[("BTC", "5")]);
+    for (options, expected) in [(["--timeout", "20"], 1), (["-vv", "--interval=60"], 6)] {
+        let monitor = monitor();
+        let refused = Ingest::deciding(Dialect::WriteProxy, |_| support::Verdict::Refuse(Reply::text(503, "busy")));
+        let bad = run(&server, "").graphite(&refused).args(["--ping-url", &url(&monitor)]).args(options);
+        let output = bad.run();
+        let (_, end, text) = heard(&monitor);
+        assert_eq!((output.code, end.as_str()), (Some(75), "POST /s3same/75?"));
+        // After it was told, it may go on about the telling.
+        assert!(output.stderr.starts_with(&text) && text.lines().count() >= expected, "{text}\n{output}");
+        assert!(text.contains("error: graphite: 127.0.0.1 answered HTTP 503: busy; "), "{text}");
+    }
+}
+
+#[test]
+fn settings_that_are_wrong_are_told_too() {
+    for (run, code, said) in [
+        (Datametrics::new().args(["all"]), 78, "error: GRAPHITE_URL: is not set: "),
+        (Datametrics::new().args(["all", "--retries", "x", "--graphite-url", "tcp://h"]), 2, "error: --retries: "),
+        (Datametrics::new().args(["all", "--config", "gone.toml"]), 74, "error: cannot read config file gone.toml: "),
+        (Datametrics::new().config("[graphite]\npassword = 'glc_s3same").args(["all"]), 78, "error: config.toml:"),
+    ] {
+        let monitor = monitor();
+        let output = run.env("DATAMETRICS_PING_URL", url(&monitor)).run();
+        let (_, end, text) = heard(&monitor);
+        assert_eq!((output.code, end), (Some(code), format!("POST /s3same/{code}?")));
+        assert!(text.starts_with(said) && text == output.stderr && !text.contains("s3same"), "{text}");
+    }
+}
+
+/// By hand nobody waits for a run.
+#[test]
+fn what_is_no_run_is_not_told() {
+    let (monitor, server) = (Server::start(), provider(&[("BTC", "5")]));
+    let run = run(&server, "").env("DATAMETRICS_PING_URL", url(&monitor));
+    assert_eq!(run.clone().args(["--dry-run"]).run().code, Some(0));
+    let other = Datametrics::new().env("DATAMETRICS_PING_URL", url(&monitor));
+    assert_eq!(other.clone().args(["providers"]).run().code, Some(0));
+    let check =
+        other.args(["check", "--timeout", "1", "--retries", "0"]).env("HTTPS_PROXY", "http://127.0.0.1:9").run();
+    assert!(check.stdout.contains("--ping-url"), "{check}");
+    assert!(!check.stdout.contains("s3same"), "{check}");
+}
+
+#[test]
+fn a_url_that_is_none_ends_the_run_before_it_begins() {
+    for (url, problem) in [
+        ("s3same", "must be a URL such as https://host/path"),
+        ("ftp://host/s3same", "must be an http or https URL"),
+        ("http://u:s3same@monitor.example/x", "would send the password in the clear: use https"),
+    ] {
+        let all = Datametrics::new().args(["all"]);
+        all.clone().args(["--ping-url", url]).stderr(format!("error: --ping-url: {problem}\n")).exit(2).check();
+        let said = format!("error: DATAMETRICS_PING_URL: {problem}\n");
+        all.env("DATAMETRICS_PING_URL", url).stderr(said).exit(78).check();
+    }
+    let all = Datametrics::new().args(["all"]).env("DATAMETRICS_PING_URL_FILE", "gone");
+    all.stderr("error: cannot read secret gone: No such file or directory (os error 2)\n").exit(74).check();
+}
+
+/// A run is as good without its monitor. What passes is not said: the monitor itself misses us then.
+#[test]
+fn a_monitor_that_fails_changes_nothing() {
+    let server = provider(&[("BTC", "5")]);
+    for (reply, said) in [
+        (Reply::reset as fn() -> Reply, ""),
+        (|| Reply::status(503), ""),
+        (|| Reply::status(429).header("Retry-After", "60"), ""),
+        (
+            || Reply::text(404, "s3same: not found"),
+            "warning: the monitor at 127.0.0.1 answered HTTP 404: is --ping-url right?\n",
+        ),
+        (
+            || Reply::status(302).header("Location", "https://elsewhere.example/s3same"),
+            "warning: the monitor at 127.0.0.1 answered HTTP 302: is --ping-url right?\n",
+        ),
+        (
+            || Reply::text(200, "OK (not found)"),
+            "warning: the monitor at 127.0.0.1 has no such check: is --ping-url right?\n",
+        ),
+    ] {
+        let (monitor, ingest) = (Server::with(move |_| reply()), Ingest::start(Dialect::WriteProxy));
+        run(&server, "").graphite(&ingest).args(["--ping-url", &url(&monitor)]).stderr(said).check();
+        assert!(monitor.requests().len() >= 2);
+    }
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    run(&server, "").graphite(&ingest).args(["--ping-url", "http://127.0.0.1:9/s3same"]).check();
+}
+
+/// The work goes on while the monitor has not answered, and waits for it a bounded time at the end.
+#[test]
+fn a_monitor_that_hangs_delays_nothing() {
+    let gate = Gate::new();
+    let hanging = gate.clone();
+    let monitor = Server::with(move |_| Reply::text(200, "OK").after(&hanging));
+    let (server, ingest) = (provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+    let begun = Instant::now();
+    let running = run(&server, "").graphite(&ingest).args(["--ping-url", &url(&monitor)]).spawn();
+    // Pushed while the first ping is still held.
+    ingest.server().wait_for(1);
+    let pushed = begun.elapsed();
+    let output = running.wait();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    assert!(begun.elapsed() > pushed + Duration::from_secs(4), "the end is tried");
+    gate.open();
+}
+
+/// No secret that the run knows is in what a monitor is told; what others echo is masked.
+#[test]
+fn no_secret_is_told() {
+    let monitor = monitor();
+    let server = Server::with(|_| Reply::text(403, "key s3same-key is not valid"));
+    let config = "[providers.own.headers]\nX-Key = '{secret:OWN_KEY}'\n";
+    let ingest = Ingest::deciding(Dialect::WriteProxy, |_| {
+        support::Verdict::Refuse(Reply::text(401, "user 123456 with glc_sesame is not known"))
+    });
+    let bad = bare(&server, config).args(["--symbols", "BTC", "-vv"]).graphite(&ingest);
+    let bad = bad.env("OWN_KEY", "s3same-key").args(["--ping-url", &url(&monitor)]);
+    let output = bad.run();
+    let (_, end, text) = heard(&monitor);
+    assert_eq!((output.code, end.as_str()), (Some(77), "POST /s3same/77?"));
+    assert!(text.contains("HTTP 403: key *** is not valid") && text.contains("with *** is not known"), "{text}");
+    for secret in ["s3same", "sesame"] {
+        assert!(!text.contains(secret) && !output.stderr.contains(secret), "{secret}: {text}\n{output}");
+    }
+}
+
+/// The last lines are told, whole ones, ten thousand bytes at most.
+#[test]
+fn a_long_story_is_cut() {
+    let monitor = monitor();
+    let server = Server::with(|_| Reply::json("{\"price\":5}"));
+    let config = "
+        [providers.each]
+        market = 'other'
+        base_url = 'http://127.0.0.1:9'
+        quote = [{ path = '/a/long/path/to/the/price/of/{symbol}', fields = { last = '/price' } }]
+        [feeds.many]
+        providers = ['each']";
+    let symbols: Vec<String> = (0..200).map(|index| format!("C{index}")).collect();
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let long = Datametrics::new().config(config).args(["--feed", "many", "--symbols", &symbols.join(","), "-vv"]);
+    let long = long.provider("each", &server).graphite(&ingest).args(["--ping-url", &url(&monitor)]);
+    let output = long.run();
+    let (_, _, text) = heard(&monitor);
+    assert!(output.stderr.len() > 12_000, "{output}");
+    assert!((9_000..=10_000).contains(&text.len()), "{}", text.len());
+    // Side by side the order of what is said is anybody's.
+    let said: BTreeSet<&str> = output.stderr.lines().collect();
+    assert!(text.lines().all(|line| said.contains(line)) && text.contains("\npushed "), "{text}");
+}

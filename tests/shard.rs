@@ -1,0 +1,239 @@
+//! Several machines that share one watch list: each does its part, and nobody needs to talk.
+
+#[path = "support/own.rs"]
+mod own;
+mod support;
+
+use own::{bare, provider, state_dir};
+use std::{collections::BTreeSet, fs};
+use support::{Datametrics, Dialect, Ingest, Server};
+
+/// The symbols that a run prints.
+fn symbols(run: &Datametrics) -> BTreeSet<String> {
+    let output = run.clone().args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9"]).run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    let names = output.stdout.lines().filter_map(|line| line.strip_prefix("crypto.")?.split('.').next());
+    names.map(str::to_owned).collect()
+}
+
+fn thirty() -> (Server, Datametrics, BTreeSet<String>) {
+    let names: Vec<String> = (0..30).map(|index| format!("C{index}")).collect();
+    let prices: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "5")).collect();
+    let server = provider(&prices);
+    let run = bare(&server, "").args(["--symbols", &names.join(",")]);
+    (server, run, names.iter().map(|name| format!("{name}-USD")).collect())
+}
+
+#[test]
+fn all_of_them_together_have_every_symbol_once() {
+    let (_server, run, all) = thirty();
+    assert_eq!(symbols(&run), all);
+    for count in [1, 2, 7] {
+        let shards: Vec<_> = (0..count)
+            .map(|index| {
+                let shard = format!("{index}/{count}");
+                let by_flag = symbols(&run.clone().args(["--shard", &shard]));
+                assert_eq!(symbols(&run.clone().env("DATAMETRICS_SHARD", &shard)), by_flag);
+                by_flag
+            })
+            .collect();
+        assert_eq!(shards.iter().map(BTreeSet::len).sum::<usize>(), 30, "{shards:?}");
+        assert_eq!(shards.iter().flatten().cloned().collect::<BTreeSet<_>>(), all);
+    }
+}
+
+#[test]
+fn one_more_symbol_moves_no_other() {
+    let (server, run, _) = thirty();
+    let fewer: Vec<String> = (0..29).map(|index| format!("C{index}")).collect();
+    for index in 0..4 {
+        let shard = |run: &Datametrics| symbols(&run.clone().args(["--shard", &format!("{index}/4")]));
+        let before = shard(&bare(&server, "").args(["--symbols", &fewer.join(",")]));
+        let after = shard(&run);
+        assert!(before.is_subset(&after) && after.len() <= before.len() + 1, "{before:?} {after:?}");
+    }
+}
+
+/// Names of health points and of files of state must not be those of another machine.
+#[test]
+fn each_has_a_name_of_its_own() {
+    let (_server, run, _) = thirty();
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    for index in 0..2 {
+        run.clone().graphite(&ingest).args(["--shard", &format!("{index}/2")]).check();
+    }
+    let values = ingest.values();
+    let fetched = |index: u32, what: &str| -> u32 {
+        values[&format!("metrics.crypto-{index}.feed.crypto.{what}")].parse().unwrap()
+    };
+    assert_eq!(fetched(0, "expected") + fetched(1, "expected"), 30);
+    assert_eq!(fetched(0, "fetched") + fetched(1, "fetched"), 30);
+    assert!(!values.keys().any(|name| name.starts_with("metrics.crypto.")));
+    let files = fs::read_dir(state_dir(&run).join("state")).unwrap();
+    let files: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(files, BTreeSet::from(["crypto-0.json".to_owned(), "crypto-1.json".to_owned()]));
+}
+
+#[test]
+fn a_part_without_a_symbol_asks_nobody() {
+    // BTC/USD is in shard 3 of 8.
+    let server = Server::start();
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let run = bare(&server, "").args(["--symbols", "BTC", "--shard", "2/8"]).graphite(&ingest);
+    run.clone()
+        .args(["-v"])
+        .stderr(
+            "\
+crypto: not due: none of its symbols is in this shard
+pushed 5 points of 0 symbols from nobody, as nothing was due in <time>
+",
+        )
+        .check();
+    assert_eq!(ingest.value("metrics.crypto-2.feed.crypto.expected").as_deref(), Some("0"));
+    let server = provider(&[("BTC", "5")]);
+    let here = bare(&server, "").args(["--symbols", "BTC", "--shard", "3/8"]);
+    assert_eq!(symbols(&here).len(), 1);
+}
+
+#[test]
+fn what_is_no_shard_is_said_with_its_place() {
+    for (shard, problem) in [
+        ("4/4", "K is counted from 0, so of 4 machines the last is 3/4; 4/4 is none"),
+        ("0/0", "N must be 1 at least: 0/0 would watch nothing"),
+        ("2", "must be K/N, two whole numbers such as 0/4 for the first of four machines, not \"2\""),
+        (
+            "$(SHARD_INDEX)/8",
+            "must be K/N, two whole numbers such as 0/4 for the first of four machines, not \"$(SHARD_INDEX)/8\"",
+        ),
+    ] {
+        let run = Datametrics::new().args(["crypto", "--dry-run"]);
+        run.clone().args(["--shard", shard]).stderr(format!("error: --shard: {problem}\n")).exit(2).check();
+        let said = format!("error: DATAMETRICS_SHARD: {problem}\n");
+        run.env("DATAMETRICS_SHARD", shard).stderr(said).exit(78).check();
+    }
+}
+
+/// Two symbols of one name are found on every machine, whichever of them have the symbols.
+#[test]
+fn names_are_checked_across_all_parts() {
+    for index in 0..8 {
+        let shard = format!("{index}/8");
+        let run = Datametrics::new().args(["stocks", "^A", "_A", "--dry-run", "--shard", &shard]);
+        let said = "error: stocks.names: ^A and _A would be pushed under one name\n";
+        run.stderr(said).exit(78).check();
+    }
+}
+
+mod kubernetes {
+    use super::*;
+    use clap::Parser as _;
+    use datametrics::cli::Cli;
+    use yaml_rust2::{Yaml, YamlLoader};
+
+    fn documents() -> Vec<Yaml> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/kubernetes/cronjob.yaml");
+        YamlLoader::load_from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    fn text(yaml: &Yaml) -> &str {
+        yaml.as_str().unwrap_or_else(|| panic!("{yaml:?} is no text"))
+    }
+
+    fn texts(yaml: &Yaml) -> Vec<String> {
+        yaml.as_vec().unwrap().iter().map(|one| text(one).to_owned()).collect()
+    }
+
+    /// What a kubelet makes of the variables: `$(NAME)` is replaced where NAME stands above.
+    fn environment(container: &Yaml, index: u32) -> Vec<(String, String)> {
+        let mut all: Vec<(String, String)> = Vec::new();
+        for variable in container["env"].as_vec().unwrap() {
+            let name = text(&variable["name"]).to_owned();
+            let field = &variable["valueFrom"]["fieldRef"]["fieldPath"];
+            let value = match field.as_str() {
+                Some("metadata.annotations['batch.kubernetes.io/job-completion-index']") => index.to_string(),
+                Some(other) => panic!("{other}"),
+                None => all.iter().fold(text(&variable["value"]).to_owned(), |value, (name, known)| {
+                    value.replace(&format!("$({name})"), known)
+                }),
+            };
+            all.push((name, value));
+        }
+        all
+    }
+
+    /// The variables are known, the arguments parse, and all indexes together are all shards.
+    #[test]
+    fn the_example_runs() {
+        let documents = documents();
+        let [map, cron] = &documents[..] else { panic!("{} documents", documents.len()) };
+        assert_eq!((text(&map["kind"]), text(&cron["kind"])), ("ConfigMap", "CronJob"));
+        let job = &cron["spec"]["jobTemplate"]["spec"];
+        let pod = &job["template"]["spec"];
+        let container = &pod["containers"][0];
+        assert_eq!(text(&job["completionMode"]), "Indexed");
+        let count = u32::try_from(job["completions"].as_i64().unwrap()).unwrap();
+        assert_eq!(job["parallelism"].as_i64(), job["completions"].as_i64());
+
+        let command = [texts(&container["command"]), texts(&container["args"])].concat();
+        assert_eq!(command[0], "datametrics");
+        let cli = Cli::try_parse_from(&command).unwrap();
+        let timeout: i64 = cli.options.timeout.unwrap().parse().unwrap();
+        assert!(timeout < job["activeDeadlineSeconds"].as_i64().unwrap());
+
+        let help = Datametrics::new().args(["--help"]).run().stdout;
+        for (name, _) in environment(container, 0) {
+            let stem = name.trim_end_matches("_FILE");
+            assert!(name == "SHARD_INDEX" || help.contains(stem), "{name} is no variable of datametrics");
+        }
+
+        let mut all = BTreeSet::new();
+        for index in 0..count {
+            let list = "BTC,ETH,BAT,C1,C2,C3,C4,C5,C6,C7,C8,C9";
+            let server = provider(&list.split(',').map(|name| (name, "5")).collect::<Vec<_>>());
+            let shard = environment(container, index).into_iter().find(|(name, _)| name == "DATAMETRICS_SHARD");
+            let run = bare(&server, "").args(["--symbols", list]).env("DATAMETRICS_SHARD", shard.unwrap().1);
+            all.extend(symbols(&run));
+        }
+        assert_eq!(all.len(), 12);
+    }
+
+    /// The whole of it, with its files where the pod has them: nothing is unknown, nothing missing.
+    #[test]
+    fn its_settings_are_accepted() {
+        let documents = documents();
+        let container = &documents[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+        let mut run = Datametrics::new();
+        let home = run.home().to_str().unwrap().to_owned();
+        let folders = ["/etc/datametrics", "/run/secrets/datametrics", "/var/lib/datametrics"];
+        let mounts: Vec<String> = container["volumeMounts"]
+            .as_vec()
+            .unwrap()
+            .iter()
+            .map(|mount| text(&mount["mountPath"]).to_owned())
+            .collect();
+        assert_eq!(mounts, folders);
+        for folder in folders {
+            fs::create_dir_all(format!("{home}{folder}")).unwrap();
+        }
+        fs::write(format!("{home}/etc/datametrics/config.toml"), text(&documents[0]["data"]["config.toml"])).unwrap();
+        fs::write(format!("{home}/run/secrets/datametrics/graphite-password"), "glc_sesame\n").unwrap();
+        fs::write(format!("{home}/run/secrets/datametrics/ping-url"), "https://hc-ping.com/sesame\n").unwrap();
+        for (name, value) in environment(container, 3) {
+            let value =
+                if folders.iter().any(|folder| value.starts_with(folder)) { format!("{home}{value}") } else { value };
+            run = run.env(name, value);
+        }
+        let output = run.env("HTTPS_PROXY", "http://127.0.0.1:9").args(["check", "--retries", "0"]).run();
+        for (name, value, from) in [
+            ("--shard", "3/8", "DATAMETRICS_SHARD"),
+            ("--ping-url", "set", "DATAMETRICS_PING_URL_FILE"),
+            ("GRAPHITE_PASSWORD", "set", "GRAPHITE_PASSWORD_FILE"),
+            ("graphite.user", "123456", "config.toml:5"),
+        ] {
+            let row = output.stdout.lines().find(|line| line.split_whitespace().next() == Some(name));
+            let row: Vec<&str> = row.unwrap_or_else(|| panic!("{output}")).split_whitespace().collect();
+            assert!(row[1] == value && row[2].ends_with(from), "{row:?}");
+        }
+        assert!(output.stdout.contains("ok      state directory: "), "{output}");
+    }
+}
