@@ -26,9 +26,9 @@ const MAX_REDIRECTS: usize = 5;
 /// Two buffers of this size are filled with zeros for each connection; the library's 128 KiB would
 /// be a sixth of the instructions of a small run.
 const BUFFER: usize = 32 << 10;
-/// The memory for long replies of a run. It holds two of the longest that a definition allows by
-/// default; what is kept of them and the program itself come on top.
-const ROOM: u64 = 32 << 20;
+/// The memory for long replies of a run: one of the longest that a definition allows by default. It
+/// may be there twice, once as it came and once as text, and the program comes on top.
+const ROOM: u64 = 16 << 20;
 /// No error is explained by more than this many bytes.
 const MAX_ERROR: u64 = 64 << 10;
 
@@ -124,6 +124,8 @@ impl Http {
             .user_agent(USER_AGENT)
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .input_buffer_size(BUFFER)
+            // What fills the buffer would look like a cut.
+            .max_response_header_size(BUFFER / 2)
             .output_buffer_size(BUFFER)
             .max_idle_connections_per_host(64)
             .build();
@@ -149,6 +151,12 @@ impl Http {
             self.agent.run(request.timeout_resolve(reach).timeout_connect(reach).proxy(proxy).build())?
         };
         self.read(response, request.max_body, deadline)
+    }
+
+    /// How messages call a server: its host, and the proxy that may be at fault instead.
+    fn way_to(&self, server: &Url) -> String {
+        let proxy = self.proxies.of(server).and_then(|proxy| Url::parse(proxy.expose()).ok());
+        proxy.map_or_else(|| server.host.clone(), |proxy| format!("{} by the proxy {proxy}", server.host))
     }
 
     fn read(&self, response: http::Response<Body>, max_body: u64, deadline: Deadline) -> Result<Reply, ureq::Error> {
@@ -195,11 +203,11 @@ impl Transport for Http {
         let deadline = deadline.within(REQUEST_LIMIT);
         let mut path = request.path.expose().to_owned();
         for _ in 0..=MAX_REDIRECTS {
-            let host = &request.server.host;
+            let server = &request.server;
             if deadline.is_past() {
-                return Err(TransportError::Timeout { host: host.clone(), what: "the time of the run is over" });
+                return Err(TransportError::Timeout { host: server.host.clone(), what: "the time of the run is over" });
             }
-            let reply = self.exchange(request, &path, deadline).map_err(|error| explain(host, error))?;
+            let reply = self.exchange(request, &path, deadline).map_err(|error| explain(self.way_to(server), error))?;
             let location = reply.location.as_deref().filter(|_| (300..400).contains(&reply.response.status));
             match location.map(|to| follow(&request.server, &path, to)) {
                 Some(Ok(next)) if request.body.is_none() => path = next,
@@ -260,8 +268,7 @@ fn wait(text: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// An error of the library in our words, without the URL that some of its own hold.
-fn explain(host: &str, error: ureq::Error) -> TransportError {
-    let host = host.to_owned();
+fn explain(host: String, error: ureq::Error) -> TransportError {
     match error {
         ureq::Error::HostNotFound => TransportError::Resolve(host),
         ureq::Error::Timeout(timeout) => TransportError::Timeout { host, what: stage(timeout) },
@@ -312,7 +319,8 @@ fn stage(timeout: Timeout) -> &'static str {
 }
 
 fn trust(reason: &str) -> String {
-    let advice = if reason.contains("UnknownIssuer") {
+    // Of an authority that has the name of a trusted one, it is the signature that is wrong.
+    let advice = if reason.contains("UnknownIssuer") || reason.contains("BadSignature") {
         "its certificate is signed by nobody trusted here; SSL_CERT_FILE names a file of certificates to trust instead"
     } else if reason.contains("CaUsedAsEndEntity") {
         "its certificate is one of an authority (CA:TRUE) and cannot be a server's: make one for the server, signed by it"
@@ -320,6 +328,8 @@ fn trust(reason: &str) -> String {
         "its certificate has expired, or the clock here is wrong"
     } else if reason.contains("NotValidForName") || reason.contains("not valid for name") {
         "its certificate is for another name: is the URL right?"
+    } else if reason.contains("InvalidContentType") {
+        "it does not speak TLS there: is the URL right?"
     } else {
         return format!("TLS failed ({reason})");
     };

@@ -4,6 +4,7 @@ use crate::progress;
 use datametrics::SUMMARY;
 use datametrics::cli::Options;
 use datametrics::ping::Tail;
+use datametrics::request::beginning;
 use env_logger::Builder;
 use log::{Level, Record};
 use std::io::{IsTerminal, Write};
@@ -30,7 +31,8 @@ pub(crate) fn start(options: &Options) {
                 return Ok(());
             }
             progress::clear();
-            let (word, said) = (word(record), record.args().to_string());
+            // Names and words from outside are in it: one line, and nothing that moves a terminal.
+            let (word, said) = (word(record), beginning(&record.args().to_string(), usize::MAX));
             SAID.lock().unwrap_or_else(PoisonError::into_inner).push(&format!("{word}{said}"));
             writeln!(out, "{}{said}", if for_journal { priority(record.level()) } else { word })
         })

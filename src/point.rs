@@ -117,8 +117,9 @@ impl Default for Names {
 /// # Errors
 /// A text that says which character cannot stand there, or that a node is empty.
 pub fn check_own_characters(text: &str) -> Result<(), String> {
-    if let Some(bad) =
-        text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, ';' | '"' | '\\' | '*' | '?' | '[' | ']'))
+    if let Some(bad) = text
+        .chars()
+        .find(|c| !c.is_ascii_graphic() || matches!(c, ';' | '"' | '\\' | '*' | '?' | '[' | ']' | '{' | '}'))
     {
         return Err(format!("{bad:?} cannot stand in a metric name"));
     }

@@ -71,15 +71,18 @@ pub fn beginning(text: &str, characters: usize) -> String {
                 break;
             }
             '\n' | '\r' | '\t' => out.push(' '),
-            _ if c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                out.extend(c.escape_unicode());
-            }
+            _ if moves(c) => out.extend(c.escape_unicode()),
             _ => out.push(c),
         }
     }
     out
+}
+
+/// Whether a terminal would do anything but show it: control characters, line ends, those without a
+/// width, and those that turn the direction of writing.
+fn moves(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+    turns || c.is_control() || c == '\u{feff}'
 }
 
 #[cfg(test)]
@@ -88,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_short_and_harmless() {
-        assert_eq!(excerpt(" a\nb\u{1b}[2Jc\u{202e} "), "a b\\u{1b}[2Jc\\u{202e}");
+        assert_eq!(excerpt(" a\nb\u{1b}[2J\u{9b}c\u{202e}\u{61c} "), "a b\\u{1b}[2J\\u{9b}c\\u{202e}\\u{61c}");
         assert_eq!(excerpt(&"x".repeat(300)).chars().count(), 201);
     }
 }

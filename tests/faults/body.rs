@@ -48,6 +48,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("truncated", |_| Reply::json(&QUOTES[..QUOTES.len() - 2])),
     Row::answer("something after the end", |_| Reply::json(format!("{QUOTES}x"))),
     Row::answer("another root", |_| Reply::json("[1,2]")),
+    Row::answer("rows that are a number", |_| Reply::json(r#"{"rows":7}"#)),
     Row::answer("no rows", |_| rows("")),
     Row::answer("its own words", |_| {
         Reply::json(r#"{"error":"under maintenance\u001b]0;x\u0007\u202e\u2028","rows":{}}"#)
@@ -65,6 +66,7 @@ pub(crate) const ROWS: &[Row] = &[
         Reply::json(b"{\"rows\":{\"BTC\":{\"last\":\"1\xff\"},\"ETH\":{\"last\":5}}}")
     }),
     Row::answer("no UTF-8, 16 MiB of it", |_| no_text(r#"{"error":""#, r#""}"#)),
+    Row::answer("no UTF-8, and nothing else", |_| Reply::json(vec![0xff; 1 << 20])),
     Row::answer("a name that comes twice", |_| rows(r#""BTC":{"last":1,"last":2},"BTC":{"last":3},"ETH":{"last":4}"#)),
     Row::answer("10 MB, as a price", |_| last(&format!("\"{}\"", long()))),
     Row::answer("10 MB, as a number", |_| last(&"9".repeat(10_000_000))),
@@ -91,7 +93,10 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("NaN as it is", |_| last("NaN")),
     Row::answer("infinity as text", |_| last("\"-Infinity\"")),
     Row::answer("zero", |_| last("0.000")),
+    Row::answer("below zero", |_| last("-5")),
     Row::answer("null", |_| last("null")),
+    Row::answer("an empty text", |_| last("\"\"")),
+    Row::answer("an object", |_| last("{}")),
     Row::answer("names with a newline, `;`, NUL and `../`", |_| {
         rows(r#""BTC\n":{"last":1},"BTC;a=b":{"last":2},"BTC\u0000":{"last":3},"../BTC":{"last":4},"ETH":{"last":5}"#)
     }),

@@ -112,6 +112,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::peer("TLS: self-signed, and trusted", Peer::Tls(Certificate::SelfSigned, Trusted::Yes)),
     Row::peer("TLS: self-signed with CA:TRUE", Peer::Tls(Certificate::Authority, Trusted::No)),
     Row::peer("TLS: self-signed with CA:TRUE, and trusted", Peer::Tls(Certificate::Authority, Trusted::Yes)),
+    Row::peer("TLS: it speaks plain HTTP", Peer::SpeaksPlain),
     Row::answer("silence", |_| Reply::hang()).lasting(),
     Row::answer("a byte every 100 ms", drip).lasting(),
     Row::answer("the line closed before the reply", |_| Reply::close()),
@@ -120,6 +121,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("the line closed inside the body", |_| Reply::json(QUOTES).cut_after(20)),
     Row::answer("a Content-Length that is too short", |_| Reply::json(QUOTES).header("Content-Length", "20")),
     Row::answer("no HTTP at all", |_| Reply::raw("SSH-2.0-OpenSSH_9.2\r\n\r\n")),
+    Row::answer("headers of 1 MB", |_| Reply::raw(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1 << 20)))),
     Row::answer("an endless body", endless),
     Row::answer("64 MiB", huge),
     Row::answer("a gzip bomb of 64 MiB", bomb),
@@ -132,6 +134,7 @@ pub(crate) const ROWS: &[Row] = &[
         Reply::status(301).header("Location", "https://user:pass@elsewhere.example/login?from=us")
     }),
     Row::answer("301 to nowhere", |_| Reply::status(301).header("Location", "https://else where.example/\u{e9}")),
+    Row::answer("204", |_| Reply::status(204)),
     Row::answer("400", |_| Reply::text(400, "what?")),
     Row::answer("401", |_| Reply::status(401).body(r#"{"error":"invalid key"}"#)),
     Row::answer("403", |_| Reply::status(403)),

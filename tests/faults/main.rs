@@ -5,6 +5,7 @@
 
 mod body;
 mod fetch;
+mod memory;
 #[path = "../support/own.rs"]
 mod own;
 mod push;

@@ -2,7 +2,7 @@
 
 use super::MOST_MEMORY;
 use super::support::{
-    BlackHole, Datametrics, Output, Reply, Server, Tls, graphite,
+    BlackHole, Carbon, Datametrics, Habit, Output, Reply, Server, Tls, graphite,
     leak::{self, Secret},
     normalise::{Normaliser, times},
     request::Received,
@@ -45,6 +45,8 @@ pub(crate) enum Peer {
     Answers(fn(&Received) -> Reply),
     /// He answers over TLS, and is trusted or not.
     Tls(Certificate, Trusted),
+    /// He is asked in TLS and answers in plain text.
+    SpeaksPlain,
     /// Nobody listens.
     Refuses,
     /// Nothing comes back.
@@ -87,6 +89,11 @@ impl Scene {
             Peer::Answers(answer) => {
                 let server = Server::with(answer);
                 plain(server.address(), Box::new(server))
+            }
+            Peer::SpeaksPlain => {
+                let server = Carbon::with(&[Habit::Answer]);
+                let address = server.authority().parse().expect("an address");
+                Self { scheme: "https", ..plain(address, Box::new(server)) }
             }
             Peer::Refuses => {
                 // Bound and not listening, so that nobody else gets the port.

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// A listening socket whose threads have all ended when it is dropped.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     address: SocketAddr,
     connections: Arc<Connections>,
     acceptor: Option<JoinHandle<()>>,
@@ -29,7 +29,7 @@ struct Connections {
 impl Listener {
     /// Serves each connection to `host` (an IP address; the port is the kernel's choice) with
     /// `serve`, which also gets its number, from 1.
-    pub(super) fn start(host: &str, serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(host: &str, serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
         let socket = TcpListener::bind((host, 0)).expect("a free port on loopback");
         let address = socket.local_addr().expect("the address just bound");
         let connections = Arc::new(Connections::default());
@@ -41,13 +41,13 @@ impl Listener {
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Cuts what is still connected and waits for every thread; what a client had sent by then
     /// is still read.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let Some(acceptor) = self.acceptor.take() else {
             return;
         };

@@ -12,7 +12,7 @@ pub(crate) mod command;
 pub(crate) mod gate;
 pub(crate) mod graphite;
 pub(crate) mod leak;
-mod listener;
+pub(crate) mod listener;
 pub(crate) mod normalise;
 pub(crate) mod pickle;
 pub(crate) mod reply;

@@ -1,0 +1,71 @@
+//! Many replies at once, each as long as may be.
+
+use super::MOST_MEMORY;
+use super::support::{Datametrics, Dialect, Gate, Ingest, Reply, Server, Verdict};
+
+/// Two feeds of two providers, each asked for its symbols one by one and all at once.
+const CONFIG: &str = "
+[feeds.a]
+providers = ['a']
+symbols = ['A1', 'A2', 'A3']
+[feeds.b]
+providers = ['b']
+symbols = ['B1', 'B2', 'B3']
+[providers.a]
+market = 'other'
+base_url = 'http://127.0.0.1:9'
+quote = [{ path = '/{symbol}', rows = '/rows', fields = { last = '/last' } }]
+[providers.b]
+market = 'other'
+base_url = 'http://127.0.0.1:9'
+quote = [{ path = '/{symbol}', rows = '/rows', fields = { last = '/last' } }]
+";
+
+/// A good reply of 16 MiB, the rest of it being this.
+fn long(filling: &[u8]) -> Vec<u8> {
+    let (before, after) = (br#"{"rows":{"last":5},"x":""#, br#""}"#);
+    let room = (16 << 20) - before.len() - after.len();
+    let mut body = before.to_vec();
+    body.extend(filling.iter().cycle().take(room));
+    body.extend(after);
+    body
+}
+
+/// The most memory that a run had which was sent these, one to each request, at once.
+fn peak(fillings: [&'static [u8]; 3]) -> u64 {
+    let (gate, pushed) = (Gate::new(), Gate::new());
+    let opened = gate.clone();
+    let server = Server::with(move |request| {
+        let at = request.target.as_bytes()[2] - b'1';
+        let reply = Reply::json(long(fillings[usize::from(at)])).after(&opened);
+        // Half of them do not say how long they are.
+        if request.target.starts_with("/A") { reply.over(1) } else { reply }
+    });
+    let held = pushed.clone();
+    let graphite = Ingest::deciding(Dialect::WriteProxy, move |_| {
+        held.wait();
+        Verdict::Take
+    });
+    let run =
+        Datametrics::new().config(CONFIG).args(["--feed", "a", "--feed", "b", "--timeout", "40", "--retries", "0"]);
+    let running = run.provider("a", &server).provider("b", &server).graphite(&graphite).spawn();
+    server.wait_for(6);
+    gate.open();
+    graphite.server().wait_for(1);
+    let peak = running.peak_memory().expect("a process that waits");
+    pushed.open();
+    let output = running.wait();
+    // On a machine that is busy some are too late, which costs no memory.
+    let is_late = |line: &str| line.contains(" in time (");
+    assert!(output.stderr.lines().all(is_late), "{output}");
+    assert!(graphite.values().len() > 9, "{output}");
+    peak
+}
+
+#[test]
+fn long_replies_share_the_memory() {
+    for fillings in [[b" ".as_slice(), b"x", b" "], [b"\xff", b"\xff", b"\xff"], [b"\\n", b"\\u0041\xc3", b"\\n"]] {
+        let peak = peak(fillings);
+        assert!(peak < MOST_MEMORY, "{peak} KiB with {fillings:?}");
+    }
+}

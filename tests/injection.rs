@@ -1,0 +1,303 @@
+//! What somebody else wrote, or mistyped, stays what it is: a text. Wherever it comes in, it reaches
+//! no other parameter, path or header of a request, no other metric, and moves no terminal.
+
+mod support;
+
+use percent_encoding::percent_decode_str;
+use std::{fmt::Write as _, panic::catch_unwind};
+use support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict, panic_text, side_by_side};
+
+/// Texts that mean something to a URL, to HTTP, to Graphite, to JSON or to a terminal.
+const HOSTILE: &[&str] = &[
+    "A&token=x",
+    "A?x=1#f",
+    "A/..%2f..%2fadmin",
+    "A/../B",
+    "..",
+    "..\\..",
+    "A%0d%0aX-Evil:1",
+    "A\r\nX-Evil: 1",
+    "A\nmetrics.evil 1 1772485200",
+    "A 1 1772485200",
+    "A;evil=1",
+    "A\",\"evil\":\"1",
+    "A\\\",\\u0000",
+    "A\0B",
+    "A\u{1b}[2J\u{1b}]0;evil\u{7}",
+    "A\u{9b}2J\u{85}",
+    "A\u{202e}B\u{2066}\u{200f}\u{61c}",
+    "A\u{2028}error: evil",
+    "{secret:OWN_KEY}",
+    "{symbol}",
+    "*.?[A]",
+    "\u{e4}\u{1f4a9}",
+];
+
+/// How a text comes in.
+struct Way {
+    name: &'static str,
+    /// The config of the run, given the text.
+    config: fn(&str) -> String,
+    /// Its arguments, given the text; none where the text cannot stand there.
+    args: fn(&str) -> Option<Vec<String>>,
+    /// What it reads from standard input.
+    stdin: fn(&str) -> String,
+    /// What the provider answers.
+    reply: fn(&str) -> Reply,
+    /// What Graphite answers, where it does not take the points.
+    refusal: Option<fn(&str) -> Reply>,
+}
+
+/// A text in TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        write!(quoted, "\\U{:08x}", u32::from(c)).expect("memory");
+    }
+    quoted + "\""
+}
+
+fn definition() -> String {
+    "[providers.own]
+     market = 'other'
+     base_url = 'https://own.example'
+     headers = { X-Key = '{secret:OWN_KEY}' }
+     [[providers.own.quote]]
+     path = '/v1/{symbol}?of={base}&token={secret:OWN_TOKEN}'
+     error = ['/error']
+     row_error = '/oops'
+     fields = { last = '/last' }
+     [providers.all]
+     market = 'other'
+     base_url = 'https://all.example'
+     [[providers.all.quote]]
+     path = '/v1/all?of=all&token={secret:OWN_TOKEN}'
+     batch = 0
+     fields = { last = '/last' }\n"
+        .to_owned()
+}
+
+fn feed(provider: &str, symbol: &str) -> String {
+    format!("[feeds.x]\nproviders = ['{provider}']\nsymbols = [{symbol}]\nfields = ['last']\n{}", definition())
+}
+
+fn well(_: &str) -> Reply {
+    Reply::json(r#"{"last":5}"#)
+}
+
+fn json(key: &str, text: &str) -> Reply {
+    Reply::json(serde_json::json!({ key: text }).to_string())
+}
+
+/// All is as it should be.
+const USUAL: Way = Way {
+    name: "",
+    config: |_| feed("own", "'AAA'"),
+    args: |_| Some(vec!["--feed".to_owned(), "x".to_owned()]),
+    stdin: |_| String::new(),
+    reply: well,
+    refusal: None,
+};
+
+const WAYS: &[Way] = &[
+    Way {
+        name: "a symbol as an argument",
+        args: |text| {
+            let all = vec!["--feed".to_owned(), "x".to_owned(), "--symbols".to_owned(), text.to_owned()];
+            (!text.contains('\0')).then_some(all)
+        },
+        ..USUAL
+    },
+    Way {
+        name: "a symbol from standard input",
+        args: |_| Some(["--feed", "x", "--symbols", "-"].map(str::to_owned).to_vec()),
+        stdin: str::to_owned,
+        ..USUAL
+    },
+    Way { name: "a symbol of the config", config: |text| feed("own", &quoted(text)), ..USUAL },
+    Way {
+        name: "the name of a feed",
+        config: |text| feed("own", "'AAA'").replace("feeds.x", &format!("feeds.{}", quoted(text))),
+        args: |text| (!text.contains('\0')).then(|| vec!["--feed".to_owned(), text.to_owned()]),
+        ..USUAL
+    },
+    Way {
+        name: "a prefix",
+        config: |text| format!("[graphite]\nprefix = {}\n{}", quoted(text), feed("own", "'AAA'")),
+        ..USUAL
+    },
+    Way {
+        name: "a tag",
+        config: |text| format!("[graphite]\ntags = {{ {0} = {0} }}\n{1}", quoted(text), feed("own", "'AAA'")),
+        ..USUAL
+    },
+    Way {
+        name: "the names of metrics",
+        config: |text| {
+            let names = quoted(&format!("{{feed}}.{text}.{{symbol}}.{{field}}"));
+            format!("[graphite]\nnames = {names}\n{}", feed("own", "'AAA'"))
+        },
+        ..USUAL
+    },
+    Way {
+        name: "a code of a provider",
+        config: |text| {
+            feed("own", "'AAA'")
+                .replace("market = 'other'", &format!("market = 'other'\nrename = {{ AAA = {} }}", quoted(text)))
+        },
+        ..USUAL
+    },
+    Way { name: "an error of a reply", reply: |text| json("error", text), ..USUAL },
+    Way { name: "an error of a row", reply: |text| json("oops", text), ..USUAL },
+    Way { name: "a value", reply: |text| json("last", text), ..USUAL },
+    Way {
+        name: "a name in a reply",
+        config: |_| feed("all", "'AAA'"),
+        reply: |text| Reply::json(serde_json::json!({ "AAA": {"last": 1}, text: {"last": 2} }).to_string()),
+        ..USUAL
+    },
+    Way { name: "a body that is none", reply: |text| Reply::text(200, text), ..USUAL },
+    Way { name: "a page for people", reply: |text| Reply::text(200, format!("<p>{text}")), ..USUAL },
+    Way { name: "the text of a status", reply: |text| Reply::text(404, text), ..USUAL },
+    Way {
+        name: "a reason",
+        reply: |text| Reply::raw(format!("HTTP/1.1 404 {text}\r\nContent-Length: 0\r\n\r\n")),
+        ..USUAL
+    },
+    Way { name: "a redirect", reply: |text| Reply::status(302).header("Location", text), ..USUAL },
+    Way {
+        name: "a redirect elsewhere",
+        reply: |text| Reply::status(302).header("Location", &format!("https://{text}.example/{text}")),
+        ..USUAL
+    },
+    Way { name: "a time to wait", reply: |text| Reply::text(429, "").header("Retry-After", text), ..USUAL },
+    Way { name: "what Graphite says", refusal: Some(|text| Reply::text(400, text)), ..USUAL },
+    Way { name: "where Graphite sends us", refusal: Some(|text| Reply::status(302).header("Location", text)), ..USUAL },
+    Way {
+        name: "why Graphite takes a point not",
+        refusal: Some(|text| {
+            let errors = serde_json::json!({ text: { "Count": 1, "ExampleIds": [0] } });
+            let count = 9;
+            Reply::json(serde_json::json!({ "Invalid": 1, "Published": count, "ValidationErrors": errors }).to_string())
+        }),
+        ..USUAL
+    },
+];
+
+const KEY: &str = "a-key";
+const TOKEN: &str = "a-token";
+
+impl Way {
+    /// Everything that can be told from outside is as it should be, whatever the text made of the run.
+    fn is_closed_to(&self, text: &'static str) {
+        let reply = self.reply;
+        let provider = Server::with(move |_| reply(text));
+        let refusal = self.refusal;
+        let ingest = Ingest::deciding(Dialect::WriteProxy, move |_| match refusal {
+            Some(refusal) => Verdict::Refuse(refusal(text)),
+            None => Verdict::Take,
+        });
+        let Some(args) = (self.args)(text) else { return };
+        let run = Datametrics::new().config(&(self.config)(text)).args(args).args(["-vv", "--retries", "0"]);
+        let run = run.env("OWN_KEY", KEY).env("OWN_TOKEN", TOKEN).provider("own", &provider).provider("all", &provider);
+        let run = run.stdin((self.stdin)(text));
+        is_tame(&run.clone().graphite(&ingest).run());
+        for request in ingest.server().requests() {
+            has_headers(&request, &["authorization", "content-type", "content-length"]);
+            assert_eq!(request.target, "/graphite/metrics");
+        }
+        let names = ingest
+            .points()
+            .into_iter()
+            .map(|point| point.tags.into_iter().fold(point.name, |all, tag| all + ";" + &tag));
+        are_metrics(names);
+
+        let carbon = Carbon::start();
+        is_tame(&run.clone().env("GRAPHITE_URL", carbon.url()).run());
+        are_metrics(
+            carbon
+                .points()
+                .into_iter()
+                .map(|point| point.tags.into_iter().fold(point.name, |all, tag| all + ";" + &tag)),
+        );
+        let carbon = Carbon::start();
+        is_tame(&run.env("GRAPHITE_URL", carbon.pickle_url()).run());
+        are_metrics(carbon.pickled().into_iter().map(|point| point.name));
+
+        for request in provider.requests() {
+            has_headers(&request, &["x-key"]);
+            // Where a redirect leads on the same server is the server's matter.
+            if self.name != "a redirect" {
+                is_one_question(&request);
+            }
+        }
+    }
+}
+
+/// Nothing in the output moves a terminal or looks like a line of its own.
+#[track_caller]
+fn is_tame(output: &support::Output) {
+    assert_eq!(output.stdout, "");
+    let moves = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    assert!(!output.stderr.contains(moves), "{:?}", output.stderr);
+    for line in output.stderr.lines() {
+        assert!(!["evil", "metrics.", "X-Evil", "error: evil"].iter().any(|evil| line.starts_with(evil)), "{line}");
+    }
+    assert!(!output.stderr.contains(KEY) && !output.stderr.contains(TOKEN), "{output}");
+    assert!(output.code.is_some_and(|code| code != 70), "{output}");
+}
+
+/// A path of two steps and the two parameters there are, for one symbol.
+#[track_caller]
+fn is_one_question(request: &Received) {
+    let (path, query) = request.target.split_once('?').expect("a query");
+    let Some(symbol) = path.strip_prefix("/v1/") else { panic!("{path}") };
+    let decoded = percent_decode_str(symbol).decode_utf8().expect("UTF-8");
+    assert!(!symbol.contains(['/', '#', '?', ' ', '\\']) && !matches!(&*decoded, "." | ".."), "{path}");
+    let parameters: Vec<_> = query.split('&').map(|pair| pair.split_once('=').expect("a value")).collect();
+    let names: Vec<_> = parameters.iter().map(|(name, _)| *name).collect();
+    assert_eq!((names, parameters[1].1), (vec!["of", "token"], TOKEN), "{query}");
+    let base = percent_decode_str(parameters[0].1).decode_utf8().expect("UTF-8");
+    assert!(decoded.starts_with(&*base) || symbol == "all", "{query}");
+}
+
+/// These, and those that every request has.
+#[track_caller]
+fn has_headers(request: &Received, own: &[&str]) {
+    const USUAL: [&str; 4] = ["host", "user-agent", "accept", "accept-encoding"];
+    for (name, value) in &request.headers {
+        let name = name.to_lowercase();
+        assert!(USUAL.contains(&&*name) || own.contains(&&*name), "{name}: {value}");
+        assert!(name != "x-key" || value == KEY, "{value}");
+    }
+}
+
+/// Each is one name, with the tags that it may have, and no other metric's.
+#[track_caller]
+fn are_metrics(names: impl Iterator<Item = String>) {
+    for name in names {
+        let mut parts = name.split(';');
+        let path = parts.next().unwrap_or_default();
+        let is_path = !path.is_empty() && path.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\;*?[]{}".contains(&b));
+        let node = |node: &str| !node.is_empty() && node != "..";
+        assert!(is_path && path.split('.').all(node) && !path.starts_with("metrics.evil"), "{name:?}");
+        let tags: Vec<_> = parts.collect();
+        assert!(tags.len() <= 1 && tags.iter().all(|tag| tag.contains('=')), "{name:?}");
+    }
+}
+
+#[test]
+fn a_text_stays_a_text() {
+    let cells: Vec<_> = WAYS.iter().flat_map(|way| HOSTILE.iter().map(move |text| (way, *text))).collect();
+    let failures: Vec<_> = side_by_side(&cells, |(way, text)| {
+        let closed = catch_unwind(|| way.is_closed_to(text));
+        closed.err().map(|panic| format!("{} with {text:?}: {}", way.name, panic_text(&*panic)))
+    })
+    .into_iter()
+    .flatten()
+    .collect();
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cells.len(), failures.join("\n"));
+}

@@ -1,0 +1,219 @@
+//! Networks as they are: proxies, authorities of one's own, hosts without IPv4.
+
+mod support;
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{Shutdown, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
+use support::{
+    Datametrics, Dialect, Ingest, Reply, Server, Tls, can_mount, lines, listener::Listener, tls::Certificate,
+};
+
+/// A provider at a name that is not this machine's.
+const CONFIG: &str = "
+[crypto]
+providers = ['own']
+symbols = ['BTC']
+fields = ['last']
+[providers.own]
+market = 'crypto'
+base_url = 'https://provider.test'
+symbol = '{base}'
+quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
+";
+
+fn provider() -> Server {
+    let server = Server::start();
+    server.on("GET /BTC").reply(Reply::json(r#"{"last":64210.10}"#));
+    server
+}
+
+/// A run that trusts what is in the file of certificates of this `tls`.
+fn run(tls: &Tls) -> Datametrics {
+    let run = Datametrics::new().config(CONFIG).args(["crypto", "--retries", "0"]);
+    std::fs::write(run.home().join("roots.pem"), tls.roots()).expect("a file");
+    run.env("SSL_CERT_FILE", "roots.pem")
+}
+
+/// A proxy that leads wherever it is asked to, and to this machine at that.
+struct Proxy {
+    listener: Listener,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    fn start() -> Self {
+        let asked = Arc::new(Mutex::default());
+        let heads = Arc::clone(&asked);
+        // An error is the client's, who sees it.
+        let serve = move |stream, _| drop(connect(stream, &heads));
+        Self { listener: Listener::start("127.0.0.1", serve), asked }
+    }
+
+    fn authority(&self) -> String {
+        self.listener.address().to_string()
+    }
+
+    /// What it was asked, and who asked: the first lines and the headers of the credentials.
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no panic in there").clone()
+    }
+}
+
+/// Reads `CONNECT host:port`, connects to that port on loopback, and passes both ways.
+fn connect(mut client: TcpStream, heads: &Mutex<Vec<String>>) -> io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte)?;
+        head.extend(byte);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let (line, headers) = head.split_once("\r\n").expect("a line");
+    let of_proxy = headers.lines().find(|header| header.to_lowercase().starts_with("proxy-authorization"));
+    heads.lock().expect("no panic in there").push([line, of_proxy.unwrap_or_default()].join(" ").trim().to_owned());
+    let port = line.split([' ', ':']).nth(2).and_then(|port| port.parse().ok());
+    let Some(port) = port.filter(|_| line.starts_with("CONNECT ")) else {
+        return client.write_all(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n");
+    };
+    let mut server = TcpStream::connect(("127.0.0.1", port))?;
+    client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
+    let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
+    let up = thread::spawn(move || {
+        let _ = io::copy(&mut from_client, &mut to_server);
+        to_server.shutdown(Shutdown::Write)
+    });
+    let _ = io::copy(&mut server, &mut client);
+    let _ = client.shutdown(Shutdown::Both);
+    up.join().expect("no panic").or(Ok(()))
+}
+
+/// The name is resolved by the proxy alone: there is no such host here.
+#[test]
+fn a_proxy_leads_to_what_is_not_this_machine() {
+    for (variable, password) in [("HTTPS_PROXY", ""), ("https_proxy", "user:pa%20ss@")] {
+        let (provider, proxy) = (provider(), Proxy::start());
+        let tls = Tls::before(provider.address(), Certificate::Good);
+        let port = tls.address().port();
+        let ingest = Ingest::start(Dialect::WriteProxy);
+        // Graphite is on loopback, and so asked without.
+        run(&tls)
+            .env("DATAMETRICS_OWN_BASE_URL", format!("https://provider.test:{port}"))
+            .env(variable, format!("http://{password}{}", proxy.authority()))
+            .env("HTTP_PROXY", "http://127.0.0.1:9")
+            .graphite(&ingest)
+            .check();
+        assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("64210.10"));
+        let credentials = if password.is_empty() { "" } else { " Proxy-Authorization: Basic dXNlcjpwYSBzcw==" };
+        assert_eq!(proxy.asked(), [format!("CONNECT provider.test:{port} HTTP/1.1{credentials}")]);
+    }
+}
+
+/// Also the points go there, and in the open where Graphite has no TLS.
+#[test]
+fn points_go_through_a_proxy_too() {
+    let provider = provider();
+    let (ingest, proxy) = (Ingest::start(Dialect::WriteProxy), Proxy::start());
+    let tls = Tls::before(ingest.server().address(), Certificate::Good);
+    let run = run(&tls)
+        .provider("own", &provider)
+        .graphite(&ingest)
+        .env("GRAPHITE_URL", format!("https://graphite.test:{}/graphite/metrics", tls.address().port()))
+        .env("HTTPS_PROXY", format!("http://{}", proxy.authority()));
+    run.check();
+    assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("64210.10"));
+    assert_eq!(proxy.asked(), [format!("CONNECT graphite.test:{} HTTP/1.1", tls.address().port())]);
+}
+
+#[test]
+fn http_has_a_proxy_of_its_own() {
+    let (provider, proxy) = (provider(), Proxy::start());
+    let port = provider.address().port();
+    let output = Datametrics::new()
+        .config(CONFIG)
+        .args(["crypto", "--retries", "0", "--dry-run"])
+        .env("DATAMETRICS_OWN_BASE_URL", format!("http://provider.test:{port}"))
+        .env("HTTP_PROXY", proxy.authority())
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    assert_eq!(proxy.asked(), [format!("CONNECT provider.test:{port} HTTP/1.1")]);
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named_as_such() {
+    for (proxy, said) in [
+        (
+            "http://127.0.0.1:9",
+            "no connection to provider.test by the proxy http://127.0.0.1:9: Connection refused (os error 111); is it up, and may this machine reach it?",
+        ),
+        (
+            "http://no-such-proxy.invalid",
+            "the name provider.test by the proxy http://no-such-proxy.invalid does not resolve: is it right, and does DNS work here?",
+        ),
+    ] {
+        let run = Datametrics::new().config(CONFIG).args(["crypto", "--retries", "0", "--dry-run", "-q"]);
+        let output = run.env("HTTPS_PROXY", proxy).run();
+        assert_eq!(output.stderr, format!("error: crypto: own: BTC/USD: {said}\n"));
+    }
+}
+
+/// One that is there leads nowhere where it is not to be used.
+#[test]
+fn some_hosts_are_reached_without_a_proxy() {
+    if !can_mount() {
+        return;
+    }
+    for none in ["provider.test", ".test", "other.example, *"] {
+        let provider = provider();
+        let tls = Tls::before(provider.address(), Certificate::Good);
+        let run = run(&tls).args(["--dry-run"]).hosts("127.0.0.1 provider.test\n");
+        let output = run
+            .env("DATAMETRICS_OWN_BASE_URL", format!("https://provider.test:{}", tls.address().port()))
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .env("NO_PROXY", none)
+            .run();
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{none}: {output}");
+    }
+}
+
+/// The authorities of the file are trusted, whichever comes first, and nobody else.
+#[test]
+fn authorities_of_ones_own_replace_the_others() {
+    let provider = provider();
+    let tls = Tls::before(provider.address(), Certificate::Good);
+    let another = Tls::before(provider.address(), Certificate::Good);
+    let ask = |roots: &str| {
+        let run = run(&tls).args(["--dry-run", "-q"]);
+        std::fs::write(run.home().join("roots.pem"), roots).expect("a file");
+        run.env("DATAMETRICS_OWN_BASE_URL", format!("https://{}", tls.address())).run()
+    };
+    let output = ask(&lines(["# of one's own", another.roots(), tls.roots()]));
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    let output = ask(another.roots());
+    assert!(output.code == Some(69) && output.stderr.contains("SSL_CERT_FILE"), "{output}");
+}
+
+#[test]
+fn a_host_without_ipv4_is_reached() {
+    let mut names = vec!["[::1]"];
+    if can_mount() {
+        names.push("provider.test");
+    }
+    for name in names {
+        let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+        let tls = Tls::on("::1", provider.address(), Certificate::Good);
+        let graphite = Tls::on("::1", ingest.server().address(), Certificate::Good);
+        let run = run(&tls);
+        std::fs::write(run.home().join("roots.pem"), lines([tls.roots(), graphite.roots()])).expect("a file");
+        let run = if name == "[::1]" { run } else { run.hosts("::1 provider.test\n") };
+        run.graphite(&ingest)
+            .env("DATAMETRICS_OWN_BASE_URL", format!("https://{name}:{}", tls.address().port()))
+            .env("GRAPHITE_URL", format!("https://{name}:{}/graphite/metrics", graphite.address().port()))
+            .check();
+        assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("64210.10"), "{name}");
+    }
+}
