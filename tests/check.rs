@@ -208,7 +208,11 @@ mod what_fails {
         let world = World { kraken: Server::with(|_| Reply::text(503, "maintenance")), ..World::new() };
         let output = world.check().run();
         let how = "-vv shows what is asked, `datametrics providers kraken` how";
-        finds(&output, 1, &format!("FAILED  kraken (crypto): BTC/USD: HTTP 503: maintenance; {how}"));
+        finds(
+            &output,
+            1,
+            &format!("FAILED  kraken (crypto): BTC/USD: HTTP 503: maintenance; the next run asks again; {how}"),
+        );
         finds(&output, 1, "ok      coinbase (crypto): BTC/USD last 65601.5, <time>");
     }
 
