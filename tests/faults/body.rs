@@ -30,6 +30,11 @@ fn long() -> String {
     "x".repeat(10_000_000)
 }
 
+/// One that cannot be read where it stands, for its first character.
+fn turned() -> String {
+    format!("\\n{}", "x".repeat(15_000_000))
+}
+
 /// A long text that is not as it stands, wherever one looks.
 fn escaped() -> String {
     "\\u0041".repeat(15_000_000 / 6)
@@ -77,11 +82,14 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("10 MB, as words about a symbol", |_| {
         rows(&format!(r#""BTC":{{"oops":"{}"}},"ETH":{{"last":1}}"#, long()))
     }),
-    Row::answer("15 MB of escapes, as a price", |_| last(&format!("\"{}\"", escaped()))),
-    Row::answer("15 MB of escapes, as a name", |_| {
-        rows(&format!(r#""{}":{{"last":1}},"BTC":{{"last":1}},"ETH":{{"last":1}}"#, escaped()))
+    Row::answer("15 MB after an escape, as a price", |_| last(&format!("\"{}\"", turned()))),
+    Row::answer("15 MB after an escape, as a name", |_| {
+        rows(&format!(r#""{}":{{"last":1}},"BTC":{{"last":1}},"ETH":{{"last":1}}"#, turned()))
     }),
-    Row::answer("15 MB of escapes, as words", |_| Reply::json(format!(r#"{{"error":"{}","rows":{{}}}}"#, escaped()))),
+    Row::answer("15 MB after an escape, as words", |_| {
+        Reply::json(format!(r#"{{"error":"{}","rows":{{}}}}"#, turned()))
+    }),
+    Row::answer("15 MB of escapes, as a price", |_| last(&format!("\"{}\"", escaped()))),
     Row::answer("100,000 rows", |_| {
         let others: Vec<_> = (0..100_000).map(|at| format!("\"{at}\":0")).collect();
         rows(&format!(r#"{},"BTC":{{"last":1}},"ETH":{{"last":1}}"#, others.join(",")))
