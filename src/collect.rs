@@ -293,8 +293,8 @@ impl<'a> Asking<'a> {
             }
             return Answer::Failed(Failure::Status { status, text, redirect: response.redirect });
         }
-        if response.room.is_some() {
-            mend(&mut response.body);
+        if response.body.is_long() {
+            mend(response.body.bytes());
         }
         match self.plan.read(ask, &response.body, (collector.world.clock)().as_secs_f64()) {
             Ok(reply) => Answer::Read(reply),

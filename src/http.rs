@@ -4,12 +4,12 @@
 use crate::deadline::Deadline;
 use crate::network::{Network, Proxies};
 use crate::request::{Request, Response, excerpt};
-use crate::room::{FREE, Room, Rooms};
+use crate::room::{Body, FREE, Rooms};
 use crate::url::Url;
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, SystemTime};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
-use ureq::{Agent, Body, Timeout, http};
+use ureq::{Agent, Timeout, http};
 
 /// What the program calls itself. Some APIs refuse requests without such a header.
 pub const USER_AGENT: &str =
@@ -26,9 +26,6 @@ const MAX_REDIRECTS: usize = 5;
 /// Two buffers of this size are filled with zeros for each connection; the library's 128 KiB would
 /// be a sixth of the instructions of a small run.
 const BUFFER: usize = 32 << 10;
-/// The memory for long replies of a run: one of the longest that a definition allows by default. It
-/// may be there twice, once as it came and once as text, and the program comes on top.
-const ROOM: u64 = 16 << 20;
 /// No error is explained by more than this many bytes.
 const MAX_ERROR: u64 = 64 << 10;
 
@@ -129,7 +126,7 @@ impl Http {
             .output_buffer_size(BUFFER)
             .max_idle_connections_per_host(64)
             .build();
-        Self { agent: config.new_agent(), proxies: network.proxies.clone(), rooms: Rooms::new(ROOM) }
+        Self { agent: config.new_agent(), proxies: network.proxies.clone(), rooms: Rooms::default() }
     }
 
     fn exchange(&self, request: &Request, path: &str, deadline: Deadline) -> Result<Reply, ureq::Error> {
@@ -159,42 +156,48 @@ impl Http {
         proxy.map_or_else(|| server.host.clone(), |proxy| format!("{} by the proxy {proxy}", server.host))
     }
 
-    fn read(&self, response: http::Response<Body>, max_body: u64, deadline: Deadline) -> Result<Reply, ureq::Error> {
+    fn read(
+        &self,
+        response: http::Response<ureq::Body>,
+        max_body: u64,
+        deadline: Deadline,
+    ) -> Result<Reply, ureq::Error> {
         let (parts, body) = response.into_parts();
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let retry_after = header(http::header::RETRY_AFTER).and_then(|text| wait(text, SystemTime::now()));
         // One that is no text leads nowhere, but it is there.
         let location = parts.headers.get(http::header::LOCATION);
         let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let (body, room) = if parts.status.is_success() {
+        let body = if parts.status.is_success() {
             self.read_body(body, max_body, deadline)?
         } else {
             let mut beginning = Vec::new();
             body.into_reader().take(MAX_ERROR.min(max_body)).read_to_end(&mut beginning)?;
-            (beginning, None)
+            beginning.into()
         };
-        Ok(Reply {
-            response: Response { status: parts.status.as_u16(), retry_after, redirect: None, body, room },
-            location,
-        })
+        let response = Response { status: parts.status.as_u16(), retry_after, redirect: None, body };
+        Ok(Reply { response, location })
     }
 
-    /// The whole body, and the room that it takes if it is long.
-    fn read_body(&self, body: Body, max_body: u64, deadline: Deadline) -> Result<(Vec<u8>, Option<Room>), ureq::Error> {
+    /// The whole body.
+    fn read_body(&self, body: ureq::Body, max_body: u64, deadline: Deadline) -> Result<Body, ureq::Error> {
         let announced = body.content_length().filter(|length| *length <= max_body);
-        let known = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        let known = announced.and_then(|length| usize::try_from(length).ok());
         let mut reader = body.into_with_config().limit(max_body).reader();
-        let mut bytes = Vec::with_capacity(known.min(FREE));
-        reader.by_ref().take(FREE as u64).read_to_end(&mut bytes)?;
-        if bytes.len() < FREE {
-            return Ok((bytes, None));
+        let mut beginning = Vec::with_capacity(known.unwrap_or(0).min(FREE));
+        reader.by_ref().take(FREE as u64).read_to_end(&mut beginning)?;
+        if beginning.len() < FREE {
+            return Ok(beginning.into());
         }
-        let Some(room) = self.rooms.take(announced.unwrap_or(max_body), deadline) else {
+        let Some(mut long) = self.rooms.take(deadline) else {
             return Err(ureq::Error::Timeout(Timeout::RecvBody));
         };
-        bytes.reserve_exact(known.saturating_sub(FREE));
-        reader.read_to_end(&mut bytes)?;
-        Ok((bytes, Some(room)))
+        // Once as much as it may need, as growing takes a part of it twice.
+        let bytes = long.bytes();
+        bytes.reserve_exact(known.or_else(|| usize::try_from(max_body).ok()).unwrap_or(FREE));
+        bytes.append(&mut beginning);
+        reader.read_to_end(bytes)?;
+        Ok(long)
     }
 }
 

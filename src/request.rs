@@ -1,6 +1,6 @@
 //! What is asked over HTTP and what comes back, as plain data.
 
-use crate::room::Room;
+use crate::room::Body;
 use crate::secret::Secret;
 use crate::url::Url;
 use std::fmt;
@@ -50,9 +50,7 @@ pub struct Response {
     /// The host that it sent us to instead, where that is another one.
     pub redirect: Option<String>,
     /// The body, decompressed; of an error only its beginning.
-    pub body: Vec<u8>,
-    /// The share of the run's memory that a long body takes.
-    pub room: Option<Room>,
+    pub body: Body,
 }
 
 /// The beginning of a text from outside, fit to be shown: 200 characters, control characters and

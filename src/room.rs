@@ -1,60 +1,89 @@
-//! The memory that the replies of a run may take in all.
+//! The memory that the replies of a run take in all.
 
 use crate::deadline::Deadline;
+use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Bytes of a reply that are free of charge: ordinary replies are shorter.
+/// Bytes of a body that it may have without asking: ordinary ones are shorter.
 pub const FREE: usize = 256 << 10;
+/// Longer bodies that are there at once. With `max_body` as it is by default two take 32 MiB; what is
+/// kept of them and the program itself come on top.
+const LONG: usize = 2;
 
-/// The memory for long replies, shared by all that are read at once. Who needs more than there is
-/// waits until others are done with theirs.
+/// The memory for long bodies, shared by all that are read at once. Who finds none left waits until
+/// another has been read. It is used again and never given back to the allocator, which would keep
+/// some for every thread.
 #[derive(Clone, Debug)]
 pub struct Rooms(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    total: u64,
-    left: Mutex<u64>,
+    free: Mutex<Vec<Vec<u8>>>,
     given_back: Condvar,
 }
 
-/// The part that one reply takes; given back when dropped.
-#[derive(Debug)]
-pub struct Room {
-    of: Rooms,
-    bytes: u64,
+/// The bytes of a reply. Those of a long one go back to where they came from when dropped.
+#[derive(Debug, Default)]
+pub struct Body {
+    bytes: Vec<u8>,
+    from: Option<Rooms>,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self(Arc::new(Shared { free: Mutex::new(vec![Vec::new(); LONG]), given_back: Condvar::new() }))
+    }
 }
 
 impl Rooms {
-    /// So many bytes in all.
-    pub fn new(total: u64) -> Self {
-        Self(Arc::new(Shared { total, left: Mutex::new(total), given_back: Condvar::new() }))
-    }
-
-    /// Room for so many bytes, or all there is if they are more; `None` where there is none by the
-    /// deadline. A reply takes all that it may need at once: two that each wait for the rest of
-    /// theirs would wait for ever.
-    pub fn take(&self, bytes: u64, deadline: Deadline) -> Option<Room> {
-        let bytes = bytes.min(self.0.total);
-        let (mut left, _) = self
+    /// An empty body that may become long; `None` where there is no memory for one by the deadline.
+    pub fn take(&self, deadline: Deadline) -> Option<Body> {
+        let (mut free, _) = self
             .0
             .given_back
-            .wait_timeout_while(self.left(), deadline.remaining(), |left| *left < bytes)
+            .wait_timeout_while(self.free(), deadline.remaining(), |free| free.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
-        *left = left.checked_sub(bytes)?;
-        drop(left);
-        Some(Room { of: self.clone(), bytes })
+        free.pop().map(|bytes| Body { bytes, from: Some(self.clone()) })
     }
 
-    fn left(&self) -> MutexGuard<'_, u64> {
-        self.0.left.lock().unwrap_or_else(PoisonError::into_inner)
+    fn free(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Room {
+impl Body {
+    /// Whether it takes some of the memory for long ones.
+    pub fn is_long(&self) -> bool {
+        self.from.is_some()
+    }
+
+    /// The bytes, to be filled.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, from: None }
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Body {
     fn drop(&mut self) {
-        *self.of.left() += self.bytes;
-        self.of.0.given_back.notify_all();
+        if let Some(rooms) = self.from.take() {
+            self.bytes.clear();
+            rooms.free().push(std::mem::take(&mut self.bytes));
+            rooms.0.given_back.notify_one();
+        }
     }
 }
 
@@ -64,27 +93,27 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    const NOW: Duration = Duration::ZERO;
-
     #[test]
     fn what_is_given_back_can_be_taken_again() {
-        let rooms = Rooms::new(10);
-        let take = |bytes| rooms.take(bytes, Deadline::after(NOW));
-        let (six, four) = (take(6), take(4));
-        assert!(six.is_some() && four.is_some() && take(1).is_none());
-        drop(six);
-        assert!(take(7).is_none() && take(6).is_some());
+        let rooms = Rooms::default();
+        let take = || rooms.take(Deadline::after(Duration::ZERO));
+        let (mut first, second) = (take().unwrap(), take());
+        assert!(second.is_some() && take().is_none());
+        first.bytes().extend([1; 1000]);
+        drop(first);
+        let mut again = take().unwrap();
+        assert!(again.is_empty() && again.bytes().capacity() >= 1000);
     }
 
     #[test]
-    fn more_than_there_is_waits_for_all_of_it() {
-        let rooms = Rooms::new(10);
-        let one = rooms.take(1, Deadline::after(NOW));
-        assert!(rooms.take(11, Deadline::after(NOW)).is_none());
+    fn who_finds_none_waits() {
+        let rooms = Rooms::default();
+        let take = |seconds| rooms.take(Deadline::after(Duration::from_secs(seconds)));
+        let (first, _second) = (take(0), take(0));
         thread::scope(|scope| {
-            let all = scope.spawn(|| rooms.take(11, Deadline::after(Duration::from_secs(60))).is_some());
-            drop(one);
-            assert!(all.join().unwrap());
+            let third = scope.spawn(|| take(60).is_some());
+            drop(first);
+            assert!(third.join().unwrap());
         });
     }
 }

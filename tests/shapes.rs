@@ -670,7 +670,7 @@ struct Wire<'a, 'b, 'u, 'd>(&'a Mutex<Api<'b, 'u, 'd>>);
 impl Transport for Wire<'_, '_, '_, '_> {
     fn send(&self, request: &Request, _: Deadline) -> Result<Response, TransportError> {
         let body = self.0.lock().expect("no panic in there").answer(request.path.expose());
-        Ok(Response { status: 200, retry_after: None, redirect: None, body: body.into_bytes(), room: None })
+        Ok(Response { status: 200, retry_after: None, redirect: None, body: body.into_bytes().into() })
     }
 }
 

@@ -65,7 +65,7 @@ impl Transport for Script {
             serde_json::from_slice(request.body.as_deref().unwrap_or_default()).expect("JSON");
         assert!(body.as_array().is_some_and(|points| !points.is_empty()));
         let (status, body) = &self.replies[sent.min(self.replies.len() - 1)];
-        let body = body.clone().into_bytes();
-        Ok(Response { status: *status, retry_after: None, redirect: None, body, room: None })
+        let body = body.clone().into_bytes().into();
+        Ok(Response { status: *status, retry_after: None, redirect: None, body })
     }
 }
