@@ -184,17 +184,26 @@ impl Http {
         let announced = body.content_length().filter(|length| *length <= max_body);
         let known = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
         let mut reader = body.into_with_config().limit(max_body).reader();
-        let mut bytes = Vec::with_capacity(known.min(FREE));
+        if known > FREE {
+            let room = self.room(known as u64, deadline)?;
+            // Nothing is filled with zeros to be overwritten: such memory comes as zeros.
+            let mut bytes = vec![0; known];
+            reader.read_exact(&mut bytes)?;
+            reader.read_to_end(&mut bytes)?;
+            return Ok((bytes, Some(room)));
+        }
+        let mut bytes = Vec::with_capacity(known);
         reader.by_ref().take(FREE as u64).read_to_end(&mut bytes)?;
         if bytes.len() < FREE {
             return Ok((bytes, None));
         }
-        let Some(room) = self.rooms.take(announced.unwrap_or(max_body), deadline) else {
-            return Err(ureq::Error::Timeout(Timeout::RecvBody));
-        };
-        bytes.reserve_exact(known.saturating_sub(FREE));
+        let room = self.room(max_body, deadline)?;
         reader.read_to_end(&mut bytes)?;
         Ok((bytes, Some(room)))
+    }
+
+    fn room(&self, bytes: u64, deadline: Deadline) -> Result<Room, ureq::Error> {
+        self.rooms.take(bytes, deadline).ok_or(ureq::Error::Timeout(Timeout::RecvBody))
     }
 }
 
