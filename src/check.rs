@@ -8,9 +8,10 @@ use crate::journal::Journal;
 use crate::listing::aligned;
 use crate::market_hours::MarketHours;
 use crate::memory::Memory;
+use crate::number::Number;
 use crate::outcome::Outcome;
 use crate::provider::Definition;
-use crate::quote::{Field, Values};
+use crate::quote::Field;
 use crate::report::FeedReport;
 use crate::retry::Patience;
 use crate::settings::{Feed, Settings, missing_graphite};
@@ -167,9 +168,9 @@ fn asked(definition: &Definition, report: &FeedReport<'_>, failed: Outcome) -> F
         return Finding::new(what, Ok(format!("not asked: {rest} (min_interval)")), Outcome::Success);
     }
     let is_well = report.providers.iter().all(|report| report.failures.is_empty());
-    if let Some(row) = report.rows[0].as_ref().filter(|_| is_well) {
+    if is_well && report.rows.has(0) {
         let took = report.providers.iter().map(|report| report.tally.slowest).max().unwrap_or_default();
-        let said = format!("{} {}, {:.2} s", feed.symbols[0], quoted(feed, row), took.as_secs_f64());
+        let said = format!("{} {}, {:.2} s", feed.symbols[0], quoted(feed, report.rows.row(0)), took.as_secs_f64());
         return Finding::new(what, Ok(said), failed);
     }
     let (problems, _) = report.problems(&|_| false);
@@ -184,7 +185,7 @@ fn asked(definition: &Definition, report: &FeedReport<'_>, failed: Outcome) -> F
 
 /// The first value of a quote, and which fields somebody named and it does not have. Another provider
 /// may have them, so that is no failure of this one.
-fn quoted(feed: &Feed, row: &Values) -> String {
+fn quoted(feed: &Feed, row: &[Option<Number>]) -> String {
     let values = || feed.fields.iter().map(Field::as_str).zip(row);
     let first = values().find_map(|(field, value)| Some(format!("{field} {}", value.as_ref()?)));
     let missing: Vec<&str> = values().filter(|(_, value)| value.is_none()).map(|(field, _)| field).collect();

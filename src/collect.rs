@@ -5,7 +5,7 @@ use crate::deadline::Deadline;
 use crate::memory::Memory;
 use crate::pace::Lane;
 use crate::provider::{Ask, Definition, Plan, Refusal, Reply, mend};
-use crate::quote::{Quote, Values, fill};
+use crate::quote::Table;
 use crate::report::{Failure, FeedReport, ProviderReport, Rest};
 use crate::request::excerpt;
 use crate::retry::{Patience, Tally, send};
@@ -46,42 +46,39 @@ impl<'a> Collector<'a> {
 
     /// A defect in reading one feed does not cost the others.
     fn feed(&self, feed: &'a Feed, lanes: &[Lane]) -> FeedReport<'a> {
-        catch_unwind(AssertUnwindSafe(|| self.ask_in_turn(feed, lanes))).unwrap_or_else(|_| FeedReport {
-            feed,
-            rows: vec![None; feed.symbols.len()],
-            providers: Vec::new(),
-            rest: None,
-            defect: true,
-        })
+        let empty = || Table::new(feed.symbols.len(), feed.fields.len());
+        catch_unwind(AssertUnwindSafe(|| self.ask_in_turn(feed, lanes)))
+            .unwrap_or_else(|_| FeedReport { defect: true, ..FeedReport::new(feed, empty(), Vec::new(), None) })
     }
 
     fn ask_in_turn(&self, feed: &'a Feed, lanes: &[Lane]) -> FeedReport<'a> {
-        let mut rows: Vec<Option<Values>> = vec![None; feed.symbols.len()];
+        let empty = || Table::new(feed.symbols.len(), feed.fields.len());
         let mut providers = Vec::new();
         if let Some(rest) = self.rest(feed) {
-            return FeedReport { feed, rows, providers, rest: Some(rest), defect: false };
+            return FeedReport::new(feed, empty(), providers, Some(rest));
         }
+        let mut rows: Option<Table> = None;
         for &at in &feed.providers {
             let definition = &self.settings.definitions[at];
             let gives: Vec<bool> = feed.fields.iter().map(|field| definition.gives(field)).collect();
             let lacks =
-                |row: &Option<Values>, column: usize| row.as_ref().is_none_or(|values| values[column].is_none());
-            let is_open =
-                |symbol: &usize| (0..gives.len()).any(|column| gives[column] && lacks(&rows[*symbol], column));
-            let open: Vec<usize> = (0..rows.len()).filter(is_open).collect();
+                |symbol: usize, column: usize| rows.as_ref().is_none_or(|rows| rows.row(symbol)[column].is_none());
+            let is_open = |symbol: &usize| (0..gives.len()).any(|column| gives[column] && lacks(*symbol, column));
+            let mut open: Vec<usize> = Vec::with_capacity(feed.symbols.len());
+            open.extend((0..feed.symbols.len()).filter(is_open));
             let may_rest = self.first_of(feed) != Some(at);
             if open.is_empty() || (may_rest && self.memory.rest_of(definition, open.len()).is_some()) {
                 continue;
             }
             let wanted: Vec<bool> = (0..gives.len())
-                .map(|column| gives[column] && open.iter().any(|at| lacks(&rows[*at], column)))
+                .map(|column| gives[column] && open.iter().any(|symbol| lacks(*symbol, column)))
                 .collect();
             let plan = Plan::new(definition, &feed.symbols, &feed.fields, &wanted, &self.settings.secrets);
             let answers =
                 Asking { collector: self, plan: &plan, lane: &lanes[at], closed: Mutex::default() }.all(&open);
-            providers.push(take(answers, definition, &plan, &open, &mut rows));
+            providers.push(take(answers, definition, &plan, &open, feed.fields.len(), &mut rows));
         }
-        FeedReport { feed, rows, providers, rest: None, defect: false }
+        FeedReport::new(feed, rows.unwrap_or_else(empty), providers, None)
     }
 
     /// The provider that a feed is asked of first: one that gives any of its fields.
@@ -112,22 +109,25 @@ fn take<'a>(
     definition: &'a Definition,
     plan: &Plan<'_>,
     asked: &[usize],
-    rows: &mut [Option<Values>],
+    fields: usize,
+    rows: &mut Option<Table>,
 ) -> ProviderReport<'a> {
-    let mut whole: Vec<Option<Values>> = vec![None; rows.len()];
-    for quote in answers.quotes {
-        merge(&mut whole[quote.symbol], quote.values);
+    let mut whole = gather(answers.quotes, plan);
+    for &symbol in asked {
+        plan.complete(&plan.symbols[symbol], whole.row_mut(symbol));
     }
+    // What only served to compute a field is no value of it.
+    let whole = whole.first_columns(fields);
     let mut missing = Vec::new();
     for &symbol in asked {
-        let values = whole[symbol].take().map(|values| plan.complete(&plan.symbols[symbol], values));
-        // What only served to compute a field is no value of it.
-        if let Some(values) = values.filter(|values| values.iter().any(Option::is_some)) {
-            merge(&mut rows[symbol], values);
-        } else {
+        if !whole.has(symbol) {
             let words = answers.words.iter().find(|(at, _)| *at == symbol).map(|(_, words)| words.clone());
             missing.push((symbol, words));
         }
+    }
+    match rows {
+        Some(rows) => asked.iter().for_each(|symbol| rows.fill(*symbol, whole.row(*symbol))),
+        None => *rows = Some(whole),
     }
     let mut failures: Vec<(Failure, Vec<usize>)> = Vec::new();
     for (failure, symbols) in answers.failures {
@@ -144,17 +144,30 @@ fn take<'a>(
     ProviderReport { definition, missing, failures, tally: answers.tally }
 }
 
-fn merge(row: &mut Option<Values>, values: Values) {
-    match row {
-        Some(row) => fill(row, &values),
-        None => *row = Some(values),
+/// What all requests brought, a row for each symbol of the feed.
+fn gather(mut quotes: Vec<(Vec<usize>, Table)>, plan: &Plan<'_>) -> Table {
+    let len = plan.symbols.len();
+    // Where there are many symbols, mostly one request brings them all.
+    let is_all = |(symbols, _): &(Vec<usize>, Table)| symbols.iter().copied().eq(0..len);
+    if quotes.len() == 1
+        && let Some((_, all)) = quotes.pop_if(|quote| is_all(quote))
+    {
+        return all;
     }
+    let mut whole = Table::new(len, plan.columns.len());
+    for (symbols, values) in quotes {
+        for (symbol, row) in symbols.iter().zip(values.iter()) {
+            whole.fill(*symbol, row);
+        }
+    }
+    whole
 }
 
 /// What came of the requests to one provider for one feed.
 #[derive(Default)]
 struct Answers {
-    quotes: Vec<Quote>,
+    /// The values of the symbols of each request.
+    quotes: Vec<(Vec<usize>, Table)>,
     /// What the API said of single symbols.
     words: Vec<(usize, String)>,
     failures: Vec<(Failure, Vec<usize>)>,
@@ -217,7 +230,7 @@ impl<'a> Asking<'a> {
                 if let Some(error) = &reply.error {
                     answers.unknown(ask, error);
                 }
-                answers.quotes.extend(reply.quotes);
+                answers.quotes.push((ask.symbols.clone(), reply.values));
                 false
             }
             Answer::BadSymbol(words) => {

@@ -192,10 +192,15 @@ impl Http {
         let Some(mut long) = self.rooms.take(deadline) else {
             return Err(ureq::Error::Timeout(Timeout::RecvBody));
         };
-        // Once as much as it may need, as growing takes a part of it twice.
+        // Once as much as it may need: growing takes a part of it twice, and filling it piece by piece
+        // with zeros costs more than all at once.
         let bytes = long.bytes();
         bytes.reserve_exact(known.or_else(|| usize::try_from(max_body).ok()).unwrap_or(FREE));
         bytes.append(&mut beginning);
+        if let Some(known) = known {
+            bytes.resize(known, 0);
+            reader.read_exact(&mut bytes[FREE..])?;
+        }
         reader.read_to_end(bytes)?;
         Ok(long)
     }

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod collect;
 pub mod deadline;
 pub mod delivery;
+mod distinct;
 pub mod given;
 pub mod grafana;
 pub mod graphite;
@@ -61,6 +62,9 @@ use world::World;
 
 /// The time kept back for the push: a third of the run's, this at most.
 const PUSH_TIME: Duration = Duration::from_secs(10);
+
+/// Room for the points about a run: so many are hardly exceeded.
+const HEALTH_POINTS: usize = 64;
 
 /// Fetches everything, builds one batch, pushes it once, and says what it came to. What a person
 /// must know goes to the log; a dry run's data to `out`.
@@ -125,19 +129,21 @@ fn say(level: Level, lines: &[String]) {
 
 /// One batch of everything there is: the quotes, then the health of the run.
 fn batch(settings: &Settings, feeds: &[FeedReport<'_>], memory: &Memory<'_>, started: i64, begun: Instant) -> Batch {
+    let prefix = &settings.graphite.prefix;
     let mut batch = Batch::new(settings.graphite.interval, settings.graphite.tags.clone());
+    batch
+        .reserve(HEALTH_POINTS + feeds.iter().map(|report| report.fetched() * report.feed.fields.len()).sum::<usize>());
     for report in feeds {
         let feed = report.feed;
-        let (mut before, mut after) = (String::new(), String::new());
-        for (symbol, values) in feed.symbols.iter().zip(&report.rows) {
-            let Some(values) = values else { continue };
-            before.clear();
-            after.clear();
-            before.push_str(&settings.graphite.prefix);
-            feed.names.around(&mut before, &mut after, &feed.name, symbol);
+        for (at, values) in report.rows.iter().enumerate() {
+            let (before, after) = feed.stems.of(at);
             for (field, value) in feed.fields.iter().zip(values) {
                 if let Some(value) = value {
-                    let name = |out: &mut String| out.extend([&before, field.as_str(), &after]);
+                    let name = |out: &mut String| {
+                        for part in [prefix, before, field.as_str(), after] {
+                            out.push_str(part);
+                        }
+                    };
                     batch.push(name, *value, started);
                 }
             }

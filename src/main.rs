@@ -106,12 +106,13 @@ fn with_settings(
     random: &Random,
     work: fn(&Settings, World<'_>, &mut dyn Write) -> Outcome,
 ) -> Result<Outcome, ConfigError> {
-    let settings = Settings::read(cli, &environment, std::io::stdin())?;
+    // To take apart what a run knows is work that the end of the process saves.
+    let settings: &'static Settings = Box::leak(Box::new(Settings::read(cli, &environment, std::io::stdin())?));
     let http = Http::new(&settings.network);
     let counted = Counted::new(&http);
     let transport: &dyn Transport = if logging::is_for_a_person(&cli.options) { &counted } else { &http };
     let world = World { transport, clock: &unix_time, random };
-    let outcome = work(&settings, world, &mut std::io::stdout());
+    let outcome = work(settings, world, &mut std::io::stdout());
     progress::clear();
     Ok(outcome)
 }

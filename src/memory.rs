@@ -76,7 +76,7 @@ impl<'a> Memory<'a> {
             last.push = Some(Push { time: self.started, seconds: delivery.took.as_secs_f64(), status });
         }
         for report in feeds.iter().filter(|report| report.rest.is_none()) {
-            let symbols = report.missing().map(|at| report.feed.symbols[at].as_str().to_owned()).collect();
+            let symbols = report.missing.iter().map(|at| report.feed.symbols[*at].as_str().to_owned()).collect();
             last.missing.insert(report.feed.name.clone(), symbols);
         }
         let asked = feeds.iter().flat_map(|report| &report.providers).map(|report| report.definition);

@@ -1,5 +1,6 @@
 //! A number as the provider wrote it, and the little arithmetic that is done on it.
 
+use serde_json::value::RawValue;
 use std::fmt;
 use std::num::NonZeroU8;
 
@@ -11,18 +12,40 @@ use std::num::NonZeroU8;
 /// stores nothing more precise.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Number {
+    /// How many digits there are, and [`Self::EXPONENT`].
     len: NonZeroU8,
     digits: [u8; Self::MAX_LEN],
 }
 
 impl Number {
+    /// Of the length, what says that the number has an exponent.
+    const EXPONENT: u8 = 0x80;
+
     /// Longest text that is kept as it came; longer ones have more digits than an `f64` holds.
     pub const MAX_LEN: usize = 23;
 
     /// Reads a decimal number; white space around it is cut. `None` for anything else: an empty
     /// text, `N/A`, `NaN`, infinities, and numbers beyond the range of an `f64`.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
+        match Self::keep(text.as_bytes()).filter(|_| is_json_number(text.as_bytes())) {
+            Some(number) => Some(number).filter(|number| !number.has_exponent() || number.to_f64().is_finite()),
+            None => Self::respelled(text.trim()),
+        }
+    }
+
+    /// Takes a JSON number as it stands. `None` for other values, and for numbers that
+    /// [`parse`](Self::parse) must look at: long ones, and those that may be beyond an `f64`.
+    pub fn from_json(value: &RawValue) -> Option<Self> {
+        // That what begins so is a number throughout, the parser has seen to.
+        let number = match value.get().as_bytes() {
+            text @ [b'-' | b'0'..=b'9', ..] => Self::keep(text)?,
+            _ => return None,
+        };
+        (!number.has_exponent()).then_some(number)
+    }
+
+    /// Reads what is no JSON number as it stands.
+    fn respelled(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if !bytes.iter().any(u8::is_ascii_digit)
             || !bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
@@ -30,11 +53,7 @@ impl Number {
             return None;
         }
         if is_json_number(bytes) && bytes.len() <= Self::MAX_LEN {
-            let has_exponent = bytes.iter().any(|b| matches!(b, b'e' | b'E'));
-            if has_exponent && !text.parse::<f64>().is_ok_and(f64::is_finite) {
-                return None;
-            }
-            return Self::keep(bytes);
+            return Self::parse(text);
         }
         text.parse().ok().and_then(Self::from_f64)
     }
@@ -60,7 +79,9 @@ impl Number {
     fn keep(bytes: &[u8]) -> Option<Self> {
         let mut digits = [0; Self::MAX_LEN];
         digits.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Self { len: NonZeroU8::new(u8::try_from(bytes.len()).ok()?)?, digits })
+        // They are the only letters of a number.
+        let exponent = if bytes.iter().any(|b| *b >= b'E') { Self::EXPONENT } else { 0 };
+        Some(Self { len: NonZeroU8::new(u8::try_from(bytes.len()).ok()? | exponent)?, digits })
     }
 
     /// The digits, a JSON number.
@@ -70,7 +91,7 @@ impl Number {
 
     /// The same as ASCII.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.digits[..usize::from(self.len.get())]
+        &self.digits[..usize::from(self.len.get() & !Self::EXPONENT)]
     }
 
     /// The nearest `f64`.
@@ -81,13 +102,13 @@ impl Number {
     /// Whether the value is above zero, as a price must be.
     pub fn is_positive(&self) -> bool {
         let digits = self.as_bytes();
-        if digits[0] == b'-' {
-            return false;
-        }
-        if digits.iter().any(|b| matches!(b, b'e' | b'E')) {
-            return self.to_f64() > 0.0;
-        }
-        digits.iter().any(|b| matches!(b, b'1'..=b'9'))
+        let Some(first) = digits.iter().find(|b| matches!(b, b'1'..=b'9' | b'-' | b'e' | b'E')) else { return false };
+        // A number with an exponent may be too small for an `f64`.
+        first.is_ascii_digit() && (!self.has_exponent() || self.to_f64() > 0.0)
+    }
+
+    fn has_exponent(&self) -> bool {
+        self.len.get() & Self::EXPONENT != 0
     }
 
     /// The value times ten to the power of `exponent`, exactly where 38 digits suffice.

@@ -88,6 +88,25 @@ impl Names {
         self.0.iter().map(slot).collect()
     }
 
+    /// Whether a symbol's quote stands in a name, so that it needs one.
+    pub fn has_quote(&self) -> bool {
+        self.0.contains(&Part::Quote)
+    }
+
+    /// The names of all symbols of a feed.
+    pub fn stems(&self, feed: &str, symbols: &[Symbol]) -> Stems {
+        let mut stems = Stems { text: String::new(), ends: Vec::with_capacity(symbols.len()) };
+        let mut after = String::new();
+        for symbol in symbols {
+            after.clear();
+            self.around(&mut stems.text, &mut after, feed, symbol);
+            let before_ends = stems.text.len();
+            stems.text.push_str(&after);
+            stems.ends.push((before_ends, stems.text.len()));
+        }
+        stems
+    }
+
     /// Appends what stands before and after the field in the names of a symbol.
     pub fn around(&self, before: &mut String, after: &mut String, feed: &str, symbol: &Symbol) {
         let mut out = before;
@@ -102,6 +121,26 @@ impl Names {
                 Part::Field => out = after.take().unwrap_or(out),
             }
         }
+    }
+}
+
+/// The names of a feed's metrics, but for the field. They lie in one text one after the other.
+#[derive(Clone, Debug)]
+pub struct Stems {
+    text: String,
+    /// For each symbol, where what stands before the field ends, and what stands after it.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Stems {
+    /// What stands before and after the field in the names of the symbol at this index.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn of(&self, at: usize) -> (&str, &str) {
+        let begins = at.checked_sub(1).map_or(0, |before| self.ends[before].1);
+        let (before_ends, ends) = self.ends[at];
+        (&self.text[begins..before_ends], &self.text[before_ends..ends])
     }
 }
 
@@ -140,12 +179,13 @@ pub struct Batch {
     pub tags: Vec<String>,
     names: String,
     points: Vec<Record>,
+    /// The times, each with the index of the first point that has it: nearly all have one time.
+    times: Vec<(usize, i64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Record {
     value: Number,
-    time: i64,
     name_ends: usize,
 }
 
@@ -166,10 +206,20 @@ impl Batch {
         Self { interval, tags, ..Self::default() }
     }
 
+    /// Makes room for so many more points.
+    pub fn reserve(&mut self, points: usize) {
+        const NAME: usize = 32;
+        self.points.reserve(points);
+        self.names.reserve(points * NAME);
+    }
+
     /// Adds a point; `name` appends the name to the text it is given.
     pub fn push(&mut self, name: impl FnOnce(&mut String), value: Number, time: i64) {
         name(&mut self.names);
-        self.points.push(Record { value, time, name_ends: self.names.len() });
+        if self.times.last().is_none_or(|(_, last)| *last != time) {
+            self.times.push((self.points.len(), time));
+        }
+        self.points.push(Record { value, name_ends: self.names.len() });
     }
 
     /// The points of these ranges.
@@ -179,7 +229,7 @@ impl Batch {
     #[must_use]
     pub fn part(&self, ranges: &[Range<usize>]) -> Self {
         let mut part = Self::new(self.interval, self.tags.clone());
-        for point in ranges.iter().cloned().flatten().map(|index| self.point(index)) {
+        for point in ranges.iter().cloned().flat_map(|range| self.range(range)) {
             part.push(|out| out.push_str(point.name), point.value, point.time);
         }
         part
@@ -200,14 +250,41 @@ impl Batch {
     /// # Panics
     /// When there is none.
     pub fn point(&self, index: usize) -> Point<'_> {
-        let begins = index.checked_sub(1).map_or(0, |before| self.points[before].name_ends);
         let record = self.points[index];
-        Point { name: &self.names[begins..record.name_ends], value: record.value, time: record.time }
+        let name = &self.names[self.name_begins(index)..record.name_ends];
+        Point { name, value: record.value, time: self.time(index).0 }
+    }
+
+    fn name_begins(&self, index: usize) -> usize {
+        index.checked_sub(1).map_or(0, |before| self.points[before].name_ends)
+    }
+
+    /// The time of a point, and the index up to which it is that of the next points too.
+    fn time(&self, index: usize) -> (i64, usize) {
+        let next = self.times.partition_point(|(first, _)| *first <= index);
+        (self.times[next - 1].1, self.times.get(next).map_or(self.len(), |(first, _)| *first))
     }
 
     /// The points in their order.
     pub fn iter(&self) -> impl Iterator<Item = Point<'_>> {
-        (0..self.len()).map(|index| self.point(index))
+        self.range(0..self.len())
+    }
+
+    /// The points of a range.
+    ///
+    /// # Panics
+    /// When it is not within the batch.
+    pub fn range(&self, range: Range<usize>) -> impl Iterator<Item = Point<'_>> {
+        let mut begins = self.name_begins(range.start);
+        let (mut time, mut time_ends) = (0, range.start);
+        self.points[range.clone()].iter().zip(range).map(move |(record, index)| {
+            if index == time_ends {
+                (time, time_ends) = self.time(index);
+            }
+            let name = &self.names[begins..record.name_ends];
+            begins = record.name_ends;
+            Point { name, value: record.value, time }
+        })
     }
 }
 
@@ -229,6 +306,9 @@ mod tests {
         assert_eq!(name("x.{quote}.{base}.{field}", "BRK.B"), "x..BRK-B.last");
         assert_eq!(name("{field}.{symbol}", "BRK.B"), "last.BRK-B");
         assert_eq!(Names::parse(Names::DEFAULT), Ok(Names::default()));
+        let symbols = ["BTC/USD", "BRK.B"].map(|text| Symbol::new(text).unwrap());
+        let stems = Names::parse("{feed}.{field}-{symbol}").unwrap().stems("a.b", &symbols);
+        assert_eq!((stems.of(0), stems.of(1)), (("a-b.", "-BTC-USD"), ("a-b.", "-BRK-B")));
     }
 
     #[test]

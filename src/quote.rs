@@ -1,5 +1,6 @@
 //! What a provider says of a symbol: fields and numbers.
 
+use crate::number::Number;
 use std::fmt;
 
 /// The name of a value of a quote: `last`, `volume`, or any name a definition adds.
@@ -52,21 +53,101 @@ impl fmt::Display for Field {
     }
 }
 
-/// What one provider said of one symbol.
+/// The values of many symbols: a row for each, and in it a column for each field. They lie in one
+/// piece of memory, as there may be many.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Quote {
-    /// Index of the symbol among those of the feed.
-    pub symbol: usize,
-    /// A value for each column that was asked for, in that order.
-    pub values: Values,
+pub struct Table {
+    rows: usize,
+    columns: usize,
+    values: Vec<Option<Number>>,
 }
 
-/// The values of a quote, one for each column asked for.
-pub type Values = Box<[Option<crate::number::Number>]>;
+impl Table {
+    /// A table without a value.
+    pub fn new(rows: usize, columns: usize) -> Self {
+        Self { rows, columns, values: vec![None; rows * columns] }
+    }
 
-/// Takes from `more` what `values` has not yet.
-pub fn fill(values: &mut Values, more: &Values) {
-    for (value, other) in values.iter_mut().zip(more) {
-        *value = value.or(*other);
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// A row.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn row(&self, at: usize) -> &[Option<Number>] {
+        &self.values[at * self.columns..][..self.columns]
+    }
+
+    /// A row, to be changed.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn row_mut(&mut self, at: usize) -> &mut [Option<Number>] {
+        &mut self.values[at * self.columns..][..self.columns]
+    }
+
+    /// All rows.
+    pub fn iter(&self) -> impl Iterator<Item = &[Option<Number>]> {
+        (0..self.rows).map(|at| self.row(at))
+    }
+
+    /// The table without what stands beyond these columns.
+    #[must_use]
+    pub fn first_columns(self, columns: usize) -> Self {
+        if columns == self.columns {
+            return self;
+        }
+        let values = self.iter().flat_map(|row| &row[..columns]).copied().collect();
+        Self { rows: self.rows, columns, values }
+    }
+
+    /// Takes from `more` what a row has not yet.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn fill(&mut self, at: usize, more: &[Option<Number>]) {
+        for (value, other) in self.row_mut(at).iter_mut().zip(more) {
+            *value = value.or(*other);
+        }
+    }
+
+    /// Whether a row has any value.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn has(&self, at: usize) -> bool {
+        self.row(at).iter().any(Option::is_some)
+    }
+
+    /// How many rows have a value.
+    pub fn filled(&self) -> usize {
+        (0..self.rows).filter(|at| self.has(*at)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_there_stays() {
+        let number = |text| Some(Number::parse(text).unwrap());
+        let mut table = Table::new(3, 2);
+        assert_eq!((table.len(), table.filled()), (3, 0));
+        table.fill(1, &[None, number("1")]);
+        table.fill(1, &[number("2"), number("3")]);
+        assert_eq!(table.row(1), [number("2"), number("1")]);
+        assert_eq!((table.has(0), table.has(1), table.filled()), (false, true, 1));
+        assert_eq!(table.iter().flatten().flatten().count(), 2);
+        assert_eq!(table.first_columns(1).row(1), [number("2")]);
+        assert_eq!(Table::new(2, 0).iter().count(), 2);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::http::TransportError;
 use crate::provider::{Definition, Refusal};
-use crate::quote::Values;
+use crate::quote::Table;
 use crate::request::excerpt;
 use crate::retry::Tally;
 use crate::settings::{Feed, Settings};
@@ -13,8 +13,11 @@ use std::fmt;
 pub struct FeedReport<'a> {
     /// The feed.
     pub feed: &'a Feed,
-    /// For each symbol its values, one for each field of the feed; none where no provider gave any.
-    pub rows: Vec<Option<Values>>,
+    /// For each symbol its values, one for each field of the feed; none at all where no provider gave
+    /// any.
+    pub rows: Table,
+    /// The symbols that are due and have no value.
+    pub missing: Vec<usize>,
     /// One for each provider asked, in that order.
     pub providers: Vec<ProviderReport<'a>>,
     /// Why nobody was asked.
@@ -144,6 +147,13 @@ impl fmt::Display for Failure {
 }
 
 impl<'a> FeedReport<'a> {
+    /// A feed of which these values were fetched, or which is not due.
+    pub fn new(feed: &'a Feed, rows: Table, providers: Vec<ProviderReport<'a>>, rest: Option<Rest>) -> Self {
+        let due = if rest.is_some() { 0 } else { rows.len() };
+        let missing = (0..due).filter(|at| !rows.has(*at)).collect();
+        Self { feed, rows, missing, providers, rest, defect: false }
+    }
+
     /// How many symbols are due.
     pub fn expected(&self) -> usize {
         if self.rest.is_some() { 0 } else { self.rows.len() }
@@ -151,17 +161,12 @@ impl<'a> FeedReport<'a> {
 
     /// How many symbols have a value.
     pub fn fetched(&self) -> usize {
-        self.rows.iter().flatten().count()
-    }
-
-    /// The symbols that are due and have no value.
-    pub fn missing(&self) -> impl Iterator<Item = usize> {
-        (0..self.expected()).filter(|at| self.rows[*at].is_none())
+        self.expected() - self.missing.len()
     }
 
     /// Whether all that was asked for is there and no provider failed.
     pub fn is_whole(&self) -> bool {
-        self.missing().next().is_none()
+        self.missing.is_empty()
             && self.providers.iter().all(|report| report.failures.is_empty())
             && self.missing_fields().is_empty()
             && !self.defect
@@ -172,9 +177,11 @@ impl<'a> FeedReport<'a> {
         if !self.feed.fields_are_named {
             return Vec::new();
         }
+        let is_partial = |at: &usize| self.rows.row(*at).iter().any(Option::is_none) && self.rows.has(*at);
+        let partial: Vec<usize> = (0..self.rows.len()).filter(is_partial).collect();
         let lacks = |column: usize| {
-            let row = |at: &usize| self.rows[*at].as_ref().is_some_and(|values| values[column].is_none());
-            (0..self.rows.len()).filter(row).collect::<Vec<_>>()
+            let lacks = |at: &usize| self.rows.row(*at)[column].is_none();
+            partial.iter().copied().filter(lacks).collect::<Vec<_>>()
         };
         let fields = self.feed.fields.iter().enumerate().map(|(column, field)| (field.as_str(), lacks(column)));
         fields.filter(|(_, symbols)| !symbols.is_empty()).collect()
@@ -192,7 +199,7 @@ impl<'a> FeedReport<'a> {
         }
         let is_known = |at: &usize| was_missing(self.feed.symbols[*at].as_str());
         let (known, new): (Vec<usize>, Vec<usize>) =
-            self.missing().filter(|at| !self.is_in_a_failure(*at)).partition(is_known);
+            self.missing.iter().filter(|at| !self.is_in_a_failure(**at)).partition(|at| is_known(at));
         lines.extend(self.no_quote(&new));
         for (field, symbols) in self.missing_fields() {
             lines.push(format!("no {field} of {}: no provider gave it", self.names(&symbols)));

@@ -47,10 +47,10 @@ impl Symbol {
         if !is_plain && text.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(SymbolError::BadCharacter(text.to_owned()));
         }
-        let slash = text.find('/');
+        let slash = text.bytes().position(|b| b == b'/');
         if let Some(at) = slash {
-            let quote = &text[at + 1..];
-            if at == 0 || quote.is_empty() || quote.contains('/') {
+            let quote = &text.as_bytes()[at + 1..];
+            if at == 0 || quote.is_empty() || quote.contains(&b'/') {
                 return Err(SymbolError::NotAPair(text.to_owned()));
             }
         }
@@ -84,13 +84,24 @@ impl fmt::Display for Symbol {
     }
 }
 
+/// Whether a byte may stand in a node: a table, as every byte of every name is looked at.
+const IS_SAFE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        byte += 1;
+    }
+    table
+};
+
 /// Appends `text` as one node of a metric name: `/` and `.` become `-`, any other character
 /// outside `[A-Za-z0-9_-]` becomes `_`. That is the set every Graphite stores, finds and renders
 /// (graphite-web cannot render names with quotes, braces or non-ASCII letters).
 pub fn push_node(name: &mut String, text: &str) {
-    let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let mut rest = text;
-    while let Some(at) = rest.find(|c| !is_safe(c)) {
+    // No byte of a longer character is safe, so this stops where one begins.
+    while let Some(at) = rest.bytes().position(|b| !IS_SAFE[usize::from(b)]) {
         name.push_str(&rest[..at]);
         let mut unsafe_part = rest[at..].chars();
         name.push(if matches!(unsafe_part.next(), Some('/' | '.')) { '-' } else { '_' });

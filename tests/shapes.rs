@@ -15,7 +15,7 @@ use datametrics::{
     memory::Memory,
     number::Number,
     provider::built_in_names,
-    quote::{Field, Values},
+    quote::{Field, Table},
     request::{Request, Response},
     retry::Random,
     symbol::Symbol,
@@ -675,10 +675,10 @@ impl Transport for Wire<'_, '_, '_, '_> {
 }
 
 impl Api<'_, '_, '_> {
-    fn compare(&self, rows: &[Option<Values>], total: &mut Total) {
+    fn compare(&self, rows: &Table, total: &mut Total) {
         for (at, symbol) in self.symbols.iter().enumerate() {
             for (column, field) in self.fields.iter().enumerate() {
-                let read = rows[at].as_ref().and_then(|values| values[column]);
+                let read = rows.row(at)[column];
                 let expected = self.expected.get(&(at, column));
                 let same = match (&read, expected) {
                     (Some(read), Some(expected)) => expected.is(read),

@@ -65,7 +65,7 @@ pub(super) fn plaintext(batch: &Batch, range: Range<usize>) -> Encoded {
     let tags = tags(batch);
     let bad_tags = has_space(&tags);
     let mut out = Encoded::default();
-    for point in range.map(|index| batch.point(index)) {
+    for point in batch.range(range) {
         if point.name.is_empty() || bad_tags || has_space(point.name) {
             out.leave_out(
                 point.name,
@@ -108,7 +108,7 @@ pub(super) fn pickle(batch: &Batch, range: Range<usize>) -> Encoded {
     let tags = tags(batch);
     let mut out = Encoded::default();
     let mut frame = Frame::default();
-    for point in range.map(|index| batch.point(index)) {
+    for point in batch.range(range) {
         let room = point.name.len() + tags.len() + AROUND_POINT;
         if room > MAX_FRAME - Frame::AROUND {
             out.leave_out(point.name, "is longer than a frame for Carbon may be");

@@ -14,6 +14,9 @@ pub(super) const MAX_POINTS: usize = 5_000;
 /// Bytes in a request at most.
 const MAX_BYTES: usize = 1 << 20;
 
+/// Between the end of a point and the name of the next.
+const NEXT: &str = ",{\"name\":\"";
+
 /// The points of `range` as a JSON array, as many of them as fit in one request; and how many that
 /// is, one at least.
 ///
@@ -24,18 +27,18 @@ pub(super) fn encode(batch: &Batch, range: Range<usize>) -> (Vec<u8>, usize) {
     let tags =
         if batch.tags.is_empty() { String::new() } else { format!(",\"tags\":{}", Value::from(batch.tags.clone())) };
     let mut json = Vec::with_capacity((range.len() * (100 + tags.len())).min(MAX_BYTES + 4096));
-    json.push(b'[');
+    json.extend_from_slice(b"[{\"name\":\"");
     let mut count = 0;
     let interval = format!("\",\"interval\":{},\"value\":", batch.interval);
     let mut ending = (None, String::new());
-    for index in range.take(MAX_POINTS) {
+    let end = range.end.min(range.start.saturating_add(MAX_POINTS));
+    for Point { name, value, time } in batch.range(range.start..end) {
         let before = json.len();
-        let Point { name, value, time } = batch.point(index);
         if ending.0 != Some(time) {
             // Nearly all points of a batch have one time.
-            ending = (Some(time), format!(",\"time\":{time}{tags}}},"));
+            ending = (Some(time), format!(",\"time\":{time}{tags}}}{NEXT}"));
         }
-        for part in [b"{\"name\":\"", name.as_bytes(), interval.as_bytes(), value.as_bytes(), ending.1.as_bytes()] {
+        for part in [name.as_bytes(), interval.as_bytes(), value.as_bytes(), ending.1.as_bytes()] {
             json.extend_from_slice(part);
         }
         if json.len() > MAX_BYTES && count > 0 {
@@ -44,10 +47,8 @@ pub(super) fn encode(batch: &Batch, range: Range<usize>) -> (Vec<u8>, usize) {
         }
         count += 1;
     }
-    // The comma of the last point.
-    if count > 0 {
-        json.pop();
-    }
+    // The beginning of a point that is none.
+    json.truncate(if count > 0 { json.len() - NEXT.len() } else { 1 });
     json.push(b']');
     (json, count)
 }

@@ -2,11 +2,14 @@
 
 use super::definition::{Definition, QuoteForm};
 use super::template::{Asked, What};
-use crate::quote::{Field, Values};
+use crate::distinct::{all_differ, hash};
+use crate::number::Number;
+use crate::quote::Field;
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::symbol::Symbol;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What one provider is to be asked for one feed.
@@ -19,7 +22,7 @@ pub struct Plan<'a> {
     /// The fields that its replies are read for: those of the feed, in their order, then those that
     /// only serve to compute one of them.
     pub columns: Vec<Field>,
-    wanted: usize,
+    computes: bool,
     forms: Vec<&'a QuoteForm>,
     secrets: &'a BTreeMap<String, Secret>,
 }
@@ -32,7 +35,7 @@ pub struct Ask<'a> {
     /// The symbols asked for: their indexes in the feed.
     pub symbols: Vec<usize>,
     /// Their spellings, in the same order.
-    pub spelled: Vec<String>,
+    pub spelled: Vec<Cow<'a, str>>,
     /// The request.
     pub request: Request,
 }
@@ -50,7 +53,8 @@ impl<'a> Plan<'a> {
         let mut columns = fields.to_vec();
         let is_wanted = |(field, wanted): (&Field, &bool)| wanted.then(|| field.clone());
         let mut needs: Vec<Field> = fields.iter().zip(wanted).filter_map(is_wanted).collect();
-        if needs.iter().any(|field| definition.computes(field)) {
+        let computes = needs.iter().any(|field| definition.computes(field));
+        if computes {
             for field in Field::new("last").into_iter().chain(definition.change_from.clone()) {
                 for all in [&mut columns, &mut needs] {
                     if !all.contains(&field) {
@@ -60,7 +64,7 @@ impl<'a> Plan<'a> {
             }
         }
         let forms = needed(&definition.quotes, &needs);
-        Self { definition, symbols, columns, wanted: fields.len(), forms, secrets }
+        Self { definition, symbols, columns, computes, forms, secrets }
     }
 
     /// The requests for those of the feed's symbols. A symbol that the API cannot spell (one
@@ -71,49 +75,57 @@ impl<'a> Plan<'a> {
             for group in self.groups(form, symbols) {
                 let size = if form.is_single() { 1 } else { form.batch };
                 let size = if size == 0 { usize::MAX } else { size };
-                let mut rest = group.into_iter();
-                while rest.len() > 0 {
-                    asks.push(self.ask(form, rest.by_ref().take(size)));
-                }
+                asks.extend(group.chunks(size).map(|symbols| self.ask(form, symbols)));
             }
         }
         asks
     }
 
     /// One request for these symbols, which must be of one group.
-    fn ask(&self, form: &'a QuoteForm, batch: impl Iterator<Item = (usize, String)>) -> Ask<'a> {
-        let (indexes, spelled): (Vec<usize>, Vec<String>) = batch.unzip();
-        let symbols: Vec<&Symbol> = indexes.iter().map(|index| &self.symbols[*index]).collect();
-        let asked =
-            Asked { symbols: &symbols, spelled: &spelled, spelling: &self.definition.spelling, join: &form.join };
+    fn ask(&self, form: &'a QuoteForm, indexes: &[usize]) -> Ask<'a> {
+        let spelling = &self.definition.spelling;
+        let symbols: Vec<&'a Symbol> = indexes.iter().map(|index| &self.symbols[*index]).collect();
+        let spelled: Vec<Cow<'a, str>> =
+            symbols.iter().map(|symbol| self.definition.symbol.spell(spelling, symbol).unwrap_or_default()).collect();
+        let asked = Asked { symbols: &symbols, spelled: &spelled, spelling, join: &form.join };
         let request = self.request(form, &asked);
-        Ask { form, symbols: indexes, spelled, request }
+        Ask { form, symbols: indexes.to_vec(), spelled, request }
     }
 
     /// The request for a part of what `ask` asked for.
     pub fn part(&self, ask: &Ask<'a>, range: std::ops::Range<usize>) -> Ask<'a> {
-        self.ask(ask.form, range.map(|at| (ask.symbols[at], ask.spelled[at].clone())))
+        self.ask(ask.form, &ask.symbols[range])
     }
 
-    /// The symbols with their spellings, those that one request may hold together.
-    fn groups(&self, form: &QuoteForm, symbols: &[usize]) -> Vec<Vec<(usize, String)>> {
+    /// The symbols that the API can spell, those together that one request may hold.
+    fn groups(&self, form: &QuoteForm, symbols: &[usize]) -> Vec<Vec<usize>> {
         let (by_base, by_quote) = (form.path.has(What::Base), form.path.has(What::Quote));
-        let mut groups: Vec<Vec<(usize, String)>> = Vec::new();
+        let needs_quote = by_quote || self.definition.symbol.has(What::Quote);
+        let spelling = &self.definition.spelling;
+        let climbs = |symbol: &Symbol| {
+            self.definition
+                .symbol
+                .spell(spelling, symbol)
+                .is_none_or(|spelled| form.path.climbs(spelling, symbol, &spelled))
+        };
+        let is_asked = |index: &usize| {
+            let symbol = &self.symbols[*index];
+            (!needs_quote || symbol.quote().is_some()) && (form.path.is_fixed() || !climbs(symbol))
+        };
+        let asked: Vec<usize> = symbols.iter().copied().filter(is_asked).collect();
+        if !by_base && !by_quote {
+            return vec![asked];
+        }
+        let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut known = FxHashMap::default();
-        for &index in symbols {
+        for index in asked {
             let symbol = &self.symbols[index];
-            let Some(spelled) = self.definition.symbol.spell(&self.definition.spelling, symbol) else { continue };
-            let quote = if by_quote { symbol.quote() } else { Some("") };
-            let Some(quote) = quote else { continue };
-            if form.path.climbs(&self.definition.spelling, symbol, &spelled) {
-                continue;
-            }
-            let key = (if by_base { symbol.base() } else { "" }, quote);
+            let key = (by_base.then(|| symbol.base()), symbol.quote().filter(|_| by_quote));
             let at = *known.entry(key).or_insert(groups.len());
             if at == groups.len() {
                 groups.push(Vec::new());
             }
-            groups[at].push((index, spelled));
+            groups[at].push(index);
         }
         groups
     }
@@ -144,23 +156,23 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Computes what the provider does not give itself, and drops what only served for that.
-    pub fn complete(&self, symbol: &Symbol, values: Values) -> Values {
-        let mut values = values.into_vec();
+    /// Computes what the provider does not give itself from the values of a symbol, one a column.
+    pub fn complete(&self, symbol: &Symbol, values: &mut [Option<Number>]) {
+        if !self.computes {
+            return;
+        }
         let column = |name: &str| self.columns.iter().position(|field| field.as_str() == name);
-        let of = |values: &[Option<_>], at: Option<usize>| at.and_then(|at| values[at]);
+        let of = |values: &[Option<Number>], at: Option<usize>| at.and_then(|at| values[at]);
         for name in ["change", "change_percent"] {
             let Some(at) = column(name).filter(|at| values[*at].is_none()) else { continue };
             let from = self.definition.change_from.as_ref().and_then(|field| column(field.as_str()));
-            if let (Some(last), Some(from)) = (of(&values, column("last")), of(&values, from)) {
+            if let (Some(last), Some(from)) = (of(values, column("last")), of(values, from)) {
                 values[at] = if name == "change" { last.change(&from) } else { last.change_percent(&from) };
                 if let Some(value) = values[at] {
                     log::debug!("{symbol}: {name}: {value} computed");
                 }
             }
         }
-        values.truncate(self.wanted);
-        values.into_boxed_slice()
     }
 }
 
@@ -168,20 +180,20 @@ impl Definition {
     /// Two symbols that one request could hold and that this API spells the same, so that their
     /// rows could not be told apart.
     pub fn confused<'s>(&self, symbols: &'s [Symbol]) -> Option<(&'s Symbol, &'s Symbol)> {
-        let mut owners = FxHashMap::default();
         let forms = self.quotes.iter().filter(|form| !form.is_single());
         let (by_base, by_quote) = forms.fold((true, true), |(base, quote), form| {
             (base && form.path.has(What::Base), quote && form.path.has(What::Quote))
         });
-        if self.quotes.iter().all(QuoteForm::is_single) {
+        if self.quotes.iter().all(QuoteForm::is_single) || self.symbol.is_canonical(&self.spelling) {
             return None;
         }
-        symbols.iter().find_map(|symbol| {
-            let base = if by_base { symbol.base() } else { "" };
-            let quote = if by_quote { symbol.quote() } else { None };
-            let spelled = self.symbol.spell(&self.spelling, symbol)?;
-            owners.insert((base, quote, spelled), symbol).map(|first| (first, symbol))
-        })
+        let group = |symbol: &'s Symbol| (by_base.then(|| symbol.base()), symbol.quote().filter(|_| by_quote));
+        let key = |symbol: &'s Symbol| Some((group(symbol), self.symbol.spell(&self.spelling, symbol)?));
+        if all_differ(symbols.len(), symbols.iter().filter_map(key).map(|key| hash(&key))) {
+            return None;
+        }
+        let mut owners = FxHashMap::default();
+        symbols.iter().find_map(|symbol| Some((owners.insert(key(symbol)?, symbol)?, symbol)))
     }
 }
 

@@ -41,7 +41,7 @@ impl Pointer {
 
     /// The steps for `symbol`. `None` where the symbol has no quote and a step wants one.
     pub fn steps(&self, spelling: &Spelling, symbol: &Symbol) -> Option<Vec<String>> {
-        self.steps.iter().map(|step| step.spell(spelling, symbol)).collect()
+        self.steps.iter().map(|step| Some(step.spell(spelling, symbol)?.into_owned())).collect()
     }
 }
 

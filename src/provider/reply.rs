@@ -5,22 +5,22 @@ use super::definition::{FieldForm, TimeForm, TimeUnit};
 use super::pointer::Pointer;
 use super::tree::{Fill, Gate, Name, Tree, is_index, scalars, text};
 use crate::number::Number;
-use crate::quote::{Quote, Values, fill};
+use crate::quote::Table;
 use crate::request::{beginning, excerpt};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 
 /// What a reply says.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reply {
-    /// The quotes of the symbols that were asked for, each symbol once.
-    pub quotes: Vec<Quote>,
+    /// The values of the symbols that were asked for, in their order, in the columns of the plan.
+    pub values: Table,
     /// What the API says of single symbols: index in the feed, and text.
     pub row_errors: Vec<(usize, String)>,
     /// What the API says of the whole; only read where a symbol is missing.
@@ -69,19 +69,22 @@ impl Plan<'_> {
             Some(_) => {}
         }
         let text = readable(body);
-        let Some(layout) = Layout::new(self, ask) else { return Ok(Reply::default()) };
-        let mut rows = Rows::new(self, ask, &layout, received);
+        let values = Table::new(ask.symbols.len(), self.columns.len());
+        let reply = Reply { values, row_errors: Vec::new(), error: None };
+        let Some(layout) = Layout::new(self, ask) else { return Ok(reply) };
+        let mut rows = Rows::new(self, ask, &layout, received, reply);
         let mut json = serde_json::Deserializer::from_str(&text);
         Descend { steps: &layout.rows, rows: &mut rows }
             .deserialize(&mut json)
             .and_then(|()| json.end())
             .map_err(|error| Refusal::NotJson { reason: without_place(&error), start: start(ask, body) })?;
         let (found, mut reply) = (rows.found, rows.reply);
-        if reply.quotes.len() < ask.symbols.len() {
+        let filled = reply.values.filled();
+        if filled < ask.symbols.len() {
             reply.error = self.error_text(ask, body).or(reply.error);
         }
         match reply.error {
-            Some(error) if reply.quotes.is_empty() && reply.row_errors.is_empty() => Err(Refusal::Said(error)),
+            Some(error) if filled == 0 && reply.row_errors.is_empty() => Err(Refusal::Said(error)),
             None if !found => {
                 Err(Refusal::NoRows { pointer: ask.form.rows.as_str().to_owned(), start: start(ask, body) })
             }
@@ -104,7 +107,7 @@ impl Plan<'_> {
         let mut slots = vec![None; ask.form.error.len()];
         let mut json = serde_json::Deserializer::from_slice(body);
         Fill { tree: &tree, slots: &mut slots, gate: None }.deserialize(&mut json).ok()?;
-        let texts: Vec<String> = slots.into_iter().flatten().filter_map(|raw| said(ask, raw)).collect();
+        let texts: Vec<String> = slots.into_iter().flatten().filter_map(|raw| said(ask, raw.get())).collect();
         (!texts.is_empty()).then(|| texts.join("; "))
     }
 }
@@ -203,9 +206,9 @@ struct Rows<'a, 'de> {
     /// One symbol was asked for and no row names it: whatever is there is its row.
     bare: bool,
     names: Spellings<'a>,
-    slots: Vec<Option<&'de str>>,
-    /// For each symbol asked for, where its quote is.
-    seen: Vec<Option<usize>>,
+    slots: Vec<Option<&'de RawValue>>,
+    /// The values of the row that is being read.
+    values: Vec<Option<Number>>,
     age: Option<usize>,
     received: f64,
     found: bool,
@@ -213,7 +216,7 @@ struct Rows<'a, 'de> {
 }
 
 impl<'a, 'de> Rows<'a, 'de> {
-    fn new(plan: &Plan<'_>, ask: &'a Ask<'a>, layout: &'a Layout, received: f64) -> Self {
+    fn new(plan: &Plan<'_>, ask: &'a Ask<'a>, layout: &'a Layout, received: f64, reply: Reply) -> Self {
         let form = ask.form;
         let single = form.is_single() || (form.unwrapped_single && ask.symbols.len() == 1);
         let bare = single && form.key.is_none();
@@ -223,11 +226,11 @@ impl<'a, 'de> Rows<'a, 'de> {
             bare,
             names: if bare { Spellings::default() } else { Spellings::new(plan, ask) },
             slots: vec![None; layout.slots],
-            seen: vec![None; ask.symbols.len()],
+            values: vec![None; plan.columns.len()],
             age: plan.columns.iter().position(|field| field.as_str() == "age"),
             received,
             found: false,
-            reply: Reply::default(),
+            reply,
         }
     }
 
@@ -237,12 +240,19 @@ impl<'a, 'de> Rows<'a, 'de> {
         self.slots.fill(None);
         let (names, key) = (&self.names, self.layout.key.start);
         // A row of a symbol that nobody asked for is read no further than its name.
-        let opens = |raw: &str| text(raw).is_some_and(|name| names.position(&name).is_some());
+        let named = Cell::new(None);
+        let opens = |raw: &RawValue| {
+            named.set(text(raw.get()).and_then(|name| names.position(&name)));
+            named.get().is_some()
+        };
         let gate = (!self.layout.key.is_empty()).then_some(Gate { slot: key, opens: &opens });
         let result = read(Fill { tree: &self.layout.row, slots: &mut self.slots, gate });
-        let key = self.first(&self.layout.key).and_then(text);
-        let position =
-            if self.layout.key.is_empty() { position } else { key.and_then(|key| self.names.position(&key)) };
+        let position = if self.layout.key.is_empty() {
+            position
+        } else {
+            let key = || text(self.first(&self.layout.key)?);
+            named.get().or_else(|| self.names.position(&key()?))
+        };
         if let Some(position) = position {
             self.keep(position);
         }
@@ -250,7 +260,7 @@ impl<'a, 'de> Rows<'a, 'de> {
     }
 
     fn first(&self, slots: &Range<usize>) -> Option<&'de str> {
-        self.slots[slots.clone()].iter().flatten().copied().next()
+        self.slots[slots.clone()].iter().flatten().map(|raw| raw.get()).next()
     }
 
     fn keep(&mut self, position: usize) {
@@ -262,43 +272,37 @@ impl<'a, 'de> Rows<'a, 'de> {
             Some(error) => return self.reply.row_errors.push((symbol, excerpt(&error))),
             None => {}
         }
-        let values = self.values();
+        self.read_values();
         if log::log_enabled!(log::Level::Debug) {
-            self.explain(position, &values);
+            self.explain(position);
         }
+        let values = &self.values;
         let tells =
             |(at, value): (usize, &Option<Number>)| value.is_some() && (Some(at) != self.age || values.len() == 1);
-        if !values.iter().enumerate().any(tells) {
-            return;
-        }
-        if let Some(at) = self.seen[position] {
-            fill(&mut self.reply.quotes[at].values, &values);
-        } else {
-            self.seen[position] = Some(self.reply.quotes.len());
-            self.reply.quotes.push(Quote { symbol, values });
+        if values.iter().enumerate().any(tells) {
+            self.reply.values.fill(position, values);
         }
     }
 
-    fn values(&self) -> Values {
-        let form = self.ask.form;
-        let value = |(slots, field): &(Range<usize>, Option<usize>)| {
-            let field = &form.fields[(*field)?];
-            self.slots[slots.clone()].iter().flatten().find_map(|raw| read_value(field, raw).ok())
-        };
-        let mut values: Values = self.layout.columns.iter().map(value).collect();
+    fn read_values(&mut self) {
+        let Self { ask: Ask { form, .. }, layout, slots, values, .. } = self;
+        for (value, (range, field)) in values.iter_mut().zip(&layout.columns) {
+            let field = field.map(|at| &form.fields[at]);
+            let read = |raw: &&RawValue| read_value(field?, raw).ok();
+            *value = slots[range.clone()].iter().flatten().find_map(read);
+        }
         if let (Some(age), Some(time)) = (self.age, &form.time) {
             let times = &self.slots[self.layout.time.clone()];
-            let at = times.iter().flatten().find_map(|raw| unix_seconds(time, raw));
+            let at = times.iter().flatten().find_map(|raw| unix_seconds(time, raw.get()));
             let millis = at.map(|at| ((self.received - at) * 1000.0).round() / 1000.0);
-            values[age] = values[age].or_else(|| millis.and_then(Number::from_f64));
+            self.values[age] = self.values[age].or_else(|| millis.and_then(Number::from_f64));
         }
-        values
     }
 
     /// Says of every field which pointer gave it, or why none did.
-    fn explain(&self, position: usize, values: &Values) {
+    fn explain(&self, position: usize) {
         let form = self.ask.form;
-        for ((slots, field), value) in self.layout.columns.iter().zip(values) {
+        for ((slots, field), value) in self.layout.columns.iter().zip(&self.values) {
             let Some(field) = field.map(|at| &form.fields[at]) else { continue };
             let found = |at: usize| (field.at[at].as_str(), self.slots[slots.start + at]);
             let given = (0..field.at.len())
@@ -317,7 +321,7 @@ impl<'a, 'de> Rows<'a, 'de> {
             log::debug!("{}: {}: {how}", self.ask.spelled[position], field.field);
         }
         if let (Some(age), Some(time)) = (self.age, &form.time) {
-            let how = values[age].map_or("no value: no time".to_owned(), |age| format!("{age} from the time"));
+            let how = self.values[age].map_or("no value: no time".to_owned(), |age| format!("{age} from the time"));
             let pointers: Vec<&str> = time.at.iter().map(Pointer::as_str).collect();
             log::debug!("{}: age: {how} at {}", self.ask.spelled[position], pointers.join(" or "));
         }
@@ -352,7 +356,7 @@ impl<'a> Spellings<'a> {
             for (position, index) in ask.symbols.iter().enumerate() {
                 if let Some(name) = template.spell(&plan.definition.spelling, &plan.symbols[*index]) {
                     others
-                        .entry(cased(Cow::Owned(name)))
+                        .entry(cased(Cow::Owned(name.into_owned())))
                         .and_modify(|known| *known = known.filter(|known| *known == position))
                         .or_insert(Some(position));
                 }
@@ -360,6 +364,7 @@ impl<'a> Spellings<'a> {
         }
         // What could be either of two symbols is neither; what was asked for is what it says.
         let mut positions: FxHashMap<_, _> = others.into_iter().filter_map(|(name, at)| Some((name, at?))).collect();
+        positions.reserve(ask.spelled.len());
         positions.extend(ask.spelled.iter().enumerate().map(|(at, name)| (cased(Cow::Borrowed(name)), at)));
         Self { positions, ignore_case: form.ignore_case }
     }
@@ -389,11 +394,15 @@ fn without_separators(text: &str) -> Option<Number> {
 }
 
 /// The value of a field, or why it is none.
-fn read_value(form: &FieldForm, raw: &str) -> Result<Number, &'static str> {
+fn read_value(form: &FieldForm, raw: &RawValue) -> Result<Number, &'static str> {
     const NONE: &str = "no number";
-    let text = text(raw).ok_or(if raw == "null" { "null" } else { NONE })?;
-    let number = if form.separators { without_separators(&text) } else { Number::parse(&text) };
-    let number = number.ok_or(NONE)?;
+    let number = if let Some(number) = Number::from_json(raw) {
+        number
+    } else {
+        let text = text(raw.get()).ok_or(if raw.get() == "null" { "null" } else { NONE })?;
+        let number = if form.separators { without_separators(&text) } else { Number::parse(&text) };
+        number.ok_or(NONE)?
+    };
     let number = if form.exponent == 0 { number } else { number.shifted(form.exponent).ok_or(NONE)? };
     if form.price && !number.is_positive() { Err("a price that is not above zero") } else { Ok(number) }
 }

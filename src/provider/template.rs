@@ -4,6 +4,7 @@ use crate::placeholder::{Piece, split};
 use crate::secret::{MASK, Secret, URL_VALUE};
 use crate::symbol::Symbol;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -115,7 +116,10 @@ impl Template {
 
     /// The spelling of `symbol`, or a step of a pointer for it. `None` where the symbol has no
     /// quote and the template wants one.
-    pub fn spell(&self, spelling: &Spelling, symbol: &Symbol) -> Option<String> {
+    pub fn spell<'s>(&self, spelling: &Spelling, symbol: &'s Symbol) -> Option<Cow<'s, str>> {
+        if self.is_canonical(spelling) && (symbol.quote().is_some() || !self.has(What::Quote)) {
+            return Some(Cow::Borrowed(symbol.as_str()));
+        }
         let mut out = String::with_capacity(16);
         for part in &self.0 {
             match part {
@@ -124,7 +128,23 @@ impl Template {
                 Part::Symbols { .. } | Part::Secret { .. } => {}
             }
         }
-        Some(out)
+        Some(Cow::Owned(out))
+    }
+
+    /// Whether every symbol that it can spell is spelled as it is here.
+    pub fn is_canonical(&self, spelling: &Spelling) -> bool {
+        const KEPT: How = How { case: Case::Kept, plain: false };
+        spelling.rename.is_empty()
+            && spelling.replace.is_empty()
+            && match &self.0[..] {
+                [Part::One { what: What::Symbol, how: KEPT }] => true,
+                [
+                    Part::One { what: What::Base, how: KEPT },
+                    Part::Text(slash),
+                    Part::One { what: What::Quote, how: KEPT },
+                ] => slash == "/",
+                _ => false,
+            }
     }
 
     /// Whether a value of the symbol would be `.` or `..` in a path: servers take them for steps,
@@ -276,7 +296,7 @@ pub struct Asked<'a> {
     /// The symbols, at least one.
     pub symbols: &'a [&'a Symbol],
     /// Their spellings.
-    pub spelled: &'a [String],
+    pub spelled: &'a [Cow<'a, str>],
     /// What the API calls otherwise.
     pub spelling: &'a Spelling,
     /// What stands between two symbols of a batch.
@@ -285,7 +305,7 @@ pub struct Asked<'a> {
 
 impl Asked<'_> {
     fn list(&self, how: How, json: bool) -> String {
-        let cased = |text: &String| {
+        let cased = |text: &str| {
             let mut out = String::new();
             push_cased(&mut out, text, how.case);
             out
@@ -308,7 +328,7 @@ impl Asked<'_> {
     fn one(&self, what: What, how: How) -> String {
         let mut value = String::new();
         if what == What::Symbol {
-            push_cased(&mut value, self.spelled.first().map_or("", String::as_str), how.case);
+            push_cased(&mut value, self.spelled.first().map_or("", Cow::as_ref), how.case);
         } else if let Some(symbol) = self.symbols.first() {
             // A symbol without the part is in no request that wants it.
             let _ = self.spelling.push(&mut value, symbol, what, how);
@@ -326,13 +346,14 @@ mod tests {
     }
 
     fn spell(template: &str, symbol: &str) -> Option<String> {
-        Template::parse(template, Place::Spelling).unwrap().spell(&spelling(), &Symbol::new(symbol).unwrap())
+        let symbol = Symbol::new(symbol).unwrap();
+        Template::parse(template, Place::Spelling).unwrap().spell(&spelling(), &symbol).map(Cow::into_owned)
     }
 
     fn path(template: &str, symbols: &[&str]) -> (String, String) {
         let symbols: Vec<Symbol> = symbols.iter().map(|text| Symbol::new(text).unwrap()).collect();
         let symbols: Vec<&Symbol> = symbols.iter().collect();
-        let spelled: Vec<String> = symbols.iter().map(ToString::to_string).collect();
+        let spelled: Vec<Cow<'_, str>> = symbols.iter().map(|symbol| symbol.as_str().into()).collect();
         let asked = Asked { symbols: &symbols, spelled: &spelled, spelling: &spelling(), join: "," };
         let secrets = BTreeMap::from([("KEY".to_owned(), Secret::new("s/3"))]);
         Template::parse(template, Place::Path).unwrap().path(&asked, &secrets)

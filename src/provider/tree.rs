@@ -73,13 +73,12 @@ pub(super) fn is_index(step: &str, index: usize) -> bool {
     step.parse() == Ok(index)
 }
 
-/// Takes from one value what the tree points at: the JSON text of each, by slot. Of members of one
-/// name the last counts.
+/// Takes from one value what the tree points at, by slot. Of members of one name the last counts.
 pub(super) struct Fill<'a, 'de> {
     /// What is looked for.
     pub tree: &'a Tree,
     /// Where it goes.
-    pub slots: &'a mut [Option<&'de str>],
+    pub slots: &'a mut [Option<&'de RawValue>],
     /// What makes the rest of no interest.
     pub gate: Option<Gate<'a>>,
 }
@@ -89,8 +88,8 @@ pub(super) struct Fill<'a, 'de> {
 pub(super) struct Gate<'a> {
     /// The slot it goes to.
     pub slot: usize,
-    /// Whether they are, given its JSON text.
-    pub opens: &'a dyn Fn(&str) -> bool,
+    /// Whether they are, given its value.
+    pub opens: &'a dyn Fn(&RawValue) -> bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Fill<'_, 'de> {
@@ -100,14 +99,14 @@ impl<'de> DeserializeSeed<'de> for Fill<'_, 'de> {
         if self.tree.slots.is_empty() {
             return json.deserialize_any(self);
         }
-        let raw = <&RawValue>::deserialize(json)?.get();
+        let raw = <&RawValue>::deserialize(json)?;
         for &slot in &self.tree.slots {
             self.slots[slot] = Some(raw);
         }
-        if self.tree.children.is_empty() || !raw.starts_with(['{', '[']) {
+        if self.tree.children.is_empty() || !raw.get().starts_with(['{', '[']) {
             return Ok(());
         }
-        serde_json::Deserializer::from_str(raw).deserialize_any(self).map_err(D::Error::custom)
+        serde_json::Deserializer::from_str(raw.get()).deserialize_any(self).map_err(D::Error::custom)
     }
 }
 
@@ -119,8 +118,8 @@ impl<'de> Visitor<'de> for Fill<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key()? {
-            match self.tree.member(&name) {
+        while let Some(member) = map.next_key_seed(Member(self.tree))? {
+            match member {
                 Some(tree) => {
                     map.next_value_seed(Fill { tree, slots: &mut *self.slots, gate: None })?;
                     let gate = self.gate.filter(|gate| tree.slots.contains(&gate.slot));
@@ -151,6 +150,29 @@ impl<'de> Visitor<'de> for Fill<'_, 'de> {
     scalars!();
 }
 
+/// Finds the step for a member's name.
+struct Member<'a>(&'a Tree);
+
+impl<'de, 'a> DeserializeSeed<'de> for Member<'a> {
+    type Value = Option<&'a Tree>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'_> for Member<'a> {
+    type Value = Option<&'a Tree>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.member(name))
+    }
+}
+
 /// A member's name, borrowed from the reply where it has no escape.
 pub(super) struct Name<'de>(pub Cow<'de, str>);
 
@@ -178,10 +200,11 @@ impl<'de> Deserialize<'de> for Name<'de> {
 
 /// The text of a JSON string, or of a number as it stands.
 pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
-    match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(inner) if !inner.contains('\\') => Some(Cow::Borrowed(inner)),
-        Some(_) => serde_json::from_str(raw).ok().map(Cow::Owned),
-        None => raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then_some(Cow::Borrowed(raw)),
+    match raw.as_bytes() {
+        [b'-' | b'0'..=b'9', ..] => Some(Cow::Borrowed(raw)),
+        [b'"', inner @ .., b'"'] if inner.contains(&b'\\') => serde_json::from_str(raw).ok().map(Cow::Owned),
+        [b'"', .., b'"'] => raw.get(1..raw.len() - 1).map(Cow::Borrowed),
+        _ => None,
     }
 }
 
@@ -199,7 +222,7 @@ mod tests {
         let mut json = serde_json::Deserializer::from_str(body);
         Fill { tree: &tree, slots: &mut slots, gate: None }.deserialize(&mut json)?;
         json.end()?;
-        Ok(slots.iter().map(|slot| slot.map(str::to_owned)).collect())
+        Ok(slots.iter().map(|slot| slot.map(|raw| raw.get().to_owned())).collect())
     }
 
     #[test]

@@ -4,15 +4,17 @@ use super::graphite::read_names;
 use super::providers::Providers;
 use super::sources::Sources;
 use crate::cli::{Options, Wanted};
+use crate::distinct::{all_differ, hash};
 use crate::given::{ConfigError, Given, Origin, Section, did_you_mean};
 use crate::market_hours::MarketHours;
-use crate::point::Names;
+use crate::point::{Names, Stems};
 use crate::provider::{Definition, Market};
 use crate::quote::Field;
 use crate::shard::Shard;
-use crate::symbol::Symbol;
+use crate::symbol::{Symbol, SymbolError};
 use jiff::civil::Date;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::borrow::Cow;
 
 /// What to watch.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Feed {
     pub providers: Vec<usize>,
     /// How its metrics are named.
     pub names: Names,
+    /// The names of the metrics of each of these symbols, but for the field.
+    pub stems: Stems,
     /// When it is due.
     pub market_hours: MarketHours,
     /// Days on which the exchange is closed beside its holidays.
@@ -39,7 +43,7 @@ pub struct Feed {
 pub(super) struct Draft<'a> {
     name: String,
     providers: List<'a>,
-    symbols: List<'a>,
+    symbols: Watched<'a>,
     fields: List<'a>,
     fields_are_named: bool,
     currency: String,
@@ -65,7 +69,42 @@ impl<'a> List<'a> {
 }
 
 /// The symbols of a run that names its own: where they were given, and the texts.
-pub(super) type Override = Option<(Origin, Vec<String>)>;
+pub(super) type Override<'a> = Option<(Origin, Vec<Cow<'a, str>>)>;
+
+/// The symbols of a feed, as they were given.
+enum Watched<'a> {
+    Configured(List<'a>),
+    /// By the run, instead of those.
+    Named(Origin, Vec<Cow<'a, str>>),
+}
+
+impl Watched<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Configured(list) => list.values.len(),
+            Self::Named(_, texts) => texts.len(),
+        }
+    }
+
+    fn origin(&self) -> &Origin {
+        match self {
+            Self::Configured(List { origin, .. }) | Self::Named(origin, _) => origin,
+        }
+    }
+
+    /// Takes each text; what is wrong with one is said with its place.
+    fn each(&self, mut take: impl FnMut(&str) -> Result<(), SymbolError>) -> Result<(), ConfigError> {
+        match self {
+            Self::Configured(list) => list
+                .values
+                .iter()
+                .try_for_each(|given| take(given.text()?).map_err(|problem| given.bad(problem.to_string()))),
+            Self::Named(origin, texts) => texts.iter().try_for_each(|text| {
+                take(text).map_err(|problem| ConfigError::invalid(origin.clone(), problem.to_string()))
+            }),
+        }
+    }
+}
 
 struct Defaults {
     providers: &'static str,
@@ -135,7 +174,7 @@ fn draft<'a>(
         closed = days.iter().map(Given::parse).collect::<Result<_, _>>()?;
     }
     section.finish()?;
-    let name = name.to_owned();
+    let (name, symbols) = (name.to_owned(), Watched::Configured(symbols));
     Ok(Draft { name, providers, symbols, fields, fields_are_named, currency, names, market_hours, closed })
 }
 
@@ -147,7 +186,7 @@ pub(super) fn running<'a>(
     drafts: Vec<Draft<'a>>,
     wanted: &Wanted,
     options: &Options,
-    symbols: Override,
+    symbols: Override<'a>,
     sources: Sources<'a>,
     providers: &mut Providers<'_>,
     names: &Names,
@@ -157,8 +196,7 @@ pub(super) fn running<'a>(
         let ([draft], Wanted::Named(_)) = (&mut chosen[..], wanted) else {
             return Err(ConfigError::invalid(origin, "symbols can be given for one feed only"));
         };
-        let values = texts.into_iter().map(|text| Given::typed(text, origin.clone())).collect();
-        draft.symbols = List { values, origin };
+        draft.symbols = Watched::Named(origin, texts);
     }
     let option = |flag, value, variable| {
         sources.first(Some((flag, value)), variable, None).map(|given| sources.optional(flag, given))
@@ -186,6 +224,7 @@ pub(super) fn running<'a>(
     if let Some(shard) = shard {
         for feed in &mut feeds {
             feed.symbols.retain(|symbol| shard.holds(symbol));
+            feed.stems = feed.names.stems(&feed.name, &feed.symbols);
         }
     }
     Ok((feeds, shard))
@@ -193,7 +232,7 @@ pub(super) fn running<'a>(
 
 fn choose<'a>(drafts: Vec<Draft<'a>>, wanted: &Wanted) -> Result<Vec<Draft<'a>>, ConfigError> {
     let Wanted::Named(names) = wanted else {
-        let chosen: Vec<_> = drafts.into_iter().filter(|draft| !draft.symbols.values.is_empty()).collect();
+        let chosen: Vec<_> = drafts.into_iter().filter(|draft| draft.symbols.len() > 0).collect();
         if chosen.is_empty() {
             let origin = Origin::Default("crypto.symbols, stocks.symbols".into());
             return Err(ConfigError::invalid(origin, "no feed has symbols"));
@@ -220,7 +259,7 @@ fn feed(
 ) -> Result<Feed, ConfigError> {
     let symbols = read_symbols(&draft)?;
     if symbols.is_empty() {
-        return Err(draft.symbols.missing());
+        return Err(ConfigError::invalid(draft.symbols.origin().clone(), "is empty"));
     }
     let mut chosen = match asked {
         Some(asked) => of_market(&draft, asked, providers)?,
@@ -237,20 +276,22 @@ fn feed(
         if let Some((a, b)) = definition.confused(&symbols) {
             let problem = format!("{a} and {b} are spelled the same for {}", definition.name);
             // It is not the argument that is wrong, but what the definition makes of it.
-            let origin = match draft.symbols.origin {
+            let origin = match draft.symbols.origin() {
                 Origin::Flag(_) => Origin::Default(format!("{}.symbols", draft.name).into()),
-                origin => origin,
+                origin => origin.clone(),
             };
             return Err(ConfigError::invalid(origin, problem));
         }
     }
+    let names = draft.names.unwrap_or_else(|| names.clone());
     Ok(Feed {
+        stems: names.stems(&draft.name, &symbols),
         name: draft.name,
         symbols,
         fields,
         fields_are_named: draft.fields_are_named,
         providers: chosen,
-        names: draft.names.unwrap_or_else(|| names.clone()),
+        names,
         market_hours: draft.market_hours,
         closed: draft.closed,
     })
@@ -277,20 +318,23 @@ fn of_market(draft: &Draft<'_>, asked: &Given<'_>, providers: &mut Providers<'_>
 
 fn read_symbols(draft: &Draft<'_>) -> Result<Vec<Symbol>, ConfigError> {
     let upper = matches!(draft.name.as_str(), "crypto" | "stocks");
-    let mut seen = FxHashSet::default();
-    let mut symbols = Vec::with_capacity(draft.symbols.values.len());
-    for given in &draft.symbols.values {
-        let mut text = given.text()?.trim().to_owned();
+    let mut symbols = Vec::with_capacity(draft.symbols.len());
+    let mut text = String::new();
+    draft.symbols.each(|given| {
+        text.clear();
+        text.push_str(given.trim());
         if upper {
             text.make_ascii_uppercase();
         }
         if !draft.currency.is_empty() && !text.is_empty() && !text.contains('/') {
-            text = format!("{text}/{}", draft.currency);
+            text.extend(["/", &draft.currency]);
         }
-        let symbol = Symbol::new(&text).map_err(|problem| given.bad(problem.to_string()))?;
-        if seen.insert(text) {
-            symbols.push(symbol);
-        }
+        symbols.push(Symbol::new(&text)?);
+        Ok(())
+    })?;
+    if !all_differ(symbols.len(), symbols.iter().map(hash)) {
+        let mut seen = FxHashSet::default();
+        symbols.retain(|symbol| seen.insert(symbol.clone()));
     }
     Ok(symbols)
 }
@@ -319,10 +363,25 @@ fn read_fields(draft: &Draft<'_>, definitions: &[&Definition]) -> Result<Vec<Fie
     Ok(fields)
 }
 
+/// Whether all points of a run have names of their own, without an empty part in them. Where that
+/// does not show, they may be good all the same.
+fn have_good_names(feeds: &[Feed]) -> bool {
+    // Of the parts of a name, only the quote can be empty.
+    let lacks_quote = |feed: &Feed| feed.names.has_quote() && feed.symbols.iter().any(|s| s.quote().is_none());
+    if feeds.iter().any(lacks_quote) {
+        return false;
+    }
+    let stems = feeds.iter().flat_map(|feed| (0..feed.symbols.len()).map(|at| feed.stems.of(at)));
+    all_differ(feeds.iter().map(|feed| feed.symbols.len()).sum(), stems.map(|stem| hash(&stem)))
+}
+
 /// Checks that no two points of a run can have one name, and that every name is one.
 fn check_names(feeds: &[Feed]) -> Result<(), ConfigError> {
     /// Stands for any field; no name holds it.
     const ANY: &str = "*";
+    if have_good_names(feeds) {
+        return Ok(());
+    }
     let mut owners: FxHashMap<String, (usize, &Symbol)> = FxHashMap::default();
     // Of names that feeds with other fields share, those beside the first.
     let mut sharers: FxHashMap<String, Vec<(usize, &Symbol)>> = FxHashMap::default();

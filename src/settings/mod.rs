@@ -29,6 +29,7 @@ use crate::state;
 use origins::Ledger;
 use providers::Providers;
 use sources::{Sources, path_variable};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -116,7 +117,8 @@ impl Settings {
         let graphite = Graphite::read(&cli.options, sources, &mut warnings)?;
         let mut providers = Providers::new(sources)?;
         let drafts = feeds::drafts(sources)?;
-        let symbols = symbols(cli, sources, stdin)?;
+        let mut piped = String::new();
+        let symbols = symbols(cli, sources, stdin, &mut piped)?;
         let wanted = cli.wanted();
         let (feeds, shard) =
             feeds::running(drafts, &wanted, &cli.options, symbols, sources, &mut providers, &graphite.names)?;
@@ -240,32 +242,54 @@ fn config_file(options: &Options, env: Env<'_>) -> Result<(Document, Option<Give
     Ok((Document::new("", ""), None))
 }
 
-/// The symbols that replace the configured ones.
-fn symbols(cli: &Cli, sources: Sources<'_>, stdin: impl Read) -> Result<feeds::Override, ConfigError> {
+/// The symbols that replace the configured ones. Those of standard input stay in `piped`.
+fn symbols<'a>(
+    cli: &'a Cli,
+    sources: Sources<'_>,
+    stdin: impl Read,
+    piped: &'a mut String,
+) -> Result<feeds::Override<'a>, ConfigError> {
     let flag = Some(("--symbols", &cli.options.symbols));
     let (origin, texts) = if cli.symbols().is_empty() {
         let given = sources.optional("--symbols", sources.first(flag, "DATAMETRICS_SYMBOLS", None)?);
         let Some(given) = given else { return Ok(None) };
-        (given.origin(), given.list()?.iter().map(|one| one.text().map(str::to_owned)).collect::<Result<_, _>>()?)
+        let texts = given.list()?.iter().map(|one| Ok(one.text()?.to_owned().into())).collect::<Result<_, _>>()?;
+        (given.origin(), texts)
     } else if cli.options.symbols.is_some() {
         return Err(ConfigError::invalid(Origin::Flag("--symbols"), "is given, and SYMBOL arguments too"));
     } else {
-        (Origin::Flag("SYMBOL"), cli.symbols().to_vec())
+        (Origin::Flag("SYMBOL"), cli.symbols().iter().map(Cow::from).collect::<Vec<Cow<'a, str>>>())
     };
     if !texts.iter().any(|text| text == "-") {
         return Ok(Some((origin, texts)));
     }
-    let lines = lines(stdin)?;
-    let texts: Vec<String> =
-        texts.into_iter().flat_map(|text| if text == "-" { lines.clone() } else { vec![text] }).collect();
-    Ok(Some((Origin::Default("standard input".into()), texts)))
+    read_all(stdin, piped)?;
+    let mut all = Vec::with_capacity(piped.bytes().filter(|b| *b == b'\n').count() + texts.len());
+    for text in texts {
+        if text == "-" {
+            all.extend(bare_lines(piped).map(Cow::from));
+        } else {
+            all.push(text);
+        }
+    }
+    Ok(Some((Origin::Default("standard input".into()), all)))
 }
 
-/// The lines of standard input without comments and blanks.
-fn lines(mut stdin: impl Read) -> Result<Vec<String>, ConfigError> {
-    let mut text = String::new();
+fn read_all(mut stdin: impl Read, text: &mut String) -> Result<(), ConfigError> {
     let unreadable = |cause| ConfigError::Unreadable { what: "symbols from", path: "standard input".into(), cause };
-    stdin.read_to_string(&mut text).map_err(unreadable)?;
-    let bare = |line: &str| line.split('#').next().unwrap_or_default().trim().to_owned();
-    Ok(text.lines().map(bare).filter(|line| !line.is_empty()).collect())
+    stdin.read_to_string(text).map(drop).map_err(unreadable)
+}
+
+/// The lines of a text without comments and blanks.
+fn bare_lines(text: &str) -> impl Iterator<Item = &str> {
+    // Lines are short, so that to go through them byte by byte takes less than any search.
+    let cut = |text: &'_ str, at: u8| text.bytes().position(|b| b == at).unwrap_or(text.len());
+    let mut rest = text;
+    let lines = std::iter::from_fn(move || {
+        let (line, after) = rest.split_at(cut(rest, b'\n'));
+        let is_last = rest.is_empty();
+        rest = after.strip_prefix('\n').unwrap_or_default();
+        (!is_last).then_some(line)
+    });
+    lines.map(move |line| line[..cut(line, b'#')].trim()).filter(|line| !line.is_empty())
 }

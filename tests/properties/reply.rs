@@ -9,7 +9,6 @@ use crate::arbitrary::{Result, Unstructured};
 use datametrics::given::{Document, Section};
 use datametrics::number::Number;
 use datametrics::provider::{Ask, Definition, Plan, Reply, built_in};
-use datametrics::quote::Quote;
 use datametrics::secret::Secret;
 use datametrics::symbol::Symbol;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,12 +58,10 @@ fn read(definition: &Definition, symbols: &[Symbol], body: &[u8]) {
 
 fn check_reply(plan: &Plan<'_>, ask: &Ask<'_>, reply: &Reply, body: &[u8]) {
     let asked: BTreeSet<usize> = ask.symbols.iter().copied().collect();
-    let mut seen = BTreeSet::new();
     let numbers = Numbers::of(body);
-    for quote in &reply.quotes {
-        assert!(asked.contains(&quote.symbol), "nobody asked for {}", plan.symbols[quote.symbol]);
-        assert!(seen.insert(quote.symbol), "two quotes of {}", plan.symbols[quote.symbol]);
-        check_quote(plan, ask, quote, &numbers);
+    assert_eq!(reply.values.len(), ask.symbols.len());
+    for (symbol, values) in ask.symbols.iter().zip(reply.values.iter()) {
+        check_values(plan, ask, *symbol, values, &numbers);
     }
     for (symbol, _) in &reply.row_errors {
         assert!(asked.contains(symbol), "nobody asked for {}", plan.symbols[*symbol]);
@@ -74,9 +71,9 @@ fn check_reply(plan: &Plan<'_>, ask: &Ask<'_>, reply: &Reply, body: &[u8]) {
     }
 }
 
-fn check_quote(plan: &Plan<'_>, ask: &Ask<'_>, quote: &Quote, numbers: &Numbers) {
-    assert_eq!(quote.values.len(), plan.columns.len());
-    let said = plan.columns.iter().zip(&quote.values).filter_map(|(field, value)| Some((field, (*value)?)));
+fn check_values(plan: &Plan<'_>, ask: &Ask<'_>, symbol: usize, values: &[Option<Number>], numbers: &Numbers) {
+    assert_eq!(values.len(), plan.columns.len());
+    let said = plan.columns.iter().zip(values).filter_map(|(field, value)| Some((field, (*value)?)));
     for (field, value) in said {
         check_number(value);
         if let Some(form) = ask.form.fields.iter().find(|form| form.field == *field) {
@@ -84,9 +81,9 @@ fn check_quote(plan: &Plan<'_>, ask: &Ask<'_>, quote: &Quote, numbers: &Numbers)
             assert!(numbers.hold(value, form.exponent), "{value} of {field} is not in the reply");
         }
     }
-    for value in plan.complete(&plan.symbols[quote.symbol], quote.values.clone()).iter().flatten() {
-        check_number(*value);
-    }
+    let mut complete = values.to_vec();
+    plan.complete(&plan.symbols[symbol], &mut complete);
+    complete.into_iter().flatten().for_each(check_number);
 }
 
 /// Every number is finite, and one to JSON and to Rust.
