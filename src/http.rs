@@ -26,6 +26,8 @@ const MAX_REDIRECTS: usize = 5;
 /// Two buffers of this size are filled with zeros for each connection; the library's 128 KiB would
 /// be a sixth of the instructions of a small run.
 const BUFFER: usize = 32 << 10;
+/// A long body is read so much at a time.
+const STEP: usize = 1 << 20;
 /// No error is explained by more than this many bytes.
 const MAX_ERROR: u64 = 64 << 10;
 
@@ -79,6 +81,14 @@ pub enum TransportError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// There is no memory for it.
+    #[error("no memory for a long reply of {host}: {reason}; ask for less at once (batch, max_concurrency)")]
+    Crowded {
+        /// The host.
+        host: String,
+        /// Who has it.
+        reason: String,
+    },
     /// Anything else.
     #[error("no HTTP with {host}: {reason}; is the URL right?")]
     Protocol {
@@ -92,7 +102,10 @@ pub enum TransportError {
 impl TransportError {
     /// Whether another try may go better.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Resolve(_) | Self::Connect { .. } | Self::Timeout { .. } | Self::Cut(_))
+        matches!(
+            self,
+            Self::Resolve(_) | Self::Connect { .. } | Self::Timeout { .. } | Self::Cut(_) | Self::Crowded { .. }
+        )
     }
 }
 
@@ -147,7 +160,7 @@ impl Http {
             let request = self.agent.configure_request(builder.body(())?).timeout_global(Some(limit));
             self.agent.run(request.timeout_resolve(reach).timeout_connect(reach).proxy(proxy).build())?
         };
-        self.read(response, request.max_body, deadline)
+        self.read(&request.server, response, request.max_body, deadline)
     }
 
     /// How messages call a server: its host, and the proxy that may be at fault instead.
@@ -158,6 +171,7 @@ impl Http {
 
     fn read(
         &self,
+        server: &Url,
         response: http::Response<ureq::Body>,
         max_body: u64,
         deadline: Deadline,
@@ -169,7 +183,7 @@ impl Http {
         let location = parts.headers.get(http::header::LOCATION);
         let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let body = if parts.status.is_success() {
-            self.read_body(body, max_body, deadline)?
+            self.read_body(server, body, max_body, deadline)?
         } else {
             let mut beginning = Vec::new();
             body.into_reader().take(MAX_ERROR.min(max_body)).read_to_end(&mut beginning)?;
@@ -180,7 +194,13 @@ impl Http {
     }
 
     /// The whole body.
-    fn read_body(&self, body: ureq::Body, max_body: u64, deadline: Deadline) -> Result<Body, ureq::Error> {
+    fn read_body(
+        &self,
+        server: &Url,
+        body: ureq::Body,
+        max_body: u64,
+        deadline: Deadline,
+    ) -> Result<Body, ureq::Error> {
         let announced = body.content_length().filter(|length| *length <= max_body);
         let known = announced.and_then(|length| usize::try_from(length).ok());
         let mut reader = body.into_with_config().limit(max_body).reader();
@@ -189,21 +209,36 @@ impl Http {
         if beginning.len() < FREE {
             return Ok(beginning.into());
         }
-        let Some(mut long) = self.rooms.take(deadline) else {
-            return Err(ureq::Error::Timeout(Timeout::RecvBody));
+        let Some(mut long) = self.rooms.enter(&server.to_string(), deadline) else {
+            return Err(ureq::Error::Other(Box::new(Crowded::Server)));
         };
-        // Once as much as it may need: growing takes a part of it twice, and filling it piece by piece
-        // with zeros costs more than all at once.
-        let bytes = long.bytes();
-        bytes.reserve_exact(known.or_else(|| usize::try_from(max_body).ok()).unwrap_or(FREE));
-        bytes.append(&mut beginning);
-        if let Some(known) = known {
-            bytes.resize(known, 0);
-            reader.read_exact(&mut bytes[FREE..])?;
+        long.bytes().append(&mut beginning);
+        loop {
+            if !long.may_grow(STEP) {
+                return Err(ureq::Error::Other(Box::new(Crowded::Run)));
+            }
+            let bytes = long.bytes();
+            let had = bytes.len();
+            if let Some(step) = known.map(|known| STEP.min(known - had)).filter(|step| *step > 0) {
+                // Filling it with zeros all at once costs less than what the reader would do.
+                bytes.resize(had + step, 0);
+                reader.read_exact(&mut bytes[had..])?;
+            } else if reader.by_ref().take(STEP as u64).read_to_end(bytes)? == 0 {
+                return Ok(long);
+            }
         }
-        reader.read_to_end(bytes)?;
-        Ok(long)
     }
+}
+
+/// Why a long reply has no place.
+#[derive(Debug, thiserror::Error)]
+enum Crowded {
+    /// Another of the same server is still there.
+    #[error("a long reply of its own was not read in time")]
+    Server,
+    /// Those of others take all.
+    #[error("the replies of this run take all the memory there is for them")]
+    Run,
 }
 
 impl Transport for Http {
@@ -296,6 +331,9 @@ fn explain(host: String, error: ureq::Error) -> TransportError {
         ureq::Error::Rustls(error) => TransportError::Tls { host, reason: trust(&error.to_string()) },
         ureq::Error::Tls(reason) => TransportError::Tls { host, reason: reason.into() },
         ureq::Error::Http(_) => TransportError::Protocol { host, reason: "a header or the path cannot be sent".into() },
+        ureq::Error::Other(error) if error.is::<Crowded>() => {
+            TransportError::Crowded { host, reason: error.to_string() }
+        }
         ureq::Error::Io(error) => explain_io(host, &error),
         _ => TransportError::Protocol { host, reason: "an error of an unknown kind".into() },
     }

@@ -94,7 +94,10 @@ impl Failure {
         match self {
             Self::Transport(error) => !matches!(
                 error,
-                TransportError::Timeout { .. } | TransportError::Cut(_) | TransportError::TooLong { .. }
+                TransportError::Timeout { .. }
+                    | TransportError::Cut(_)
+                    | TransportError::TooLong { .. }
+                    | TransportError::Crowded { .. }
             ),
             Self::Status { status, .. } => matches!(status, 401 | 403 | 418 | 429 | 451),
             Self::NoTime => true,

@@ -1,71 +1,100 @@
 //! The memory that the replies of a run take in all.
 
 use crate::deadline::Deadline;
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a body that it may have without asking: ordinary ones are shorter.
 pub const FREE: usize = 256 << 10;
-/// Longer bodies that are there at once. With `max_body` as it is by default one takes 16 MiB, and a
-/// text in it that is escaped as much again.
-const LONG: usize = 1;
+/// What the longer ones of all servers may have together. A text in one that is escaped may come on
+/// top, and the program itself.
+const ALL: usize = 32 << 20;
+/// The allocator keeps memory that is given back for every thread, unless it is more than 32 MiB
+/// (M_MMAP_THRESHOLD in mallopt(3)). What is not written to costs nothing.
+const GIVEN_BACK: usize = (32 << 20) + 1;
 
-/// The memory for long bodies, shared by all that are read at once. Who finds none left waits until
-/// another has been read. It is used again and never given back to the allocator, which would keep
-/// some for every thread.
-#[derive(Clone, Debug)]
+/// The memory for long bodies. Of each server one long body is read at a time, so that it costs only
+/// its own others if it never ends.
+#[derive(Clone, Debug, Default)]
 pub struct Rooms(Arc<Shared>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
-    free: Mutex<Vec<Vec<u8>>>,
-    given_back: Condvar,
+    state: Mutex<State>,
+    left: Condvar,
 }
 
-/// The bytes of a reply. Those of a long one go back to where they came from when dropped.
+#[derive(Debug, Default)]
+struct State {
+    taken: usize,
+    servers: HashSet<String>,
+}
+
+/// The place of one long body among all; given back when dropped.
+#[derive(Debug)]
+struct Room {
+    of: Rooms,
+    server: String,
+    bytes: usize,
+}
+
+/// The bytes of a reply.
 #[derive(Debug, Default)]
 pub struct Body {
     bytes: Vec<u8>,
-    from: Option<Rooms>,
-}
-
-impl Default for Rooms {
-    fn default() -> Self {
-        Self(Arc::new(Shared { free: Mutex::new(vec![Vec::new(); LONG]), given_back: Condvar::new() }))
-    }
+    room: Option<Room>,
 }
 
 impl Rooms {
-    /// An empty body that may become long; `None` where there is no memory for one by the deadline.
-    pub fn take(&self, deadline: Deadline) -> Option<Body> {
-        let (mut free, _) = self
+    /// An empty body of a server that may become long; `None` where another of the same has not been
+    /// read by the deadline.
+    pub fn enter(&self, server: &str, deadline: Deadline) -> Option<Body> {
+        let (mut state, _) = self
             .0
-            .given_back
-            .wait_timeout_while(self.free(), deadline.remaining(), |free| free.is_empty())
+            .left
+            .wait_timeout_while(self.state(), deadline.remaining(), |state| state.servers.contains(server))
             .unwrap_or_else(PoisonError::into_inner);
-        free.pop().map(|bytes| Body { bytes, from: Some(self.clone()) })
+        if !state.servers.insert(server.to_owned()) {
+            return None;
+        }
+        let room = Room { of: self.clone(), server: server.to_owned(), bytes: 0 };
+        Some(Body { bytes: Vec::with_capacity(GIVEN_BACK), room: Some(room) })
     }
 
-    fn free(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.0.free.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Body {
-    /// Whether it takes some of the memory for long ones.
-    pub fn is_long(&self) -> bool {
-        self.from.is_some()
+    /// Asks for so many bytes more; whether there are that many. Nobody waits for them: those who have
+    /// the others may be waiting themselves.
+    pub fn may_grow(&mut self, bytes: usize) -> bool {
+        let Some(room) = &mut self.room else { return true };
+        let mut state = room.of.state();
+        let fits = state.taken + bytes <= ALL;
+        if fits {
+            state.taken += bytes;
+            room.bytes += bytes;
+        }
+        fits
     }
 
     /// The bytes, to be filled.
     pub fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
+
+    /// Whether it takes some of the memory for long ones.
+    pub fn is_long(&self) -> bool {
+        self.room.is_some()
+    }
 }
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, from: None }
+        Self { bytes, room: None }
     }
 }
 
@@ -77,13 +106,12 @@ impl Deref for Body {
     }
 }
 
-impl Drop for Body {
+impl Drop for Room {
     fn drop(&mut self) {
-        if let Some(rooms) = self.from.take() {
-            self.bytes.clear();
-            rooms.free().push(std::mem::take(&mut self.bytes));
-            rooms.0.given_back.notify_one();
-        }
+        let mut state = self.of.state();
+        state.taken -= self.bytes;
+        state.servers.remove(&self.server);
+        self.of.0.left.notify_all();
     }
 }
 
@@ -96,22 +124,21 @@ mod tests {
     #[test]
     fn what_is_given_back_can_be_taken_again() {
         let rooms = Rooms::default();
-        let take = || rooms.take(Deadline::after(Duration::ZERO));
-        let mut first = take().unwrap();
-        assert!(take().is_none());
-        first.bytes().extend([1; 1000]);
-        drop(first);
-        let mut again = take().unwrap();
-        assert!(again.is_empty() && again.bytes().capacity() >= 1000);
+        let enter = |server| rooms.enter(server, Deadline::after(Duration::ZERO));
+        let (mut a, mut b) = (enter("a").unwrap(), enter("b").unwrap());
+        assert!(a.may_grow(ALL - 1) && b.may_grow(1) && !b.may_grow(1));
+        drop(a);
+        assert!(b.may_grow(ALL - 1) && !b.may_grow(1));
     }
 
     #[test]
-    fn who_finds_none_waits() {
+    fn the_next_of_a_server_waits() {
         let rooms = Rooms::default();
-        let take = |seconds| rooms.take(Deadline::after(Duration::from_secs(seconds)));
-        let first = take(0);
+        let enter = |seconds| rooms.enter("a", Deadline::after(Duration::from_secs(seconds)));
+        let first = enter(0).unwrap();
+        assert!(enter(0).is_none());
         thread::scope(|scope| {
-            let second = scope.spawn(|| take(60).is_some());
+            let second = scope.spawn(|| enter(60).is_some());
             drop(first);
             assert!(second.join().unwrap());
         });

@@ -59,7 +59,9 @@ impl Url {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(EXAMPLE);
         };
-        if authority.host().is_empty() {
+        // By itself, as a bracket before the @ would make good for one after it.
+        let host = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host);
+        if authority.host().is_empty() || host.parse::<http::uri::Authority>().is_err() {
             return Err(EXAMPLE);
         }
         let port = match authority.as_str().rsplit_once(':') {
@@ -132,7 +134,8 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_refused_without_being_quoted() {
-        for text in ["", "host", "/path", "https://", "https://h:99999/", "http://user:pass word@h/"] {
+        for text in ["", "host", "/path", "https://", "https://h:99999/", "http://user:pass word@h/", "https://a[b@]c/"]
+        {
             assert!(!Url::parse(text).unwrap_err().contains("pass word"), "{text}");
         }
     }

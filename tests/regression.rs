@@ -2,7 +2,12 @@
 
 mod support;
 
-use support::{Datametrics, Reply, Server};
+use std::{
+    io::{self, Write as _},
+    net::TcpListener,
+    thread,
+};
+use support::{Datametrics, Gate, Reply, Server};
 
 #[test]
 fn a_printed_definition_holds_no_password() {
@@ -136,4 +141,47 @@ fn a_provider_that_is_named_twice_is_asked_once() {
         .provider("kraken", &kraken)
         .run();
     assert_eq!(output.stderr, "error: crypto: no quote of NOPE/USD: kraken has none\n");
+}
+
+/// It sends so much that it takes of the memory for long replies, and then no more.
+#[test]
+fn a_long_reply_that_stalls_costs_no_other_provider_its_own() {
+    const CONFIG: &str = "
+        [feeds.bad]
+        providers = ['bad']
+        symbols = ['A']
+        [feeds.good]
+        providers = ['good']
+        symbols = ['A']
+        [providers.bad]
+        market = 'other'
+        base_url = 'http://127.0.0.1:9'
+        quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
+        [providers.good]
+        market = 'other'
+        base_url = 'http://127.0.0.1:9'
+        quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
+    ";
+    let (stalled, socket) = (Gate::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = socket.local_addr().unwrap();
+    let opened = stalled.clone();
+    let bad = thread::spawn(move || {
+        let (mut stream, _) = socket.accept().unwrap();
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n";
+        stream.write_all((head.to_owned() + &" ".repeat(1_000_000)).as_bytes()).unwrap();
+        opened.open();
+        // Until the program has given it up.
+        drop(io::copy(&mut stream, &mut io::sink()));
+    });
+    let body = format!(r#"{{"last":5{}}}"#, " ".repeat(700_000));
+    let good = Server::with(move |_| Reply::json(body.clone()).after(&stalled));
+    let output = Datametrics::new()
+        .config(CONFIG)
+        .args(["--feed", "bad", "--feed", "good", "--fields", "last", "--retries", "0", "--timeout", "6", "--dry-run"])
+        .env("DATAMETRICS_BAD_BASE_URL", format!("http://{address}"))
+        .provider("good", &good)
+        .run();
+    bad.join().unwrap();
+    assert!(output.stdout.contains(r#"{"name":"good.A.last","interval":60,"value":5,"#), "{output}");
+    assert_eq!((output.code, output.stderr.lines().count()), (Some(1), 1), "{output}");
 }

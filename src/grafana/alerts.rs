@@ -119,7 +119,7 @@ impl<'a> Writer<'a> {
         let name = &feed.name;
         let both = self.queries.all(&self.queries.health(&["feed", name, "expected,fetched"], ""));
         // Of each run by itself, as several may fetch parts of a feed: expected less fetched.
-        let run = self.settings.graphite.prefix.matches('.').count() + 1;
+        let run = self.queries.prefix_nodes() + 1;
         let query = format!("groupByNode({both}, {run}, 'diff')");
         Rule {
             // Which of the two comes first is Graphite's affair.

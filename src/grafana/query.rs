@@ -93,6 +93,11 @@ impl<'a> Queries<'a> {
         Pattern { pieces, legend: legend.to_owned() }
     }
 
+    /// How many nodes stand before `metrics`.
+    pub(super) fn prefix_nodes(&self) -> usize {
+        self.slashed(&self.settings.graphite.prefix).matches('.').count()
+    }
+
     /// One metric.
     pub(super) fn one(&self, name: &str) -> String {
         match &self.settings.graphite.tags[..] {

@@ -178,7 +178,7 @@ fn draft<'a>(
     Ok(Draft { name, providers, symbols, fields, fields_are_named, currency, names, market_hours, closed })
 }
 
-/// The feeds that run, checked, with the symbols of this machine's shard.
+/// The feeds that run, checked, with their whole lists, and this machine's shard.
 ///
 /// # Errors
 /// When a feed is not known or has nothing to watch, or something of it is wrong.
@@ -221,13 +221,15 @@ pub(super) fn running<'a>(
     }
     // Of the whole list, so that no other machine pushes under a name of this one either.
     check_names(&feeds)?;
-    if let Some(shard) = shard {
-        for feed in &mut feeds {
-            feed.symbols.retain(|symbol| shard.holds(symbol));
-            feed.stems = feed.names.stems(&feed.name, &feed.symbols);
-        }
-    }
     Ok((feeds, shard))
+}
+
+/// Leaves the symbols of this machine's shard.
+pub(super) fn keep(shard: Shard, feeds: &mut [Feed]) {
+    for feed in feeds {
+        feed.symbols.retain(|symbol| shard.holds(symbol));
+        feed.stems = feed.names.stems(&feed.name, &feed.symbols);
+    }
 }
 
 fn choose<'a>(drafts: Vec<Draft<'a>>, wanted: &Wanted) -> Result<Vec<Draft<'a>>, ConfigError> {

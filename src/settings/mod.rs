@@ -120,15 +120,19 @@ impl Settings {
         let mut piped = String::new();
         let symbols = symbols(cli, sources, stdin, &mut piped)?;
         let wanted = cli.wanted();
-        let (feeds, shard) =
+        let is_for_grafana = matches!(cli.command, Some(Command::Grafana { .. }));
+        let (mut feeds, shard) =
             feeds::running(drafts, &wanted, &cli.options, symbols, sources, &mut providers, &graphite.names)?;
+        // What is drawn and watched in Grafana is what all machines push.
+        if let Some(shard) = shard.filter(|_| !is_for_grafana) {
+            feeds::keep(shard, &mut feeds);
+        }
         warnings.extend(directories(&graphite, &feeds));
         let timeout = sources.first(Some(("--timeout", &cli.options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
         let retries = sources.first(Some(("--retries", &cli.options.retries)), "DATAMETRICS_RETRIES", None)?;
         let timeout = sources.setting("--timeout", timeout, "30").seconds()?;
         let retries = sources.setting("--retries", retries, "2").integer(0, 100)?;
         let options = &cli.options;
-        let is_for_grafana = matches!(cli.command, Some(Command::Grafana { .. }));
         if graphite.destination.is_none() && !options.dry_run && !is_check && !is_for_grafana {
             return Err(missing_graphite());
         }
