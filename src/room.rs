@@ -7,9 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a body that it may have without asking: ordinary ones are shorter.
 pub const FREE: usize = 256 << 10;
-/// What the longer ones of all servers may have together. A text in one that is escaped may come on
-/// top, and the program itself.
-const ALL: usize = 32 << 20;
+/// What the longer ones of all servers may have together: two as long as a definition allows by
+/// default, with a bit that is asked for and not used. The program itself comes on top.
+const ALL: usize = 34 << 20;
 /// The allocator keeps memory that is given back for every thread, unless it is more than 32 MiB
 /// (M_MMAP_THRESHOLD in mallopt(3)). What is not written to costs nothing.
 const GIVEN_BACK: usize = (32 << 20) + 1;

@@ -198,14 +198,27 @@ impl<'de> Deserialize<'de> for Name<'de> {
     }
 }
 
+/// Of an escaped text no more is looked at, as it is copied for that: longer than any name, number
+/// or error that is shown.
+const LONGEST_COPY: usize = 64 << 10;
+
 /// The text of a JSON string, or of a number as it stands.
 pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     match raw.as_bytes() {
         [b'-' | b'0'..=b'9', ..] => Some(Cow::Borrowed(raw)),
-        [b'"', inner @ .., b'"'] if inner.contains(&b'\\') => serde_json::from_str(raw).ok().map(Cow::Owned),
+        [b'"', inner @ .., b'"'] if inner.contains(&b'\\') => unescaped(raw).map(Cow::Owned),
         [b'"', .., b'"'] => raw.get(1..raw.len() - 1).map(Cow::Borrowed),
         _ => None,
     }
+}
+
+fn unescaped(raw: &str) -> Option<String> {
+    if raw.len() <= LONGEST_COPY {
+        return serde_json::from_str(raw).ok();
+    }
+    // The longest escape, a pair of surrogates, has twelve bytes; in one of them it cannot be cut.
+    let cut = |less| serde_json::from_str(&format!("{}\"", raw.get(..LONGEST_COPY - less)?)).ok();
+    (0..=12).find_map(cut)
 }
 
 #[cfg(test)]
@@ -261,5 +274,14 @@ mod tests {
         assert_eq!(text("12.5").as_deref(), Some("12.5"));
         assert_eq!(text("null"), None);
         assert_eq!(text("{}"), None);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_but_not_in_an_escape() {
+        for before in 0..12 {
+            let long = format!("\"{}{}\"", "x".repeat(before), r"\ud83d\ude00".repeat(10_000));
+            let cut = text(&long).unwrap();
+            assert!(cut.len() > 20_000 && cut.len() < LONGEST_COPY && cut.ends_with('😀'), "{before}");
+        }
     }
 }
