@@ -5,51 +5,26 @@
 //! next run sends what it finds. Writing needs no lock, as every file has a name of its own;
 //! sending and removing do (see [`Journal::lock`]). Sending twice is harmless to Graphite, so
 //! wherever a crash has two outcomes, it is the one that leaves a file.
-//!
-//! A file is a text. Every line ends in a check of its own, so that a damaged one costs only itself:
-//!
-//! ```text
-//! ; datametrics journal 1 b26cd3d9
-//! ; interval 60 76b45d12
-//! ; tag env=home 8c20985a
-//! ; name value time 31a08f83
-//! crypto.BTC-USD.last 61000.5 1785182401 07bc7794
-//! ; end 1 bf667e5f
-//! ```
+
+mod text;
 
 use crate::deadline::Deadline;
-use crate::number::Number;
 use crate::point::Batch;
 use crate::state::{make_folder, new_file};
 use crate::world::unix_time;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufReader, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
-
-/// The form that is written. Whatever the form, a file begins with `; datametrics journal FORM`
-/// and the check of that line.
-const FORM: &str = "1";
-
-/// What the first line says before the form.
-const TITLE: &str = "; datametrics journal ";
-
-/// The line between head and points.
-const COLUMNS: &str = "; name value time";
-
-/// Longest line that is read, in bytes. No receiver takes a name that long.
-const MAX_LINE: u64 = 1 << 20;
+use text::{Decoded, FORM, decode, encode};
 
 /// What the names of the journal's files end in.
 const SUFFIX: &str = ".points";
 
 /// What the names of files end in that are being written.
 const TEMPORARY: &str = ".tmp";
-
-/// So many bytes are written at once.
-const CHUNK: usize = 64 << 10;
 
 /// How old a temporary file must be for its run to be dead.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -355,187 +330,11 @@ fn is_abandoned(about: &fs::Metadata) -> bool {
     about.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED))
 }
 
-/// Writes a batch; gives its size in bytes.
-fn encode(batch: &Batch, out: &mut impl Write) -> io::Result<u64> {
-    let mut text = Vec::with_capacity(CHUNK + CHUNK / 4);
-    let mut written = 0;
-    put(&mut text, [TITLE.as_bytes(), FORM.as_bytes()]);
-    put(&mut text, [b"; interval ", batch.interval.to_string().as_bytes()]);
-    batch.tags.iter().for_each(|tag| put(&mut text, [b"; tag ", tag.as_bytes()]));
-    put(&mut text, [COLUMNS.as_bytes()]);
-    let mut time = (None, String::new());
-    for point in batch.iter() {
-        if time.0 != Some(point.time) {
-            time = (Some(point.time), format!(" {}", point.time));
-        }
-        put(&mut text, [point.name.as_bytes(), b" ", point.value.as_bytes(), time.1.as_bytes()]);
-        if text.len() >= CHUNK {
-            out.write_all(&text)?;
-            written += text.len() as u64;
-            text.clear();
-        }
-    }
-    put(&mut text, [b"; end ", batch.len().to_string().as_bytes()]);
-    out.write_all(&text)?;
-    Ok(written + text.len() as u64)
-}
-
-/// Appends a line.
-fn put<const N: usize>(text: &mut Vec<u8>, parts: [&[u8]; N]) {
-    let begin = text.len();
-    for part in parts {
-        text.extend_from_slice(part);
-    }
-    let check = check(&text[begin..]);
-    text.extend_from_slice(&ending(check));
-}
-
-/// What a line ends in.
-fn ending(check: u32) -> [u8; 10] {
-    let mut ending = *b" 00000000\n";
-    for (digit, shift) in ending[1..9].iter_mut().zip((0..32).step_by(4).rev()) {
-        *digit = b"0123456789abcdef"[(check >> shift) as usize & 15];
-    }
-    ending
-}
-
-/// The check of a line. Four bytes are taken at once, and each step is one to one in them and in the
-/// check so far; so no four of them can change without it, and two such changes hardly ever.
-fn check(line: &[u8]) -> u32 {
-    let step =
-        |check: u32, bytes: [u8; 4]| (check.rotate_left(5) ^ u32::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b1);
-    let (fours, rest) = line.as_chunks::<4>();
-    let mut last = [0; 4];
-    last[..rest.len()].copy_from_slice(rest);
-    let length = u32::try_from(line.len()).unwrap_or(u32::MAX);
-    step(fours.iter().copied().fold(length, step), last)
-}
-
-/// What a file holds.
-#[derive(Debug, PartialEq)]
-enum Decoded {
-    /// Points, and what is wrong with the rest.
-    Points(Batch, Option<String>),
-    /// The form its first line names, which is not known.
-    Form(String),
-}
-
-fn decode(input: impl BufRead) -> io::Result<Decoded> {
-    let mut lines = Lines { input, line: Vec::new(), number: 0 };
-    let mut batch = match read_head(&mut lines)? {
-        Head::Batch(batch) => batch,
-        Head::Form(form) => return Ok(Decoded::Form(form)),
-        Head::Damaged => {
-            let damage = format!("line {} cannot be read, and without it the points mean nothing", lines.number);
-            return Ok(Decoded::Points(Batch::default(), Some(damage)));
-        }
-    };
-    let damage = read_points(&mut lines, &mut batch)?;
-    Ok(Decoded::Points(batch, damage))
-}
-
-enum Head {
-    Batch(Batch),
-    Form(String),
-    Damaged,
-}
-
-/// Reads the lines before the points. Interval and tags are part of every point, so all of them
-/// must be whole.
-fn read_head(lines: &mut Lines<impl BufRead>) -> io::Result<Head> {
-    let Some(Line::Whole(first)) = lines.next()? else { return Ok(Head::Damaged) };
-    match first.strip_prefix(TITLE) {
-        Some(FORM) => {}
-        Some(form) => return Ok(Head::Form(form.to_owned())),
-        None => return Ok(Head::Damaged),
-    }
-    let mut interval = None;
-    let mut tags = Vec::new();
-    while let Some(Line::Whole(line)) = lines.next()? {
-        if let (Some(value), None) = (line.strip_prefix("; interval "), interval) {
-            interval = value.parse().ok();
-        } else if let Some(tag) = line.strip_prefix("; tag ") {
-            tags.push(tag.to_owned());
-        } else if let (COLUMNS, Some(interval)) = (line, interval) {
-            return Ok(Head::Batch(Batch::new(interval, tags)));
-        } else {
-            break;
-        }
-    }
-    Ok(Head::Damaged)
-}
-
-/// Reads the lines of points up to the last line; gives what is wrong with them.
-fn read_points(lines: &mut Lines<impl BufRead>, batch: &mut Batch) -> io::Result<Option<String>> {
-    let mut bad = None;
-    let mut end: Option<usize> = None;
-    while let Some(line) = lines.next()? {
-        let whole = match line {
-            Line::Whole(line) if end.is_none() => match line.strip_prefix("; end ") {
-                Some(count) => {
-                    end = count.parse().ok();
-                    end.is_some()
-                }
-                None => push_point(batch, line).is_some(),
-            },
-            _ => false,
-        };
-        if !whole {
-            bad.get_or_insert(lines.number);
-        }
-    }
-    Ok(match (bad, end) {
-        (Some(number), _) => Some(format!("line {number} cannot be read")),
-        (None, None) => Some("it has no last line".to_owned()),
-        (None, Some(count)) if count != batch.len() => Some(format!("it should hold {count} points")),
-        (None, Some(_)) => None,
-    })
-}
-
-/// Adds the point of a line, read from its end, as nothing is known of names.
-fn push_point(batch: &mut Batch, line: &str) -> Option<()> {
-    let (line, time) = line.rsplit_once(' ')?;
-    let (name, value) = line.rsplit_once(' ')?;
-    let (value, time) = (Number::parse(value)?, time.parse().ok()?);
-    batch.push(|out| out.push_str(name), value, time);
-    Some(())
-}
-
-/// A line, without its check.
-enum Line<'a> {
-    Whole(&'a str),
-    Damaged,
-}
-
-/// The lines of a file, one in memory at a time.
-struct Lines<R> {
-    input: R,
-    line: Vec<u8>,
-    /// Of the line that was asked for last, counted from 1.
-    number: usize,
-}
-
-impl<R: BufRead> Lines<R> {
-    /// The next line. An endless one comes in pieces, all of them damaged.
-    fn next(&mut self) -> io::Result<Option<Line<'_>>> {
-        self.line.clear();
-        self.number += 1;
-        if self.input.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.line)? == 0 {
-            return Ok(None);
-        }
-        let whole = || {
-            let line = std::str::from_utf8(&self.line).ok()?.strip_suffix('\n')?;
-            let (content, written) = line.rsplit_once(' ')?;
-            (u32::from_str_radix(written, 16).ok()? == check(content.as_bytes())).then_some(content)
-        };
-        Ok(Some(whole().map_or(Line::Damaged, Line::Whole)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::text::{TITLE, check};
     use super::*;
-    use arbtest::arbitrary::{self, Unstructured};
+    use crate::number::Number;
     use std::fmt::Write as _;
     use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
@@ -558,33 +357,6 @@ mod tests {
 
     fn soon() -> Deadline {
         Deadline::after(Duration::from_secs(10))
-    }
-
-    fn encoded(batch: &Batch) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        assert_eq!(encode(batch, &mut bytes).unwrap(), bytes.len() as u64);
-        bytes
-    }
-
-    fn decoded(bytes: &[u8]) -> (Batch, Option<String>) {
-        match decode(bytes).unwrap() {
-            Decoded::Points(batch, damage) => (batch, damage),
-            Decoded::Form(form) => panic!("form {form}"),
-        }
-    }
-
-    #[test]
-    fn a_file_is_a_text() {
-        let expected = "\
-            ; datametrics journal 1 b26cd3d9\n\
-            ; interval 60 76b45d12\n\
-            ; tag env=my home e8d56418\n\
-            ; tag a=b a8c29964\n\
-            ; name value time 31a08f83\n\
-            crypto.C0-USD.last 0E-7 1785182401 ba6270b0\n\
-            ; end 1 bf667e5f\n";
-        assert_eq!(String::from_utf8(encoded(&batch(1))).unwrap(), expected);
-        assert_eq!(decoded(expected.as_bytes()), (batch(1), None));
     }
 
     #[test]
@@ -724,64 +496,5 @@ mod tests {
         assert_eq!(journal.prune(NOW, newest_two - 1, hour), Dropped { files: 1, points: 3 });
         assert_eq!(journal.waiting().unwrap().len(), 1);
         assert_eq!(journal.prune(NOW, 0, hour), Dropped { files: 1, points: 4 });
-    }
-
-    fn any_batch(u: &mut Unstructured<'_>) -> arbitrary::Result<Batch> {
-        let tags = ["env=home", "a= b "].map(str::to_owned);
-        let mut batch = Batch::new(u.arbitrary()?, tags[..u.int_in_range(0..=2)?].to_vec());
-        for _ in 0..u.int_in_range(0..=8)? {
-            let len = u.int_in_range(1..=20)?;
-            let name = (0..len).map(|_| u.int_in_range(b'!'..=b'~').map(char::from)).collect::<Result<String, _>>()?;
-            let value = Number::from_f64(u.arbitrary()?).or(Number::parse("0E-7")).unwrap();
-            batch.push(|out| out.push_str(&name), value, u.arbitrary()?);
-        }
-        Ok(batch)
-    }
-
-    #[test]
-    fn a_cut_file_gives_a_prefix() {
-        arbtest::arbtest(|u| {
-            let batch = any_batch(u)?;
-            let bytes = encoded(&batch);
-            assert_eq!(decoded(&bytes), (batch.clone(), None));
-            let (rest, damage) = decoded(&bytes[..u.choose_index(bytes.len())?]);
-            assert!(damage.is_some());
-            assert!(rest.is_empty() || (rest.interval, &rest.tags) == (batch.interval, &batch.tags));
-            assert!(rest.iter().eq(batch.iter().take(rest.len())));
-            Ok(())
-        });
-    }
-
-    #[test]
-    fn a_changed_byte_invents_nothing() {
-        arbtest::arbtest(|u| {
-            let batch = any_batch(u)?;
-            let mut bytes = encoded(&batch);
-            let index = u.choose_index(bytes.len())?;
-            bytes[index] = u.arbitrary()?;
-            let (rest, _) = decoded(&bytes);
-            assert!(rest.is_empty() || (rest.interval, &rest.tags) == (batch.interval, &batch.tags));
-            // At most two points are lost: a newline that is changed joins two lines.
-            let mut left = batch.iter();
-            assert!(rest.iter().all(|point| left.any(|other| other == point)));
-            assert!(rest.is_empty() || rest.len() + 2 >= batch.len());
-            Ok(())
-        });
-    }
-
-    #[test]
-    fn any_bytes_are_read() {
-        arbtest::arbtest(|u| {
-            let mut bytes = if u.arbitrary()? { encoded(&any_batch(u)?) } else { Vec::new() };
-            bytes.extend(u.arbitrary::<Vec<u8>>()?);
-            decode(&bytes[..]).unwrap();
-            Ok(())
-        });
-    }
-
-    #[test]
-    fn an_endless_line_is_not_kept_in_memory() {
-        let (batch, damage) = decoded(&vec![b'x'; 3 << 20]);
-        assert!(batch.is_empty() && damage.is_some());
     }
 }
