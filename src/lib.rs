@@ -38,6 +38,7 @@ pub mod room;
 pub mod secret;
 pub mod settings;
 pub mod shard;
+mod stable;
 pub mod state;
 pub mod symbol;
 mod toml_text;

@@ -5,33 +5,24 @@ use crate::placeholder::{Piece, split};
 use crate::symbol::{Symbol, push_node};
 use std::ops::Range;
 
-/// A piece of a metric name as a query sees it: fixed, or different from symbol to symbol or field
-/// to field.
+/// How a metric is named: `{feed}.{symbol}.{field}` with other words, order or separators.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Slot {
+pub struct Names(Vec<Part>);
+
+/// A part of a metric name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
     /// Stands as it is.
-    Fixed(String),
-    /// The symbol, as one node has it.
+    Text(String),
+    /// The feed, as one node.
+    Feed,
+    /// The symbol, as one node.
     Symbol,
     /// The base of a pair.
     Base,
     /// The quote of a pair.
     Quote,
     /// The field.
-    Field,
-}
-
-/// How a metric is named: `{feed}.{symbol}.{field}` with other words, order or separators.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Names(Vec<Part>);
-
-#[derive(Clone, Debug, PartialEq)]
-enum Part {
-    Text(String),
-    Feed,
-    Symbol,
-    Base,
-    Quote,
     Field,
 }
 
@@ -71,21 +62,9 @@ impl Names {
         self.0.iter().any(|part| matches!(part, Part::Text(text) if text.contains('/')))
     }
 
-    /// The pieces of the names of a feed's metrics, for whoever looks for them.
-    pub fn slots(&self, feed: &str) -> Vec<Slot> {
-        let slot = |part: &Part| match part {
-            Part::Text(text) => Slot::Fixed(text.clone()),
-            Part::Feed => {
-                let mut node = String::new();
-                push_node(&mut node, feed);
-                Slot::Fixed(node)
-            }
-            Part::Symbol => Slot::Symbol,
-            Part::Base => Slot::Base,
-            Part::Quote => Slot::Quote,
-            Part::Field => Slot::Field,
-        };
-        self.0.iter().map(slot).collect()
+    /// What a name consists of.
+    pub fn parts(&self) -> &[Part] {
+        &self.0
     }
 
     /// Whether a symbol's quote stands in a name, so that it needs one.

@@ -1,5 +1,6 @@
 //! Which symbols are this machine's, where several share one watch list with no word between them.
 
+use crate::stable;
 use crate::symbol::Symbol;
 use std::fmt;
 use std::str::FromStr;
@@ -63,13 +64,11 @@ impl Shard {
 }
 
 /// A hash that never changes, as machines with different versions of this program share one list:
-/// FNV-1a of 64 bits over the bytes of the canonical spelling
-/// (<http://www.isthe.com/chongo/tech/comp/fnv/>), then MurmurHash3's finalizer for 64 bits
+/// FNV-1a over the bytes of the canonical spelling, then MurmurHash3's finalizer for 64 bits
 /// (<https://github.com/aappleby/smhasher/blob/master/src/MurmurHash3.cpp>): the low bits of FNV-1a
 /// alone hardly depend on more than the low bits of the characters.
 fn hash(text: &str) -> u64 {
-    let mut hash =
-        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let mut hash = stable::hash(text.bytes());
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)

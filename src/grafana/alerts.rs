@@ -167,12 +167,9 @@ impl<'a> Writer<'a> {
 
     fn provider(&self) -> Rule<'a> {
         let names: Vec<String> = self.settings.definitions.iter().map(|definition| safe(&definition.name)).collect();
-        let pattern = self.queries.health(&[&names.join(","), "response", "status_code"], r"\2");
-        let pattern = if names.len() == 1 {
-            self.queries.health(&[&names[0], "response", "status_code"], &names[0])
-        } else {
-            pattern
-        };
+        // Which of them it is stands in the name only where there are several.
+        let legend = if let [one] = &names[..] { one } else { r"\2" };
+        let pattern = self.queries.health(&[&names.join(","), "response", "status_code"], legend);
         let query = self.queries.all(&pattern);
         Rule {
             condition: ("outside_range", vec![200.0, 399.0]),

@@ -106,7 +106,7 @@ struct Panel<'a> {
     title: &'a str,
     description: &'a str,
     unit: &'a str,
-    targets: Vec<String>,
+    target: String,
     width: u32,
 }
 
@@ -146,7 +146,7 @@ impl Board<'_> {
             title: &format!("{}: price", feed.name),
             description: "The last price of each symbol chosen above; a new symbol appears by itself.",
             unit: currency,
-            targets: vec![target.clone()],
+            target: target.clone(),
             width: 16,
         });
         self.table(
@@ -154,7 +154,7 @@ impl Board<'_> {
                 title: &format!("{}: now", feed.name),
                 description: "The last price of each symbol chosen above.",
                 unit: currency,
-                targets: vec![target.clone()],
+                target: target.clone(),
                 width: 4,
             },
             ["lastNotNull", "Last *", "Price"],
@@ -165,7 +165,7 @@ impl Board<'_> {
                 title: &format!("{}: change", feed.name),
                 description: "The change from the first to the last price of the time range shown.",
                 unit: "percentunit",
-                targets: vec![target],
+                target,
                 width: 4,
             },
             ["diffperc", "Difference percent", "Change"],
@@ -180,7 +180,7 @@ impl Board<'_> {
                 title: &format!("{}: change in percent", feed.name),
                 description: "The change that the provider reports, most often since the previous close.",
                 unit: "percent",
-                targets: vec![target],
+                target,
                 width: 8,
             },
             ["lastNotNull", "Last *", "Change"],
@@ -192,23 +192,26 @@ impl Board<'_> {
     fn group(&mut self, feed: &Feed, title: &str, description: &str, unit: &str, fields: &[&str]) {
         let target = self.shown(&self.queries.field(feed, fields, true));
         let title = format!("{}: {title}", feed.name);
-        self.lines(&Panel { title: &title, description, unit, targets: vec![target], width: 8 });
+        self.lines(&Panel { title: &title, description, unit, target, width: 8 });
     }
 
     fn spread(&mut self, feed: &Feed) {
+        let percent = |ratio: &str| format!("offset(scale({ratio}, -100), 100)");
         let [bid, ask] = ["bid", "ask"].map(|field| self.queries.field(feed, &[field], true));
-        // Lists of different lengths are an error there, so that no symbol is divided by another one.
-        let ratio = format!(
-            "divideSeriesLists(sortByName({}), sortByName({}))",
-            self.queries.all(&bid),
-            self.queries.all(&ask)
-        );
-        let target = self.queries.named(&ask, &format!("offset(scale({ratio}, -100), 100)"));
+        let spread = self
+            .queries
+            .by_symbol(feed, ["bid", "ask"], |bid, ask| percent(&format!("divideSeries({bid}, {ask})")))
+            // Lists of different lengths are an error there.
+            .unwrap_or_else(|| {
+                let [bid, ask] = [bid, ask.clone()].map(|field| format!("sortByName({})", self.queries.all(&field)));
+                percent(&format!("divideSeriesLists({bid}, {ask})"))
+            });
+        let target = self.queries.named(&ask, &spread);
         self.lines(&Panel {
             title: &format!("{}: spread", feed.name),
             description: "How far the bid is below the ask, in percent of the ask: small where much is traded.",
             unit: "percent",
-            targets: vec![target],
+            target,
             width: 8,
         });
     }
@@ -268,8 +271,8 @@ impl Board<'_> {
             ),
         ] {
             let pattern = self.queries.health(nodes, legend);
-            let targets = vec![self.shown(&pattern)];
-            self.lines(&Panel { title, description, unit, targets, width: 8 });
+            let target = self.shown(&pattern);
+            self.lines(&Panel { title, description, unit, target, width: 8 });
         }
     }
 
@@ -332,16 +335,12 @@ impl Board<'_> {
         if self.x + panel.width > COLUMNS {
             self.break_line();
         }
-        let refs = ('A'..='Z').map(String::from);
-        let targets: Vec<Value> = refs
-            .zip(&panel.targets)
-            // The editor of queries cannot show everything that Graphite can be asked.
-            .map(|(id, target)| json!({ "refId": id, "datasource": source(), "target": target, "textEditor": true }))
-            .collect();
+        // The editor of queries cannot show everything that Graphite can be asked.
+        let target = json!({ "refId": "A", "datasource": source(), "target": panel.target, "textEditor": true });
         let id = self.next_id();
         self.panels.push(json!({
             "type": kind, "id": id, "title": panel.title, "description": panel.description, "datasource": source(),
-            "targets": targets, "options": options, "fieldConfig": config, "transformations": transformations,
+            "targets": [target], "options": options, "fieldConfig": config, "transformations": transformations,
             "gridPos": { "x": self.x, "y": self.y, "w": panel.width, "h": height },
         }));
         self.x += panel.width;

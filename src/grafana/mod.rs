@@ -9,6 +9,7 @@ pub use alerts::alerts;
 pub use dashboard::dashboard;
 
 use crate::settings::Settings;
+use crate::stable;
 use serde_json::Value;
 
 /// The type of the data source.
@@ -25,9 +26,7 @@ fn text(value: &Value) -> String {
 fn uid(settings: &Settings, kind: &str, feed: &str) -> String {
     let graphite = &settings.graphite;
     let parts = [&graphite.prefix, kind, feed].into_iter().chain(graphite.tags.iter().map(String::as_str));
-    // FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/): no hasher of the standard library promises
-    // to be the same tomorrow. 255 is in no UTF-8 text, so it separates.
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = parts.flat_map(|part| part.bytes().chain([255])).fold(0xcbf2_9ce4_8422_2325, step);
+    // 255 is in no UTF-8 text, so it separates.
+    let hash = stable::hash(parts.flat_map(|part| part.bytes().chain([255])));
     format!("datametrics-{kind}-{hash:016x}")
 }

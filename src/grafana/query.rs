@@ -1,6 +1,6 @@
 //! How Graphite is asked for what a run pushes: by globs, or by tags where points have some.
 
-use crate::point::{Names, Slot};
+use crate::point::{Names, Part};
 use crate::settings::{Feed, Settings, is_carbon};
 use crate::symbol::push_node;
 use std::fmt::Write as _;
@@ -51,18 +51,19 @@ impl<'a> Queries<'a> {
         };
         let mut pieces = vec![self.text(&self.settings.graphite.prefix)];
         let (mut legend, mut marks, mut after_field) = (String::new(), 0, false);
-        for slot in feed.names.slots(&feed.name) {
+        for part in feed.names.parts() {
             let any = |word| Piece::Any(with_variables.then(|| variable_name(&feed.name, word)));
-            let piece = match slot {
-                Slot::Fixed(ref text) => self.text(text),
-                Slot::Symbol => any("symbol"),
-                Slot::Base => any("base"),
-                Slot::Quote => any("quote"),
-                Slot::Field => field.clone(),
+            let piece = match part {
+                Part::Text(text) => self.text(text),
+                Part::Feed => Piece::Text(safe(&feed.name)),
+                Part::Symbol => any("symbol"),
+                Part::Base => any("base"),
+                Part::Quote => any("quote"),
+                Part::Field => field.clone(),
             };
             if !matches!(piece, Piece::Text(_)) {
                 marks += 1;
-                let is_field = slot == Slot::Field;
+                let is_field = *part == Part::Field;
                 let separator = match (legend.is_empty(), is_field || after_field) {
                     (true, _) => "",
                     (false, true) => " ",
@@ -112,6 +113,27 @@ impl<'a> Queries<'a> {
             [] => pattern.glob(),
             tags => by_tag(&format!("name=~^{}$", pattern.regex("[^.]+", ":regex", false)), tags),
         }
+    }
+
+    /// What two fields of a symbol make together, `%` for what both names begin with: of each symbol by
+    /// itself, so that no other's value gets into it. `None` where the names do not part behind the
+    /// symbol, or where points have tags.
+    pub(super) fn by_symbol(
+        &self,
+        feed: &Feed,
+        [a, b]: [&str; 2],
+        make: impl Fn(&str, &str) -> String,
+    ) -> Option<String> {
+        let first = self.field(feed, &[a], true);
+        let last = first.pieces.iter().rposition(|piece| matches!(piece, Piece::Any(_)))?;
+        let is_apart = matches!(first.pieces.get(last + 1), Some(Piece::Text(text)) if text.starts_with('.'));
+        if !is_apart || !self.settings.graphite.tags.is_empty() {
+            return None;
+        }
+        let of = |pieces: &[Piece]| Pattern { pieces: pieces.to_vec(), legend: String::new() }.glob();
+        let node = of(&first.pieces[..=last]).matches('.').count();
+        let rest = |field| format!("%{}", of(&self.field(feed, &[field], true).pieces[last + 1..]));
+        Some(format!("applyByNode({}, {node}, '{}')", first.glob(), make(&rest(a), &rest(b))))
     }
 
     /// Gives what an expression made of a pattern's metrics the names that a legend should show.
@@ -236,13 +258,13 @@ impl Pattern {
 
 /// The words of the pieces that differ from symbol to symbol, in their order.
 fn words(names: &Names) -> Vec<&'static str> {
-    let word = |slot: &Slot| match slot {
-        Slot::Symbol => Some("symbol"),
-        Slot::Base => Some("base"),
-        Slot::Quote => Some("quote"),
-        Slot::Fixed(_) | Slot::Field => None,
+    let word = |part: &Part| match part {
+        Part::Symbol => Some("symbol"),
+        Part::Base => Some("base"),
+        Part::Quote => Some("quote"),
+        Part::Text(_) | Part::Feed | Part::Field => None,
     };
-    names.slots("").iter().filter_map(word).collect()
+    names.parts().iter().filter_map(word).collect()
 }
 
 /// A variable's name has letters, digits and `_` only.

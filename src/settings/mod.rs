@@ -211,13 +211,15 @@ fn run_name(wanted: &Wanted, feeds: &[Feed], shard: Option<Shard>) -> String {
     shard.map_or(name.clone(), |shard| format!("{name}-{}", shard.index))
 }
 
-/// Where state and journal go, noted with the variable that says so.
+/// Where state and journal go; a check is told which variable says so.
 fn state_dir(sources: Sources<'_>) -> Option<PathBuf> {
-    let of = |only: &'static str| {
-        let path = state::state_dir(|name| (sources.env)(name).filter(|_| name == only))?;
-        Some(Given::typed(path.display().to_string(), Origin::Variable(only.to_owned())))
-    };
-    sources.optional("DATAMETRICS_STATE_DIR", state::VARIABLES.into_iter().find_map(of));
+    if sources.ledger.is_some() {
+        let of = |only: &'static str| {
+            let path = state::state_dir(|name| (sources.env)(name).filter(|_| name == only))?;
+            Some(Given::typed(path.display().to_string(), Origin::Variable(only.to_owned())))
+        };
+        sources.optional("DATAMETRICS_STATE_DIR", state::VARIABLES.into_iter().find_map(of));
+    }
     state::state_dir(sources.env)
 }
 
