@@ -4,7 +4,7 @@
 use crate::deadline::Deadline;
 use crate::memory::Memory;
 use crate::pace::Lane;
-use crate::provider::{Ask, Definition, Plan, Refusal, Reply, mend};
+use crate::provider::{Ask, Definition, Plan, Refusal, Reply};
 use crate::quote::Table;
 use crate::report::{Failure, FeedReport, ProviderReport, Rest};
 use crate::request::excerpt;
@@ -293,7 +293,7 @@ impl<'a> Asking<'a> {
             random: collector.world.random,
         };
         let enter = || self.lane.enter(collector.deadline);
-        let mut response = match send(collector.world.transport, &ask.request, patience, tally, enter) {
+        let response = match send(collector.world.transport, &ask.request, patience, tally, enter) {
             Ok(response) => response,
             Err(error) => return Answer::Failed(Failure::Transport(error)),
         };
@@ -305,9 +305,6 @@ impl<'a> Asking<'a> {
                 return Answer::BadSymbol(text);
             }
             return Answer::Failed(Failure::Status { status, text, redirect: response.redirect });
-        }
-        if response.body.is_long() {
-            mend(response.body.bytes());
         }
         match self.plan.read(ask, &response.body, (collector.world.clock)().as_secs_f64()) {
             Ok(reply) => Answer::Read(reply),

@@ -212,19 +212,19 @@ impl Http {
         let Some(mut long) = self.rooms.enter(&server.to_string(), deadline) else {
             return Err(ureq::Error::Other(Box::new(Crowded::Server)));
         };
-        long.bytes().append(&mut beginning);
+        long.bytes.append(&mut beginning);
         loop {
             if !long.may_grow(STEP) {
                 return Err(ureq::Error::Other(Box::new(Crowded::Run)));
             }
-            let bytes = long.bytes();
+            let bytes = &mut long.bytes;
             let had = bytes.len();
             if let Some(step) = known.map(|known| STEP.min(known - had)).filter(|step| *step > 0) {
                 // Filling it with zeros all at once costs less than what the reader would do.
                 bytes.resize(had + step, 0);
                 reader.read_exact(&mut bytes[had..])?;
             } else if reader.by_ref().take(STEP as u64).read_to_end(bytes)? == 0 {
-                return Ok(long);
+                return Ok(long.end());
             }
         }
     }

@@ -130,7 +130,6 @@ fn say(level: Level, lines: &[String]) {
 
 /// One batch of everything there is: the quotes, then the health of the run.
 fn batch(settings: &Settings, feeds: &[FeedReport<'_>], memory: &Memory<'_>, started: i64, begun: Instant) -> Batch {
-    let prefix = &settings.graphite.prefix;
     let mut batch = Batch::new(settings.graphite.interval, settings.graphite.tags.clone());
     batch
         .reserve(HEALTH_POINTS + feeds.iter().map(|report| report.fetched() * report.feed.fields.len()).sum::<usize>());
@@ -141,7 +140,7 @@ fn batch(settings: &Settings, feeds: &[FeedReport<'_>], memory: &Memory<'_>, sta
             for (field, value) in feed.fields.iter().zip(values) {
                 if let Some(value) = value {
                     let name = |out: &mut String| {
-                        for part in [prefix, before, field.as_str(), after] {
+                        for part in [before, field.as_str(), after] {
                             out.push_str(part);
                         }
                     };

@@ -77,10 +77,13 @@ impl Number {
     }
 
     fn keep(bytes: &[u8]) -> Option<Self> {
-        let mut digits = [0; Self::MAX_LEN];
-        digits.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        // They are the only letters of a number.
-        let exponent = if bytes.iter().any(|b| *b >= b'E') { Self::EXPONENT } else { 0 };
+        let (mut digits, mut bits) = ([0; Self::MAX_LEN], 0);
+        for (digit, byte) in digits.get_mut(..bytes.len())?.iter_mut().zip(bytes) {
+            *digit = *byte;
+            bits |= byte;
+        }
+        // `e` and `E` are the only letters of a number, and letters alone have this bit.
+        let exponent = if bits & 0x40 != 0 { Self::EXPONENT } else { 0 };
         Some(Self { len: NonZeroU8::new(u8::try_from(bytes.len()).ok()? | exponent)?, digits })
     }
 

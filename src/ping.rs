@@ -61,7 +61,7 @@ impl Ping<'_> {
             Err(error) => log::info!("the monitor was not told: {error}"),
             Ok(response) => match response.status {
                 // It is polite to those who guess.
-                200..=299 if String::from_utf8_lossy(&response.body).contains("not found") => {
+                200..=299 if response.body.contains("not found") => {
                     log::log!(level, "the monitor at {host} has no such check: is --ping-url right?");
                 }
                 200..=299 => {}

@@ -72,18 +72,41 @@ impl Names {
         self.0.contains(&Part::Quote)
     }
 
-    /// The names of all symbols of a feed.
-    pub fn stems(&self, feed: &str, symbols: &[Symbol]) -> Stems {
+    /// The names of all symbols of a feed, with what stands before every name.
+    pub fn stems(&self, prefix: &str, feed: &str, symbols: &[Symbol]) -> Stems {
+        let names = self.of_feed(prefix, feed);
         let mut stems = Stems { text: String::new(), ends: Vec::with_capacity(symbols.len()) };
         let mut after = String::new();
         for symbol in symbols {
             after.clear();
-            self.around(&mut stems.text, &mut after, feed, symbol);
+            names.around(&mut stems.text, &mut after, feed, symbol);
             let before_ends = stems.text.len();
             stems.text.push_str(&after);
             stems.ends.push((before_ends, stems.text.len()));
         }
         stems
+    }
+
+    /// These names with a prefix and the feed as text, so that both are put together only once.
+    fn of_feed(&self, prefix: &str, feed: &str) -> Self {
+        let mut node = String::new();
+        push_node(&mut node, feed);
+        let mut parts = vec![Part::Text(prefix.to_owned())];
+        for part in &self.0 {
+            let text = match part {
+                Part::Text(text) => text,
+                Part::Feed => &node,
+                other => {
+                    parts.push(other.clone());
+                    continue;
+                }
+            };
+            match parts.last_mut() {
+                Some(Part::Text(before)) => before.push_str(text),
+                _ => parts.push(Part::Text(text.clone())),
+            }
+        }
+        Self(parts)
     }
 
     /// Appends what stands before and after the field in the names of a symbol.
@@ -103,7 +126,7 @@ impl Names {
     }
 }
 
-/// The names of a feed's metrics, but for the field. They lie in one text one after the other.
+/// The names of a feed's metrics, but for their fields. They lie in one text one after the other.
 #[derive(Clone, Debug)]
 pub struct Stems {
     text: String,
@@ -286,8 +309,8 @@ mod tests {
         assert_eq!(name("{field}.{symbol}", "BRK.B"), "last.BRK-B");
         assert_eq!(Names::parse(Names::DEFAULT), Ok(Names::default()));
         let symbols = ["BTC/USD", "BRK.B"].map(|text| Symbol::new(text).unwrap());
-        let stems = Names::parse("{feed}.{field}-{symbol}").unwrap().stems("a.b", &symbols);
-        assert_eq!((stems.of(0), stems.of(1)), (("a-b.", "-BTC-USD"), ("a-b.", "-BRK-B")));
+        let stems = Names::parse("{feed}.{field}-{symbol}").unwrap().stems("p.", "a.b", &symbols);
+        assert_eq!((stems.of(0), stems.of(1)), (("p.a-b.", "-BTC-USD"), ("p.a-b.", "-BRK-B")));
     }
 
     #[test]

@@ -115,7 +115,9 @@ impl Table {
     /// When there is no such row.
     pub fn fill(&mut self, at: usize, more: &[Option<Number>]) {
         for (value, other) in self.row_mut(at).iter_mut().zip(more) {
-            *value = value.or(*other);
+            if value.is_none() {
+                *value = *other;
+            }
         }
     }
 

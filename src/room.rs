@@ -39,17 +39,26 @@ struct Room {
     bytes: usize,
 }
 
-/// The bytes of a reply.
+/// A long body while it arrives.
+#[derive(Debug)]
+pub struct Arriving {
+    /// What is there of it.
+    pub bytes: Vec<u8>,
+    room: Room,
+}
+
+/// The text of a reply. A byte of it that was no UTF-8 is a `?`: it costs what it stands in, not the
+/// reply.
 #[derive(Debug, Default)]
 pub struct Body {
-    bytes: Vec<u8>,
-    room: Option<Room>,
+    text: String,
+    _room: Option<Room>,
 }
 
 impl Rooms {
-    /// An empty body of a server that may become long; `None` where another of the same has not been
-    /// read by the deadline.
-    pub fn enter(&self, server: &str, deadline: Deadline) -> Option<Body> {
+    /// The beginning of a long body of a server; `None` where another of the same has not been read by
+    /// the deadline.
+    pub fn enter(&self, server: &str, deadline: Deadline) -> Option<Arriving> {
         let (mut state, _) = self
             .0
             .left
@@ -59,7 +68,7 @@ impl Rooms {
             return None;
         }
         let room = Room { of: self.clone(), server: server.to_owned(), bytes: 0 };
-        Some(Body { bytes: Vec::with_capacity(GIVEN_BACK), room: Some(room) })
+        Some(Arriving { bytes: Vec::with_capacity(GIVEN_BACK), room })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -67,42 +76,55 @@ impl Rooms {
     }
 }
 
-impl Body {
+impl Arriving {
     /// Asks for so many bytes more; whether there are that many. Nobody waits for them: those who have
     /// the others may be waiting themselves.
     pub fn may_grow(&mut self, bytes: usize) -> bool {
-        let Some(room) = &mut self.room else { return true };
-        let mut state = room.of.state();
+        let mut state = self.room.of.state();
         let fits = state.taken + bytes <= ALL;
         if fits {
             state.taken += bytes;
-            room.bytes += bytes;
+            self.room.bytes += bytes;
         }
         fits
     }
 
-    /// The bytes, to be filled.
-    pub fn bytes(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
-    }
-
-    /// Whether it takes some of the memory for long ones.
-    pub fn is_long(&self) -> bool {
-        self.room.is_some()
+    /// The whole.
+    pub fn end(self) -> Body {
+        Body { text: text(self.bytes), _room: Some(self.room) }
     }
 }
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, room: None }
+        Self { text: text(bytes), _room: None }
     }
 }
 
 impl Deref for Body {
-    type Target = [u8];
+    type Target = str;
 
-    fn deref(&self) -> &[u8] {
-        &self.bytes
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Bytes as text, in the same memory.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| {
+        let mut bytes = error.into_bytes();
+        mend(&mut bytes);
+        String::from_utf8(bytes).unwrap_or_default()
+    })
+}
+
+/// Puts a `?` in the place of every byte that is no UTF-8.
+fn mend(bytes: &mut [u8]) {
+    let mut at = 0;
+    while let Err(error) = std::str::from_utf8(&bytes[at..]) {
+        let begin = at + error.valid_up_to();
+        at = error.error_len().map_or(bytes.len(), |len| begin + len);
+        bytes[begin..at].fill(b'?');
     }
 }
 
@@ -129,6 +151,12 @@ mod tests {
         assert!(a.may_grow(ALL - 1) && b.may_grow(1) && !b.may_grow(1));
         drop(a);
         assert!(b.may_grow(ALL - 1) && !b.may_grow(1));
+    }
+
+    #[test]
+    fn a_byte_that_is_no_utf8_stays_a_byte() {
+        assert_eq!(&*Body::from(b"a\xff\xfeb\xc3".to_vec()), "a??b?");
+        assert_eq!(&*Body::from("né".as_bytes().to_vec()), "né");
     }
 
     #[test]

@@ -370,7 +370,7 @@ impl<'a> Ingest<'a> {
 
     fn judge(&self, request: &Request, response: &Response, count: usize) -> Verdict {
         let status = response.status;
-        let body = request.mask(&String::from_utf8_lossy(&response.body));
+        let body = request.mask(&response.body);
         let words = excerpt(&body);
         let said = if words.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {words}") };
         let host = self.url.host.clone();

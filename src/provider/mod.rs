@@ -12,7 +12,7 @@ mod tree;
 
 pub use ask::{Ask, Plan};
 pub use definition::{BadSymbol, Definition, Market, base_url};
-pub use reply::{Refusal, Reply, mend};
+pub use reply::{Refusal, Reply};
 
 /// The definitions that come with the program: name and TOML text.
 const BUILT_IN: [(&str, &str); 14] = [

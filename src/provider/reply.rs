@@ -62,18 +62,17 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// When nothing of it can be used.
-    pub fn read(&self, ask: &Ask<'_>, body: &[u8], received: f64) -> Result<Reply, Refusal> {
-        match body.trim_ascii_start().first() {
+    pub fn read(&self, ask: &Ask<'_>, body: &str, received: f64) -> Result<Reply, Refusal> {
+        match body.trim_ascii_start().as_bytes().first() {
             None => return Err(Refusal::Empty),
             Some(b'<') => return Err(Refusal::Html(start(ask, body))),
             Some(_) => {}
         }
-        let text = readable(body);
         let values = Table::new(ask.symbols.len(), self.columns.len());
         let reply = Reply { values, row_errors: Vec::new(), error: None };
         let Some(layout) = Layout::new(self, ask) else { return Ok(reply) };
         let mut rows = Rows::new(self, ask, &layout, received, reply);
-        let mut json = serde_json::Deserializer::from_str(&text);
+        let mut json = serde_json::Deserializer::from_str(body);
         Descend { steps: &layout.rows, rows: &mut rows }
             .deserialize(&mut json)
             .and_then(|()| json.end())
@@ -93,19 +92,19 @@ impl Plan<'_> {
     }
 
     /// What the API says in a reply whose status is an error: its own text, or how the body begins.
-    pub fn read_error(&self, ask: &Ask<'_>, body: &[u8]) -> String {
-        let body_begins = || beginning(&ask.request.mask(&head(body)), MAX_SAID);
+    pub fn read_error(&self, ask: &Ask<'_>, body: &str) -> String {
+        let body_begins = || beginning(&ask.request.mask(head(body)), MAX_SAID);
         self.error_text(ask, body).unwrap_or_else(body_begins)
     }
 
-    fn error_text(&self, ask: &Ask<'_>, body: &[u8]) -> Option<String> {
+    fn error_text(&self, ask: &Ask<'_>, body: &str) -> Option<String> {
         let symbol = &self.symbols[*ask.symbols.first()?];
         let mut tree = Tree::default();
         for (slot, pointer) in ask.form.error.iter().enumerate() {
             tree.insert(&pointer.steps(&self.definition.spelling, symbol)?, slot);
         }
         let mut slots = vec![None; ask.form.error.len()];
-        let mut json = serde_json::Deserializer::from_slice(body);
+        let mut json = serde_json::Deserializer::from_str(body);
         Fill { tree: &tree, slots: &mut slots, gate: None }.deserialize(&mut json).ok()?;
         let texts: Vec<String> = slots.into_iter().flatten().filter_map(|raw| said(ask, raw.get())).collect();
         (!texts.is_empty()).then(|| texts.join("; "))
@@ -119,38 +118,18 @@ const MAX_SAID: usize = 4_000;
 /// The text of an error: only a string that is not empty counts, as many APIs always send one.
 fn said(ask: &Ask<'_>, raw: &str) -> Option<String> {
     let text = text(raw).filter(|text| raw.starts_with('"') && !text.trim().is_empty())?;
-    Some(beginning(&ask.request.mask(&head(text.as_bytes())), MAX_SAID))
+    Some(beginning(&ask.request.mask(head(&text)), MAX_SAID))
 }
 
 /// How a body begins. It is masked before it is cut, lest a part of a secret stay.
-fn start(ask: &Ask<'_>, body: &[u8]) -> String {
-    excerpt(&ask.request.mask(&head(body)))
+fn start(ask: &Ask<'_>, body: &str) -> String {
+    excerpt(&ask.request.mask(head(body)))
 }
 
 /// As much of a text as may be shown, and so much more that no secret is cut there.
-fn head(text: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(&text[..text.len().min(1 << 16)])
-}
-
-/// The body as text. A byte that is no UTF-8 costs what it stands in, not the reply.
-fn readable(body: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(body) {
-        return Cow::Borrowed(text);
-    }
-    let mut text = body.to_vec();
-    mend(&mut text);
-    Cow::Owned(String::from_utf8(text).unwrap_or_default())
-}
-
-/// Puts a `?` in the place of every byte that is no UTF-8. What is long is mended before it is
-/// [read](Plan::read), which else makes a copy.
-pub fn mend(body: &mut [u8]) {
-    let mut at = 0;
-    while let Err(error) = std::str::from_utf8(&body[at..]) {
-        let begin = at + error.valid_up_to();
-        at = error.error_len().map_or(body.len(), |len| begin + len);
-        body[begin..at].fill(b'?');
-    }
+fn head(text: &str) -> &str {
+    let end = (0..=text.len().min(1 << 16)).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
 }
 
 fn without_place(error: &serde_json::Error) -> String {
@@ -160,7 +139,7 @@ fn without_place(error: &serde_json::Error) -> String {
 /// Where everything is in a reply to one request: the way to the rows, and which slot of a row
 /// takes what.
 #[derive(Debug, Default)]
-struct Layout {
+struct Layout<'a> {
     rows: Vec<String>,
     row: Tree,
     slots: usize,
@@ -168,12 +147,12 @@ struct Layout {
     row_error: Range<usize>,
     time: Range<usize>,
     /// For each column, the slots of its alternatives, and how the form writes it.
-    columns: Vec<(Range<usize>, Option<usize>)>,
+    columns: Vec<(Range<usize>, Option<&'a FieldForm>)>,
 }
 
-impl Layout {
+impl<'a> Layout<'a> {
     /// `None` where a pointer wants a quote and the symbol has none.
-    fn new(plan: &Plan<'_>, ask: &Ask<'_>) -> Option<Self> {
+    fn new(plan: &Plan<'_>, ask: &Ask<'a>) -> Option<Self> {
         let form = ask.form;
         let symbol = &plan.symbols[*ask.symbols.first()?];
         let steps = |pointer: &Pointer| pointer.steps(&plan.definition.spelling, symbol);
@@ -192,8 +171,8 @@ impl Layout {
         let time = place(form.time.as_ref().filter(|_| wants_age).map_or(&[], |time| &time.at))?;
         let mut columns = Vec::with_capacity(plan.columns.len());
         for column in &plan.columns {
-            let field = form.fields.iter().position(|field| field.field == *column);
-            columns.push((place(field.map_or(&[], |at| &form.fields[at].at))?, field));
+            let field = form.fields.iter().find(|field| field.field == *column);
+            columns.push((place(field.map_or(&[], |field| &field.at))?, field));
         }
         Some(Self { key, row_error, time, columns, ..layout })
     }
@@ -202,7 +181,7 @@ impl Layout {
 /// The rows of a reply as they are read.
 struct Rows<'a, 'de> {
     ask: &'a Ask<'a>,
-    layout: &'a Layout,
+    layout: &'a Layout<'a>,
     /// One symbol was asked for and no row names it: whatever is there is its row.
     bare: bool,
     names: Spellings<'a>,
@@ -216,7 +195,7 @@ struct Rows<'a, 'de> {
 }
 
 impl<'a, 'de> Rows<'a, 'de> {
-    fn new(plan: &Plan<'_>, ask: &'a Ask<'a>, layout: &'a Layout, received: f64, reply: Reply) -> Self {
+    fn new(plan: &Plan<'_>, ask: &'a Ask<'a>, layout: &'a Layout<'a>, received: f64, reply: Reply) -> Self {
         let form = ask.form;
         let single = form.is_single() || (form.unwrapped_single && ask.symbols.len() == 1);
         let bare = single && form.key.is_none();
@@ -285,13 +264,11 @@ impl<'a, 'de> Rows<'a, 'de> {
     }
 
     fn read_values(&mut self) {
-        let Self { ask: Ask { form, .. }, layout, slots, values, .. } = self;
-        for (value, (range, field)) in values.iter_mut().zip(&layout.columns) {
-            let field = field.map(|at| &form.fields[at]);
-            let read = |raw: &&RawValue| read_value(field?, raw).ok();
-            *value = slots[range.clone()].iter().flatten().find_map(read);
+        for (value, (range, field)) in self.values.iter_mut().zip(&self.layout.columns) {
+            let read = |raw: &&RawValue| read_value((*field)?, raw).ok();
+            *value = self.slots[range.clone()].iter().flatten().find_map(read);
         }
-        if let (Some(age), Some(time)) = (self.age, &form.time) {
+        if let (Some(age), Some(time)) = (self.age, &self.ask.form.time) {
             let times = &self.slots[self.layout.time.clone()];
             let at = times.iter().flatten().find_map(|raw| unix_seconds(time, raw.get()));
             let millis = at.map(|at| ((self.received - at) * 1000.0).round() / 1000.0);
@@ -303,7 +280,7 @@ impl<'a, 'de> Rows<'a, 'de> {
     fn explain(&self, position: usize) {
         let form = self.ask.form;
         for ((slots, field), value) in self.layout.columns.iter().zip(&self.values) {
-            let Some(field) = field.map(|at| &form.fields[at]) else { continue };
+            let Some(field) = field else { continue };
             let found = |at: usize| (field.at[at].as_str(), self.slots[slots.start + at]);
             let given = (0..field.at.len())
                 .map(found)
@@ -524,11 +501,5 @@ mod tests {
         for text in ["1,5", "5.767,57", "1,23,456", ",123", "1,2345", "UNCH", "", "%", "1$2", "é,123"] {
             assert_eq!(read(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn a_byte_that_is_no_utf8_stays_a_byte() {
-        assert_eq!(readable(b"a\xff\xfeb\xc3"), "a??b?");
-        assert!(matches!(readable("né".as_bytes()), Cow::Borrowed("né")));
     }
 }

@@ -1,6 +1,6 @@
 //! What to watch: the feeds of the config and the defaults, checked for those that run.
 
-use super::graphite::read_names;
+use super::graphite::{Graphite, read_names};
 use super::providers::Providers;
 use super::sources::Sources;
 use crate::cli::{Options, Wanted};
@@ -189,7 +189,7 @@ pub(super) fn running<'a>(
     symbols: Override<'a>,
     sources: Sources<'a>,
     providers: &mut Providers<'_>,
-    names: &Names,
+    graphite: &Graphite,
 ) -> Result<(Vec<Feed>, Option<Shard>), ConfigError> {
     let mut chosen = choose(drafts, wanted)?;
     if let Some((origin, texts)) = symbols {
@@ -212,7 +212,7 @@ pub(super) fn running<'a>(
         if let Some(fields) = &fields {
             (draft.fields, draft.fields_are_named) = (List::read(fields)?, true);
         }
-        let mut feed = feed(draft, asked.as_ref(), providers, names)?;
+        let mut feed = feed(draft, asked.as_ref(), providers, graphite)?;
         let is_stocks = |at: &usize| providers.definitions[*at].market == Market::Stocks;
         if let Some(hours) = hours_are_named.filter(|_| feed.providers.iter().all(is_stocks)) {
             feed.market_hours = hours;
@@ -225,10 +225,10 @@ pub(super) fn running<'a>(
 }
 
 /// Leaves the symbols of this machine's shard.
-pub(super) fn keep(shard: Shard, feeds: &mut [Feed]) {
+pub(super) fn keep(shard: Shard, feeds: &mut [Feed], prefix: &str) {
     for feed in feeds {
         feed.symbols.retain(|symbol| shard.holds(symbol));
-        feed.stems = feed.names.stems(&feed.name, &feed.symbols);
+        feed.stems = feed.names.stems(prefix, &feed.name, &feed.symbols);
     }
 }
 
@@ -257,7 +257,7 @@ fn feed(
     draft: Draft<'_>,
     asked: Option<&Given<'_>>,
     providers: &mut Providers<'_>,
-    names: &Names,
+    graphite: &Graphite,
 ) -> Result<Feed, ConfigError> {
     let symbols = read_symbols(&draft)?;
     if symbols.is_empty() {
@@ -285,9 +285,9 @@ fn feed(
             return Err(ConfigError::invalid(origin, problem));
         }
     }
-    let names = draft.names.unwrap_or_else(|| names.clone());
+    let names = draft.names.unwrap_or_else(|| graphite.names.clone());
     Ok(Feed {
-        stems: names.stems(&draft.name, &symbols),
+        stems: names.stems(&graphite.prefix, &draft.name, &symbols),
         name: draft.name,
         symbols,
         fields,

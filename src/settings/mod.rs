@@ -122,10 +122,10 @@ impl Settings {
         let wanted = cli.wanted();
         let is_for_grafana = matches!(cli.command, Some(Command::Grafana { .. }));
         let (mut feeds, shard) =
-            feeds::running(drafts, &wanted, &cli.options, symbols, sources, &mut providers, &graphite.names)?;
+            feeds::running(drafts, &wanted, &cli.options, symbols, sources, &mut providers, &graphite)?;
         // What is drawn and watched in Grafana is what all machines push.
         if let Some(shard) = shard.filter(|_| !is_for_grafana) {
-            feeds::keep(shard, &mut feeds);
+            feeds::keep(shard, &mut feeds, &graphite.prefix);
         }
         warnings.extend(directories(&graphite, &feeds));
         let timeout = sources.first(Some(("--timeout", &cli.options.timeout)), "DATAMETRICS_TIMEOUT", None)?;

@@ -9,6 +9,7 @@ use crate::arbitrary::{Result, Unstructured};
 use datametrics::given::{Document, Section};
 use datametrics::number::Number;
 use datametrics::provider::{Ask, Definition, Plan, Reply, built_in};
+use datametrics::room::Body;
 use datametrics::secret::Secret;
 use datametrics::symbol::Symbol;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,10 +35,10 @@ pub(super) fn check(data: &[u8]) {
         let _ = any_json(&mut Unstructured::new(choices), &mut json, 0);
         json.into_bytes()
     });
-    read(&definition, &symbols, made.as_deref().unwrap_or(body));
+    read(&definition, &symbols, &Body::from(made.unwrap_or_else(|| body.to_vec())));
 }
 
-fn read(definition: &Definition, symbols: &[Symbol], body: &[u8]) {
+fn read(definition: &Definition, symbols: &[Symbol], body: &str) {
     let fields = definition.fields();
     let wanted = vec![true; fields.len()];
     let secrets: BTreeMap<String, Secret> =
@@ -56,7 +57,7 @@ fn read(definition: &Definition, symbols: &[Symbol], body: &[u8]) {
     }
 }
 
-fn check_reply(plan: &Plan<'_>, ask: &Ask<'_>, reply: &Reply, body: &[u8]) {
+fn check_reply(plan: &Plan<'_>, ask: &Ask<'_>, reply: &Reply, body: &str) {
     let asked: BTreeSet<usize> = ask.symbols.iter().copied().collect();
     let numbers = Numbers::of(body);
     assert_eq!(reply.values.len(), ask.symbols.len());
@@ -101,8 +102,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of(body: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(body);
+    fn of(text: &str) -> Self {
         let is_part = |c: char| matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E');
         let bare = text.replace([',', '$', '%'], "");
         let words = text.split(|c| !is_part(c)).chain(bare.split(|c| !is_part(c)));
