@@ -31,7 +31,7 @@ impl<'a> Health<'a> {
             self.count(&[name, "retries"], tally.retries.into());
         }
         for report in feeds {
-            self.count(&["feed", &report.feed.name, "expected"], report.expected() as u64);
+            self.count(&["feed", &report.feed.name, "expected"], report.expected as u64);
             self.count(&["feed", &report.feed.name, "fetched"], report.fetched() as u64);
         }
     }

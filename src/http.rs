@@ -204,10 +204,13 @@ impl Http {
         let announced = body.content_length().filter(|length| *length <= max_body);
         let known = announced.and_then(|length| usize::try_from(length).ok());
         let mut reader = body.into_with_config().limit(max_body).reader();
-        let mut beginning = Vec::with_capacity(known.unwrap_or(0).min(FREE));
-        reader.by_ref().take(FREE as u64).read_to_end(&mut beginning)?;
-        if beginning.len() < FREE {
-            return Ok(beginning.into());
+        let mut beginning = Vec::new();
+        if known.is_none_or(|known| known < FREE) {
+            beginning.reserve_exact(known.unwrap_or_default());
+            reader.by_ref().take(FREE as u64).read_to_end(&mut beginning)?;
+            if beginning.len() < FREE {
+                return Ok(beginning.into());
+            }
         }
         let Some(mut long) = self.rooms.enter(&server.to_string(), deadline) else {
             return Err(ureq::Error::Other(Box::new(Crowded::Server)));

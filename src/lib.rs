@@ -77,9 +77,9 @@ pub fn run(settings: &Settings, world: World<'_>, out: &mut dyn Write) -> Outcom
 
     let memory = Memory::open(settings, started);
     let fetching = deadline.before(PUSH_TIME.min(settings.timeout / 3));
-    let feeds = Collector { settings, world, memory: &memory, started, deadline: fetching }.run();
+    let mut feeds = Collector { settings, world, memory: &memory, started, deadline: fetching }.run();
     let outcome = tell(&feeds, &memory);
-    let batch = batch(settings, &feeds, &memory, started, begun);
+    let batch = batch(settings, &mut feeds, &memory, started, begun);
     let Some(destination) = settings.graphite.destination.as_ref().filter(|_| !settings.dry_run) else {
         return outcome.max(print(out, &graphite::print(settings.graphite.destination.as_ref(), &batch)));
     };
@@ -113,7 +113,7 @@ fn tell(feeds: &[FeedReport<'_>], memory: &Memory<'_>) -> Outcome {
     }
     if feeds.iter().any(|feed| feed.defect) {
         Outcome::Defect
-    } else if feeds.iter().any(|feed| feed.expected() > 0) && feeds.iter().all(|feed| feed.fetched() == 0) {
+    } else if feeds.iter().any(|feed| feed.expected > 0) && feeds.iter().all(|feed| feed.fetched() == 0) {
         Outcome::NothingFetched
     } else if feeds.iter().all(FeedReport::is_whole) {
         Outcome::Success
@@ -129,13 +129,21 @@ fn say(level: Level, lines: &[String]) {
 }
 
 /// One batch of everything there is: the quotes, then the health of the run.
-fn batch(settings: &Settings, feeds: &[FeedReport<'_>], memory: &Memory<'_>, started: i64, begun: Instant) -> Batch {
+fn batch(
+    settings: &Settings,
+    feeds: &mut [FeedReport<'_>],
+    memory: &Memory<'_>,
+    started: i64,
+    begun: Instant,
+) -> Batch {
     let mut batch = Batch::new(settings.graphite.interval, settings.graphite.tags.clone());
     batch
         .reserve(HEALTH_POINTS + feeds.iter().map(|report| report.fetched() * report.feed.fields.len()).sum::<usize>());
-    for report in feeds {
+    for report in &mut *feeds {
         let feed = report.feed;
-        for (at, values) in report.rows.iter().enumerate() {
+        // There may be many, and they are in memory twice no longer than it takes.
+        let rows = std::mem::take(&mut report.rows);
+        for (at, values) in rows.iter().enumerate() {
             let (before, after) = feed.stems.of(at);
             for (field, value) in feed.fields.iter().zip(values) {
                 if let Some(value) = value {

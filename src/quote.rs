@@ -55,7 +55,7 @@ impl fmt::Display for Field {
 
 /// The values of many symbols: a row for each, and in it a column for each field. They lie in one
 /// piece of memory, as there may be many.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     rows: usize,
     columns: usize,

@@ -14,8 +14,10 @@ pub struct FeedReport<'a> {
     /// The feed.
     pub feed: &'a Feed,
     /// For each symbol its values, one for each field of the feed; none at all where no provider gave
-    /// any.
+    /// any. Empty when they have become points.
     pub rows: Table,
+    /// How many symbols are due.
+    pub expected: usize,
     /// The symbols that are due and have no value.
     pub missing: Vec<usize>,
     /// One for each provider asked, in that order.
@@ -152,19 +154,14 @@ impl fmt::Display for Failure {
 impl<'a> FeedReport<'a> {
     /// A feed of which these values were fetched, or which is not due.
     pub fn new(feed: &'a Feed, rows: Table, providers: Vec<ProviderReport<'a>>, rest: Option<Rest>) -> Self {
-        let due = if rest.is_some() { 0 } else { rows.len() };
-        let missing = (0..due).filter(|at| !rows.has(*at)).collect();
-        Self { feed, rows, missing, providers, rest, defect: false }
-    }
-
-    /// How many symbols are due.
-    pub fn expected(&self) -> usize {
-        if self.rest.is_some() { 0 } else { self.rows.len() }
+        let expected = if rest.is_some() { 0 } else { rows.len() };
+        let missing = (0..expected).filter(|at| !rows.has(*at)).collect();
+        Self { feed, rows, expected, missing, providers, rest, defect: false }
     }
 
     /// How many symbols have a value.
     pub fn fetched(&self) -> usize {
-        self.expected() - self.missing.len()
+        self.expected - self.missing.len()
     }
 
     /// Whether all that was asked for is there and no provider failed.

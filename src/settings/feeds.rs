@@ -319,15 +319,17 @@ fn of_market(draft: &Draft<'_>, asked: &Given<'_>, providers: &mut Providers<'_>
 }
 
 fn read_symbols(draft: &Draft<'_>) -> Result<Vec<Symbol>, ConfigError> {
-    let upper = matches!(draft.name.as_str(), "crypto" | "stocks");
+    let is_own = !matches!(draft.name.as_str(), "crypto" | "stocks");
     let mut symbols = Vec::with_capacity(draft.symbols.len());
     let mut text = String::new();
     draft.symbols.each(|given| {
+        if is_own {
+            symbols.push(Symbol::new(given)?);
+            return Ok(());
+        }
         text.clear();
         text.push_str(given.trim());
-        if upper {
-            text.make_ascii_uppercase();
-        }
+        text.make_ascii_uppercase();
         if !draft.currency.is_empty() && !text.is_empty() && !text.contains('/') {
             text.extend(["/", &draft.currency]);
         }

@@ -270,7 +270,7 @@ fn symbols<'a>(
         return Ok(Some((origin, texts)));
     }
     read_all(stdin, piped)?;
-    let mut all = Vec::with_capacity(piped.bytes().filter(|b| *b == b'\n').count() + texts.len());
+    let mut all = Vec::new();
     for text in texts {
         if text == "-" {
             all.extend(bare_lines(piped).map(Cow::from));
