@@ -7,24 +7,52 @@
 mod floor;
 mod measure;
 mod serve;
+mod waits;
 
 use measure::{Cost, Program};
+use serve::Server;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs};
 
-/// Rows that are served, symbols that are watched, and whether a journal is kept.
-const CASES: [(usize, usize, bool); 6] = [
-    (3, 3, false),
-    (3, 3, true),
-    (1_000, 1_000, false),
-    (10_000, 10_000, false),
-    (10_000, 10_000, true),
-    (10_000, 3, false),
+/// A run that is measured.
+#[derive(Clone, Copy)]
+struct Case {
+    /// Rows that are served.
+    rows: usize,
+    /// Symbols that are watched.
+    watched: usize,
+    way: Way,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// By HTTP and without a journal.
+    Plain,
+    /// With a journal.
+    Journal,
+    /// By HTTPS.
+    Tls,
+}
+
+const fn case(rows: usize, watched: usize, way: Way) -> Case {
+    Case { rows, watched, way }
+}
+
+const CASES: [Case; 8] = [
+    case(3, 3, Way::Plain),
+    case(3, 3, Way::Journal),
+    case(3, 3, Way::Tls),
+    case(1_000, 1_000, Way::Plain),
+    case(10_000, 10_000, Way::Plain),
+    case(10_000, 10_000, Way::Journal),
+    case(10_000, 3, Way::Plain),
+    case(100_000, 100_000, Way::Plain),
 ];
 /// The cases whose instructions are recorded.
-const RECORDED: [(usize, usize, bool); 3] = [(3, 3, false), (10_000, 10_000, false), (10_000, 3, false)];
+const RECORDED: [Case; 3] = [case(3, 3, Way::Plain), case(10_000, 10_000, Way::Plain), case(10_000, 3, Way::Plain)];
 /// By so much may a figure be higher than the recorded one.
 const SLACK: f64 = 1.05;
 
@@ -34,51 +62,58 @@ fn main() -> ExitCode {
         ["--floor", ticker, graphite, symbols] => floor::run(ticker, graphite, symbols),
         ["--check"] => return check(),
         ["--record"] => record(),
-        _ => table(),
+        _ => {
+            table();
+            waits::table();
+        }
     }
     ExitCode::SUCCESS
 }
 
 /// A case with everything that it needs.
 struct Bench {
-    server: serve::Server,
-    folder: PathBuf,
-    journal: bool,
+    /// Speaks plain HTTP, as the floor and curl need it.
+    plain: Server,
+    folder: Folder,
+    way: Way,
 }
 
-impl Bench {
-    fn new((rows, watched, journal): (usize, usize, bool)) -> Self {
-        let folder =
-            env::temp_dir().join(format!("datametrics-bench-{}-{rows}-{watched}-{journal}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a temporary folder");
-        let symbols: String = (0..watched).fold(String::new(), |text, at| text + &serve::symbol(at) + "\n");
-        fs::write(folder.join("symbols"), symbols).expect("a file");
-        let server = serve::Server::start(rows);
-        fs::write(folder.join("config.toml"), config(&server.url())).expect("a file");
-        Self { server, folder, journal }
-    }
+/// A temporary folder.
+struct Folder(PathBuf);
 
-    fn path(&self, name: &str) -> String {
-        self.folder.join(name).to_str().expect("a path in UTF-8").to_owned()
+impl Bench {
+    fn new(case: Case) -> Self {
+        let folder = Folder::new();
+        let symbols: String = (0..case.watched).fold(String::new(), |text, at| text + &serve::symbol(at) + "\n");
+        folder.write("symbols", &symbols);
+        let plain = Server::start(case.rows);
+        let server = if case.way == Way::Tls { Server::start_tls(case.rows) } else { Server::start(case.rows) };
+        folder.write("config.toml", &config(&server.url()));
+        folder.write("roots.pem", server.certificate.as_deref().unwrap_or_default());
+        Self { plain, folder, way: case.way }
     }
 
     /// The program that all this is about.
     fn datametrics(&self) -> Program {
-        let program = Program::new(env!("CARGO_BIN_EXE_datametrics"), &self.folder)
-            .args(["--feed", "ticker", "--symbols", "-", "--config", &self.path("config.toml")])
-            .stdin(&self.folder.join("symbols"));
-        if self.journal { program } else { program.args(["--no-journal"]) }
+        let program = Program::new(DATAMETRICS, &self.folder.0)
+            .args(["--feed", "ticker", "--symbols", "-", "--config", &self.folder.path("config.toml")])
+            .stdin(&self.folder.0.join("symbols"));
+        match self.way {
+            Way::Journal => program,
+            Way::Plain => program.args(["--no-journal"]),
+            Way::Tls => program.args(["--no-journal"]).trusts(&self.folder.0.join("roots.pem")),
+        }
     }
 
     /// The same with sockets and serde_json, and nothing around them.
     fn floor(&self) -> Program {
         let own = env::current_exe().expect("the path of this program");
-        let [ticker, graphite] = ["/ticker", "/metrics"].map(|path| self.server.address() + path);
-        Program::new(own.to_str().expect("a path in UTF-8"), &self.folder).args([
+        let [ticker, graphite] = ["/ticker", "/metrics"].map(|path| self.plain.address() + path);
+        Program::new(own.to_str().expect("a path in UTF-8"), &self.folder.0).args([
             "--floor",
             &ticker,
             &graphite,
-            &self.path("symbols"),
+            &self.folder.path("symbols"),
         ])
     }
 
@@ -88,20 +123,38 @@ impl Bench {
             | [$rows[] | select($watch[.symbol]) | .symbol as $s
                | (["last", .last], ["high", .high], ["low", .low], ["volume", .volume], ["vwap", .vwap])
                | {name: "ticker.\($s | gsub("/"; "-")).\(.[0])", value: .[1], time: $now, interval: 60}]"#;
-        let url = self.server.url();
+        let url = self.plain.url();
         let script = format!(
             "curl -sS {url}/ticker | jq -c --rawfile list {} '. as $rows | {JQ}' | \
              curl -sS -H 'Content-Type: application/json' --data-binary @- {url}/metrics",
-            self.path("symbols")
+            self.folder.path("symbols")
         );
-        Program::new("sh", &self.folder).args(["-c", &script])
+        Program::new("sh", &self.folder.0).args(["-c", &script])
     }
 }
 
-impl Drop for Bench {
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("datametrics-bench-{}-{count}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("a path in UTF-8").to_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.join(name), text).expect("a file");
+    }
+}
+
+impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder that stays is no reason to fail.
-        let _ = fs::remove_dir_all(&self.folder);
+        // One that stays is no reason to fail.
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -110,7 +163,7 @@ fn config(url: &str) -> String {
         "[graphite]\nurl = '{url}/metrics'\n\
          [feeds.ticker]\nproviders = ['ticker']\nsymbols = ['none']\n\
          fields = ['last', 'high', 'low', 'volume', 'vwap']\n\
-         [providers.ticker]\nmarket = 'other'\nbase_url = '{url}'\n\
+         [providers.ticker]\nmarket = 'other'\nbase_url = '{url}'\nmax_body = 33_554_432\n\
          [[providers.ticker.quote]]\npath = '/ticker'\nbatch = 0\nkey = '/symbol'\n\
          fields = {{ last = '/last', high = '/high', low = '/low', volume = '/volume', vwap = '/vwap' }}\n"
     )
@@ -124,34 +177,39 @@ fn table() {
         let bench = Bench::new(case);
         let mut programs = vec![("datametrics", bench.datametrics()), ("floor", bench.floor())];
         // With more it takes minutes.
-        if has_shell && case.0 <= 1_000 {
+        if has_shell && case.rows <= 1_000 && case.way == Way::Plain {
             programs.push(("curl | jq", bench.shell()));
         }
         let costs = measure::in_turn(&programs.iter().map(|(_, program)| program).collect::<Vec<_>>());
         for ((name, _), cost) in programs.iter().zip(&costs) {
-            let (rows, watched, journal) = case;
-            let what = format!("{watched} of {rows}{}", if journal { ", with a journal" } else { "" });
+            let way = match case.way {
+                Way::Plain => "",
+                Way::Journal => ", with a journal",
+                Way::Tls => ", by https",
+            };
+            let what = format!("{} of {}{way}", case.watched, case.rows);
             println!("{what:<34} {name:<12} {}", cost.line(&costs[1]));
         }
     }
-    let version = Program::new(env!("CARGO_BIN_EXE_datametrics"), Path::new("/")).args(["--version"]);
+    let version = Program::new(DATAMETRICS, Path::new("/")).args(["--version"]);
     if let Some(instructions) = version.instructions() {
         println!("--version: {:.2} M instructions", measure::millions(instructions));
     }
-    let size = fs::metadata(env!("CARGO_BIN_EXE_datametrics")).map_or(0, |meta| meta.len());
+    let size = fs::metadata(DATAMETRICS).map_or(0, |meta| meta.len());
     println!("the binary: {size} bytes");
     if let Ok(rustc) = Command::new("rustc").arg("--version").output() {
         println!("{}", String::from_utf8_lossy(&rustc.stdout).trim());
     }
 }
 
+const DATAMETRICS: &str = env!("CARGO_BIN_EXE_datametrics");
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/oneshot/instructions.txt");
 
 /// `watched of served` and the instructions of each recorded case.
 fn measured() -> Vec<(String, u64)> {
-    let measure = |case: (usize, usize, bool)| {
+    let measure = |case: Case| {
         let instructions = Bench::new(case).datametrics().instructions().expect("valgrind is installed and counts");
-        (format!("{} of {}", case.1, case.0), instructions)
+        (format!("{} of {}", case.watched, case.rows), instructions)
     };
     RECORDED.map(measure).into()
 }

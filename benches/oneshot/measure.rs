@@ -13,6 +13,8 @@ pub(crate) struct Program {
     line: Vec<String>,
     home: PathBuf,
     stdin: Option<PathBuf>,
+    /// `SSL_CERT_FILE`.
+    trusts: Option<PathBuf>,
 }
 
 /// What one run costs; what cannot be measured here is `None`.
@@ -26,7 +28,7 @@ pub(crate) struct Cost {
 
 impl Program {
     pub(crate) fn new(path: &str, home: &Path) -> Self {
-        Self { line: vec![path.to_owned()], home: home.to_owned(), stdin: None }
+        Self { line: vec![path.to_owned()], home: home.to_owned(), stdin: None, trusts: None }
     }
 
     pub(crate) fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
@@ -39,12 +41,18 @@ impl Program {
         self
     }
 
+    pub(crate) fn trusts(mut self, path: &Path) -> Self {
+        self.trusts = Some(path.to_owned());
+        self
+    }
+
     /// It, run by something that is put before it.
     fn command(&self, before: &[&str]) -> Command {
         let line: Vec<&str> = before.iter().copied().chain(self.line.iter().map(String::as_str)).collect();
         let mut command = Command::new(line[0]);
         command.args(&line[1..]).env_clear().env("HOME", &self.home).stdout(Stdio::null()).stderr(Stdio::piped());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.trusts.as_ref().map(|path| ("SSL_CERT_FILE", path)));
         command.stdin(self.stdin.as_ref().map_or_else(Stdio::null, |path| File::open(path).expect("a file").into()));
         command
     }
@@ -77,12 +85,16 @@ impl Program {
         Some(seconds? / f64::from(u32::try_from(RUNS).ok()?))
     }
 
-    /// The most memory it has at once, in KiB, by GNU time.
+    /// The most memory it has at once, in KiB, by GNU time; the median, as it depends on where the
+    /// pages of the program happen to lie.
     fn memory(&self) -> Option<u64> {
         if !is_installed("/usr/bin/time") {
             return None;
         }
-        self.run(&["/usr/bin/time", "-f", "%M"]).lines().last()?.trim().parse().ok()
+        let one = |_| self.run(&["/usr/bin/time", "-f", "%M"]).lines().last()?.trim().parse().ok();
+        let mut all = (0..RUNS).map(one).collect::<Option<Vec<u64>>>()?;
+        all.sort_unstable();
+        Some(all[RUNS / 2])
     }
 
     /// The instructions it takes, by callgrind. Of a shell that would be the shell's own alone.
@@ -99,6 +111,13 @@ impl Program {
 /// Whether there is such a program.
 pub(crate) fn is_installed(name: &str) -> bool {
     Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// How long a program takes: the median and the minimum.
+pub(crate) fn wall(program: &Program) -> (Duration, Duration) {
+    let mut walls: Vec<Duration> = (0..RUNS).map(|_| program.wall()).collect();
+    walls.sort_unstable();
+    (walls[RUNS / 2], walls[0])
 }
 
 /// Measures programs, each in its turn, so that what else the machine does meets all alike.

@@ -1,36 +1,69 @@
-//! A ticker and a Graphite on loopback.
+//! A ticker and a Graphite on loopback, plain or behind TLS.
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::fmt::Write as _;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 /// Serves until the program ends.
-pub(crate) struct Server(SocketAddr);
+pub(crate) struct Server {
+    address: SocketAddr,
+    /// What to trust, in PEM, where it speaks TLS.
+    pub certificate: Option<String>,
+}
 
 impl Server {
-    /// A ticker of so many rows.
+    /// A ticker of so many rows. Of a path `/300/ticker` it waits so many milliseconds.
     pub(crate) fn start(rows: usize) -> Self {
+        Self::accept(rows, None, Ok)
+    }
+
+    /// The same behind TLS.
+    pub(crate) fn start_tls(rows: usize) -> Self {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key))
+            .map(Arc::new)
+            .expect("a configuration");
+        Self::accept(rows, Some(cert.pem()), move |stream| {
+            Ok(StreamOwned::new(ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?, stream))
+        })
+    }
+
+    fn accept<S: Read + Write>(
+        rows: usize,
+        certificate: Option<String>,
+        wrap: impl Fn(TcpStream) -> io::Result<S> + Clone + Send + 'static,
+    ) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = socket.local_addr().expect("an address");
         let body = Arc::new(body(rows));
         thread::spawn(move || {
             for stream in socket.incoming() {
-                let (stream, body) = (stream.expect("a connection"), Arc::clone(&body));
+                let (stream, body, wrap) = (stream.expect("a connection"), Arc::clone(&body), wrap.clone());
+                stream.set_nodelay(true).expect("a socket takes that");
                 // A client that goes away early is its own business.
-                thread::spawn(move || drop(serve(&stream, &body)));
+                thread::spawn(move || wrap(stream).and_then(|stream| serve(stream, &body)));
             }
         });
-        Self(address)
+        Self { address, certificate }
     }
 
     pub(crate) fn address(&self) -> String {
-        self.0.to_string()
+        self.address.to_string()
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.0)
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 }
 
@@ -59,8 +92,7 @@ fn body(rows: usize) -> String {
     text + "]"
 }
 
-fn serve(stream: &TcpStream, body: &str) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+fn serve(stream: impl Read + Write, body: &str) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let (mut line, mut length) = (String::new(), 0);
@@ -68,6 +100,7 @@ fn serve(stream: &TcpStream, body: &str) -> io::Result<()> {
             return Ok(());
         }
         let is_push = line.starts_with("POST");
+        let wait = line.split('/').nth(1).and_then(|millis| millis.parse().ok());
         loop {
             let mut header = String::new();
             reader.read_line(&mut header)?;
@@ -75,7 +108,7 @@ fn serve(stream: &TcpStream, body: &str) -> io::Result<()> {
             if let Some(value) = header.strip_prefix("content-length:") {
                 length = value.trim().parse().map_err(io::Error::other)?;
             } else if header == "expect: 100-continue" {
-                (&mut &*stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+                reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             } else if header.is_empty() {
                 break;
             }
@@ -85,7 +118,12 @@ fn serve(stream: &TcpStream, body: &str) -> io::Result<()> {
         let points = pushed.windows(8).filter(|part| part == br#"{"name":"#).count();
         let published = format!(r#"{{"published":{points}}}"#);
         let reply = if is_push { &published } else { body };
-        (&mut &*stream).write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", reply.len()).as_bytes())?;
-        (&mut &*stream).write_all(reply.as_bytes())?;
+        if let Some(millis) = wait {
+            thread::sleep(Duration::from_millis(millis));
+        }
+        let stream = reader.get_mut();
+        stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", reply.len()).as_bytes())?;
+        stream.write_all(reply.as_bytes())?;
+        stream.flush()?;
     }
 }
