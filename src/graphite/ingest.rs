@@ -17,8 +17,8 @@ const MAX_BYTES: usize = 1 << 20;
 /// Between the end of a point and the name of the next.
 const NEXT: &str = ",{\"name\":\"";
 
-/// The points of `range` as a JSON array, as many of them as fit in one request; and how many that
-/// is, one at least.
+/// The first points of `range` as a JSON array, no more of them than fit in one request; and how many
+/// that is, one at least.
 ///
 /// Time and interval are integers and the value is a finite number, as both servers refuse a batch
 /// whole for anything else, and store a null as zero. Names hold nothing that JSON would escape; that
@@ -26,13 +26,14 @@ const NEXT: &str = ",{\"name\":\"";
 pub(super) fn encode(batch: &Batch, range: Range<usize>) -> (Vec<u8>, usize) {
     let tags =
         if batch.tags.is_empty() { String::new() } else { format!(",\"tags\":{}", Value::from(batch.tags.clone())) };
-    let mut json = Vec::with_capacity((range.len() * (100 + tags.len())).min(MAX_BYTES + 4096));
+    // Requests of one size need the least memory.
+    let most = range.len().div_ceil(range.len().div_ceil(MAX_POINTS).max(1));
+    let mut json = Vec::with_capacity((most * (100 + tags.len())).min(MAX_BYTES + 4096));
     json.extend_from_slice(b"[{\"name\":\"");
     let mut count = 0;
     let interval = format!("\",\"interval\":{},\"value\":", batch.interval);
     let mut ending = (None, String::new());
-    let end = range.end.min(range.start.saturating_add(MAX_POINTS));
-    for Point { name, value, time } in batch.range(range.start..end) {
+    for Point { name, value, time } in batch.range(range.start..range.start + most) {
         let before = json.len();
         if ending.0 != Some(time) {
             // Nearly all points of a batch have one time.
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn a_request_is_bounded_in_points_and_bytes() {
         let batch = batch(12_000);
-        assert_eq!(encode(&batch, 0..12_000).1, MAX_POINTS);
+        assert_eq!([0, 4_000, 11_999].map(|start| encode(&batch, start..12_000).1), [4_000, 4_000, 1]);
         let mut long = Batch::new(60, vec![]);
         for _ in 0..3 {
             let value = Number::parse("1").unwrap();
