@@ -3,8 +3,14 @@
 mod support;
 
 use clap::Parser as _;
-use datametrics::{Settings, cli::Cli};
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use datametrics::{Settings, cli::Cli, settings};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 use support::Datametrics;
 
 const CONFIG: &str = include_str!("../examples/config.toml");
@@ -55,43 +61,185 @@ fn the_config_says_the_defaults() {
     assert_eq!(settings(&uncommented(false)), defaults);
 }
 
-#[test]
-fn command_lines_are_ones_that_the_program_takes() {
+/// README and every text to be copied, each with its name.
+fn texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut seen = 0;
-    for name in [
-        "crontab.example",
-        "examples/systemd/datametrics.service",
-        "examples/heroku/heroku.yml",
-        "examples/github/datametrics.yml",
-        "examples/docker/Dockerfile",
-    ] {
-        let text = fs::read_to_string(root.join(name)).expect(name);
-        for line in text.lines() {
-            let Some((before, args)) = line.split_once("datametrics ") else { continue };
-            let before = before.trim_start_matches('#').trim();
-            let is_command = ["", "-", "- run:", "run:"].contains(&before)
-                || [";", "/bin/", ":/state"].iter().any(|end| before.ends_with(end));
-            if is_command {
-                let words = std::iter::once("datametrics").chain(args.split_whitespace());
-                assert!(Cli::try_parse_from(words).is_ok(), "{name}: {line}");
-                seen += 1;
+    let mut found: Vec<PathBuf> = ["README.md", "crontab.example"].map(|name| root.join(name)).into();
+    let mut folders = vec![root.join("examples")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()) {
+            let ending = entry.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            match ending {
+                _ if entry.is_dir() => folders.push(entry),
+                "rs" | "json" | "png" => {}
+                _ => found.push(entry),
             }
         }
     }
-    assert!(seen >= 7, "{seen} command lines were found");
+    assert!(found.len() > 15, "{found:?}");
+    let name = |path: &Path| path.strip_prefix(root).expect("below").display().to_string();
+    found.iter().map(|path| (name(path), fs::read_to_string(path).expect("a text"))).collect()
+}
+
+/// The arguments of every command line of the program in a text: in a job, a unit, a block of shell
+/// or between backquotes. A program that is named in prose is none.
+fn command_lines(text: &str) -> Vec<&str> {
+    let begins = |before: &str| {
+        before.is_empty()
+            || ["`", "$ ", "; ", "| ", "/bin/", "- run: ", "  - ", "#   ", ":/state "]
+                .iter()
+                .any(|end| before.ends_with(end))
+    };
+    let mut all = Vec::new();
+    for line in text.lines() {
+        for (at, _) in line.match_indices("datametrics ") {
+            let (before, args) = (&line[..at], &line[at + "datametrics ".len()..]);
+            if begins(before) || before.chars().all(|c| c == ' ') {
+                let args = args.split(['`', '>', '|', '#', ';', ')']).next().unwrap_or_default().trim();
+                all.extend(Some(args).filter(|args| !args.is_empty()));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn command_lines_are_ones_that_the_program_takes() {
+    let mut seen = BTreeSet::new();
+    for (name, text) in texts() {
+        for args in command_lines(&text) {
+            let words = std::iter::once("datametrics").chain(args.split_whitespace());
+            // Help is data, too.
+            let is_taken = Cli::try_parse_from(words).map_or_else(|error| !error.use_stderr(), |_| true);
+            assert!(is_taken, "{name}: datametrics {args}");
+            seen.insert(name.clone());
+        }
+    }
+    for name in ["README.md", "crontab.example"].into_iter().chain([
+        "docker/Dockerfile",
+        "feeds/fx.toml",
+        "github/datametrics.yml",
+        "heroku/heroku.yml",
+        "systemd/datametrics.service",
+    ]) {
+        assert!(seen.iter().any(|seen| seen.ends_with(name)), "no command line in {name}");
+    }
+}
+
+/// Every variable that the program asks its environment for.
+fn known_variables() -> BTreeSet<String> {
+    let asked = RefCell::new(BTreeSet::new());
+    let env = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        None
+    };
+    let cli = Cli::parse_from(["datametrics", "check"]);
+    Settings::read(&cli, &env, std::io::empty()).expect("settings");
+    settings::monitor(&cli.options, &env).expect("a monitor or none");
+    settings::providers(&cli.options, &env, None).expect("the providers");
+    asked.into_inner()
+}
+
+/// The variables that a text names. `_SYMBOLS` behind another one has its beginning.
+fn named_variables(text: &str) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for line in text.lines() {
+        let mut before = "";
+        for word in line.split(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_') {
+            let rest = word.trim_start_matches('_');
+            let is_a_name = rest.starts_with(|c: char| c.is_ascii_uppercase()) && word.contains('_') && rest.len() > 3;
+            match before.rsplit_once('_') {
+                _ if !is_a_name || word.ends_with('_') => {}
+                Some((stem, _)) if word.starts_with('_') => drop(all.insert(format!("{stem}{word}"))),
+                None if word.starts_with('_') => {}
+                _ => {
+                    before = word;
+                    all.insert(word.to_owned());
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn variables_are_ones_that_the_program_reads() {
+    // Of others: the log, the shell's, systemd's words, and what a file itself sets up.
+    let foreign = ["RUST_LOG", "AF_INET", "AF_INET6", "AF_UNIX", "SHARD_INDEX", "JOB_COMPLETION_INDEX"];
+    let own = ["IEX_TOKEN", "HOME_TOKEN"];
+    let known = known_variables();
+    for (name, text) in texts() {
+        let is_known = |variable: &String| {
+            known.contains(variable)
+                || foreign.contains(&&**variable)
+                || (name.contains("feeds/") && own.contains(&&**variable))
+        };
+        let unknown: Vec<String> = named_variables(&text).into_iter().filter(|variable| !is_known(variable)).collect();
+        assert!(unknown.is_empty(), "{name} names {unknown:?}, which the program does not read");
+    }
+    let service = include_str!("../examples/systemd/datametrics.service");
+    let credentials = service.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix("LoadCredential="));
+    let names: Vec<&str> = credentials.map(|line| line.split(':').next().unwrap_or_default()).collect();
+    assert_eq!(names.len(), 2);
+    for name in names {
+        assert!(known.contains(&name.to_uppercase()) && name == name.to_lowercase(), "LoadCredential={name}");
+    }
+}
+
+/// The times of a job, if the line is one.
+fn times(line: &str) -> Option<Vec<&str>> {
+    let fields: Vec<&str> = line.split_whitespace().take(5).collect();
+    let is_time = |field: &&str| field.bytes().all(|b| b.is_ascii_digit() || b"*-/,".contains(&b));
+    (fields.len() == 5 && fields.iter().all(is_time)).then_some(fields)
 }
 
 #[test]
 fn the_crontab_has_variables_and_jobs_only() {
+    let mut jobs = 0;
+    for line in include_str!("../crontab.example").lines().filter(|line| !line.is_empty()) {
+        // A job in a comment is there to be taken out of it.
+        let bare = line.trim_start_matches(['#', ' ']);
+        if times(bare).is_some() {
+            assert_eq!(command_lines(bare).len(), 1, "{line}");
+            assert!(!line.contains('%'), "cron ends the command at a percent sign: {line}");
+            jobs += 1;
+        } else if !line.starts_with('#') {
+            let (name, value) = line.split_once('=').unwrap_or_else(|| panic!("no variable and no job: {line}"));
+            assert!(name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{line}");
+            // cron takes what is behind the sign as it stands.
+            assert!(!value.contains(['$', '~', '#']), "cron expands nothing here: {line}");
+        }
+    }
+    assert!(jobs >= 3, "{jobs} jobs");
+}
+
+/// How this machine's crontab is asked to look at a file and to do nothing: Debian's and cronie's
+/// differ, and the one's option is another thing to the other.
+fn dry_crontab() -> Option<&'static str> {
+    let output = Command::new("crontab").arg("-h").env("LC_ALL", "C").output().ok()?;
+    let usage = [output.stdout, output.stderr].concat();
+    let usage = String::from_utf8_lossy(&usage);
+    [("-n", "dry run"), ("-T", "-T")].into_iter().find(|(_, word)| usage.contains(word)).map(|(option, _)| option)
+}
+
+#[test]
+fn cron_takes_the_crontab() {
+    let Some(option) = dry_crontab() else {
+        let missing = "a crontab that can look at a file (of Debian's cron from 12 on, or of cronie) is needed";
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+        println!("skipped: {missing}");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("crontab");
     let text = include_str!("../crontab.example");
-    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let is_variable =
-            line.split_once('=').is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
-        let fields: Vec<&str> = line.split_whitespace().take(5).collect();
-        let is_time = |field: &&str| field.bytes().all(|b| b.is_ascii_digit() || b"*-/,".contains(&b));
-        assert!(is_variable || (fields.len() == 5 && fields.iter().all(is_time)), "{line}");
-        assert!(!line.contains('%'), "cron ends the command at a percent sign: {line}");
+    // With its jobs out of their comments too.
+    let bare = |line: &'static str| Some(line.trim_start_matches(['#', ' '])).filter(|line| times(line).is_some());
+    let bare = text.lines().map(|line| bare(line).unwrap_or(line));
+    for text in [text.to_owned(), support::lines(bare)] {
+        fs::write(&file, text).expect("a file");
+        let output = Command::new("crontab").arg(option).arg(&file).output().expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
