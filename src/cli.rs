@@ -1,6 +1,7 @@
 //! What was typed. What it means is `settings`' business: variables and the config file are read
 //! there too, so that every source is checked by the same code.
 
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// The command line.
@@ -9,14 +10,19 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
     name = "datametrics",
     version,
     about = "Fetches prices and other metrics from the internet and pushes them to Graphite, once.",
-    after_help = "`datametrics all --dry-run` works with nothing set up. --help tells more: variables, defaults, exit codes, files.",
+    after_help = "\
+Examples:
+  datametrics all --dry-run                what would be pushed, with nothing set up
+  datametrics crypto BTC/USD ETH           these two instead of the configured ones
+  datametrics check                        is all that is needed there, and does it answer?
+
+--help tells more: variables, defaults, exit codes, files.",
     after_long_help = concat!(include_str!("help.txt")),
     override_usage = "datametrics [OPTIONS] <all | crypto [SYMBOL]... | stocks [SYMBOL]...>\n       \
-                      datametrics [OPTIONS] --crypto --stocks --feed NAME\n       \
+                      datametrics [OPTIONS] [--crypto] [--stocks] [--feed NAME]...\n       \
                       datametrics providers [NAME]\n       \
                       datametrics grafana <dashboard | alerts --datasource UID>\n       \
                       datametrics check",
-    subcommand_negates_reqs = true,
     arg_required_else_help = true,
     max_term_width = 100
 )]
@@ -91,7 +97,7 @@ pub enum Format {
 
 /// The feeds by flag; they combine.
 #[derive(Debug, Args)]
-#[group(id = "feeds", required = true, multiple = true)]
+#[group(id = "feeds", multiple = true)]
 pub struct Pick {
     /// Fetch and push crypto prices
     #[arg(long)]
@@ -180,7 +186,7 @@ pub struct Options {
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say what is done; twice: in detail
+    /// Say how each request went; twice: what was asked and read, too
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -227,9 +233,19 @@ impl Cli {
         }
     }
 
-    /// Whether feeds were asked for in both forms at once, which clap lets through.
-    pub fn is_mixed(&self) -> bool {
-        self.command.is_some() && (self.pick.crypto || self.pick.stocks || !self.pick.feed.is_empty())
+    /// What is wrong with it that clap lets through: feeds in both forms at once, or in none.
+    pub fn problem(&self) -> Option<(ErrorKind, &'static str)> {
+        let has_pick = self.pick.crypto || self.pick.stocks || !self.pick.feed.is_empty();
+        match (self.command.is_some(), has_pick) {
+            (true, true) => {
+                Some((ErrorKind::ArgumentConflict, "a subcommand and --crypto, --stocks or --feed: use one form"))
+            }
+            (false, false) => Some((
+                ErrorKind::MissingRequiredArgument,
+                "no feed is named: add `crypto`, `stocks`, or `all` for all that the config has",
+            )),
+            _ => None,
+        }
     }
 }
 
@@ -268,8 +284,10 @@ mod tests {
     #[test]
     fn no_feed_is_an_error() {
         assert!(Cli::try_parse_from(["datametrics"]).is_err());
-        assert!(Cli::try_parse_from(["datametrics", "--dry-run"]).is_err());
-        assert!(parse("datametrics --crypto stocks").is_mixed());
+        let problem = |line| parse(line).problem().map(|(kind, _)| kind);
+        assert_eq!(problem("datametrics --dry-run"), Some(ErrorKind::MissingRequiredArgument));
+        assert_eq!(problem("datametrics --crypto stocks"), Some(ErrorKind::ArgumentConflict));
+        assert_eq!(problem("datametrics --crypto --stocks").or(problem("datametrics check")), None);
     }
 
     #[test]

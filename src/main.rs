@@ -25,9 +25,8 @@ fn main() -> ExitCode {
         Err(error) => return tell(&error),
     };
     logging::start(&cli.options);
-    if cli.is_mixed() {
-        let message = "a subcommand and --crypto, --stocks or --feed: use one form";
-        Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
+    if let Some((kind, message)) = cli.problem() {
+        Cli::command().error(kind, message).exit();
     }
     run(&cli).into()
 }

@@ -86,6 +86,7 @@ impl Ping<'_> {
             server: self.url.clone(),
             path: Secret::new(format!("{path}/{what}?{query}{and}rid={run}")),
             shown: format!("/***/{what}"),
+            about: format!("the monitor ({what})"),
             headers,
             body,
             max_body: MAX_REPLY,

@@ -6,6 +6,7 @@ use crate::quote::Table;
 use crate::request::excerpt;
 use crate::retry::Tally;
 use crate::settings::{Feed, Settings};
+use crate::symbol::listed;
 use std::fmt;
 
 /// What came of one feed.
@@ -237,12 +238,8 @@ impl<'a> FeedReport<'a> {
         reasons.iter().map(|(reason, symbols)| format!("no quote of {}: {reason}", self.names(symbols))).collect()
     }
 
-    /// The symbols as a person reads them: not more than ten by name.
     fn names(&self, symbols: &[usize]) -> String {
-        const SHOWN: usize = 10;
-        let names: Vec<&str> = symbols.iter().take(SHOWN).map(|at| self.feed.symbols[*at].as_str()).collect();
-        let more = symbols.len().saturating_sub(SHOWN);
-        if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+        listed(symbols.iter().map(|at| &self.feed.symbols[*at]))
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Request {
     pub path: Secret,
     /// Path and query as they may be shown.
     pub shown: String,
+    /// What it is about, as a person reads it: symbols, points.
+    pub about: String,
     /// Headers, of which any may hold a key.
     pub headers: Vec<(String, Secret)>,
     /// The body of a POST.

@@ -112,10 +112,7 @@ pub fn send<P>(
         drop(permit);
         let status = result.as_ref().map_or(0, |response| response.status);
         tally.count(status, took);
-        match &result {
-            Ok(response) => log::debug!("{request}: HTTP {status}, {} bytes, {took:.0?}", response.body.len()),
-            Err(error) => log::debug!("{request}: {error}, {took:.0?}"),
-        }
+        tell(request, &result, took);
         let helps = match &result {
             Ok(response) => matches!(response.status, 408 | 425 | 429 | 500..=599),
             Err(error) => error.is_passing(),
@@ -132,6 +129,20 @@ pub fn send<P>(
         }
     }
     unreachable!("the loop ends by returning")
+}
+
+/// Says how a try went: whom it asked for what, or in detail what was asked.
+fn tell(request: &Request, result: &Result<Response, TransportError>, took: Duration) {
+    let Request { server, about, .. } = request;
+    let is_in_detail = log::log_enabled!(log::Level::Debug);
+    match result {
+        Ok(Response { status, body, .. }) if is_in_detail => {
+            log::debug!("{request}: HTTP {status}, {} bytes, {took:.0?}", body.len());
+        }
+        Ok(Response { status, .. }) => log::info!("{server}: HTTP {status} after {took:.1?}: {about}"),
+        Err(error) if is_in_detail => log::debug!("{request}: {error}, {took:.0?}"),
+        Err(error) => log::info!("{server}: failed after {took:.1?}: {about}: {error}"),
+    }
 }
 
 /// How long to wait before the try after `attempt` (from 0): what the server asks, else a random

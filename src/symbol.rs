@@ -84,6 +84,14 @@ impl fmt::Display for Symbol {
     }
 }
 
+/// Symbols as a person reads them: not more than ten by name.
+pub fn listed<'a>(symbols: impl ExactSizeIterator<Item = &'a Symbol>) -> String {
+    const SHOWN: usize = 10;
+    let more = symbols.len().saturating_sub(SHOWN);
+    let names = symbols.take(SHOWN).map(Symbol::as_str).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{names} and {more} more") } else { names }
+}
+
 /// Whether a byte may stand in a node: a table, as every byte of every name is looked at.
 const IS_SAFE: [bool; 256] = {
     let mut table = [false; 256];

@@ -690,7 +690,7 @@ mod the_next_run {
         let bat = "crypto: no quote of BAT/USD: kraken has none\n";
         next(&CRYPTO[..2], &[], &format!("error: {bat}"));
         next(&CRYPTO[..2], &[], "");
-        next(&CRYPTO[..2], &["-v"], &format!("{bat}pushed [..]\n"));
+        next(&CRYPTO[..2], &["-v"], &format!("[..]\n{bat}[..]\npushed [..]\n"));
         // Another one joins it.
         next(&CRYPTO[..1], &[], "error: crypto: no quote of ETH/USD: kraken has none\n");
         next(&CRYPTO[..1], &[], "");

@@ -924,7 +924,7 @@ mod closed {
             let config = format!("{}market_hours = '{hours}'\n", config());
             let run = Datametrics::new().config(&config).graphite(&ingest).provider("yahoo", &stocks);
             run.clone().args(["stocks"]).check();
-            let said = "stocks: not due: the market is closed\n\
+            let said = "stocks: not due: the market is closed\n[..] points\n\
                         pushed [..] points of 0 symbols from nobody, as nothing was due in <time>\n";
             run.args(["stocks", "-v"]).stderr(said).check();
         }
@@ -985,7 +985,7 @@ mod min_interval {
         assert_eq!(ingest.value("fx.EUR-USD.last").as_deref(), Some("1.08"));
         // Neither it nor the next one is asked: two sources would alternate in one series.
         run.clone().check();
-        let said = "fx: not due: slow is not to be asked for another <time>\n\
+        let said = "fx: not due: slow is not to be asked for another <time>\n[..] points\n\
                     pushed [..] points of 0 symbols from nobody, as nothing was due in <time>\n";
         run.clone().args(["-v"]).stderr(said).check();
         assert_eq!(ingest.value("metrics.fx.feed.fx.expected").as_deref(), Some("0"));
@@ -1013,7 +1013,7 @@ mod min_interval {
         let run = Datametrics::new().config(&config).args(["--feed", "fx"]).graphite(&ingest).provider("slow", &slow);
         slow.on(ASKED).reply(Reply::json(r#"{"rate":1.08}"#));
         run.clone().check();
-        let said = "fx: not due: slow is not to be asked for another <time>\npushed [..]\n";
+        let said = "fx: not due: slow is not to be asked for another <time>\n[..] points\npushed [..]\n";
         run.args(["-v"]).stderr(said).check();
     }
 }

@@ -85,6 +85,7 @@ fn a_part_without_a_symbol_asks_nobody() {
         .stderr(
             "\
 crypto: not due: none of its symbols is in this shard
+[..]: HTTP 200 after <time>: 5 points
 pushed 5 points of 0 symbols from nobody, as nothing was due in <time>
 ",
         )

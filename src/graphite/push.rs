@@ -335,7 +335,7 @@ impl<'a> Ingest<'a> {
     }
 
     fn post(&mut self, json: Vec<u8>, count: usize) -> Verdict {
-        let request = self.request(json);
+        let request = self.request(json, count);
         // Whoever looks for the bad point has had the patience already.
         let retries = if self.searches > 0 { 0 } else { self.patience.retries };
         let patience = Patience { retries, ..self.patience };
@@ -349,7 +349,7 @@ impl<'a> Ingest<'a> {
         }
     }
 
-    fn request(&self, json: Vec<u8>) -> Request {
+    fn request(&self, json: Vec<u8>, count: usize) -> Request {
         // Both servers refuse any other spelling, a charset too.
         let mut headers = vec![("Content-Type".to_owned(), Secret::new("application/json"))];
         let mut secrets = Vec::new();
@@ -361,6 +361,7 @@ impl<'a> Ingest<'a> {
             server: self.url.clone(),
             path: Secret::new(self.url.path.clone()),
             shown: self.url.path.split('?').next().unwrap_or_default().to_owned(),
+            about: format!("{count} point{}", if count == 1 { "" } else { "s" }),
             headers,
             body: Some(json),
             max_body: MAX_REPLY,

@@ -7,7 +7,7 @@ use crate::number::Number;
 use crate::quote::Field;
 use crate::request::Request;
 use crate::secret::Secret;
-use crate::symbol::Symbol;
+use crate::symbol::{Symbol, listed};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -149,6 +149,7 @@ impl<'a> Plan<'a> {
             server: definition.base.clone(),
             path: Secret::new(format!("{}{path}", definition.base.path)),
             shown: format!("{}{shown}", definition.base.path),
+            about: listed(asked.symbols.iter().copied()),
             headers,
             body: None,
             max_body: definition.max_body,
