@@ -15,5 +15,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         generate_to(shell, &mut Cli::command(), "datametrics", &folder)?;
     }
     clap_mangen::generate_to(Cli::command(), &folder)?;
+    let page = folder.join("datametrics.1");
+    fs::write(&page, as_it_stands(&fs::read_to_string(&page)?).ok_or("the man page has another form")?)?;
     Ok(())
+}
+
+/// The end of the help has lines that are not to be filled: each part of it becomes a section of the
+/// man page.
+fn as_it_stands(page: &str) -> Option<String> {
+    let (before, rest) = page.split_once(".SH EXTRA\n")?;
+    let (help, after) = rest.split_once(".SH VERSION\n")?;
+    let mut sections = String::new();
+    for part in help.trim_end().split("\n\n") {
+        let (heading, lines) = part.split_once(":\n")?;
+        sections += &format!(".SH {}\n.nf\n{lines}\n.fi\n", heading.to_uppercase());
+    }
+    Some(format!("{before}{sections}.SH VERSION\n{after}"))
 }
