@@ -164,8 +164,10 @@ fn named_variables(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn variables_are_ones_that_the_program_reads() {
-    // Of others: the log, the shell's, systemd's words, and what a file itself sets up.
-    let foreign = ["RUST_LOG", "AF_INET", "AF_INET6", "AF_UNIX", "SHARD_INDEX", "JOB_COMPLETION_INDEX"];
+    // Of others: the log, systemd's words, Kubernetes', a page that is linked, and what an example itself
+    // sets up.
+    let foreign =
+        ["RUST_LOG", "AF_INET", "AF_INET6", "AF_UNIX", "SHARD_INDEX", "JOB_COMPLETION_INDEX", "COMMANDS_AND_FLAGS"];
     let own = ["IEX_TOKEN", "HOME_TOKEN"];
     let known = known_variables();
     for (name, text) in texts() {
