@@ -170,6 +170,19 @@ fn what_carbon_did_not_take_waits_for_the_next_run() {
 }
 
 #[test]
+fn each_try_is_said_to_who_asks() {
+    let carbon = Carbon::start();
+    let said = format!(
+        "http://KRAKEN: HTTP 200 after <time>: BTC/USD, BAT/USD\n\
+         Carbon at CARBON: closed after <time>: {0} points\npushed {0} points of 2 symbols from kraken in <time>\n",
+        4 + own::HEALTH
+    );
+    command(&kraken(), "").carbon(&carbon).args(["-v"]).stderr(said).check();
+    let output = command(&kraken(), "tcp://127.0.0.1:9").args(["-v"]).run();
+    assert!(output.stderr.contains("\nCarbon at 127.0.0.1:9: failed after "), "{output}");
+}
+
+#[test]
 fn nobody_listening_is_said_and_kept() {
     let kraken = kraken();
     let said = "error: graphite: Carbon at 127.0.0.1:9: no connection (127.0.0.1:9: Connection refused (os error 111)); \

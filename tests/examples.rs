@@ -86,7 +86,7 @@ fn texts() -> Vec<(String, String)> {
 fn command_lines(text: &str) -> Vec<&str> {
     let begins = |before: &str| {
         before.is_empty()
-            || ["`", "$ ", "; ", "| ", "/bin/", "- run: ", "  - ", "#   ", ":/state "]
+            || ["`", "$ ", "; ", "| ", "/bin/", ": ", "  - ", "#   ", ":/state "]
                 .iter()
                 .any(|end| before.ends_with(end))
     };

@@ -10,6 +10,7 @@ use crate::secret::Secret;
 use crate::url::{Credentials, Url};
 use std::ops::Range;
 use std::thread::sleep;
+use std::time::Instant;
 
 /// Requests in which the bad points of one push are looked for.
 const MAX_SEARCHES: usize = 200;
@@ -133,7 +134,14 @@ fn to_carbon(host: &str, port: u16, encoded: Encoded, patience: Patience<'_>) ->
     push.refused.extend(encoded.left_out.into_iter().map(|point| (point.name, point.reason.to_owned())));
     for attempt in 0..=patience.retries {
         push.tally.requests += 1;
-        push.error = carbon::deliver(host, port, &encoded.bytes, patience.deadline).err().map(PushError::from);
+        let begun = Instant::now();
+        let result = carbon::deliver(host, port, &encoded.bytes, patience.deadline);
+        let (took, points) = (begun.elapsed(), encoded.points);
+        match &result {
+            Ok(()) => log::info!("Carbon at {host}:{port}: closed after {took:.1?}: {points} points"),
+            Err(error) => log::info!("Carbon at {host}:{port}: failed after {took:.1?}: {points} points: {error}"),
+        }
+        push.error = result.err().map(PushError::from);
         let pause = pause(attempt, patience.random.fraction(), None, patience.deadline.remaining());
         match (&push.error, pause) {
             (Some(_), Some(pause)) if attempt < patience.retries => sleep(pause),
