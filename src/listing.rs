@@ -3,11 +3,23 @@
 use crate::settings::Listed;
 use std::fmt::Write;
 
-/// A table of providers: a line each.
+/// A table of providers. Limits and terms are sentences, so they stand below: as columns they would
+/// be wider than any terminal.
 pub fn table(listed: &[Listed]) -> String {
-    let head = ["NAME", "MARKET", "KEYS", "LIMITS", "TERMS"].map(str::to_owned);
-    let rows: Vec<[String; 5]> = std::iter::once(head).chain(listed.iter().map(row)).collect();
-    aligned(&rows)
+    let head = ["NAME", "MARKET", "KEYS"].map(str::to_owned);
+    let rows: Vec<[String; 3]> = std::iter::once(head).chain(listed.iter().map(row)).collect();
+    let table = aligned(&rows);
+    let mut lines = table.lines();
+    let mut out = format!("{}\n", lines.next().unwrap_or_default());
+    for (line, Listed { definition, .. }) in lines.zip(listed) {
+        let _ = writeln!(out, "{line}");
+        for (what, said) in [("limits", &definition.limits), ("terms", &definition.terms)] {
+            if !said.is_empty() {
+                let _ = writeln!(out, "    {what}: {said}");
+            }
+        }
+    }
+    out
 }
 
 /// A line for each row, columns aligned.
@@ -25,7 +37,7 @@ pub fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     out
 }
 
-fn row(listed: &Listed) -> [String; 5] {
+fn row(listed: &Listed) -> [String; 3] {
     let definition = &listed.definition;
     let keys = listed.keys.iter().map(|key| {
         let state = match (key.is_set, key.is_optional) {
@@ -39,6 +51,5 @@ fn row(listed: &Listed) -> [String; 5] {
     if keys.is_empty() {
         keys.push('-');
     }
-    let market = definition.market.as_str().to_owned();
-    [definition.name.clone(), market, keys, definition.limits.clone(), definition.terms.clone()]
+    [definition.name.clone(), definition.market.as_str().to_owned(), keys]
 }

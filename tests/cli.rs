@@ -444,6 +444,24 @@ mod standard_output {
     }
 }
 
+/// A terminal is 80 columns wide: the table fits, and below each row are the sentences.
+#[test]
+fn the_providers_are_listed() {
+    let listed = Datametrics::new().args(["providers"]).env("FINNHUB_API_KEY", "a-key").run().stdout;
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines[0], "NAME        MARKET  KEYS");
+    let at = |name: &str| lines.iter().position(|line| line.starts_with(name)).expect(name);
+    let finnhub = at("finnhub ");
+    assert_eq!(lines[finnhub], "finnhub     stocks  FINNHUB_API_KEY (set)");
+    assert!(
+        lines[finnhub + 1].starts_with("    limits: ") && lines[finnhub + 2].starts_with("    terms: "),
+        "{listed}"
+    );
+    assert_eq!(lines[at("coingecko ")], "coingecko   crypto  COINGECKO_API_KEY (not set, optional)");
+    let rows = lines.iter().filter(|line| !line.starts_with(' '));
+    assert!(rows.clone().count() == 15 && rows.clone().all(|row| row.len() <= 80), "{listed}");
+}
+
 /// What is said of a run, by what it is told to say.
 mod words {
     use super::*;
