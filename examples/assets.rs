@@ -25,10 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn as_it_stands(page: &str) -> Option<String> {
     let (before, rest) = page.split_once(".SH EXTRA\n")?;
     let (help, after) = rest.split_once(".SH VERSION\n")?;
-    let mut sections = String::new();
-    for part in help.trim_end().split("\n\n") {
+    let section = |part: &str| {
         let (heading, lines) = part.split_once(":\n")?;
-        sections += &format!(".SH {}\n.nf\n{lines}\n.fi\n", heading.to_uppercase());
-    }
+        Some(format!(".SH {}\n.nf\n{lines}\n.fi\n", heading.to_uppercase()))
+    };
+    let sections: String = help.trim_end().split("\n\n").map(section).collect::<Option<_>>()?;
     Some(format!("{before}{sections}.SH VERSION\n{after}"))
 }
