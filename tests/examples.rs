@@ -245,6 +245,17 @@ fn cron_takes_the_crontab() {
     }
 }
 
+/// The job for Kubernetes and Heroku's Scheduler name the program without its folder, so an image has it
+/// where a runtime's PATH has it.
+#[test]
+fn images_have_the_program_in_the_path() {
+    for text in [include_str!("../examples/docker/Dockerfile"), include_str!("../examples/heroku/Dockerfile")] {
+        let copy = text.lines().find(|line| line.starts_with("COPY --from=build") && line.contains("/datametrics "));
+        assert!(copy.is_some_and(|line| line.ends_with(" /usr/local/bin/datametrics")), "{copy:?}");
+        assert!(!text.contains("ENTRYPOINT") || text.contains("ENTRYPOINT [\"/usr/local/bin/datametrics\"]"), "{text}");
+    }
+}
+
 #[test]
 fn systemd_takes_the_units() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
