@@ -181,7 +181,7 @@ fn summarize(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &Delivery,
         tallies(settings, feeds).iter().map(|(definition, _)| definition.name.as_str()).collect();
     let from = if providers.is_empty() { "nobody, as nothing was due".to_owned() } else { providers.join(", ") };
     let fetched: usize = feeds.iter().map(FeedReport::fetched).sum();
-    let due: usize = feeds.iter().map(FeedReport::expected).sum();
+    let due: usize = feeds.iter().map(|feed| feed.expected).sum();
     // What stays missing is not said again, so its number is.
     let of = if fetched == due { String::new() } else { format!("{fetched} of ") };
     let plural = if due == 1 { "" } else { "s" };
