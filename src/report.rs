@@ -228,7 +228,7 @@ impl<'a> FeedReport<'a> {
             };
             let mut reason = self.providers.iter().filter_map(said).collect::<Vec<_>>().join(", ");
             if reason.is_empty() {
-                reason.push_str("no provider can be asked for it");
+                reason.push_str("no provider was asked, for the defect above");
             }
             match reasons.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, symbols)) => symbols.push(symbol),

@@ -50,7 +50,7 @@ const GROUPS: [Group; 5] = [
         unit: Unit::Currency,
     },
     Group {
-        title: "age of quotes",
+        title: "age",
         description: "How old the provider's quote was when it was fetched: high where a market is closed.",
         fields: &["age"],
         unit: Unit::Fixed("s"),

@@ -4,6 +4,7 @@ mod carbon;
 mod ingest;
 mod push;
 
+pub use carbon::{CarbonError, Trouble};
 pub use push::{Push, PushError, push, reach};
 
 use crate::point::Batch;

@@ -182,11 +182,17 @@ impl Datametrics {
         let printed = format!("{output}");
         // Data may hold backslashes, which are no paths here.
         let assert = Assert::new().action_env("SNAPSHOTS").normalize_paths(false);
-        let stderr = times(&self.normaliser.apply(&output.stderr));
-        assert.eq(stderr, expected.stderr);
-        assert.eq(self.normaliser.apply(&output.stdout), expected.stdout);
+        let shown = self.normalise(output.clone());
+        assert.eq(shown.stderr, expected.stderr);
+        assert.eq(shown.stdout, expected.stdout);
         assert_eq!(output.code, Some(expected.code), "the exit code of\n{printed}");
         output
+    }
+
+    /// An output of it without what differs from run to run, as [`Self::check`] sees it.
+    pub(crate) fn normalise(&self, output: Output) -> Output {
+        let stderr = times(&self.normaliser.apply(&output.stderr));
+        Output { stderr, stdout: self.normaliser.apply(&output.stdout), ..output }
     }
 
     /// Runs it, whatever comes of it.

@@ -1,0 +1,70 @@
+//! What can be wrong with what is typed.
+
+use super::scene::{Said, Scene, typed};
+use super::support::Datametrics;
+use Scene::{Both, Played, Typed};
+
+pub(crate) const SCENES: &[Scene] = &[
+    Typed("stoks"),
+    Typed("grafana dashbord"),
+    Typed("all --dry-rum"),
+    Typed("all now"),
+    Typed("--dry-run"),
+    Typed("--feed fx all"),
+    Typed("all -q -v"),
+    Typed("all --interval"),
+    Typed("all --dry-run=yes"),
+    Typed("grafana alerts"),
+    Typed("grafana alerts --datasource ''"),
+    Typed("grafana alerts --datasource uid --format fil"),
+    Typed("check --dry-run"),
+    Typed("all"),
+    Typed("--feed stoks"),
+    Both("--feed fxx", "[feeds.fx]"),
+    Typed("--feed zzz"),
+    Typed("providers krakn"),
+    Typed("crypto --provider krakn"),
+    Typed("crypto --provider kraken,zzz"),
+    Typed("crypto --provider yahoo"),
+    Typed("crypto --provider ,"),
+    Typed("crypto --fields last,hihg --dry-run"),
+    Typed("crypto --fields previous_close --dry-run"),
+    Typed("crypto --fields ,"),
+    Typed("crypto --symbols ,"),
+    Typed("crypto BTC --symbols ETH"),
+    Typed("all --symbols BTC"),
+    Typed("all --config gone.toml"),
+    Played("standard input is a folder", || {
+        let run = typed(Datametrics::new(), "stocks - --dry-run");
+        let mut command = run.command();
+        command.stdin(std::fs::File::open(run.home()).expect("a folder"));
+        Said::of_command(&run, command)
+    }),
+    Played("standard input is empty", || Said::by(&typed(Datametrics::new().stdin("# none\n"), "stocks -"))),
+    Played("standard input has a bad symbol", || Said::by(&typed(Datametrics::new().stdin("A\nB C\n"), "stocks -"))),
+];
+
+pub(crate) const VALUES: &[Scene] = &[
+    Typed("all --interval 0"),
+    Typed("all --timeout soon --dry-run"),
+    Typed("all --retries 101 --dry-run"),
+    Typed("all --market-hours noon"),
+    Typed("all --market-hours regulr"),
+    Typed("all --shard 4/4"),
+    Typed("all --shard 0/0"),
+    Typed("all --shard 1of4"),
+    Typed("all --prefix 'a b'"),
+    Typed("all --prefix a..b"),
+    Typed("all --graphite-url graphite.example"),
+    Typed("all --graphite-url tcp://graphite.example:99999"),
+    Typed("all --graphite-url udp://graphite.example"),
+    Typed("all --graphite-url htps://graphite.example"),
+    Typed("all --graphite-url tcp://graphite.example/metrics"),
+    Typed("all --graphite-url https://graphite.example/graphite"),
+    Typed("all --graphite-url https://graphite.grafana.net/graphite/metrics"),
+    Typed("all --graphite-url http://user:pass@graphite.example/metrics"),
+    Typed("all --ping-url monitor.example"),
+    Typed("all --ping-url ftp://monitor.example"),
+    Typed("all --ping-url http://user:pass@monitor.example"),
+    Typed("all --ping-url ''"),
+];

@@ -1,0 +1,51 @@
+//! What can be wrong with a definition of a provider.
+
+use super::scene::Scene;
+use Scene::{Config, Definition};
+
+pub(crate) const SCENES: &[Scene] = &[
+    Config("[crypto]\nproviders = ['own']\n[[providers.own.quote]]"),
+    Config("[crypto]\nproviders = ['own']\n[providers.own]\nmarket = 'crypto'\n[[providers.own.quote]]"),
+    Config("[crypto]\nproviders = ['graphite']\n[[providers.graphite.quote]]"),
+    Config("[crypto]\nproviders = ['my own']\n[[providers.'my own'.quote]]"),
+    Config(
+        "[crypto]\nproviders = ['own']\n[providers.own]\nmarket = 'crypto'\nbase_url = 'https://own.example'\nquote = []",
+    ),
+    Config(
+        "[crypto]\nproviders = ['own']\n[providers.own]\nmarket = 'crypto'\nbase_url = 'https://own.example'\n[[providers.own.quote]]",
+    ),
+    Definition("market = 'cripto'"),
+    Definition("base_url = 'https://own.example/?key=1'"),
+    Definition("base_url = 'own.example'"),
+    Definition("min_intervall = 5"),
+    Definition("min_interval = -1"),
+    Definition("per_second = 0"),
+    Definition("per_second = 0.000001"),
+    Definition("max_concurrency = 65"),
+    Definition("headers = { 'X Key' = 'a' }"),
+    Definition("headers = { X-Key = '{symbol}' }"),
+    Definition("headers = { X-Key = '{secret:MY KEY}' }"),
+    Definition("symbol = '{bas}{quote}'"),
+    Definition("symbol = '{base:lowr}'"),
+    Definition("symbol = '{base'"),
+    Definition("replace = { '..' = '-' }"),
+    Definition("bad_symbol = { status = [999] }"),
+    Definition("bad_symbol = { txt = ['unknown'] }"),
+    Definition("change_from = 'opn'"),
+    Definition("[[quote]]\npath = 'quotes'"),
+    Definition("[[quote]]\npath = '/{symbl}'"),
+    Definition("[[quote]]\nbatch = -1"),
+    Definition("[[quote]]\nrowz = '/result'"),
+    Definition("[[quote]]\nrows = 'result'"),
+    Definition("[[quote]]\nrows = '/a~b'"),
+    Definition("[[quote]]\nignore_case = 1"),
+    Definition("[[quote]]\ntime = { at = '/t' }"),
+    Definition("[[quote]]\ntime = { unit = 's' }"),
+    Definition("[[quote]]\ntime = { at = '/t', unit = 'min' }"),
+    Definition("[[quote]]\nfields = {}"),
+    Definition("[[quote]]\nfields = { 'my price' = '/last' }"),
+    Definition("[[quote]]\nfields = { last = [] }"),
+    Definition("[[quote]]\nfields = { last = { exponent = 2 } }"),
+    Definition("[[quote]]\nfields = { last = { at = '/l', exponnt = 2 } }"),
+    Definition("[[quote]]\npath = '/all'\nfields = { last = '/{base}' }"),
+];

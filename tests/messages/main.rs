@@ -1,0 +1,157 @@
+//! Every message there is, beside each other. `README.md` is the list; this is how it is found: the
+//! built program is brought to say each of them. A text of the source that is in none of them fails
+//! the test, so that the list cannot go stale.
+
+mod checking;
+mod command_line;
+mod definitions;
+mod fetching;
+mod keeping;
+#[path = "../support/own.rs"]
+mod own;
+mod pushing;
+mod rendered;
+mod scene;
+mod settings;
+mod source;
+#[path = "../support/mod.rs"]
+mod support;
+#[allow(dead_code, reason = "not all of it is of use here")]
+#[path = "../faults/scene.rs"]
+mod world;
+
+use scene::{Said, Scene};
+use snapbox::{Assert, Data};
+use std::{
+    fmt::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+use support::{Datametrics, panic_text, side_by_side};
+
+/// KiB that a run may have at most.
+const MOST_MEMORY: u64 = 64 << 10;
+
+const HEAD: &str = "\
+# Messages
+
+Everything that the program says of what is wrong, as it says it, and the exit code that it ends with. This page is what
+`cargo test --test messages` found; it fails when anything here is no longer so, and when a text of `src` is nowhere in
+it. After a change that is wanted, `SNAPSHOTS=overwrite cargo test --test messages` writes it anew.
+
+A message says what happened, where, and what to do unless that is plain from the rest. It begins in lower case, ends
+without a period, says the same word for the same thing, and never holds a secret or more of a URL than its host.
+";
+
+/// The parts of the page.
+const SECTIONS: &[(&str, &[Scene])] = &[
+    ("Command line", command_line::SCENES),
+    ("Values of flags", command_line::VALUES),
+    ("Config file and variables", settings::SCENES),
+    ("Secrets", settings::SECRETS),
+    ("Symbols, fields and names", settings::WATCHED),
+    ("Definitions", definitions::SCENES),
+    ("Reaching a provider", fetching::WAYS),
+    ("Statuses of a provider", fetching::STATUSES),
+    ("Replies of a provider", fetching::REPLIES),
+    ("Nothing due", fetching::RESTS),
+    ("What `-vv` says of a reply", fetching::EXPLAINED),
+    ("Graphite over HTTP", pushing::INGEST),
+    ("Carbon", pushing::CARBON),
+    ("Journal and state", keeping::SCENES),
+    ("Monitor", keeping::MONITOR),
+    ("`datametrics check`", checking::SCENES),
+    ("Standard output", checking::OUTPUT),
+    ("Defects", checking::DEFECTS),
+    ("Not brought about", rendered::SCENES),
+];
+
+/// Texts that are in no message: a file, and how they begin.
+const NO_MESSAGES: &[(&str, &str)] = &[
+    // The form of a file.
+    ("src/journal/text.rs", "; datametrics journal"),
+    ("src/journal/text.rs", "; name value time"),
+    // The value of a header.
+    ("src/ping.rs", "text/plain; charset=utf-8"),
+    // At a terminal alone.
+    ("src/progress.rs", " … requests answered in "),
+    // A number that the line before has bounded already.
+    ("src/provider/definition.rs", "is out of range"),
+    ("src/provider/definition.rs", "is no HTTP status"),
+    // What a parser would call what it expects; these take whatever comes.
+    ("src/provider/reply.rs", "any JSON value"),
+    ("src/provider/tree.rs", "any JSON value"),
+    ("src/provider/tree.rs", "a name"),
+];
+
+#[test]
+fn every_message() {
+    let mut page = HEAD.to_owned();
+    let mut messages = Vec::new();
+    for (title, scenes) in SECTIONS {
+        write!(page, "\n## {title}\n\n| what happens | exit | level | message |\n| --- | --- | --- | --- |\n")
+            .expect("memory");
+        let rows = side_by_side(scenes, |scene| {
+            catch_unwind(AssertUnwindSafe(|| scene.play())).unwrap_or_else(|panic| Said::failed(panic_text(&*panic)))
+        });
+        for (scene, said) in scenes.iter().zip(rows) {
+            page += &said.rows(&scene.what(), &messages);
+            messages.extend(said.messages);
+        }
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages/README.md");
+    let assert = Assert::new().action_env("SNAPSHOTS").normalize_paths(false);
+    assert.eq(Data::text(page).raw(), Data::read_from(&file, None).raw());
+    every_text_is_in(&messages);
+}
+
+/// Whatever the source can say is in a message, or in what is printed as data.
+fn every_text_is_in(messages: &[scene::Message]) {
+    let data = data();
+    let is_excepted = |text: &source::Text, (file, begin): &(&str, &str)| {
+        text.place.starts_with(&format!("{file}:")) && text.text().starts_with(begin)
+    };
+    let is_known = |text: &source::Text| {
+        messages.iter().any(|message| text.is_in(&message.line()))
+            || data.iter().any(|data| text.is_in(data))
+            || NO_MESSAGES.iter().any(|known| is_excepted(text, known))
+    };
+    let texts = source::texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let unknown = texts.iter().filter(|text| !is_known(text));
+    let unknown: Vec<String> = unknown.map(|text| format!("{}: {}", text.place, text.text())).collect();
+    assert!(unknown.is_empty(), "these can be said, and no scene of tests/messages has it:\n{}", unknown.join("\n"));
+    for known in NO_MESSAGES {
+        assert!(texts.iter().any(|text| is_excepted(text, known)), "there is no {known:?} any more");
+    }
+}
+
+/// What the program prints because it was asked for it.
+fn data() -> Vec<String> {
+    const CONFIG: &str = "
+        [stocks]
+        market_hours = 'regular'
+        [feeds.fx]
+        providers = ['own']
+        symbols = ['EUR/USD']
+        fields = ['last', 'bid', 'ask', 'volume', 'change', 'change_percent', 'age', 'depth']
+        [providers.own]
+        market = 'other'
+        base_url = 'https://own.example'
+        [[providers.own.quote]]
+        path = '/all'
+        batch = 0
+        time = { at = '/t', unit = 's' }
+        fields = { last = '/l', bid = '/b', ask = '/a', volume = '/v', change = '/c', change_percent = '/p', depth = '/d' }
+        [[alert]]
+        symbol = 'BTC/USD'
+        above = 1
+        below = 2
+        change_percent_1h = 3
+    ";
+    let asked = ["--help", "-h", "providers", "grafana dashboard", "grafana alerts --datasource uid --format api"];
+    let print = |line: &&str| {
+        let printed = Datametrics::new().config(CONFIG).args(line.split(' ')).run().stdout;
+        source::words(&printed.replace("\\\"", "\""))
+    };
+    asked.iter().map(print).collect()
+}

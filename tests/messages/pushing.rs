@@ -1,0 +1,151 @@
+//! What can go wrong with Graphite.
+
+use super::own;
+use super::scene::{Said, Scene, typed};
+use super::support::{
+    BlackHole, Carbon, Datametrics, Dialect, Habit, Ingest, Reply, Server, Verdict, graphite, request::Received,
+};
+use Scene::Played;
+
+/// A run with one price.
+fn run(provider: &Server) -> Datametrics {
+    own::run(provider, "")
+}
+
+fn provider() -> Server {
+    own::provider(&[("BTC", "5")])
+}
+
+/// Graphite answers so; `line` is added to what is typed.
+fn typing(line: &str, answer: fn(&Received) -> Reply) -> Said {
+    let (provider, server) = (provider(), Server::with(answer));
+    let run = run(&provider).env("GRAPHITE_URL", format!("{}/graphite/metrics", server.url()));
+    let run = run.env("GRAPHITE_USER", graphite::USER).env("GRAPHITE_PASSWORD", graphite::PASSWORD);
+    Said::by(&if line.is_empty() { run } else { typed(run, line) })
+}
+
+fn answer(answer: fn(&Received) -> Reply) -> Said {
+    typing("", answer)
+}
+
+/// Graphite decides so about a push of these points.
+fn deciding(dialect: Dialect, prices: &[(&str, &str)], decide: fn(&graphite::Push) -> Verdict) -> Said {
+    let (provider, ingest) = (own::provider(prices), Ingest::deciding(dialect, decide));
+    let symbols: Vec<&str> = prices.iter().map(|(symbol, _)| *symbol).collect();
+    let run = own::bare(&provider, "").args(["--symbols", &symbols.join(","), "--retries", "0"]);
+    Said::by(&run.graphite(&ingest))
+}
+
+fn is_price(point: &graphite::Point) -> bool {
+    point.name.starts_with("crypto.")
+}
+
+fn prices(push: &graphite::Push) -> Vec<usize> {
+    push.points.iter().enumerate().filter(|(_, point)| is_price(point)).map(|(at, _)| at).collect()
+}
+
+const MANY: [(&str, &str); 12] = [
+    ("A", "1"),
+    ("B", "1"),
+    ("C", "1"),
+    ("D", "1"),
+    ("E", "1"),
+    ("F", "1"),
+    ("G", "1"),
+    ("H", "1"),
+    ("I", "1"),
+    ("J", "1"),
+    ("K", "1"),
+    ("L", "1"),
+];
+
+pub(crate) const INGEST: &[Scene] = &[
+    Played("301", || answer(|_| Reply::status(301).header("Location", "/login"))),
+    Played("302 to another host", || answer(|_| Reply::status(302).header("Location", "https://login.example/?a=b"))),
+    Played("401", || answer(|_| Reply::text(401, "invalid authentication credentials"))),
+    Played("404", || answer(|_| Reply::text(404, "404 page not found"))),
+    Played("429", || answer(|_| Reply::text(429, "too many requests"))),
+    Played("503, and no journal", || typing("--no-journal", |_| Reply::status(503))),
+    Played("200, and nothing is said of points", || answer(|_| Reply::json("{}"))),
+    Played("an endless answer", || answer(|_| Reply::json(vec![b' '; 1 << 16]).over(1 << 20))),
+    Played("the older ingest refuses a point", || {
+        deciding(Dialect::Gateway, &[("BTC", "5")], |push| Verdict::Invalid(prices(push), "too odd"))
+    }),
+    Played("the newer ingest refuses a point", || {
+        deciding(Dialect::WriteProxy, &[("BTC", "5")], |push| match prices(push) {
+            bad if bad.is_empty() => Verdict::Take,
+            bad => Verdict::Invalid(bad, "too odd"),
+        })
+    }),
+    Played("it took one less than it was sent", || {
+        deciding(Dialect::WriteProxy, &[("BTC", "5")], |push| {
+            Verdict::TakeBut(Reply::json(format!(r#"{{"published":{}}}"#, push.points.len() - 1)))
+        })
+    }),
+    Played("a dozen bad points", || {
+        deciding(Dialect::Gateway, &MANY, |push| Verdict::Invalid(prices(push), "too odd"))
+    }),
+    Played("more bad points than can be found", || {
+        let prices: Vec<(String, String)> = (0..300).map(|at| (format!("S{at}"), "1".to_owned())).collect();
+        let prices: Vec<(&str, &str)> =
+            prices.iter().map(|(symbol, price)| (symbol.as_str(), price.as_str())).collect();
+        deciding(Dialect::WriteProxy, &prices, |push| match self::prices(push) {
+            bad if bad.is_empty() => Verdict::Take,
+            bad => Verdict::Invalid(bad, "too odd"),
+        })
+    }),
+];
+
+/// Carbon at a URL.
+fn at(url: &str, authority: &str, timeout: &str) -> Said {
+    let provider = provider();
+    let run = run(&provider).env("GRAPHITE_URL", url).args(["--timeout", timeout]).hide(authority, "CARBON");
+    let mut output = run.normalise(run.run());
+    // How many bytes there are depends on the time that it took, and why is the resolver's affair.
+    for (before, after) in [(" after ", " bytes"), ("took ", " bytes"), ("information: ", ";")] {
+        if let Some((head, rest)) = output.stderr.split_once(before).map(|(a, b)| (a.to_owned(), b.to_owned()))
+            && let Some((_, tail)) = rest.split_once(after)
+        {
+            let word = if before == "information: " { "<reason>" } else { "N of N" };
+            output.stderr = format!("{head}{before}{word}{after}{tail}");
+        }
+    }
+    Said::of(&output)
+}
+
+fn habit(habit: Habit, timeout: &str) -> Said {
+    let carbon = Carbon::with(&[habit]);
+    at(&carbon.url(), &carbon.authority(), timeout)
+}
+
+pub(crate) const CARBON: &[Scene] = &[
+    Played("its name does not resolve", || at("tcp://no-such-host.invalid", "?", "20")),
+    Played("nobody listens", || at("tcp://127.0.0.1:9", "?", "20")),
+    Played("nothing comes back", || {
+        let hole = BlackHole::start();
+        at(&format!("tcp://{}", hole.address()), &hole.address().to_string(), "1")
+    }),
+    Played("it closes at once", || habit(Habit::CloseEarly, "20")),
+    Played("it answers", || habit(Habit::Answer, "20")),
+    Played("it resets", || habit(Habit::Reset, "20")),
+    Played("it never reads", || habit(Habit::NeverRead, "1")),
+    Played("a / in a name", || {
+        let (provider, carbon) = (provider(), Carbon::start());
+        Said::by(&run(&provider).carbon(&carbon).args(["--prefix", "a/b"]))
+    }),
+    Played("a point that it could not read", || {
+        let (provider, carbon) = (provider(), Carbon::start());
+        Said::by(&run(&provider).carbon(&carbon).args(["--prefix", &"x".repeat(20_000)]))
+    }),
+    Played("a point from the journal that it could not read", || {
+        let (provider, carbon) = (provider(), Carbon::start());
+        let run = run(&provider).carbon(&carbon);
+        own::keep(&run, 60, &["a b"]);
+        Said::by(&run)
+    }),
+    Played("a point that no frame holds", || {
+        let (provider, carbon) = (provider(), Carbon::start());
+        let run = own::run(&provider, &format!("[graphite]\nprefix = '{}'\n", "x".repeat(1 << 20)));
+        Said::by(&run.env("GRAPHITE_URL", carbon.pickle_url()))
+    }),
+];

@@ -1,0 +1,114 @@
+//! What can be wrong with the config file, with variables, and with files that they name.
+
+use super::scene::{Said, Scene, typed};
+use super::support::Datametrics;
+use Scene::{Both, Config, Played, Typed};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::PermissionsExt as _};
+
+/// A run beside which files stand.
+fn with_files(files: &[(&str, &[u8])], line: &str) -> Said {
+    let run = typed(Datametrics::new(), line);
+    for (name, bytes) in files {
+        fs::write(run.home().join(name), bytes).expect("a file");
+    }
+    Said::by(&run)
+}
+
+pub(crate) const SCENES: &[Scene] = &[
+    Config("[graphite\nurl = 'tcp://h'"),
+    Config("[graphite]\nprefix = 'a'\nprefix = 'b'"),
+    Config("[graphit]"),
+    Config("[graphite]\nurll = 'tcp://h'"),
+    Config("[graphite]\nzzz = 1"),
+    Config("colour = 'red'"),
+    Config("graphite = 'tcp://h'"),
+    Config("[graphite]\nurl = 7"),
+    Config("[graphite]\nurl = 'graphite.example'"),
+    Config("[graphite]\nallow_plaintext_credentials = 'yes'"),
+    Config("[graphite]\ninterval = 0.5"),
+    Config("[journal]\nmax_bytes = 0"),
+    Config("[graphite]\nprefix = '.home'"),
+    Config("[graphite]\nnames = '{feed}.{symbol}.{feild}'"),
+    Config("[graphite]\nnames = '{feed}.{symbol}.{field'"),
+    Config("[graphite]\nnames = '{feed}.{symbol}'"),
+    Config("[graphite]\nnames = 'metrics.{feed}.{symbol}.{field}'"),
+    Config("[graphite]\ntags = { 'a b' = 'c' }"),
+    Config("[graphite]\ntags = { name = 'c' }"),
+    Config("[graphite]\ntags = { env = 'my home' }"),
+    Config("[crypto]\nsymbols = 'BTC'"),
+    Config("[stocks]\nmarket_hours = 'reglar'"),
+    Config("[stocks]\nclosed = ['5 January']"),
+    Config("[crypto]\nmarket_hours = 'regular'"),
+    Config("[feeds.all]"),
+    Config("[feeds.'my feed']"),
+    Config("[providers.krakn]\nper_second = 1"),
+    Config("[providers.zzz]\nper_second = 1"),
+    Config("[[alert]]\nabove = 5"),
+    Config("[[alert]]\nsymbol = 'BTC'"),
+    Config("[[alert]]\nsymbol = 'BTC'\nabove = 0"),
+    Config("[[alert]]\nsymbol = 'BTC'\nabov = 5"),
+    Config("[alert]\nsymbol = 'BTC'\nabove = 5"),
+    Both("grafana alerts --datasource uid", "[[alert]]\nsymbol = 'XYZ'\nabove = 5"),
+    Both("grafana alerts --datasource uid", "[crypto]\nfields = ['high']\n[[alert]]\nsymbol = 'BTC'\nabove = 5"),
+    Typed("DATAMETRICS_INTERVAL=minute all"),
+    Typed("DATAMETRICS_CONFIG=gone.toml all"),
+    Typed("DATAMETRICS_CRYPTO_PROVIDERS=krakn crypto --dry-run"),
+    Typed("DATAMETRICS_MARKET_HOURS=noon stocks --dry-run"),
+    Typed("DATAMETRICS_KRAKEN_BASE_URL=ftp://kraken.example crypto --dry-run"),
+    Typed("HTTPS_PROXY=socks5://proxy.example crypto --dry-run"),
+    Typed("SSL_CERT_FILE=gone.pem crypto --dry-run"),
+    Played("`SSL_CERT_FILE` names a file that is no certificate", || {
+        with_files(&[("x.pem", b"no certificate")], "SSL_CERT_FILE=x.pem crypto --dry-run")
+    }),
+    Played("a variable that is no UTF-8", || {
+        let run = Datametrics::new().args(["all"]);
+        Said::by(&run.env("DATAMETRICS_PREFIX", OsStr::from_bytes(b"\xff")))
+    }),
+    Played("a config file that is no UTF-8", || {
+        with_files(&[("x.toml", b"\xff")], "DATAMETRICS_CONFIG=x.toml all --dry-run")
+    }),
+];
+
+pub(crate) const SECRETS: &[Scene] = &[
+    Both("GRAPHITE_USER=1 all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
+    Both("GRAPHITE_PASSWORD=x all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
+    Typed("GRAPHITE_PASSWORD=x GRAPHITE_PASSWORD_FILE=y all"),
+    Typed("GRAPHITE_PASSWORD_FILE=gone all"),
+    Played("a file of a secret that is empty", || with_files(&[("x", b"\n")], "GRAPHITE_PASSWORD_FILE=x all")),
+    Played("a file of a secret that has two lines", || with_files(&[("x", b"a\nb\n")], "GRAPHITE_PASSWORD_FILE=x all")),
+    Config("[graphite]\nuser = '1'\npassword = 'x'\npassword_file = 'y'"),
+    Config("[graphite]\nuser = '1'\npassword = ''"),
+    Config("[graphite]\nuser = '1'\npassword_file = 'gone'"),
+    Config("[graphite]\npassword = 7"),
+    Typed("stocks --provider finnhub --dry-run"),
+    Typed("FINNHUB_API_KEY=x FINNHUB_API_KEY_FILE=y stocks --provider finnhub --dry-run"),
+    Typed("FINNHUB_API_KEY=x DATAMETRICS_FINNHUB_BASE_URL=http://finnhub.example stocks --provider finnhub --dry-run"),
+    Played("a config file with a password that others can read", || {
+        let run = Datametrics::new().config("[graphite]\nuser = '1'\npassword = 'x'");
+        let config = run.home().join("config.toml");
+        fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("a file of ours");
+        Said::by(&typed(run, "crypto --shard 0/1000000 --dry-run"))
+    }),
+];
+
+pub(crate) const WATCHED: &[Scene] = &[
+    Config("[crypto]\nsymbols = ['BTC/USD/EUR']"),
+    Typed("stocks 'BRK B' --dry-run"),
+    Typed("stocks AAPL ' ' --dry-run"),
+    Played("a symbol of 101 characters", || {
+        Said::by(&Datametrics::new().args(["stocks", &"A".repeat(101), "--dry-run"]))
+    }),
+    Config("[crypto]\nsymbols = []\n[stocks]\nsymbols = []"),
+    Both("crypto --dry-run", "[crypto]\nsymbols = []"),
+    Both("crypto --dry-run", "[crypto]\nproviders = []"),
+    Both("--feed fx --dry-run", "[feeds.fx]\nsymbols = ['EUR/USD']"),
+    Config("[crypto]\nproviders = ['krakn']"),
+    Config("[crypto]\nfields = ['lst']"),
+    Config("[crypto]\nfields = ['zzz']"),
+    Config("[crypto]\nfields = []"),
+    Both("stocks BRK-B BRK.B --dry-run", "[stocks]\nproviders = ['cnbc']"),
+    Typed("DATAMETRICS_SYMBOLS=BRK-B,BRK.B stocks --dry-run"),
+    Both("crypto BTC/USD BTC-USD/EUR --dry-run", "[crypto]\nnames = '{feed}.{base}.{field}'"),
+    Both("crypto BTC/USD BTC/EUR --dry-run", "[crypto]\nnames = '{feed}.{base}.{field}'"),
+    Both("stocks AAPL --dry-run", "[stocks]\nnames = '{feed}.{base}.{quote}.{field}'"),
+];
