@@ -6,6 +6,7 @@ use crate::outcome::Outcome;
 use crate::request::beginning;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,12 +27,12 @@ pub enum ConfigError {
         problem: String,
     },
     /// A file that was named, or standard input, cannot be read.
-    #[error("{}", harmless(&format!("cannot read {what} {}: {cause}", path.display())))]
+    #[error("{}", harmless(&format!("{origin}: cannot read {what}: {cause}")))]
     Unreadable {
-        /// What the file is to the program.
-        what: &'static str,
-        /// Where it was looked for.
-        path: PathBuf,
+        /// What names it.
+        origin: Origin,
+        /// Its path, or what was to be read.
+        what: String,
         /// What the operating system said.
         cause: io::Error,
     },
@@ -41,6 +42,12 @@ impl ConfigError {
     /// A problem with what is at `origin`.
     pub fn invalid(origin: Origin, problem: impl Into<String>) -> Self {
         Self::Invalid { origin, problem: problem.into() }
+    }
+
+    /// That the file at `path`, which `origin` names, cannot be read.
+    pub fn unreadable(origin: Origin, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let what = path.display().to_string();
+        move |cause| Self::Unreadable { origin, what, cause }
     }
 
     /// What a run comes to that ends with it.
@@ -96,12 +103,26 @@ impl fmt::Display for Origin {
 /// The entry of `known` nearest to `unknown`, as a clause to put behind an error.
 pub fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let near = |candidate: &&str| strsim::jaro_winkler(&unknown.to_lowercase(), &candidate.to_lowercase());
-    let known: Vec<&str> = known.into_iter().collect();
+    let mut known: Vec<&str> = known.into_iter().collect();
+    let mut seen = HashSet::new();
+    known.retain(|candidate| seen.insert(*candidate));
     match known.iter().max_by(|a, b| near(a).total_cmp(&near(b))) {
         Some(best) if near(best) > 0.75 => format!("; did you mean {best:?}?"),
         Some(_) => format!("; known: {}", known.join(", ")),
         None => String::new(),
     }
+}
+
+/// That a text is none of those there are, and which of them is nearest to it.
+pub fn none_of(unknown: &str, known: &[&str]) -> String {
+    let quoted: Vec<String> = known.iter().map(|one| format!("{one:?}")).collect();
+    let all = match &quoted[..] {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        all => all.concat(),
+    };
+    let near = did_you_mean(unknown, known.iter().copied());
+    let near = Some(near).filter(|near| near.starts_with("; did")).unwrap_or_default();
+    format!("must be {all}, not {unknown:?}{near}")
 }
 
 /// A TOML text and the name its places are shown under.
@@ -117,13 +138,12 @@ impl Document {
         Self { name: name.into(), text: text.into() }
     }
 
-    /// Reads the config file at `path`.
+    /// Reads the config file at `path`, which `origin` names.
     ///
     /// # Errors
     /// When it cannot be read, or is not UTF-8.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |cause| ConfigError::Unreadable { what: "config file", path: path.to_owned(), cause };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    pub fn read(path: &Path, origin: Origin) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(ConfigError::unreadable(origin, path))?;
         Ok(Self::new(path.display().to_string(), text))
     }
 
@@ -304,8 +324,24 @@ impl<'a> Given<'a> {
     }
 
     fn wanted(&self, what: &str) -> ConfigError {
-        let found = self.toml().map_or(String::new(), |value| format!(", not {}", value.type_str()));
+        let found = self.toml().map_or("", |value| match value {
+            DeValue::String(_) => ", not a text",
+            DeValue::Integer(_) | DeValue::Float(_) => ", not a number",
+            DeValue::Boolean(_) => ", not true or false",
+            DeValue::Datetime(_) => ", not a date",
+            DeValue::Array(_) => ", not an array",
+            DeValue::Table(_) => ", not a table",
+        });
         self.bad(format!("must be {what}{found}"))
+    }
+
+    /// The same where a number is wanted: what number it is instead is no secret.
+    fn wanted_number(&self, what: &str) -> ConfigError {
+        match self.toml() {
+            Some(DeValue::Integer(found)) => self.bad(format!("must be {what}, not {}", found.as_str())),
+            Some(DeValue::Float(found)) => self.bad(format!("must be {what}, not {}", found.as_str())),
+            _ => self.wanted(what),
+        }
     }
 
     /// A text.
@@ -375,7 +411,7 @@ impl<'a> Given<'a> {
             (_, i64::MAX) => format!("a whole number from {min} on"),
             _ => format!("a whole number from {min} to {max}"),
         };
-        number.filter(|number| (min..=max).contains(number)).ok_or_else(|| self.wanted(&what()))
+        number.filter(|number| (min..=max).contains(number)).ok_or_else(|| self.wanted_number(&what()))
     }
 
     /// A number above zero, `max` at most.
@@ -390,7 +426,9 @@ impl<'a> Given<'a> {
             _ => None,
         };
         let fits = |number: &f64| *number > 0.0 && *number <= max;
-        number.filter(fits).ok_or_else(|| self.wanted(&format!("a number above 0, {max} at most")))
+        // A bound that nobody meets need not be told.
+        let most = if max < 1e9 { format!(", {max} at most") } else { String::new() };
+        number.filter(fits).ok_or_else(|| self.wanted_number(&format!("a number above 0{most}")))
     }
 
     /// A number of seconds above zero, a day at most.
@@ -464,7 +502,7 @@ mod tests {
     fn a_wrong_value_is_named_with_file_and_line() {
         let text = "a = 1\n[graphite]\ninterval = \"x\"\n";
         let read = |root: &Section<'_>| root.section("graphite")?.get("interval").unwrap().integer(1, 60);
-        assert_eq!(problem(text, read), "c.toml:3: graphite.interval: must be a whole number from 1 to 60, not string");
+        assert_eq!(problem(text, read), "c.toml:3: graphite.interval: must be a whole number from 1 to 60, not a text");
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub enum TransportError {
         reason: String,
     },
     /// The body is longer than the definition allows.
-    #[error("{host} sent more than {limit} bytes, which is the limit (max_body)")]
+    #[error("{host} sent more than {limit} bytes; ask for less at once (batch), or raise max_body")]
     TooLong {
         /// The host.
         host: String,

@@ -43,7 +43,8 @@ fn parse() -> Result<Cli, clap::Error> {
 fn tell(error: &clap::Error) -> ExitCode {
     match error.print() {
         Err(cause) if !error.use_stderr() && cause.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("error: cannot write to standard output: {cause}");
+            // Where that cannot be written either, the exit code says it alone.
+            let _ = writeln!(std::io::stderr(), "error: cannot write to standard output: {cause}");
             Outcome::Io
         }
         _ if error.use_stderr() => Outcome::Usage,

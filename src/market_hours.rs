@@ -5,6 +5,7 @@
 //! Juneteenth aside (from 2022) they held back to 2010. The days the exchange stayed shut for a
 //! storm or a funeral follow no rule: those to come are passed to [`MarketHours::is_open`].
 
+use crate::given::none_of;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday, time};
 use jiff::tz::TimeZone;
@@ -28,7 +29,7 @@ pub enum MarketHours {
 
 /// A text that names no market hours.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("market hours are \"any\", \"regular\" or \"extended\", not {0:?}")]
+#[error("{}", none_of(.0, &["any", "regular", "extended"]))]
 pub struct MarketHoursError(String);
 
 impl std::str::FromStr for MarketHours {
@@ -244,6 +245,6 @@ mod tests {
         assert_eq!("regular".parse(), Ok(MarketHours::Regular));
         assert_eq!("extended".parse(), Ok(MarketHours::Extended));
         let error = "Always".parse::<MarketHours>().unwrap_err();
-        assert_eq!(error.to_string(), r#"market hours are "any", "regular" or "extended", not "Always""#);
+        assert_eq!(error.to_string(), r#"must be "any", "regular" or "extended", not "Always""#);
     }
 }

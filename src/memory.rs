@@ -85,7 +85,8 @@ impl<'a> Memory<'a> {
             .map(|definition| state.set_last_call(&definition.name, self.started))
             .chain([state.set_last_run(&self.settings.run, &last)]);
         for error in written.filter_map(Result::err) {
-            log::info!("the state of this run cannot be written: {error}");
+            let place = state.place().display();
+            log::info!("cannot write the state of this run in {place}: {error}");
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn split(text: &str) -> Result<Vec<Piece<'_>>, String> {
             rest = &from[2..];
             continue;
         }
-        let unbalanced = || format!("a brace without its partner in {text:?}");
+        let unbalanced = || format!("a brace without its partner in {text:?}; one that is meant is written twice");
         let end = from.find('}').filter(|_| from.starts_with('{')).ok_or_else(unbalanced)?;
         pieces.push(Piece::Placeholder(&from[1..end]));
         rest = &from[end + 1..];

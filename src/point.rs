@@ -1,5 +1,6 @@
 //! Points: names, values, times; and the batch of a run.
 
+use crate::given::did_you_mean;
 use crate::number::Number;
 use crate::placeholder::{Piece, split};
 use crate::symbol::{Symbol, push_node};
@@ -43,12 +44,13 @@ impl Names {
             Piece::Placeholder("quote") => Ok(Part::Quote),
             Piece::Placeholder("field") => Ok(Part::Field),
             Piece::Placeholder(name) => {
-                Err(format!("placeholder {{{name}}} is not known: feed, symbol, base, quote and field are"))
+                let near = did_you_mean(name, ["feed", "symbol", "base", "quote", "field"]);
+                Err(format!("placeholder {{{name}}} is not known{near}"))
             }
         };
         let parts = split(text)?.into_iter().map(part).collect::<Result<Vec<_>, _>>()?;
         if parts.iter().filter(|part| **part == Part::Field).count() != 1 {
-            return Err("must have {field}, and once".into());
+            return Err("must have {field} once".into());
         }
         check_own_characters(&text.replace(['{', '}'], ""))?;
         if text.starts_with("metrics.") {
@@ -165,7 +167,7 @@ pub fn check_own_characters(text: &str) -> Result<(), String> {
         return Err(format!("{bad:?} cannot stand in a metric name"));
     }
     if text.starts_with('.') || text.ends_with('.') || text.contains("..") {
-        return Err("a node of the metric name is empty".into());
+        return Err("must not begin or end with a dot, or have two in a row".into());
     }
     Ok(())
 }

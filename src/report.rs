@@ -144,9 +144,9 @@ impl fmt::Display for Failure {
             Self::Status { status, text, .. } => write!(f, "HTTP {status}: {}", excerpt(text)),
             Self::Refusal(Refusal::Said(text)) => f.write_str(&excerpt(text)),
             Self::Refusal(refusal) => refusal.fmt(f),
-            Self::NoTime => f.write_str("no time was left to ask (--timeout)"),
+            Self::NoTime => f.write_str("no time was left to ask; a longer --timeout gives it some"),
             Self::TooManyBad(text) => {
-                write!(f, "too many symbols that it does not know in one batch: {}", excerpt(text))
+                write!(f, "too many symbols that it does not know in one batch, take them out: {}", excerpt(text))
             }
         }
     }

@@ -67,6 +67,11 @@ impl State {
         Self { state_dir: state_dir.to_owned() }
     }
 
+    /// The folder.
+    pub fn place(&self) -> &Path {
+        &self.state_dir
+    }
+
     /// What the last run of this name left; nothing if that cannot be read.
     pub fn last_run(&self, run: &str) -> LastRun {
         let read = || serde_json::from_slice(&self.read("state", &format!("{run}.json"))?).ok();

@@ -16,8 +16,8 @@ pub enum SymbolError {
     #[error("a symbol is empty")]
     Empty,
     /// More than [`Symbol::MAX_LEN`] bytes.
-    #[error("a symbol is longer than {} bytes", Symbol::MAX_LEN)]
-    TooLong,
+    #[error("symbol \"{}…\" is longer than {} bytes", .0.chars().take(20).collect::<String>(), Symbol::MAX_LEN)]
+    TooLong(String),
     /// Control characters and white space could reach a terminal or a metric line.
     #[error("symbol {0:?} holds white space or a control character")]
     BadCharacter(String),
@@ -41,7 +41,7 @@ impl Symbol {
             return Err(SymbolError::Empty);
         }
         if text.len() > Self::MAX_LEN {
-            return Err(SymbolError::TooLong);
+            return Err(SymbolError::TooLong(text.to_owned()));
         }
         let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
         if !is_plain && text.chars().any(|c| c.is_control() || c.is_whitespace()) {
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(bad("A\u{1b}[2J"), SymbolError::BadCharacter("A\u{1b}[2J".into()));
         assert_eq!(bad("BTC/"), SymbolError::NotAPair("BTC/".into()));
         assert_eq!(bad("A/B/C"), SymbolError::NotAPair("A/B/C".into()));
-        assert_eq!(bad(&"A".repeat(101)), SymbolError::TooLong);
+        assert_eq!(bad(&"A".repeat(101)), SymbolError::TooLong("A".repeat(101)));
     }
 
     #[test]

@@ -267,8 +267,12 @@ mod what_fails {
     fn settings_that_are_missing() {
         let world = World::new();
         let output = world.without_graphite().run();
-        let where_to = "where should the points go? (--dry-run prints them instead)";
-        finds(&output, 78, &format!("FAILED  graphite: GRAPHITE_URL: is not set: {where_to}"));
+        let where_to = "set it to https://HOST/graphite/metrics or tcp://HOST:2003, or print them with --dry-run";
+        finds(
+            &output,
+            78,
+            &format!("FAILED  graphite: GRAPHITE_URL: is not set, so the points have nowhere to go: {where_to}"),
+        );
         finds(&output, 78, "ok      yahoo (stocks): AMZN last 230, <time>");
         let output = world.check().env("DATAMETRICS_STOCKS_PROVIDERS", "yahoo,finnhub,alpaca").run();
         let key = "FINNHUB_API_KEY: is not set, and finnhub needs it (or FINNHUB_API_KEY_FILE)";
@@ -277,7 +281,11 @@ mod what_fails {
         has(&output, "FINNHUB_API_KEY", "not set", "default");
         let output =
             world.check().env("DATAMETRICS_STOCKS_PROVIDERS", "finnhub").env("FINNHUB_API_KEY_FILE", "gone").run();
-        finds(&output, 74, "FAILED  finnhub: cannot read secret gone: No such file or directory (os error 2)");
+        finds(
+            &output,
+            74,
+            "FAILED  finnhub: FINNHUB_API_KEY_FILE: cannot read gone: No such file or directory (os error 2)",
+        );
     }
 
     #[test]
@@ -303,7 +311,7 @@ mod what_fails {
         let check = || Datametrics::new().args(["check"]);
         let said = "error: DATAMETRICS_RETRIES: must be a whole number from 0 to 100\n";
         check().env("DATAMETRICS_RETRIES", "x").stderr(said).exit(78).check();
-        let said = "error: --dry-run: is no part of a check, which pushes nothing\n";
+        let said = "error: --dry-run: is no part of a check, which pushes nothing: leave it out\n";
         check().args(["--dry-run"]).stderr(said).exit(2).check();
         let said = "error: config.toml:2: graphite.intervall: unknown key; did you mean \"interval\"?\n";
         check().config("[graphite]\nintervall = 1\n").stderr(said).exit(78).check();

@@ -143,17 +143,17 @@ mod usage {
             (
                 "--market-hours",
                 &["noon", "Regular", ""],
-                "market hours are \"any\", \"regular\" or \"extended\", not \"[..]\"",
+                "must be \"any\", \"regular\" or \"extended\", not \"[..]\"[..]",
             ),
             ("--prefix", &["a b", "a;b", "ä"], "[..] cannot stand in a metric name"),
-            ("--prefix", &[".a", "a.", "a..b"], "a node of the metric name is empty"),
+            ("--prefix", &[".a", "a.", "a..b"], "must not begin or end with a dot, or have two in a row"),
             ("--graphite-url", &["host", "https://", "/metrics", ""], "must be a URL such as https://host/path"),
             ("--graphite-url", &["tcp://h:99999"], "has a port that is no number from 1 to 65535"),
-            ("--graphite-url", &["udp://host"], "scheme \"udp\" is not known: https, http, tcp and pickle are"),
+            ("--graphite-url", &["udp://host"], "scheme \"udp\" is not known; known: https, http, tcp, pickle"),
             (
                 "--graphite-url",
                 &["tcp://host/x", "pickle://host/metrics"],
-                "has a path, but Carbon has none: tcp://host:2003 or pickle://host:2004",
+                "has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004",
             ),
         ] {
             for value in values {
@@ -201,14 +201,17 @@ mod usage {
             (&["--crypto", "--stocks", "--provider", "kraken"], "stocks"),
             (&["all", "--provider", "yahoo"], "crypto"),
         ] {
-            let said = format!("error: --provider: none of these providers is of the market of feed \"{feed}\"\n");
+            let said = format!(
+                "error: --provider: none of these providers is of the market of feed \"{feed}\": `datametrics providers` shows which are\n"
+            );
             Datametrics::new().args(args).args(["--dry-run"]).stderr(said).exit(2).check();
         }
     }
 
     #[test]
     fn an_empty_list_is_wrong() {
-        let no_provider = "none of these providers is of the market of feed \"crypto\"";
+        let no_provider =
+            "none of these providers is of the market of feed \"crypto\": `datametrics providers` shows which are";
         for (flag, problem) in [("--symbols", "is empty"), ("--fields", "is empty"), ("--provider", no_provider)] {
             for value in ["", ",", " , "] {
                 let run = Datametrics::new().args(["crypto", "--dry-run", flag, value]);
@@ -220,9 +223,18 @@ mod usage {
     #[test]
     fn symbols_have_one_source_and_one_feed() {
         for (args, said) in [
-            (["crypto", "BTC", "--symbols", "ETH"].as_slice(), "--symbols: is given, and SYMBOL arguments too"),
-            (&["all", "--symbols", "BTC"], "--symbols: symbols can be given for one feed only"),
-            (&["--crypto", "--stocks", "--symbols", "BTC"], "--symbols: symbols can be given for one feed only"),
+            (
+                ["crypto", "BTC", "--symbols", "ETH"].as_slice(),
+                "--symbols: is given, and SYMBOL arguments too: use one form",
+            ),
+            (
+                &["all", "--symbols", "BTC"],
+                "--symbols: symbols can be given for one feed only: name it, such as crypto",
+            ),
+            (
+                &["--crypto", "--stocks", "--symbols", "BTC"],
+                "--symbols: symbols can be given for one feed only: name it, such as crypto",
+            ),
             (&["crypto", "BTC USD"], "SYMBOL: symbol \"BTC USD/USD\" holds white space or a control character"),
             (&["crypto", "BTC/USD/EUR"], "SYMBOL: symbol \"BTC/USD/EUR\" is not BASE/QUOTE"),
             (&["stocks", "AAPL", " "], "SYMBOL: a symbol is empty"),
@@ -233,7 +245,7 @@ mod usage {
 
     #[test]
     fn where_points_go_has_to_be_said() {
-        let said = "error: GRAPHITE_URL: is not set: where should the points go? (--dry-run prints them instead)\n";
+        let said = "error: GRAPHITE_URL: is not set, so the points have nowhere to go: set it to https://HOST/graphite/metrics or tcp://HOST:2003, or print them with --dry-run\n";
         Datametrics::new().args(["all"]).stderr(said).exit(78).check();
     }
 }
@@ -390,7 +402,7 @@ mod standard_input {
 
     #[test]
     fn has_to_be_readable() {
-        let said = "error: cannot read symbols from standard input: ";
+        let said = "error: standard input: cannot read symbols: ";
         let why = "stream did not contain valid UTF-8\n";
         dry().args(["stocks", "-"]).stdin(b"AAPL\n\xff\n").stderr(format!("{said}{why}")).exit(74).check();
         let run = dry().args(["stocks", "-"]);

@@ -495,11 +495,11 @@ fn what_cannot_be_made_is_said() {
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run}");
     let alert = |config: &str| Datametrics::new().config(config).args(["grafana", "alerts", "--datasource", "a"]);
     alert("[[alert]]\nsymbol = 'DOGE/USD'\nabove = 1\n")
-        .stderr("error: alert.symbol: DOGE/USD is a symbol of no feed\n")
+        .stderr("error: config.toml:2: alert.symbol: DOGE/USD is a symbol of no feed: add it to one\n")
         .exit(78)
         .check();
     alert("[stocks]\nfields = ['volume']\n[[alert]]\nsymbol = 'AAPL'\nabove = 1\n")
-        .stderr("error: alert.symbol: AAPL has no price: feed stocks does not fetch last\n")
+        .stderr("error: config.toml:4: alert.symbol: AAPL has no price, as feed stocks does not fetch last: add it to the fields\n")
         .exit(78)
         .check();
     // A feed without symbols is left out, as in a run.

@@ -89,9 +89,9 @@ fn a_bad_run_is_told_with_its_words() {
 #[test]
 fn settings_that_are_wrong_are_told_too() {
     for (run, code, said) in [
-        (Datametrics::new().args(["all"]), 78, "error: GRAPHITE_URL: is not set: "),
+        (Datametrics::new().args(["all"]), 78, "error: GRAPHITE_URL: is not set, "),
         (Datametrics::new().args(["all", "--retries", "x", "--graphite-url", "tcp://h"]), 2, "error: --retries: "),
-        (Datametrics::new().args(["all", "--config", "gone.toml"]), 74, "error: cannot read config file gone.toml: "),
+        (Datametrics::new().args(["all", "--config", "gone.toml"]), 74, "error: --config: cannot read gone.toml: "),
         (Datametrics::new().config("[graphite]\npassword = 'glc_s3same").args(["all"]), 78, "error: config.toml:"),
     ] {
         let monitor = monitor();
@@ -129,7 +129,9 @@ fn a_url_that_is_none_ends_the_run_before_it_begins() {
         all.env("DATAMETRICS_PING_URL", url).stderr(said).exit(78).check();
     }
     let all = Datametrics::new().args(["all"]).env("DATAMETRICS_PING_URL_FILE", "gone");
-    all.stderr("error: cannot read secret gone: No such file or directory (os error 2)\n").exit(74).check();
+    all.stderr("error: DATAMETRICS_PING_URL_FILE: cannot read gone: No such file or directory (os error 2)\n")
+        .exit(74)
+        .check();
 }
 
 /// A run is as good without its monitor. What passes is not said: the monitor itself misses us then.

@@ -113,12 +113,12 @@ fn settings_that_once_broke_a_run_are_refused() {
         (
             "[providers.graphite]\nmarket = 'other'\nbase_url = 'http://127.0.0.1:1'\n[[providers.graphite.quote]]\npath = '/'\nbatch = 0\n\
              fields = { last = '/x' }\n[feeds.x]\nproviders = ['graphite']\nsymbols = ['A']\n",
-            "config.toml:1: providers.graphite: is taken: the run's own health has points of that name",
+            "config.toml:1: providers.graphite: is taken: the run's own health has points of that name; choose another",
         ),
         (
             "[providers.p]\nmarket = 'other'\nbase_url = 'http://127.0.0.1:1'\n[[providers.p.quote]]\npath = '/'\nbatch = 0\n\
              fields = { last = [] }\n[feeds.x]\nproviders = ['p']\nsymbols = ['A']\n",
-            "config.toml:7: providers.p.quote.fields.last: has no pointer",
+            "config.toml:7: providers.p.quote.fields.last: has no pointer: give one, such as \"/price\"",
         ),
     ] {
         let feed = if config.contains("feeds.x") { ["--feed", "x"] } else { ["--crypto", "--stocks"] };

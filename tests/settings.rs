@@ -207,7 +207,7 @@ mod precedence {
                 "DATAMETRICS_MARKET_HOURS",
                 "--market-hours",
                 "any",
-                "market hours are \"any\", \"regular\" or \"extended\", not \"wrong value\"",
+                "must be \"any\", \"regular\" or \"extended\", not \"wrong value\"",
             ),
             ("DATAMETRICS_PREFIX", "--prefix", "home", "' ' cannot stand in a metric name"),
             ("DATAMETRICS_PROVIDER", "--provider", "yahoo", "provider \"wrong value\" is not known; known: [..]"),
@@ -314,14 +314,14 @@ mod config_file {
         let missing = "No such file or directory (os error 2)";
         let run = Datametrics::new().args(["all", "--dry-run"]);
         let flag = run.clone().args(["--config", "mine.toml"]);
-        fails(flag, 74, &format!("cannot read config file mine.toml: {missing}"));
+        fails(flag, 74, &format!("--config: cannot read mine.toml: {missing}"));
         let variable = run.clone().env("DATAMETRICS_CONFIG", "/nowhere/x.toml");
-        fails(variable, 74, &format!("cannot read config file /nowhere/x.toml: {missing}"));
+        fails(variable, 74, &format!("DATAMETRICS_CONFIG: cannot read /nowhere/x.toml: {missing}"));
         let folder = run.clone().args(["--config", "."]);
-        fails(folder, 74, "cannot read config file .: Is a directory (os error 21)");
+        fails(folder, 74, "--config: cannot read .: Is a directory (os error 21)");
         write(&run, ".config/datametrics/config.toml", "");
         fs::write(run.home().join(".config/datametrics/config.toml"), b"\xff").unwrap();
-        let own = "cannot read config file <home>/.config/datametrics/config.toml: stream did not contain valid UTF-8";
+        let own = "config file: cannot read <home>/.config/datametrics/config.toml: stream did not contain valid UTF-8";
         fails(run, 74, own);
     }
 
@@ -330,7 +330,7 @@ mod config_file {
     fn that_is_there_but_broken_is_an_error_too() {
         let run = Datametrics::new().args(["all", "--dry-run"]);
         fs::create_dir_all(run.home().join(".config/datametrics/config.toml")).unwrap();
-        let said = "cannot read config file <home>/.config/datametrics/config.toml: Is a directory (os error 21)";
+        let said = "config file: cannot read <home>/.config/datametrics/config.toml: Is a directory (os error 21)";
         fails(run, 74, said);
         let run = Datametrics::new().args(["all", "--dry-run"]);
         fs::create_dir_all(run.home().join(".config/datametrics")).unwrap();
@@ -449,38 +449,35 @@ mod mistakes {
     #[test]
     fn values_of_the_wrong_kind() {
         all_fail(&[
-            ("graphite = 5\n", "1: graphite: must be a table, not integer"),
+            ("graphite = 5\n", "1: graphite: must be a table, not a number"),
             (
                 "[graphite]\ninterval = '60'\n",
-                "2: graphite.interval: must be a whole number from 1 to 86400, not string",
+                "2: graphite.interval: must be a whole number from 1 to 86400, not a text",
             ),
-            (
-                "[graphite]\ninterval = 60.0\n",
-                "2: graphite.interval: must be a whole number from 1 to 86400, not float",
-            ),
+            ("[graphite]\ninterval = 60.0\n", "2: graphite.interval: must be a whole number from 1 to 86400, not 60.0"),
             ("[graphite]\ninterval = 0\n", "2: graphite.interval: must be a whole number from 1 to 86400[..]"),
-            ("[graphite]\nprefix = 5\n", "2: graphite.prefix: must be a text, not integer"),
-            ("[graphite]\ntags = ['a=b']\n", "2: graphite.tags: must be a table, not array"),
-            ("[graphite]\ntags = { a = 5 }\n", "2: graphite.tags.a: must be a text, not integer"),
+            ("[graphite]\nprefix = 5\n", "2: graphite.prefix: must be a text, not a number"),
+            ("[graphite]\ntags = ['a=b']\n", "2: graphite.tags: must be a table, not an array"),
+            ("[graphite]\ntags = { a = 5 }\n", "2: graphite.tags.a: must be a text, not a number"),
             (
                 "[graphite]\nallow_plaintext_credentials = 'yes'\n",
-                "2: graphite.allow_plaintext_credentials: must be true or false, not string",
+                "2: graphite.allow_plaintext_credentials: must be true or false, not a text",
             ),
             ("[journal]\nmax_age = -1\n", "2: journal.max_age: must be a whole number from 1 on[..]"),
-            ("[crypto]\nsymbols = 'BTC'\n", "2: crypto.symbols: must be an array, not string"),
-            ("[crypto]\nsymbols = ['BTC',\n 5]\n", "3: crypto.symbols: must be a text, not integer"),
-            ("[crypto]\ncurrency = 5\n", "2: crypto.currency: must be a text, not integer"),
-            ("[stocks]\nclosed = ['soon']\n", "2: stocks.closed: [..]"),
+            ("[crypto]\nsymbols = 'BTC'\n", "2: crypto.symbols: must be an array, not a text"),
+            ("[crypto]\nsymbols = ['BTC',\n 5]\n", "3: crypto.symbols: must be a text, not a number"),
+            ("[crypto]\ncurrency = 5\n", "2: crypto.currency: must be a text, not a number"),
+            ("[stocks]\nclosed = ['soon']\n", "2: stocks.closed: must be a date such as \"2027-01-05\""),
             (
                 "[stocks]\nmarket_hours = 'noon'\n",
-                "2: stocks.market_hours: market hours are \"any\", \"regular\" or \"extended\", not \"noon\"",
+                "2: stocks.market_hours: must be \"any\", \"regular\" or \"extended\", not \"noon\"",
             ),
-            ("feeds = []\n", "1: feeds: must be a table, not array"),
-            ("[feeds]\nfx = 5\n", "2: feeds.fx: must be a table, not integer"),
-            ("[alert]\nsymbol = 'A'\n", "1: alert: must be an array, not table"),
+            ("feeds = []\n", "1: feeds: must be a table, not an array"),
+            ("[feeds]\nfx = 5\n", "2: feeds.fx: must be a table, not a number"),
+            ("[alert]\nsymbol = 'A'\n", "1: alert: must be an array, not a table"),
             ("[[alert]]\nbelow = 5\n", "1: alert: symbol is missing"),
             ("[[alert]]\nsymbol = 'A'\n", "1: alert: above, below or change_percent_1h is missing"),
-            ("[[alert]]\nsymbol = 'A'\nbelow = 0\n", "3: alert.below: must be a number above 0, [..] at most[..]"),
+            ("[[alert]]\nsymbol = 'A'\nbelow = 0\n", "3: alert.below: must be a number above 0, not 0"),
         ]);
     }
 
@@ -501,9 +498,12 @@ mod mistakes {
             ),
             (
                 "[graphite]\nnames = '{feed}.{sym}'\n",
-                "2: graphite.names: placeholder {sym} is not known: feed, symbol, base, quote and field are",
+                "2: graphite.names: placeholder {sym} is not known; did you mean \"symbol\"?",
             ),
-            ("[graphite]\nnames = '{feed'\n", "2: graphite.names: a brace without its partner in \"{feed\""),
+            (
+                "[graphite]\nnames = '{feed'\n",
+                "2: graphite.names: a brace without its partner in \"{feed\"; one that is meant is written twice",
+            ),
             ("[graphite]\nnames = '{feed}.{symbol} {field}'\n", "2: graphite.names: ' ' cannot stand in a metric name"),
             (
                 "[graphite]\nnames = 'metrics.{symbol}.{field}'\n",
@@ -517,7 +517,7 @@ mod mistakes {
             ("[feeds.'a b']\n", "1: feeds.a b: a feed's name [..]"),
             (
                 "[graphite.tags]\nname = 'x'\n",
-                "2: graphite.tags.name: is taken: Graphite keeps the metric's name under it",
+                "2: graphite.tags.name: is taken: Graphite keeps the metric's name under it; choose another",
             ),
             (
                 "[graphite.tags]\nb = '~x'\n",
@@ -541,7 +541,7 @@ mod mistakes {
             (
                 "[crypto]\nsymbols = []\n[stocks]\nsymbols = []\n",
                 &["all"],
-                "crypto.symbols, stocks.symbols: no feed has symbols",
+                "crypto.symbols, stocks.symbols: no feed has symbols: give one some",
             ),
         ] {
             fails(Datametrics::new().config(config).args(args).args(["--dry-run"]), 78, said);
@@ -592,11 +592,11 @@ mod mistakes {
             ),
             (
                 "base_url = 'https://a.example'\n[[providers.p.quote]]\npath = '/x'\n",
-                "7: providers.p.quote: a quote has no field",
+                "7: providers.p.quote: has no fields: name one, such as fields = { last = \"/price\" }",
             ),
             (
                 "base_url = 'https://a.example'\n[[providers.p.quote]]\npath = '/x'\nfields = {}\n",
-                "7: providers.p.quote: a quote has no field",
+                "7: providers.p.quote: has no fields: name one, such as fields = { last = \"/price\" }",
             ),
             (
                 "base_url = 'https://a.example'\n[[providers.p.quote]]\npath = '/x'\nfields = { last = 'price' }\n",
@@ -608,19 +608,19 @@ mod mistakes {
             ),
             (
                 "base_url = 'https://a.example'\n[[providers.p.quote]]\npath = '/{sym}'\nfields = { last = '/l' }\n",
-                "8: providers.p.quote.path: placeholder {sym} is not known here",
+                "8: providers.p.quote.path: placeholder {sym} is not known here; did you mean \"symbol\"?",
             ),
             (
                 "base_url = 'https://a.example'\nheaders = { X = '{symbol}' }\n[[providers.p.quote]]\npath = '/x'\nfields = { last = '/l' }\n",
-                "7: providers.p.headers.X: placeholder {symbol} is not known here",
+                "7: providers.p.headers.X: placeholder {symbol} is not known here; known: secret:NAME, secret?:NAME",
             ),
             (
                 "base_url = 'https://a.example'\nsymbol = '{secret:KEY}'\n[[providers.p.quote]]\npath = '/x'\nfields = { last = '/l' }\n",
-                "7: providers.p.symbol: placeholder {secret:KEY} is not known here",
+                "7: providers.p.symbol: placeholder {secret:KEY} is not known here; known: symbol, base, quote",
             ),
             (
                 "base_url = 'https://a.example'\n[[providers.p.quote]]\npath = '/x'\nfields = { last = '/{symbol}' }\n",
-                "8: providers.p.quote.path: pointer \"/{symbol}\" has a placeholder, but more than one symbol is asked",
+                "8: providers.p.quote.path: pointer \"/{symbol}\" has a placeholder, but more than one symbol is asked: ask for {symbol} in the path",
             ),
             (
                 "base_url = 'https://a.example'\n[[providers.p.quote]]\npath = '/x'\nfields = { 'my field' = '/l' }\n",
@@ -628,11 +628,11 @@ mod mistakes {
             ),
             (
                 "base_url = 'https://a.example'\n[[providers.p.quote]]\npath = '/x'\ntime = { at = '/t', unit = 'h' }\nfields = { last = '/l' }\n",
-                "9: providers.p.quote.time.unit: must be \"s\", \"ms\", \"us\", \"ns\" or \"rfc3339\"",
+                "9: providers.p.quote.time.unit: must be \"s\", \"ms\", \"us\", \"ns\" or \"rfc3339\", not \"h\"",
             ),
             (
                 "base_url = 'https://a.example'\nrename = { A = 'X', B = 'X' }\n[[providers.p.quote]]\npath = '/{symbols}'\nfields = { last = '/l' }\n",
-                "3: feeds.x.symbols: A and B are spelled the same for p",
+                "3: feeds.x.symbols: A and B are spelled the same for p: leave one out",
             ),
         ] {
             let run = Datametrics::new().config(&format!("{HEAD}{definition}")).args(["--feed", "x", "--dry-run"]);
@@ -640,7 +640,8 @@ mod mistakes {
         }
         let market = HEAD.replace("other", "shares");
         let run = Datametrics::new().config(&format!("{market}quote = [{{}}]\n")).args(["--feed", "x", "--dry-run"]);
-        fails(run, 78, "config.toml:5: providers.p.market: must be \"crypto\", \"stocks\" or \"other\"");
+        let said = "config.toml:5: providers.p.market: must be \"crypto\", \"stocks\" or \"other\", not \"shares\"";
+        fails(run, 78, said);
     }
 
     #[test]
@@ -649,27 +650,27 @@ mod mistakes {
             (
                 "",
                 ["stocks", "BRK.B", "BRK-B", "--provider", "cnbc"].as_slice(),
-                "stocks.names: BRK.B and BRK-B would be pushed under one name",
+                "stocks.names: BRK.B and BRK-B would be pushed under one name: leave one out, or choose other names",
             ),
             (
                 "[stocks]\nnames = '{feed}.{field}'\n",
                 &["stocks", "A", "B"],
-                "stocks.names: A and B would be pushed under one name",
+                "stocks.names: A and B would be pushed under one name: leave one out, or choose other names",
             ),
             (
                 "[crypto]\nnames = '{feed}.{base}.{field}'\n",
                 &["crypto", "BTC/USD", "BTC/EUR"],
-                "crypto.names: BTC/USD and BTC/EUR would be pushed under one name",
+                "crypto.names: BTC/USD and BTC/EUR would be pushed under one name: leave one out, or choose other names",
             ),
             (
                 "[graphite]\nnames = 'x.{symbol}'\n",
                 &["crypto", "BTC"],
-                "config.toml:2: graphite.names: must have {field}, and once",
+                "config.toml:2: graphite.names: must have {field} once",
             ),
             (
                 "[graphite]\nnames = '{symbol}.{field}'\n[crypto]\nsymbols = ['A/B']\n[stocks]\nsymbols = ['A-B']\n",
                 &["all"],
-                "stocks.names: A/B and A-B would be pushed under one name",
+                "stocks.names: A/B and A-B would be pushed under one name: leave one out, or choose other names",
             ),
         ] {
             let run = Datametrics::new().config(config).args(args).args(["--dry-run"]);
@@ -749,13 +750,17 @@ mod secrets {
     #[test]
     fn that_cannot_be_read_are_named() {
         let missing = "No such file or directory (os error 2)";
-        fails(run().env("FINNHUB_API_KEY_FILE", "key"), 74, &format!("cannot read secret key: {missing}"));
+        fails(
+            run().env("FINNHUB_API_KEY_FILE", "key"),
+            74,
+            &format!("FINNHUB_API_KEY_FILE: cannot read key: {missing}"),
+        );
         let broken = run().env("CREDENTIALS_DIRECTORY", ".");
         fs::create_dir(broken.home().join("finnhub_api_key")).unwrap();
-        fails(broken, 74, "cannot read secret ./finnhub_api_key: Is a directory (os error 21)");
+        fails(broken, 74, "CREDENTIALS_DIRECTORY: cannot read ./finnhub_api_key: Is a directory (os error 21)");
         let config = "[graphite]\nurl = 'http://127.0.0.1/metrics'\nuser = 'u'\npassword_file = 'nowhere'\n";
         let graphite = Datametrics::new().config(config).args(["all", "--dry-run"]);
-        fails(graphite, 74, &format!("cannot read secret nowhere: {missing}"));
+        fails(graphite, 74, &format!("config.toml:4: graphite.password_file: cannot read nowhere: {missing}"));
     }
 
     #[test]
@@ -812,7 +817,7 @@ mod graphite {
         let said = "GRAPHITE_USER: is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE";
         fails(user, 78, said);
         let password = run().env("GRAPHITE_URL", cloud).env("GRAPHITE_PASSWORD", "p");
-        fails(password, 78, "GRAPHITE_USER: is not set, but there is a password");
+        fails(password, 78, "GRAPHITE_USER: is not set, but a password is: set both or neither");
     }
 
     /// A market that is closed, so that nobody is asked.
@@ -852,7 +857,7 @@ mod graphite {
 
     #[test]
     fn keys_of_providers_do_not_either() {
-        let said = "finnhub.base_url: would send a key in the clear: use https";
+        let said = "providers.finnhub.base_url: would send a key in the clear: use https";
         let run = run().args(["--provider", "kraken,finnhub"]).env("FINNHUB_API_KEY", "k");
         fails(run.env("DATAMETRICS_FINNHUB_BASE_URL", "http://finnhub.example"), 78, said);
     }

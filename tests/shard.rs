@@ -120,7 +120,8 @@ fn names_are_checked_across_all_parts() {
     for index in 0..8 {
         let shard = format!("{index}/8");
         let run = Datametrics::new().args(["stocks", "^A", "_A", "--dry-run", "--shard", &shard]);
-        let said = "error: stocks.names: ^A and _A would be pushed under one name\n";
+        let said =
+            "error: stocks.names: ^A and _A would be pushed under one name: leave one out, or choose other names\n";
         run.stderr(said).exit(78).check();
     }
 }

@@ -6,7 +6,7 @@
 use super::query::{Queries, safe};
 use super::{GRAPHITE, text, uid};
 use crate::cli::Format;
-use crate::given::{ConfigError, Origin};
+use crate::given::ConfigError;
 use crate::quote::Field;
 use crate::settings::{Alert, Feed, Settings};
 use crate::symbol::Symbol;
@@ -285,13 +285,16 @@ impl<'a> Writer<'a> {
         };
         let pairs = self.settings.feeds.iter().flat_map(|feed| feed.symbols.iter().map(move |symbol| (feed, symbol)));
         let found: Vec<(&Feed, &Symbol)> = pairs.filter(|(feed, symbol)| is_it(feed, symbol)).collect();
-        let bad = |problem: String| Err(ConfigError::invalid(Origin::Default("alert.symbol".into()), problem));
+        let bad = |problem: String| Err(ConfigError::invalid(alert.origin.clone(), problem));
         let has_last = |feed: &Feed| feed.fields.iter().any(|field| field.as_str() == "last");
         if found.is_empty() {
-            return bad(format!("{wanted} is a symbol of no feed"));
+            return bad(format!("{wanted} is a symbol of no feed: add it to one"));
         }
         if let Some((feed, _)) = found.iter().find(|(feed, _)| !has_last(feed)) {
-            return bad(format!("{wanted} has no price: feed {} does not fetch last", feed.name));
+            return bad(format!(
+                "{wanted} has no price, as feed {} does not fetch last: add it to the fields",
+                feed.name
+            ));
         }
         Ok(found)
     }

@@ -2,7 +2,7 @@
 
 use super::pointer::Pointer;
 use super::template::{Place, Spelling, Template, What};
-use crate::given::{ConfigError, Given, Section};
+use crate::given::{ConfigError, Given, Section, none_of};
 use crate::quote::Field;
 use crate::url::Url;
 use std::collections::BTreeMap;
@@ -294,7 +294,7 @@ fn market(section: &Section<'_>) -> Result<Market, ConfigError> {
     let given = section.get("market").ok_or_else(|| missing(section, "market"))?;
     let name = given.text()?;
     let found = Market::NAMES.iter().find(|(known, _)| *known == name).map(|(_, market)| *market);
-    found.ok_or_else(|| given.bad("must be \"crypto\", \"stocks\" or \"other\""))
+    found.ok_or_else(|| given.bad(none_of(name, &Market::NAMES.map(|(known, _)| known))))
 }
 
 /// Reads the address of a provider.
@@ -315,7 +315,7 @@ fn headers(section: &Section<'_>) -> Result<Vec<(String, Template)>, ConfigError
         let text = given.text()?;
         let valid = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
         if !valid || text.chars().any(char::is_control) {
-            return Err(given.bad("is no header"));
+            return Err(given.bad("is no header: a name has letters, digits and -, a value no line break"));
         }
         Ok((name, template(&given, Place::Header)?))
     };
@@ -330,7 +330,7 @@ fn spelling(section: &Section<'_>) -> Result<Spelling, ConfigError> {
     for (text, given) in section.section("replace")?.entries() {
         let mut chars = text.chars();
         let (Some(one), None) = (chars.next(), chars.next()) else {
-            return Err(given.bad("replaces one character"));
+            return Err(given.bad(format!("must replace one character, not {text:?}")));
         };
         spelling.replace.push((one, given.text()?.to_owned()));
     }
@@ -362,7 +362,7 @@ fn change_from(section: &Section<'_>, market: Market) -> Result<Option<Field>, C
     match given.text()? {
         "none" => Ok(None),
         name @ ("open" | "previous_close") => Ok(Field::new(name)),
-        _ => Err(given.bad("must be \"open\", \"previous_close\" or \"none\"")),
+        name => Err(given.bad(none_of(name, &["open", "previous_close", "none"]))),
     }
 }
 
@@ -397,10 +397,16 @@ fn quote(section: &Section<'_>) -> Result<QuoteForm, ConfigError> {
         fields: fields(section)?,
     };
     if form.fields.is_empty() {
-        return Err(ConfigError::invalid(section.origin(), "a quote has no field"));
+        return Err(ConfigError::invalid(
+            section.origin(),
+            "has no fields: name one, such as fields = { last = \"/price\" }",
+        ));
     }
     if let Some(pointer) = form.pointers().find(|pointer| !form.is_single() && !pointer.is_fixed()) {
-        let problem = format!("pointer {:?} has a placeholder, but more than one symbol is asked", pointer.as_str());
+        let problem = format!(
+            "pointer {:?} has a placeholder, but more than one symbol is asked: ask for {{symbol}} in the path",
+            pointer.as_str()
+        );
         return Err(path.bad(problem));
     }
     section.finish()?;
@@ -421,7 +427,7 @@ fn time(section: &Section<'_>) -> Result<Option<TimeForm>, ConfigError> {
             "us" => TimeUnit::Decimal(6),
             "ns" => TimeUnit::Decimal(9),
             "rfc3339" => TimeUnit::Rfc3339,
-            _ => return Err(unit.bad("must be \"s\", \"ms\", \"us\", \"ns\" or \"rfc3339\"")),
+            name => return Err(unit.bad(none_of(name, &["s", "ms", "us", "ns", "rfc3339"]))),
         },
     };
     if time.at.is_empty() {
@@ -441,7 +447,7 @@ fn field_form(name: &str, given: &Given<'_>) -> Result<FieldForm, ConfigError> {
     if !given.is_section() {
         let at: Vec<Pointer> = given.one_or_more()?.iter().map(pointer).collect::<Result<_, _>>()?;
         if at.is_empty() {
-            return Err(given.bad("has no pointer"));
+            return Err(given.bad("has no pointer: give one, such as \"/price\""));
         }
         return Ok(FieldForm { field, at, exponent: 0, price, separators: false });
     }

@@ -1,5 +1,6 @@
 //! The texts of a definition with what is asked put in: `{symbol}`, `{base:lower}`, `{secret:NAME}`.
 
+use crate::given::did_you_mean;
 use crate::placeholder::{Piece, split};
 use crate::secret::{MASK, Secret, URL_VALUE};
 use crate::symbol::Symbol;
@@ -34,6 +35,17 @@ pub enum Place {
     Spelling,
     /// A pointer: one symbol.
     Pointer,
+}
+
+impl Place {
+    /// The placeholders that there are.
+    fn known(self) -> &'static [&'static str] {
+        match self {
+            Self::Path => &["symbols", "symbol", "base", "quote", "secret:NAME", "secret?:NAME"],
+            Self::Header => &["secret:NAME", "secret?:NAME"],
+            Self::Spelling | Self::Pointer => &["symbol", "base", "quote"],
+        }
+    }
 }
 
 /// A text of a definition.
@@ -198,7 +210,10 @@ impl Template {
 
 impl Part {
     fn parse(name: &str, place: Place) -> Result<Self, String> {
-        let unknown = || format!("placeholder {{{name}}} is not known here");
+        let unknown_as = |name: &str, known: &[&str]| {
+            format!("placeholder {{{name}}} is not known here{}", did_you_mean(name, known.iter().copied()))
+        };
+        let unknown = || unknown_as(name, place.known());
         if let Some((kind, secret)) = name.split_once(':').filter(|(kind, _)| matches!(*kind, "secret" | "secret?")) {
             let valid = !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
             return match place {
@@ -217,7 +232,10 @@ impl Part {
                 "upper" => how.case = Case::Upper,
                 "plain" => how.plain = true,
                 "json" if head == "symbols" => json = true,
-                _ => return Err(unknown()),
+                _ => {
+                    let known = ["lower", "upper", "plain"].map(|word| format!("{head}:{word}"));
+                    return Err(unknown_as(name, &known.each_ref().map(String::as_str)));
+                }
             }
         }
         match (head, place) {

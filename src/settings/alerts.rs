@@ -1,12 +1,14 @@
 //! The thresholds of `[[alert]]`.
 
 use super::sources::Sources;
-use crate::given::{ConfigError, Section};
+use crate::given::{ConfigError, Origin, Section};
 use crate::symbol::Symbol;
 
 /// A threshold that somebody wants to be told of.
 #[derive(Clone, Debug)]
 pub struct Alert {
+    /// Where its symbol was given.
+    pub origin: Origin,
     /// Of which symbol.
     pub symbol: Symbol,
     /// When `last` is above this.
@@ -32,6 +34,7 @@ fn alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
     let missing = |what: &str| ConfigError::invalid(section.origin(), format!("{what} is missing"));
     let symbol = section.get("symbol").ok_or_else(|| missing("symbol"))?;
     let alert = Alert {
+        origin: symbol.origin(),
         symbol: Symbol::new(symbol.text()?).map_err(|problem| symbol.bad(problem.to_string()))?,
         above: threshold("above")?,
         below: threshold("below")?,

@@ -171,11 +171,15 @@ fn draft<'a>(
         market_hours = sources.setting(&format!("{path}.market_hours"), section.get("market_hours"), "any").parse()?;
         let days = sources.optional(&format!("{path}.closed"), section.get("closed"));
         let days = days.map_or(Ok(Vec::new()), |given| given.list())?;
-        closed = days.iter().map(Given::parse).collect::<Result<_, _>>()?;
+        closed = days.iter().map(day).collect::<Result<_, _>>()?;
     }
     section.finish()?;
     let (name, symbols) = (name.to_owned(), Watched::Configured(symbols));
     Ok(Draft { name, providers, symbols, fields, fields_are_named, currency, names, market_hours, closed })
+}
+
+fn day(given: &Given<'_>) -> Result<Date, ConfigError> {
+    given.text()?.parse().map_err(|_| given.bad("must be a date such as \"2027-01-05\""))
 }
 
 /// The feeds that run, checked, with their whole lists, and this machine's shard.
@@ -194,7 +198,10 @@ pub(super) fn running<'a>(
     let mut chosen = choose(drafts, wanted)?;
     if let Some((origin, texts)) = symbols {
         let ([draft], Wanted::Named(_)) = (&mut chosen[..], wanted) else {
-            return Err(ConfigError::invalid(origin, "symbols can be given for one feed only"));
+            return Err(ConfigError::invalid(
+                origin,
+                "symbols can be given for one feed only: name it, such as crypto",
+            ));
         };
         draft.symbols = Watched::Named(origin, texts);
     }
@@ -237,7 +244,7 @@ fn choose<'a>(drafts: Vec<Draft<'a>>, wanted: &Wanted) -> Result<Vec<Draft<'a>>,
         let chosen: Vec<_> = drafts.into_iter().filter(|draft| draft.symbols.len() > 0).collect();
         if chosen.is_empty() {
             let origin = Origin::Default("crypto.symbols, stocks.symbols".into());
-            return Err(ConfigError::invalid(origin, "no feed has symbols"));
+            return Err(ConfigError::invalid(origin, "no feed has symbols: give one some"));
         }
         return Ok(chosen);
     };
@@ -276,7 +283,7 @@ fn feed(
     let fields = read_fields(&draft, &definitions)?;
     for definition in definitions {
         if let Some((a, b)) = definition.confused(&symbols) {
-            let problem = format!("{a} and {b} are spelled the same for {}", definition.name);
+            let problem = format!("{a} and {b} are spelled the same for {}: leave one out", definition.name);
             // It is not the argument that is wrong, but what the definition makes of it.
             let origin = match draft.symbols.origin() {
                 Origin::Flag(_) => Origin::Default(format!("{}.symbols", draft.name).into()),
@@ -313,7 +320,11 @@ fn of_market(draft: &Draft<'_>, asked: &Given<'_>, providers: &mut Providers<'_>
         }
     }
     if chosen.is_empty() {
-        return Err(asked.bad(format!("none of these providers is of the market of feed {:?}", draft.name)));
+        let problem = format!(
+            "none of these providers is of the market of feed {:?}: `datametrics providers` shows which are",
+            draft.name
+        );
+        return Err(asked.bad(problem));
     }
     Ok(chosen)
 }
@@ -397,7 +408,9 @@ fn check_names(feeds: &[Feed]) -> Result<(), ConfigError> {
             name.push_str(ANY);
             name.push_str(&after);
             if name.split('.').any(str::is_empty) {
-                return bad(format!("makes {name} of {symbol}, in which a part is empty"));
+                return bad(format!(
+                    "makes {name} of {symbol}, in which a part is empty: leave {{quote}} out, as the symbol has none"
+                ));
             }
             let Some(first) = owners.get(&name) else {
                 owners.insert(name, (at, symbol));
@@ -407,7 +420,9 @@ fn check_names(feeds: &[Feed]) -> Result<(), ConfigError> {
             let overlaps = |other: usize| feed.fields.iter().any(|field| feeds[other].fields.contains(field));
             let clash = std::iter::once(first).chain(others.iter()).find(|(other, _)| *other == at || overlaps(*other));
             if let Some((_, other)) = clash {
-                return bad(format!("{other} and {symbol} would be pushed under one name"));
+                return bad(format!(
+                    "{other} and {symbol} would be pushed under one name: leave one out, or choose other names"
+                ));
             }
             others.push((at, symbol));
         }

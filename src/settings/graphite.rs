@@ -2,7 +2,7 @@
 
 use super::sources::{Sources, checked, read_secret};
 use crate::cli::Options;
-use crate::given::{ConfigError, Given, Origin, Section};
+use crate::given::{ConfigError, Given, Origin, Section, did_you_mean};
 use crate::graphite::{Destination, suggested};
 use crate::point::{Names, check_own_characters};
 use crate::url::{Credentials, Url};
@@ -55,7 +55,8 @@ impl Graphite {
 
 /// That nobody said where points go.
 pub fn missing() -> ConfigError {
-    let problem = "is not set: where should the points go? (--dry-run prints them instead)";
+    let problem = "is not set, so the points have nowhere to go: set it to https://HOST/graphite/metrics or \
+                   tcp://HOST:2003, or print them with --dry-run";
     ConfigError::invalid(Origin::Default("GRAPHITE_URL".into()), problem)
 }
 
@@ -88,7 +89,7 @@ fn credentials(
     let password = match (sources.secret("GRAPHITE_PASSWORD")?, file, own) {
         (Some(password), ..) => Some(password),
         (None, Some(_), Some(own)) => return Err(own.bad("is set, and password_file too: remove one")),
-        (None, Some(file), None) => Some(read_secret(Path::new(file.text()?))?),
+        (None, Some(file), None) => Some(read_secret(Path::new(file.text()?), file.origin())?),
         (None, None, Some(own)) => {
             warnings.extend(readable_by_all(&own.origin()));
             Some(checked(own.text()?, own.origin())?)
@@ -100,7 +101,7 @@ fn credentials(
         (Some(user), None) => Err(user.bad("is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE")),
         (None, Some(_)) => {
             let origin = Origin::Default("GRAPHITE_USER".into());
-            Err(ConfigError::invalid(origin, "is not set, but there is a password"))
+            Err(ConfigError::invalid(origin, "is not set, but a password is: set both or neither"))
         }
         (None, None) => Ok(None),
     }
@@ -119,7 +120,7 @@ fn destination(given: &Given<'_>, credentials: Option<Credentials>, allowed: boo
     let url = Url::parse(given.text()?).map_err(|problem| given.bad(problem))?;
     let carbon = |port: u16| {
         if !url.path.is_empty() {
-            return Err(given.bad("has a path, but Carbon has none: tcp://host:2003 or pickle://host:2004"));
+            return Err(given.bad("has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004"));
         }
         Ok((url.host.clone(), url.port.unwrap_or(port)))
     };
@@ -127,7 +128,10 @@ fn destination(given: &Given<'_>, credentials: Option<Credentials>, allowed: boo
         "tcp" => carbon(2003).map(|(host, port)| Destination::Plaintext { host, port }),
         "pickle" => carbon(2004).map(|(host, port)| Destination::Pickle { host, port }),
         "https" | "http" => ingest(given, url, credentials, allowed),
-        scheme => Err(given.bad(format!("scheme {scheme:?} is not known: https, http, tcp and pickle are"))),
+        scheme => {
+            let near = did_you_mean(scheme, ["https", "http", "tcp", "pickle"]);
+            Err(given.bad(format!("scheme {scheme:?} is not known{near}")))
+        }
     }
 }
 
@@ -164,7 +168,7 @@ fn tags(section: &Section<'_>, sources: Sources<'_>) -> Result<Vec<String>, Conf
             return Err(given.bad("a tag's name must not be empty or hold ; ! ^ = or white space"));
         }
         if matches!(key.as_str(), "name" | "__name__") {
-            return Err(given.bad("is taken: Graphite keeps the metric's name under it"));
+            return Err(given.bad("is taken: Graphite keeps the metric's name under it; choose another"));
         }
         if value.is_empty() || value.starts_with('~') || value.contains(|c| c == ';' || breaks(c)) {
             return Err(given.bad("a tag's value must not be empty, begin with ~, or hold ; or white space"));

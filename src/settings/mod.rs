@@ -106,7 +106,10 @@ impl Settings {
     ) -> Result<Self, ConfigError> {
         let is_check = matches!(cli.command, Some(Command::Check));
         if is_check && cli.options.dry_run {
-            return Err(ConfigError::invalid(Origin::Flag("--dry-run"), "is no part of a check, which pushes nothing"));
+            return Err(ConfigError::invalid(
+                Origin::Flag("--dry-run"),
+                "is no part of a check, which pushes nothing: leave it out",
+            ));
         }
         let ledger = Ledger::default();
         let table = document.parse()?;
@@ -231,16 +234,17 @@ fn config_file(options: &Options, env: Env<'_>) -> Result<(Document, Option<Give
         let path = path_variable(env, "DATAMETRICS_CONFIG")?;
         Some((path, Origin::Variable("DATAMETRICS_CONFIG".to_owned())))
     };
-    let read = |path: &Path, origin| {
-        Document::read(path).map(|document| (document, Some(Given::typed(path.display().to_string(), origin))))
+    let read = |path: &Path, named_by: Origin, origin| {
+        Document::read(path, named_by)
+            .map(|document| (document, Some(Given::typed(path.display().to_string(), origin))))
     };
     if let Some((path, origin)) = flag.or_else(variable) {
-        return read(&path, origin);
+        return read(&path, origin.clone(), origin);
     }
     let user = path_variable(env, "XDG_CONFIG_HOME").or_else(|| Some(path_variable(env, "HOME")?.join(".config")));
     let directories = user.into_iter().chain([PathBuf::from("/etc")]);
     for path in directories.map(|directory| directory.join("datametrics/config.toml")) {
-        match read(&path, Origin::Default("--config".into())) {
+        match read(&path, Origin::Default("config file".into()), Origin::Default("--config".into())) {
             Err(ConfigError::Unreadable { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
             read => return read,
         }
@@ -262,7 +266,10 @@ fn symbols<'a>(
         let texts = given.list()?.iter().map(|one| Ok(one.text()?.to_owned().into())).collect::<Result<_, _>>()?;
         (given.origin(), texts)
     } else if cli.options.symbols.is_some() {
-        return Err(ConfigError::invalid(Origin::Flag("--symbols"), "is given, and SYMBOL arguments too"));
+        return Err(ConfigError::invalid(
+            Origin::Flag("--symbols"),
+            "is given, and SYMBOL arguments too: use one form",
+        ));
     } else {
         (Origin::Flag("SYMBOL"), cli.symbols().iter().map(Cow::from).collect::<Vec<Cow<'a, str>>>())
     };
@@ -282,7 +289,8 @@ fn symbols<'a>(
 }
 
 fn read_all(mut stdin: impl Read, text: &mut String) -> Result<(), ConfigError> {
-    let unreadable = |cause| ConfigError::Unreadable { what: "symbols from", path: "standard input".into(), cause };
+    let origin = Origin::Default("standard input".into());
+    let unreadable = |cause| ConfigError::Unreadable { origin, what: "symbols".to_owned(), cause };
     stdin.read_to_string(text).map(drop).map_err(unreadable)
 }
 

@@ -18,9 +18,7 @@ pub(super) fn read<'a>(sources: Sources<'_>, mut urls: impl Iterator<Item = &'a 
     let roots = match file.filter(|_| urls.any(|url| url.scheme == "https")) {
         None => None,
         Some(path) => {
-            let unreadable =
-                |cause| ConfigError::Unreadable { what: "certificates (SSL_CERT_FILE)", path: path.clone(), cause };
-            let pem = std::fs::read(&path).map_err(unreadable)?;
+            let pem = std::fs::read(&path).map_err(ConfigError::unreadable(variable("SSL_CERT_FILE"), &path))?;
             if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
                 return Err(ConfigError::invalid(
                     variable("SSL_CERT_FILE"),

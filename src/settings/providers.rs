@@ -170,7 +170,7 @@ impl<'a> Providers<'a> {
         if matches!(name, "graphite" | "feed") {
             return Err(ConfigError::invalid(
                 section.origin(),
-                "is taken: the run's own health has points of that name",
+                "is taken: the run's own health has points of that name; choose another",
             ));
         }
         let mut definition = Definition::read(name, section)?;
@@ -198,7 +198,7 @@ impl<'a> Providers<'a> {
             }
         }
         if any && definition.base.is_open() {
-            let origin = Origin::Default(format!("{}.base_url", definition.name).into());
+            let origin = Origin::Default(format!("providers.{}.base_url", definition.name).into());
             return Err(ConfigError::invalid(origin, "would send a key in the clear: use https"));
         }
         Ok(())

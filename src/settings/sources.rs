@@ -105,24 +105,27 @@ impl<'a> Sources<'a> {
                 Err(ConfigError::invalid(origin(), format!("is set, and {file_name} too: unset one")))
             }
             (Some(given), None) => Ok(Some((checked(given.text()?, origin())?, origin()))),
-            (None, Some(path)) => Ok(Some((read_secret(&path)?, Origin::Variable(file_name)))),
+            (None, Some(path)) => {
+                let origin = Origin::Variable(file_name);
+                Ok(Some((read_secret(&path, origin.clone())?, origin)))
+            }
             (None, None) => {
                 let path =
                     path_variable(self.env, "CREDENTIALS_DIRECTORY").map(|place| place.join(name.to_lowercase()));
                 let path = path.filter(|path| path.exists());
-                path.map(|path| Ok((read_secret(&path)?, Origin::File(path)))).transpose()
+                let variable = Origin::Variable("CREDENTIALS_DIRECTORY".to_owned());
+                path.map(|path| Ok((read_secret(&path, variable)?, Origin::File(path)))).transpose()
             }
         }
     }
 }
 
-/// Reads a file that holds one secret; a newline at its end is cut.
+/// Reads a file that holds one secret, and that `origin` names; a newline at its end is cut.
 ///
 /// # Errors
 /// When it cannot be read, or holds something that cannot be sent.
-pub(super) fn read_secret(path: &Path) -> Result<Secret, ConfigError> {
-    let unreadable = |cause| ConfigError::Unreadable { what: "secret", path: path.to_owned(), cause };
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+pub(super) fn read_secret(path: &Path, origin: Origin) -> Result<Secret, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(ConfigError::unreadable(origin, path))?;
     checked(text.trim_end_matches(['\n', '\r']), Origin::File(path.to_owned()))
 }
 

@@ -1,10 +1,9 @@
 //! What `datametrics check` finds, and what happens where nobody takes the data.
 
-use super::own;
 use super::scene::{Said, Scene, typed};
 use super::support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict};
 use Scene::Played;
-use std::fs::{self, File};
+use std::fs::File;
 
 /// One provider and one feed.
 fn world(server: &Server) -> Datametrics {
@@ -15,8 +14,7 @@ fn world(server: &Server) -> Datametrics {
 /// A check of it; the provider answers so, and this is typed in addition.
 fn check(answer: fn(&Received) -> Reply, line: &str) -> Said {
     let (server, ingest) = (Server::with(answer), Ingest::start(Dialect::WriteProxy));
-    let run = world(&server).graphite(&ingest);
-    Said::by(&if line.is_empty() { run } else { typed(run, line) })
+    Said::by(&typed(world(&server).graphite(&ingest), line))
 }
 
 fn price(_: &Received) -> Reply {
@@ -69,7 +67,9 @@ pub(crate) const SCENES: &[Scene] = &[
         Said::by(&world(&server).graphite(&ingest))
     }),
     Played("the provider answers 503", || check(|_| Reply::status(503), "")),
-    Played("the provider lacks a key", || check(price, "DATAMETRICS_CRYPTO_PROVIDERS=coinbase,coingecko")),
+    Played("a provider lacks its key", || {
+        check(price, "DATAMETRICS_STOCKS_SYMBOLS=AAPL DATAMETRICS_STOCKS_PROVIDERS=finnhub")
+    }),
     Played("no symbol is in the shard", || check(price, "--shard 0/1000000")),
     Played("the provider was asked a moment ago", || {
         let (server, ingest) = (Server::with(price), Ingest::start(Dialect::WriteProxy));

@@ -11,11 +11,11 @@ fn after(harm: impl FnOnce(&Datametrics)) -> Said {
     let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let run = run(&server, "").graphite(&ingest);
     harm(&run);
-    said(&run, run.run())
+    said(&run, &run.run())
 }
 
 /// The names of files hold the time.
-fn said(run: &Datametrics, output: Output) -> Said {
+fn said(run: &Datametrics, output: &Output) -> Said {
     let mut output = run.normalise(output);
     let words = output.stderr.split('/').map(|part| match part.split_once(".points") {
         Some((_, after)) => format!("FILE.points{after}"),
@@ -80,8 +80,7 @@ pub(crate) const SCENES: &[Scene] = &[
         let entry = keep(&run, 60, &["a.b"]);
         fs::write(state_dir(&run).join("journal").join(&entry.name), "junk").expect("a file");
         fs::create_dir_all(state_dir(&run).join("damaged").join(&entry.name).join("full")).expect("a folder");
-        let output = run.run();
-        said(&run, output)
+        said(&run, &run.run())
     }),
     Played("the state is a file", || {
         let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));

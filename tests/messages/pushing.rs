@@ -16,12 +16,15 @@ fn provider() -> Server {
     own::provider(&[("BTC", "5")])
 }
 
-/// Graphite answers so; `line` is added to what is typed.
+/// Graphite answers so, and this is typed in addition.
 fn typing(line: &str, answer: fn(&Received) -> Reply) -> Said {
     let (provider, server) = (provider(), Server::with(answer));
     let run = run(&provider).env("GRAPHITE_URL", format!("{}/graphite/metrics", server.url()));
-    let run = run.env("GRAPHITE_USER", graphite::USER).env("GRAPHITE_PASSWORD", graphite::PASSWORD);
-    Said::by(&if line.is_empty() { run } else { typed(run, line) })
+    let run = run
+        .hide(server.address().to_string(), "GRAPHITE")
+        .env("GRAPHITE_USER", graphite::USER)
+        .env("GRAPHITE_PASSWORD", graphite::PASSWORD);
+    Said::by(&typed(run, line))
 }
 
 fn answer(answer: fn(&Received) -> Reply) -> Said {
@@ -43,21 +46,6 @@ fn is_price(point: &graphite::Point) -> bool {
 fn prices(push: &graphite::Push) -> Vec<usize> {
     push.points.iter().enumerate().filter(|(_, point)| is_price(point)).map(|(at, _)| at).collect()
 }
-
-const MANY: [(&str, &str); 12] = [
-    ("A", "1"),
-    ("B", "1"),
-    ("C", "1"),
-    ("D", "1"),
-    ("E", "1"),
-    ("F", "1"),
-    ("G", "1"),
-    ("H", "1"),
-    ("I", "1"),
-    ("J", "1"),
-    ("K", "1"),
-    ("L", "1"),
-];
 
 pub(crate) const INGEST: &[Scene] = &[
     Played("301", || answer(|_| Reply::status(301).header("Location", "/login"))),
@@ -82,17 +70,14 @@ pub(crate) const INGEST: &[Scene] = &[
             Verdict::TakeBut(Reply::json(format!(r#"{{"published":{}}}"#, push.points.len() - 1)))
         })
     }),
-    Played("a dozen bad points", || {
-        deciding(Dialect::Gateway, &MANY, |push| Verdict::Invalid(prices(push), "too odd"))
-    }),
     Played("more bad points than can be found", || {
-        let prices: Vec<(String, String)> = (0..300).map(|at| (format!("S{at}"), "1".to_owned())).collect();
-        let prices: Vec<(&str, &str)> =
-            prices.iter().map(|(symbol, price)| (symbol.as_str(), price.as_str())).collect();
+        let symbols: Vec<String> = (0..300).map(|at| format!("S{at}")).collect();
+        let prices: Vec<(&str, &str)> = symbols.iter().map(|symbol| (symbol.as_str(), "1")).collect();
         deciding(Dialect::WriteProxy, &prices, |push| match self::prices(push) {
             bad if bad.is_empty() => Verdict::Take,
             bad => Verdict::Invalid(bad, "too odd"),
         })
+        .ends()
     }),
 ];
 
@@ -100,7 +85,7 @@ pub(crate) const INGEST: &[Scene] = &[
 fn at(url: &str, authority: &str, timeout: &str) -> Said {
     let provider = provider();
     let run = run(&provider).env("GRAPHITE_URL", url).args(["--timeout", timeout]).hide(authority, "CARBON");
-    let mut output = run.normalise(run.run());
+    let mut output = run.normalise(&run.run());
     // How many bytes there are depends on the time that it took, and why is the resolver's affair.
     for (before, after) in [(" after ", " bytes"), ("took ", " bytes"), ("information: ", ";")] {
         if let Some((head, rest)) = output.stderr.split_once(before).map(|(a, b)| (a.to_owned(), b.to_owned()))
@@ -118,14 +103,18 @@ fn habit(habit: Habit, timeout: &str) -> Said {
     at(&carbon.url(), &carbon.authority(), timeout)
 }
 
+/// A run whose prices have names of so many characters.
+fn long_names(provider: &Server, length: usize) -> Datametrics {
+    own::run(provider, &format!("[graphite]\nnames = '{}.{{symbol}}.{{field}}'\n", "x".repeat(length)))
+}
+
 pub(crate) const CARBON: &[Scene] = &[
-    Played("its name does not resolve", || at("tcp://no-such-host.invalid", "?", "20")),
-    Played("nobody listens", || at("tcp://127.0.0.1:9", "?", "20")),
+    Played("its name does not resolve", || at("tcp://no-such-host.invalid", "no authority", "20")),
+    Played("nobody listens", || at("tcp://127.0.0.1:9", "no authority", "20")),
     Played("nothing comes back", || {
         let hole = BlackHole::start();
         at(&format!("tcp://{}", hole.address()), &hole.address().to_string(), "1")
     }),
-    Played("it closes at once", || habit(Habit::CloseEarly, "20")),
     Played("it answers", || habit(Habit::Answer, "20")),
     Played("it resets", || habit(Habit::Reset, "20")),
     Played("it never reads", || habit(Habit::NeverRead, "1")),
@@ -135,7 +124,7 @@ pub(crate) const CARBON: &[Scene] = &[
     }),
     Played("a point that it could not read", || {
         let (provider, carbon) = (provider(), Carbon::start());
-        Said::by(&run(&provider).carbon(&carbon).args(["--prefix", &"x".repeat(20_000)]))
+        Said::by(&long_names(&provider, 20_000).carbon(&carbon))
     }),
     Played("a point from the journal that it could not read", || {
         let (provider, carbon) = (provider(), Carbon::start());
@@ -145,7 +134,6 @@ pub(crate) const CARBON: &[Scene] = &[
     }),
     Played("a point that no frame holds", || {
         let (provider, carbon) = (provider(), Carbon::start());
-        let run = own::run(&provider, &format!("[graphite]\nprefix = '{}'\n", "x".repeat(1 << 20)));
-        Said::by(&run.env("GRAPHITE_URL", carbon.pickle_url()))
+        Said::by(&long_names(&provider, 1 << 20).env("GRAPHITE_URL", carbon.pickle_url()))
     }),
 ];

@@ -74,7 +74,7 @@ fn definition(text: &str) -> String {
     let (head, quote) = text.split_once("[[quote]]").unwrap_or((text, ""));
     let with = |text: &str, least: &[(&str, &str)]| {
         let missing = least.iter().filter(|(key, _)| !text.contains(&format!("{key} =")));
-        missing.map(|(key, value)| format!("{key} = {value}\n")).collect::<String>() + text
+        super::support::lines(missing.map(|(key, value)| format!("{key} = {value}"))) + text
     };
     let head = with(head, &[("market", "'other'"), ("base_url", "'https://own.example'")]);
     let quote = with(quote, &[("path", "'/{symbol}'"), ("fields", "{ last = '/last' }")]);
@@ -84,6 +84,9 @@ fn definition(text: &str) -> String {
 
 /// The run of such a line. A word with a space in it stands between quotes.
 pub(crate) fn typed(run: Datametrics, line: &str) -> Datametrics {
+    if line.is_empty() {
+        return run;
+    }
     let mut is_quoted = false;
     let mut words = vec![String::new()];
     for c in line.chars() {
@@ -109,14 +112,14 @@ impl Said {
     /// # Panics
     /// When it says nothing.
     pub(crate) fn by(run: &Datametrics) -> Self {
-        Self::of(&run.normalise(run.run()))
+        Self::of(&run.normalise(&run.run()))
     }
 
     /// The same of its command, with something special done to it.
     pub(crate) fn of_command(run: &Datametrics, mut command: Command) -> Self {
         let output = command.output().expect("the program starts");
         let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
-        Self::of(&run.normalise(Output { stdout, stderr, code: output.status.code() }))
+        Self::of(&run.normalise(&Output { stdout, stderr, code: output.status.code() }))
     }
 
     /// What was said in an output that is normalised already.
@@ -132,6 +135,14 @@ impl Said {
     pub(crate) fn sorted(mut self) -> Self {
         self.messages.sort_by_key(Message::line);
         self.messages.dedup();
+        self
+    }
+
+    /// The same with a few of many.
+    #[must_use]
+    pub(crate) fn ends(mut self) -> Self {
+        let last = self.messages.len().saturating_sub(2);
+        self.messages.drain(1..last);
         self
     }
 
@@ -159,8 +170,8 @@ fn cell(text: &str) -> String {
         times = if last == Some(c) { times + 1 } else { 1 };
         last = Some(c);
         match times {
-            1..=3 => out.push(c),
-            4 => out.push('…'),
+            1..=6 => out.push(c),
+            7 => out.push('…'),
             _ => {}
         }
     }
@@ -174,7 +185,7 @@ fn messages(stderr: &str) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     for line in said.lines().filter(|line| !line.is_empty()) {
         match messages.last_mut() {
-            Some(message) if line.starts_with("  ") => message.text += &format!("; {}", line.trim()),
+            Some(message) if line.starts_with("  ") => message.text.extend(["; ", line.trim()]),
             _ => messages.push(message(line)),
         }
     }

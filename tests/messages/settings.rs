@@ -25,6 +25,9 @@ pub(crate) const SCENES: &[Scene] = &[
     Config("[graphite]\nurl = 7"),
     Config("[graphite]\nurl = 'graphite.example'"),
     Config("[graphite]\nallow_plaintext_credentials = 'yes'"),
+    Config("[graphite]\nprefix = true"),
+    Config("[graphite]\nprefix = 2027-01-05"),
+    Config("[graphite]\nprefix = ['a', 'b']"),
     Config("[graphite]\ninterval = 0.5"),
     Config("[journal]\nmax_bytes = 0"),
     Config("[graphite]\nprefix = '.home'"),
@@ -64,6 +67,11 @@ pub(crate) const SCENES: &[Scene] = &[
         let run = Datametrics::new().args(["all"]);
         Said::by(&run.env("DATAMETRICS_PREFIX", OsStr::from_bytes(b"\xff")))
     }),
+    Played("the user's config file is a folder", || {
+        let run = Datametrics::new().args(["all", "--dry-run"]);
+        fs::create_dir_all(run.home().join(".config/datametrics/config.toml")).expect("a folder");
+        Said::by(&run)
+    }),
     Played("a config file that is no UTF-8", || {
         with_files(&[("x.toml", b"\xff")], "DATAMETRICS_CONFIG=x.toml all --dry-run")
     }),
@@ -76,6 +84,11 @@ pub(crate) const SECRETS: &[Scene] = &[
     Typed("GRAPHITE_PASSWORD_FILE=gone all"),
     Played("a file of a secret that is empty", || with_files(&[("x", b"\n")], "GRAPHITE_PASSWORD_FILE=x all")),
     Played("a file of a secret that has two lines", || with_files(&[("x", b"a\nb\n")], "GRAPHITE_PASSWORD_FILE=x all")),
+    Played("a credential of systemd that cannot be read", || {
+        let run = typed(Datametrics::new(), "CREDENTIALS_DIRECTORY=c GRAPHITE_USER=1 all");
+        fs::create_dir_all(run.home().join("c/graphite_password")).expect("a folder");
+        Said::by(&run)
+    }),
     Config("[graphite]\nuser = '1'\npassword = 'x'\npassword_file = 'y'"),
     Config("[graphite]\nuser = '1'\npassword = ''"),
     Config("[graphite]\nuser = '1'\npassword_file = 'gone'"),
@@ -108,7 +121,6 @@ pub(crate) const WATCHED: &[Scene] = &[
     Config("[crypto]\nfields = []"),
     Both("stocks BRK-B BRK.B --dry-run", "[stocks]\nproviders = ['cnbc']"),
     Typed("DATAMETRICS_SYMBOLS=BRK-B,BRK.B stocks --dry-run"),
-    Both("crypto BTC/USD BTC-USD/EUR --dry-run", "[crypto]\nnames = '{feed}.{base}.{field}'"),
     Both("crypto BTC/USD BTC/EUR --dry-run", "[crypto]\nnames = '{feed}.{base}.{field}'"),
     Both("stocks AAPL --dry-run", "[stocks]\nnames = '{feed}.{base}.{quote}.{field}'"),
 ];

@@ -90,9 +90,9 @@ fn literals(code: &str) -> Vec<(usize, String)> {
         } else if rest.starts_with("'\\") {
             // A character that is written with a backslash; its quote would begin a text.
             3 + rest[3..].find('\'').unwrap_or(0)
-        } else if rest.starts_with("r#\"") {
-            let len = rest[3..].find("\"#").expect("an end");
-            found.push((at, rest[3..3 + len].to_owned()));
+        } else if let Some(text) = rest.strip_prefix("r#\"") {
+            let len = text.find("\"#").expect("an end");
+            found.push((at, text[..len].to_owned()));
             len + 5
         } else if let Some(text) = rest.strip_prefix('"') {
             let (literal, len) = read(text);
@@ -161,10 +161,10 @@ fn a_text_is_found_and_compared() {
     let code = r##"
         let a = '"'; let b = '\''; // "no text at all"
         say("it is {what} of {}", format!("a \"b\" \
-             c {{d}}"), r#"raw "text""#);
+             c {{d}}"), r#"a "raw" one"#);
     "##;
     let found: Vec<String> = literals(code).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(found, ["it is {what} of {}", "a \"b\" c {{d}}", "raw \"text\""]);
+    assert_eq!(found, ["it is {what} of {}", "a \"b\" c {{d}}", "a \"raw\" one"]);
     let text = Text { place: String::new(), parts: parts(&found[0]) };
     assert_eq!(text.parts, ["it is ", " of "]);
     assert!(text.is_in("well, it is 5 of 7") && !text.is_in("bit is 5 of 7") && !text.is_in("it was 5 of 7"));
