@@ -145,7 +145,7 @@ impl Sending<'_> {
     /// Oldest first, up to an error that is not about points.
     fn all(&self, limits: JournalLimits, now: i64, delivery: &mut Delivery) {
         let too_old = self.journal.prune(now, u64::MAX, limits.max_age);
-        delivery.losses.extend(dropped(too_old, "old", "max_age"));
+        delivery.losses.extend(dropped(too_old, "older than journal.max_age"));
         let waiting = match self.journal.waiting() {
             Ok(waiting) => waiting,
             Err(error) => {
@@ -164,7 +164,7 @@ impl Sending<'_> {
         }
         if delivery.error.is_some() {
             let too_much = self.journal.prune(now, limits.max_bytes, limits.max_age);
-            delivery.losses.extend(dropped(too_much, "much", "max_bytes"));
+            delivery.losses.extend(dropped(too_much, "more than journal.max_bytes"));
         }
     }
 
@@ -215,9 +215,9 @@ impl Sending<'_> {
     }
 }
 
-fn dropped(dropped: Dropped, why: &str, setting: &str) -> Option<String> {
+fn dropped(dropped: Dropped, why: &str) -> Option<String> {
     let Dropped { files, points } = dropped;
-    let of = if files == 1 { "one run that was".to_owned() } else { format!("{files} runs that were") };
+    let of = if files == 1 { "one run, which is".to_owned() } else { format!("{files} runs, which are") };
     let points = if points == 1 { "1 point".to_owned() } else { format!("{points} points") };
-    (files > 0).then(|| format!("journal: dropped {points} of {of} too {why} (journal.{setting})"))
+    (files > 0).then(|| format!("journal: dropped {points} of {of} {why} allows"))
 }

@@ -220,11 +220,12 @@ impl<'a> FeedReport<'a> {
             let said = |report: &ProviderReport<'_>| {
                 let (_, words) = report.missing.iter().find(|(at, _)| *at == symbol)?;
                 let name = &report.definition.name;
-                Some(
-                    words
-                        .as_ref()
-                        .map_or_else(|| format!("{name} has none"), |words| format!("{name} says \"{words}\"")),
-                )
+                let is_no_pair = self.feed.symbols[symbol].quote().is_none() && report.definition.needs_pairs();
+                Some(match words {
+                    Some(words) => format!("{name} says \"{words}\""),
+                    None if is_no_pair => format!("{name} takes pairs only, BASE/QUOTE"),
+                    None => format!("{name} has none"),
+                })
             };
             let mut reason = self.providers.iter().filter_map(said).collect::<Vec<_>>().join(", ");
             if reason.is_empty() {

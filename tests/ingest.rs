@@ -93,7 +93,7 @@ error: graphite refused 88 more
 error: graphite: 127.0.0.1 refuses too many points to find them all in one run: HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
 
 an hour-old journal (both):
-error: journal: dropped 10 points of 2 runs that were too old (journal.max_age)
+error: journal: dropped 10 points of 2 runs, which are older than journal.max_age allows
 
 500 to everything (both):
 error: graphite: 127.0.0.1 answered HTTP 500: failed to push metric data; the points are in the journal, the next run sends them

@@ -267,7 +267,7 @@ mod bounds {
         for age in ages {
             own::keep(&run, age, &own::names(&format!("t{age}"), 20));
         }
-        let said = "error: journal: dropped 20 points of one run that was too much (journal.max_bytes)\n";
+        let said = "error: journal: dropped 20 points of one run, which is more than journal.max_bytes allows\n";
         run.clone().graphite(&ill).stderr(format!("{said}{KEPT}")).exit(75).check();
         assert_eq!(own::waiting(&run).len(), 3);
         run.clone().graphite(&ingest).check();
@@ -290,7 +290,7 @@ mod bounds {
         let run = own::run(&provider, "[journal]\nmax_age = 100\n").graphite(&ingest);
         own::keep(&run, 200, &["a", "b", "c"]);
         own::keep(&run, 50, &["d"]);
-        let said = "error: journal: dropped 3 points of one run that was too old (journal.max_age)\n";
+        let said = "error: journal: dropped 3 points of one run, which is older than journal.max_age allows\n";
         run.clone().stderr(said).exit(1).check();
         assert_eq!(landed(&ingest)[0], "d");
     }
@@ -304,7 +304,7 @@ mod bounds {
         own::keep(&run, 7 * day + 60, &["a"]);
         own::keep(&run, 7 * day - 60, &["b"]);
         own::keep(&run, 2 * 3_600, &["c"]);
-        let said = "error: journal: dropped 1 point of one run that was too old (journal.max_age)\n";
+        let said = "error: journal: dropped 1 point of one run, which is older than journal.max_age allows\n";
         run.clone().stderr(said).exit(1).check();
         let names: Vec<_> = carbon.points().into_iter().map(|point| point.name).collect();
         assert_eq!(names[..3], ["b", "c", "crypto.BTC-USD.last"]);

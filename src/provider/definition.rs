@@ -211,6 +211,11 @@ impl Definition {
             && self.change_from.as_ref().is_some_and(|from| given(from.as_str()))
     }
 
+    /// Whether it can be asked for nothing but pairs, `BTC/USD`.
+    pub fn needs_pairs(&self) -> bool {
+        self.symbol.has(What::Quote) || self.quotes.iter().all(|form| form.path.has(What::Quote))
+    }
+
     /// Every field it gives, computed ones last.
     pub fn fields(&self) -> Vec<Field> {
         let mut fields: Vec<Field> = Vec::new();

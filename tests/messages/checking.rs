@@ -50,11 +50,11 @@ pub(crate) const SCENES: &[Scene] = &[
     }),
     Played("no Graphite, and no place for a journal", || {
         let server = Server::with(price);
-        Said::by(&typed(world(&server), "HOME= --timeout 5"))
+        Said::by(&typed(world(&server), "HOME="))
     }),
     Played("the state directory is a file", || {
         let server = Server::with(price);
-        let run = typed(world(&server), "DATAMETRICS_STATE_DIR=config.toml --timeout 5");
+        let run = typed(world(&server), "DATAMETRICS_STATE_DIR=config.toml");
         Said::by(&run)
     }),
     Played("Graphite refuses the credentials", || {

@@ -29,7 +29,7 @@ fn rows(rows: &str) -> Reply {
 
 /// What takes until the time is over.
 fn late(peer: &Peer) -> Said {
-    typing("--retries 0", peer, 2)
+    typing("--retries 0", peer, 3)
 }
 
 pub(crate) const WAYS: &[Scene] = &[

@@ -113,11 +113,11 @@ pub(crate) const CARBON: &[Scene] = &[
     Played("nobody listens", || at("tcp://127.0.0.1:9", "no authority", "20")),
     Played("nothing comes back", || {
         let hole = BlackHole::start();
-        at(&format!("tcp://{}", hole.address()), &hole.address().to_string(), "1")
+        at(&format!("tcp://{}", hole.address()), &hole.address().to_string(), "3")
     }),
     Played("it answers", || habit(Habit::Answer, "20")),
     Played("it resets", || habit(Habit::Reset, "20")),
-    Played("it never reads", || habit(Habit::NeverRead, "1")),
+    Played("it never reads", || habit(Habit::NeverRead, "3")),
     Played("a / in a name", || {
         let (provider, carbon) = (provider(), Carbon::start());
         Said::by(&run(&provider).carbon(&carbon).args(["--prefix", "a/b"]))

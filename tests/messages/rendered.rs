@@ -45,6 +45,9 @@ pub(crate) const SCENES: &[Scene] = &[
         TransportError::Tls { host: "HOST".to_owned(), reason: "TLS failed (its words)".to_owned() }.to_string()
     }),
     Rendered("the name of Carbon's host takes too long", 75, || carbon(Trouble::LookupLate)),
+    Rendered("the time is over before Carbon's second address is tried", 75, || {
+        carbon(Trouble::Connect("ADDRESS: connection timed out, no time was left".to_owned()))
+    }),
     Rendered("the name of Carbon's host has no address", 75, || {
         carbon(Trouble::Connect("the host has no address".to_owned()))
     }),
