@@ -62,9 +62,9 @@ pub(crate) const VALUES: &[Scene] = &[
     Typed("all --graphite-url tcp://graphite.example/metrics"),
     Typed("all --graphite-url https://graphite.example/graphite"),
     Typed("all --graphite-url https://graphite.grafana.net/graphite/metrics"),
-    Typed("all --graphite-url http://user:pass@graphite.example/metrics"),
+    Typed("all --graphite-url http://user:s3same@graphite.example/metrics"),
     Typed("all --ping-url monitor.example"),
     Typed("all --ping-url ftp://monitor.example"),
-    Typed("all --ping-url http://user:pass@monitor.example"),
+    Typed("all --ping-url http://user:s3same@monitor.example"),
     Typed("all --ping-url ''"),
 ];

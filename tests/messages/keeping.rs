@@ -95,7 +95,7 @@ pub(crate) const SCENES: &[Scene] = &[
 fn monitor(answer: fn(&super::support::Received) -> Reply) -> Said {
     let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let monitor = Server::with(answer);
-    let run = run(&server, "").graphite(&ingest).args(["-v"]).env("DATAMETRICS_PING_URL", monitor.url() + "/key");
+    let run = run(&server, "").graphite(&ingest).args(["-v"]).env("DATAMETRICS_PING_URL", monitor.url() + "/s3same");
     Said::by(&run.hide(monitor.address().to_string(), "MONITOR")).sorted()
 }
 

@@ -20,14 +20,14 @@ mod support;
 #[path = "../faults/scene.rs"]
 mod world;
 
-use scene::{Said, Scene};
+use scene::{Message, Said, Scene};
 use snapbox::{Assert, Data};
 use std::{
     fmt::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
-use support::{Datametrics, panic_text, side_by_side};
+use support::{Datametrics, graphite, leak, panic_text, side_by_side};
 
 /// KiB that a run may have at most.
 const MOST_MEMORY: u64 = 64 << 10;
@@ -41,6 +41,9 @@ it. After a change that is wanted, `SNAPSHOTS=overwrite cargo test --test messag
 
 A message says what happened, where, and what to do unless that is plain from the rest. It begins in lower case, ends
 without a period, says the same word for the same thing, and never holds a secret or more of a URL than its host.
+
+The last part is of errors that no test can bring about: it shows what they say of themselves, without what a run puts
+before and behind it.
 ";
 
 /// The parts of the page.
@@ -102,11 +105,14 @@ fn every_message() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages/README.md");
     let assert = Assert::new().action_env("SNAPSHOTS").normalize_paths(false);
     assert.eq(Data::text(page).raw(), Data::read_from(&file, None).raw());
+    let shows = |message: &Message, secret| message.line().contains(secret);
+    let leak = messages.iter().find(|message| [leak::PART, graphite::PASSWORD].iter().any(|part| shows(message, part)));
+    assert!(leak.is_none(), "{:?}", leak.map(Message::line));
     every_text_is_in(&messages);
 }
 
 /// Whatever the source can say is in a message, or in what is printed as data.
-fn every_text_is_in(messages: &[scene::Message]) {
+fn every_text_is_in(messages: &[Message]) {
     let data = data();
     let is_excepted = |text: &source::Text, (file, begin): &(&str, &str)| {
         text.place.starts_with(&format!("{file}:")) && text.text().starts_with(begin)

@@ -79,25 +79,29 @@ pub(crate) const SCENES: &[Scene] = &[
 
 pub(crate) const SECRETS: &[Scene] = &[
     Both("GRAPHITE_USER=1 all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
-    Both("GRAPHITE_PASSWORD=x all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
-    Typed("GRAPHITE_PASSWORD=x GRAPHITE_PASSWORD_FILE=y all"),
+    Both("GRAPHITE_PASSWORD=s3same all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
+    Typed("GRAPHITE_PASSWORD=s3same GRAPHITE_PASSWORD_FILE=y all"),
     Typed("GRAPHITE_PASSWORD_FILE=gone all"),
     Played("a file of a secret that is empty", || with_files(&[("x", b"\n")], "GRAPHITE_PASSWORD_FILE=x all")),
-    Played("a file of a secret that has two lines", || with_files(&[("x", b"a\nb\n")], "GRAPHITE_PASSWORD_FILE=x all")),
+    Played("a file of a secret that has two lines", || {
+        with_files(&[("x", b"s3same\ns3same\n")], "GRAPHITE_PASSWORD_FILE=x all")
+    }),
     Played("a credential of systemd that cannot be read", || {
         let run = typed(Datametrics::new(), "CREDENTIALS_DIRECTORY=c GRAPHITE_USER=1 all");
         fs::create_dir_all(run.home().join("c/graphite_password")).expect("a folder");
         Said::by(&run)
     }),
-    Config("[graphite]\nuser = '1'\npassword = 'x'\npassword_file = 'y'"),
+    Config("[graphite]\nuser = '1'\npassword = 's3same'\npassword_file = 'y'"),
     Config("[graphite]\nuser = '1'\npassword = ''"),
     Config("[graphite]\nuser = '1'\npassword_file = 'gone'"),
     Config("[graphite]\npassword = 7"),
     Typed("stocks --provider finnhub --dry-run"),
-    Typed("FINNHUB_API_KEY=x FINNHUB_API_KEY_FILE=y stocks --provider finnhub --dry-run"),
-    Typed("FINNHUB_API_KEY=x DATAMETRICS_FINNHUB_BASE_URL=http://finnhub.example stocks --provider finnhub --dry-run"),
+    Typed("FINNHUB_API_KEY=s3same FINNHUB_API_KEY_FILE=y stocks --provider finnhub --dry-run"),
+    Typed(
+        "FINNHUB_API_KEY=s3same DATAMETRICS_FINNHUB_BASE_URL=http://finnhub.example stocks --provider finnhub --dry-run",
+    ),
     Played("a config file with a password that others can read", || {
-        let run = Datametrics::new().config("[graphite]\nuser = '1'\npassword = 'x'");
+        let run = Datametrics::new().config("[graphite]\nuser = '1'\npassword = 's3same'");
         let config = run.home().join("config.toml");
         fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("a file of ours");
         Said::by(&typed(run, "crypto --shard 0/1000000 --dry-run"))
