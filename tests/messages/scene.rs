@@ -198,7 +198,12 @@ fn message(line: &str) -> Message {
             return Message { level, text: text.to_owned() };
         }
     }
-    Message { level: "info", text: line.to_owned() }
+    // A run in the second of the one before has two points less.
+    let text = match line.strip_prefix("pushed ") {
+        Some(rest) => format!("pushed N{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => line.to_owned(),
+    };
+    Message { level: "info", text }
 }
 
 /// A finding of a check.
