@@ -179,7 +179,7 @@ fn each_try_is_said_to_who_asks() {
     );
     command(&kraken(), "").carbon(&carbon).args(["-v"]).stderr(said).check();
     let output = command(&kraken(), "tcp://127.0.0.1:9").args(["-v"]).run();
-    assert!(output.stderr.contains("\nCarbon at 127.0.0.1:9: failed after "), "{output}");
+    assert!(output.stderr.contains(" points failed after "), "{output}");
 }
 
 #[test]

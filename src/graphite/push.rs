@@ -139,7 +139,7 @@ fn to_carbon(host: &str, port: u16, encoded: Encoded, patience: Patience<'_>) ->
         let (took, points) = (begun.elapsed(), encoded.points);
         match &result {
             Ok(()) => log::info!("Carbon at {host}:{port}: closed after {took:.1?}: {points} points"),
-            Err(error) => log::info!("Carbon at {host}:{port}: failed after {took:.1?}: {points} points: {error}"),
+            Err(error) => log::info!("{points} points failed after {took:.1?}: {error}"),
         }
         push.error = result.err().map(PushError::from);
         let pause = pause(attempt, patience.random.fraction(), None, patience.deadline.remaining());

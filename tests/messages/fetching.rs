@@ -2,7 +2,7 @@
 
 use super::own;
 use super::scene::{Said, Scene, typed};
-use super::support::{Datametrics, Dialect, Ingest, Reply, Server, request::Received, tls::Certificate};
+use super::support::{Datametrics, Dialect, Ingest, Output, Reply, Server, request::Received, tls::Certificate};
 use super::world::{Peer, Scene as World, Trusted, play, run};
 use Scene::Played;
 
@@ -10,7 +10,9 @@ use Scene::Played;
 fn typing(line: &str, peer: &Peer, timeout: u64) -> Said {
     let (world, ingest) = (World::of(peer, |_| rows("")), Ingest::start(Dialect::WriteProxy));
     let run = world.reached_by(run(world.scheme, &world.authority)).graphite(&ingest);
-    Said::of(&play(&typed(run, line), &world.authority, timeout, |_| 0).into())
+    let mut output: Output = play(&typed(run, line), &world.authority, timeout, |_| 0).into();
+    output.stderr = output.stderr.replace(&ingest.server().address().to_string(), "GRAPHITE");
+    Said::of(&output)
 }
 
 fn at(peer: &Peer) -> Said {

@@ -54,6 +54,12 @@ const LATER: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
 
 pub(crate) const SCENES: &[Scene] = &[
     Played("Graphite is ill", || ill("", 60)),
+    Played("it is well again", || {
+        let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let run = run(&server, "").graphite(&ingest).args(["-v"]);
+        keep(&run, 60, &["a.b"]);
+        Said::by(&run)
+    }),
     Played("too many bytes wait", || ill("[journal]\nmax_bytes = 1000\n", 60)),
     Played("what waits is too old", || ill("", 4000)),
     Played("another run is sending", || {

@@ -118,6 +118,15 @@ pub(crate) const CARBON: &[Scene] = &[
     Played("it answers", || habit(Habit::Answer, "20")),
     Played("it resets", || habit(Habit::Reset, "20")),
     Played("it never reads", || habit(Habit::NeverRead, "3")),
+    Played("it takes all, with `-v`", || {
+        let (provider, carbon) = (provider(), Carbon::start());
+        let run = run(&provider).env("GRAPHITE_URL", carbon.url()).args(["-v"]);
+        Said::by(&run.hide(carbon.authority(), "CARBON:2003"))
+    }),
+    Played("nobody listens, with `-v`", || {
+        let provider = provider();
+        Said::by(&run(&provider).env("GRAPHITE_URL", "tcp://127.0.0.1:9").args(["-v"]))
+    }),
     Played("a / in a name", || {
         let (provider, carbon) = (provider(), Carbon::start());
         Said::by(&run(&provider).carbon(&carbon).args(["--prefix", "a/b"]))

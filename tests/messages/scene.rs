@@ -199,11 +199,13 @@ fn message(line: &str) -> Message {
         }
     }
     // A run in the second of the one before has two points less.
-    let text = match line.strip_prefix("pushed ") {
-        Some(rest) => format!("pushed N{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
-        None => line.to_owned(),
-    };
-    Message { level: "info", text }
+    let mut words: Vec<&str> = line.split(' ').collect();
+    for at in 1..words.len() {
+        if matches!(words[at], "point" | "points") {
+            (words[at - 1], words[at]) = ("N", "points");
+        }
+    }
+    Message { level: "info", text: words.join(" ") }
 }
 
 /// A finding of a check.
