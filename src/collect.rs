@@ -11,6 +11,7 @@ use crate::request::excerpt;
 use crate::retry::{Patience, Tally, send};
 use crate::settings::{Feed, Settings};
 use crate::world::World;
+use rustc_hash::FxHashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::thread;
@@ -105,7 +106,7 @@ impl<'a> Collector<'a> {
 
 /// Puts the answers of a provider into the rows of its feed, and reports on the rest.
 fn take<'a>(
-    answers: Answers,
+    mut answers: Answers,
     definition: &'a Definition,
     plan: &Plan<'_>,
     asked: &[usize],
@@ -121,8 +122,7 @@ fn take<'a>(
     let mut missing = Vec::new();
     for &symbol in asked {
         if !whole.has(symbol) {
-            let words = answers.words.iter().find(|(at, _)| *at == symbol).map(|(_, words)| words.clone());
-            missing.push((symbol, words));
+            missing.push((symbol, answers.words.remove(&symbol)));
         }
     }
     match rows {
@@ -169,7 +169,7 @@ struct Answers {
     /// The values of the symbols of each request.
     quotes: Vec<(Vec<usize>, Table)>,
     /// What the API said of single symbols.
-    words: Vec<(usize, String)>,
+    words: FxHashMap<usize, String>,
     failures: Vec<(Failure, Vec<usize>)>,
     tally: Tally,
 }
@@ -177,9 +177,16 @@ struct Answers {
 impl Answers {
     fn add(&mut self, mut other: Self) {
         self.quotes.append(&mut other.quotes);
-        self.words.append(&mut other.words);
+        self.say(other.words);
         self.failures.append(&mut other.failures);
         self.tally.add(&other.tally);
+    }
+
+    /// Of several words about a symbol the first count.
+    fn say(&mut self, words: impl IntoIterator<Item = (usize, String)>) {
+        for (symbol, words) in words {
+            self.words.entry(symbol).or_insert(words);
+        }
     }
 
     fn fail(&mut self, failure: Failure, ask: &Ask<'_>) {
@@ -187,7 +194,7 @@ impl Answers {
     }
 
     fn unknown(&mut self, ask: &Ask<'_>, words: &str) {
-        self.words.extend(ask.symbols.iter().map(|symbol| (*symbol, excerpt(words))));
+        self.say(ask.symbols.iter().map(|symbol| (*symbol, excerpt(words))));
     }
 }
 
@@ -226,7 +233,7 @@ impl<'a> Asking<'a> {
     fn settle(&self, ask: &Ask<'a>, splits: &mut u32, answers: &mut Answers) -> bool {
         match self.ask(ask, &mut answers.tally) {
             Answer::Read(reply) => {
-                answers.words.extend(reply.row_errors);
+                answers.say(reply.row_errors);
                 if let Some(error) = &reply.error {
                     answers.unknown(ask, error);
                 }

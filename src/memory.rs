@@ -52,7 +52,7 @@ impl<'a> Memory<'a> {
 
     /// Whether the symbol was missing in the run before too.
     pub fn was_missing(&self, feed: &str, symbol: &str) -> bool {
-        self.last.missing.get(feed).is_some_and(|missing| missing.iter().any(|known| known == symbol))
+        self.last.missing.get(feed).is_some_and(|missing| missing.contains(symbol))
     }
 
     /// How many seconds a provider that is asked for so many symbols is to be left alone still.

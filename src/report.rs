@@ -7,6 +7,7 @@ use crate::request::excerpt;
 use crate::retry::Tally;
 use crate::settings::{Feed, Settings};
 use crate::symbol::listed;
+use rustc_hash::FxHashMap;
 use std::fmt;
 
 /// What came of one feed.
@@ -60,7 +61,8 @@ impl fmt::Display for Rest {
 pub struct ProviderReport<'a> {
     /// The provider.
     pub definition: &'a Definition,
-    /// Symbols it was asked and did not quote: index, and its words, if it had any.
+    /// Symbols it was asked and did not quote, in the order of the feed: index, and its words, if it had
+    /// any.
     pub missing: Vec<(usize, Option<String>)>,
     /// Requests that failed, with the symbols they asked for.
     pub failures: Vec<(Failure, Vec<usize>)>,
@@ -216,9 +218,11 @@ impl<'a> FeedReport<'a> {
     /// A line for each thing that the providers said of these symbols.
     fn no_quote(&self, missing: &[usize]) -> Vec<String> {
         let mut reasons: Vec<(String, Vec<usize>)> = Vec::new();
+        let mut known: FxHashMap<String, usize> = FxHashMap::default();
         for &symbol in missing {
             let said = |report: &ProviderReport<'_>| {
-                let (_, words) = report.missing.iter().find(|(at, _)| *at == symbol)?;
+                let found = report.missing.binary_search_by_key(&symbol, |(at, _)| *at).ok()?;
+                let words = &report.missing[found].1;
                 let name = &report.definition.name;
                 let is_no_pair = self.feed.symbols[symbol].quote().is_none() && report.definition.needs_pairs();
                 Some(match words {
@@ -231,10 +235,11 @@ impl<'a> FeedReport<'a> {
             if reason.is_empty() {
                 reason.push_str("no provider was asked, for the defect above");
             }
-            match reasons.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, symbols)) => symbols.push(symbol),
-                None => reasons.push((reason, vec![symbol])),
-            }
+            let at = *known.entry(reason).or_insert_with_key(|reason| {
+                reasons.push((reason.clone(), Vec::new()));
+                reasons.len() - 1
+            });
+            reasons[at].1.push(symbol);
         }
         reasons.iter().map(|(reason, symbols)| format!("no quote of {}: {reason}", self.names(symbols))).collect()
     }

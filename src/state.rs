@@ -5,7 +5,7 @@
 //! reads and writes without the lock; files are replaced whole, the last writer wins.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -47,7 +47,7 @@ pub struct LastRun {
     /// The push, unless there was none.
     pub push: Option<Push>,
     /// Feed by feed, the symbols that were missing.
-    pub missing: BTreeMap<String, Vec<String>>,
+    pub missing: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A push to Graphite.
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!((state.last_run("all"), state.last_call("kraken")), (LastRun::default(), None));
         let run = LastRun {
             push: Some(Push { time: 1_785_182_401, seconds: 0.25, status: 200 }),
-            missing: BTreeMap::from([("crypto".to_owned(), vec!["BAT/USD".to_owned()])]),
+            missing: BTreeMap::from([("crypto".to_owned(), BTreeSet::from(["BAT/USD".to_owned()]))]),
         };
         for _ in 0..2 {
             state.set_last_run("crypto-stocks-0", &run).unwrap();
