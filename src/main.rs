@@ -1,6 +1,7 @@
 //! The program: reads the command line, sets the log up, runs the job, and exits with what it came
 //! to.
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use datametrics::cli::{Cli, Command, Grafana};
 use datametrics::given::ConfigError;
@@ -12,7 +13,7 @@ use datametrics::{Outcome, Settings, grafana, listing, settings};
 use progress::Counted;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{ErrorKind, Write};
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -35,16 +36,26 @@ fn main() -> ExitCode {
 /// for nothing: it is a tenth of what `--version` costs.
 fn parse() -> Result<Cli, clap::Error> {
     let command = Box::leak(Box::new(Cli::command()));
-    let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let mut matches = command.try_get_matches_from_mut(std::env::args_os()).map_err(with_tip)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(command))
+}
+
+/// Feeds of the config's own are no subcommands, as it is not read yet: a word that is near to none may
+/// be one of them.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::InvalidSubcommand && error.get(ContextKind::SuggestedSubcommand).is_none() {
+        let tip = "a feed of your own is named with '--feed <NAME>'";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 /// Help and version are data and go to standard output, mistakes to standard error.
 fn tell(error: &clap::Error) -> ExitCode {
     match error.print() {
-        Err(cause) if !error.use_stderr() && cause.kind() != ErrorKind::BrokenPipe => {
+        Err(cause) if !error.use_stderr() && cause.kind() != io::ErrorKind::BrokenPipe => {
             // Where that cannot be written either, the exit code says it alone.
-            let _ = writeln!(std::io::stderr(), "error: cannot write to standard output: {cause}");
+            let _ = writeln!(io::stderr(), "error: cannot write to standard output: {cause}");
             Outcome::Io
         }
         _ if error.use_stderr() => Outcome::Usage,
@@ -93,16 +104,16 @@ fn list(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError> {
         (Some(_), [one]) => one.text.clone(),
         _ => listing::table(&listed),
     };
-    Ok(datametrics::print(&mut std::io::stdout(), &text))
+    Ok(datametrics::print(&mut io::stdout(), &text))
 }
 
 fn show(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
-    let settings = Settings::read(cli, &environment, std::io::stdin())?;
+    let settings = Settings::read(cli, &environment, io::stdin())?;
     let text = match what {
         Grafana::Dashboard => grafana::dashboard(&settings),
         Grafana::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
     };
-    Ok(datametrics::print(&mut std::io::stdout(), &text))
+    Ok(datametrics::print(&mut io::stdout(), &text))
 }
 
 fn environment(name: &str) -> Option<OsString> {
@@ -115,12 +126,12 @@ fn with_settings(
     work: fn(&Settings, World<'_>, &mut dyn Write) -> Outcome,
 ) -> Result<Outcome, ConfigError> {
     // To take apart what a run knows is work that the end of the process saves.
-    let settings: &'static Settings = Box::leak(Box::new(Settings::read(cli, &environment, std::io::stdin())?));
+    let settings: &'static Settings = Box::leak(Box::new(Settings::read(cli, &environment, io::stdin())?));
     let http = Http::new(&settings.network);
     let counted = Counted::new(&http);
     let transport: &dyn Transport = if logging::is_for_a_person(&cli.options) { &counted } else { &http };
     let world = World { transport, clock: &unix_time, random };
-    let outcome = work(settings, world, &mut std::io::stdout());
+    let outcome = work(settings, world, &mut io::stdout());
     progress::clear();
     Ok(outcome)
 }

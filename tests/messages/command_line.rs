@@ -6,6 +6,7 @@ use Scene::{Both, Played, Typed};
 
 pub(crate) const SCENES: &[Scene] = &[
     Typed("stoks"),
+    Typed("fx"),
     Typed("grafana dashbord"),
     Typed("all --dry-rum"),
     Typed("all now"),
