@@ -28,6 +28,8 @@ pub struct Courier<'a> {
 pub struct Delivery {
     /// Points that Graphite took, those of earlier runs too.
     pub taken: usize,
+    /// How many of them waited in the journal.
+    pub waited: usize,
     /// What a person must know of points that are gone for good.
     pub losses: Vec<String>,
     /// What a person should know else.
@@ -178,7 +180,8 @@ impl Sending<'_> {
     /// Sends one file, and removes what was taken of it. Gives why something of it goes on waiting.
     fn one(&self, entry: &Entry, delivery: &mut Delivery) -> Option<PushError> {
         let read;
-        let (batch, is_damaged) = if self.own.as_ref().is_some_and(|own| own.name == entry.name) {
+        let is_own = self.own.as_ref().is_some_and(|own| own.name == entry.name);
+        let (batch, is_damaged) = if is_own {
             (self.batch, false)
         } else {
             read = match self.journal.read(entry) {
@@ -193,6 +196,7 @@ impl Sending<'_> {
         };
         // Of a damaged file there may be nothing left.
         let push = if batch.is_empty() { Push::default() } else { self.courier.push(batch, self.batch, delivery) };
+        delivery.waited += if is_own { 0 } else { push.taken };
         if let Err(error) = self.settle(entry, batch, &push, is_damaged) {
             delivery.warnings.push(error.to_string());
         }

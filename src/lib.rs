@@ -87,7 +87,7 @@ pub fn run(settings: &Settings, world: World<'_>, out: &mut dyn Write) -> Outcom
     let courier = Courier { destination, journal: memory.journal(), world, patience };
     let delivery = courier.deliver(&batch, started, world.random.next());
     memory.remember(&feeds, &delivery);
-    summarize(settings, &feeds, &delivery, batch.len(), begun.elapsed());
+    summarize(settings, &feeds, &delivery, begun.elapsed());
     outcome.max(tell_delivery(&delivery))
 }
 
@@ -175,8 +175,8 @@ fn tell_delivery(delivery: &Delivery) -> Outcome {
     if error.is_refusal() { Outcome::NotAllowed } else { Outcome::NotTaken }
 }
 
-/// One line of what was pushed, from where, in how long. `own` is the number of this run's points.
-fn summarize(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &Delivery, own: usize, took: Duration) {
+/// One line of what was pushed, from where, in how long.
+fn summarize(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &Delivery, took: Duration) {
     let providers: Vec<&str> =
         tallies(settings, feeds).iter().map(|(definition, _)| definition.name.as_str()).collect();
     let from = if providers.is_empty() { "nobody, as nothing was due".to_owned() } else { providers.join(", ") };
@@ -185,10 +185,8 @@ fn summarize(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &Delivery,
     // What stays missing is not said again, so its number is.
     let of = if fetched == due { String::new() } else { format!("{fetched} of ") };
     let plural = if due == 1 { "" } else { "s" };
-    let taken = delivery.taken;
-    let waited = taken.checked_sub(own).filter(|waited| *waited > 0);
-    let waited = waited.map_or(String::new(), |waited| format!(" ({waited} of them waited in the journal)"));
-    let seconds = took.as_secs_f64();
+    let (taken, waited, seconds) = (delivery.taken, delivery.waited, took.as_secs_f64());
+    let waited = if waited == 0 { String::new() } else { format!(" ({waited} of them waited in the journal)") };
     log::info!(target: SUMMARY, "pushed {taken} points{waited} of {of}{due} symbol{plural} from {from} in {seconds:.2} s");
 }
 
