@@ -71,7 +71,10 @@ fn shown(given: &Given<'_>) -> String {
         let all = given.list().unwrap_or_default();
         return if all.is_empty() { "none".to_owned() } else { of_all(&all) };
     }
-    if let Ok(section) = given.section() {
+    // An error would look for its line, once for each of a long list.
+    if given.is_section()
+        && let Ok(section) = given.section()
+    {
         let of = |(key, given): &(String, Given<'_>)| format!("{key} = {}", shown(given));
         return section.entries().iter().map(of).collect::<Vec<_>>().join(", ");
     }
