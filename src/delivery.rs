@@ -181,8 +181,8 @@ impl Sending<'_> {
     fn one(&self, entry: &Entry, delivery: &mut Delivery) -> Option<PushError> {
         let read;
         let is_own = self.own.as_ref().is_some_and(|own| own.name == entry.name);
-        let (batch, is_damaged) = if is_own {
-            (self.batch, false)
+        let (batch, damage) = if is_own {
+            (self.batch, None)
         } else {
             read = match self.journal.read(entry) {
                 Ok(read) => read,
@@ -191,15 +191,18 @@ impl Sending<'_> {
                     return None;
                 }
             };
-            delivery.losses.extend(read.damage.clone());
-            (&read.batch, read.damage.is_some())
+            (&read.batch, read.damage.as_ref())
         };
         // Of a damaged file there may be nothing left.
         let push = if batch.is_empty() { Push::default() } else { self.courier.push(batch, self.batch, delivery) };
         delivery.waited += if is_own { 0 } else { push.taken };
-        if let Err(error) = self.settle(entry, batch, &push, is_damaged) {
-            delivery.warnings.push(error.to_string());
+        let settled = self.settle(entry, batch, &push, damage.is_some());
+        if let Some(damage) = damage {
+            let aside = || format!("is put aside in {}", self.journal.damaged().display());
+            let place = if settled.is_ok() { aside() } else { "stays where it is".to_owned() };
+            delivery.losses.push(format!("{damage}, and the file {place}"));
         }
+        delivery.warnings.extend(settled.err().map(|error| error.to_string()));
         push.error
     }
 

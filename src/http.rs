@@ -23,8 +23,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 const UNREADABLE: &str = "an address that cannot be read";
 /// Redirects followed on one server.
 const MAX_REDIRECTS: usize = 5;
-/// Two buffers of this size are filled with zeros for each connection; the library's 128 KiB would
-/// be a sixth of the instructions of a small run.
+/// A buffer for what arrives, and one of half its size for what is sent, are filled with zeros for
+/// each connection; the library's 128 KiB each would be a third of the instructions of a small run.
 const BUFFER: usize = 32 << 10;
 /// A long body is read so much at a time.
 const STEP: usize = 1 << 20;
@@ -136,7 +136,7 @@ impl Http {
             .input_buffer_size(BUFFER)
             // What fills the buffer would look like a cut.
             .max_response_header_size(BUFFER / 2)
-            .output_buffer_size(BUFFER)
+            .output_buffer_size(BUFFER / 2)
             .max_idle_connections_per_host(64)
             .build();
         Self { agent: config.new_agent(), proxies: network.proxies.clone(), rooms: Rooms::default() }

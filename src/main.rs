@@ -43,7 +43,10 @@ fn parse() -> Result<Cli, clap::Error> {
 /// Feeds of the config's own are no subcommands, as it is not read yet: a word that is near to none may
 /// be one of them.
 fn with_tip(mut error: clap::Error) -> clap::Error {
-    if error.kind() == ErrorKind::InvalidSubcommand && error.get(ContextKind::SuggestedSubcommand).is_none() {
+    // These have words of their own.
+    let is_deeper = std::env::args_os().any(|arg| arg == "grafana" || arg == "help");
+    let is_near = error.get(ContextKind::SuggestedSubcommand).is_some();
+    if error.kind() == ErrorKind::InvalidSubcommand && !is_deeper && !is_near {
         let tip = "a feed of your own is named with '--feed <NAME>'";
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }

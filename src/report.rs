@@ -244,6 +244,7 @@ impl<'a> FeedReport<'a> {
         reasons.iter().map(|(reason, symbols)| format!("no quote of {}: {reason}", self.names(symbols))).collect()
     }
 
+    /// The symbols at these places of the feed.
     fn names(&self, symbols: &[usize]) -> String {
         listed(symbols.iter().map(|at| &self.feed.symbols[*at]))
     }

@@ -16,7 +16,7 @@ pub enum SymbolError {
     #[error("a symbol is empty")]
     Empty,
     /// More than [`Symbol::MAX_LEN`] bytes.
-    #[error("symbol \"{}…\" is longer than {} bytes", .0.chars().take(20).collect::<String>(), Symbol::MAX_LEN)]
+    #[error("symbol {:?}… is longer than {} bytes", .0.chars().take(20).collect::<String>(), Symbol::MAX_LEN)]
     TooLong(String),
     /// Control characters and white space could reach a terminal or a metric line.
     #[error("symbol {0:?} holds white space or a control character")]

@@ -72,8 +72,8 @@ fn main() -> ExitCode {
 
 /// A case with everything that it needs.
 struct Bench {
-    /// Speaks plain HTTP, as the floor and curl need it.
-    plain: Server,
+    /// Two servers, as ticker and Graphite are in life, that speak plain HTTP, as the floor and curl need it.
+    plain: [Server; 2],
     folder: Folder,
     way: Way,
 }
@@ -86,10 +86,11 @@ impl Bench {
         let folder = Folder::new();
         let symbols: String = (0..case.watched).fold(String::new(), |text, at| text + &serve::symbol(at) + "\n");
         folder.write("symbols", &symbols);
-        let plain = Server::start(case.rows);
-        let server = if case.way == Way::Tls { Server::start_tls(case.rows) } else { Server::start(case.rows) };
-        folder.write("config.toml", &config(&server.url()));
-        folder.write("roots.pem", server.certificate.as_deref().unwrap_or_default());
+        let start = if case.way == Way::Tls { Server::start_tls } else { Server::start };
+        let [ticker, graphite] = [start(case.rows), start(0)];
+        folder.write("config.toml", &config(&ticker.url(), &graphite.url()));
+        folder.write("roots.pem", &[&ticker, &graphite].map(|server| server.certificate.as_str()).concat());
+        let plain = [Server::start(case.rows), Server::start(0)];
         Self { plain, folder, way: case.way }
     }
 
@@ -108,7 +109,8 @@ impl Bench {
     /// The same with sockets and serde_json, and nothing around them.
     fn floor(&self) -> Program {
         let own = env::current_exe().expect("the path of this program");
-        let [ticker, graphite] = ["/ticker", "/metrics"].map(|path| self.plain.address() + path);
+        let [ticker, graphite] = &self.plain;
+        let [ticker, graphite] = [ticker.address() + "/ticker", graphite.address() + "/metrics"];
         Program::new(own.to_str().expect("a path in UTF-8"), &self.folder.0).args([
             "--floor",
             &ticker,
@@ -123,10 +125,10 @@ impl Bench {
             | [$rows[] | select($watch[.symbol]) | .symbol as $s
                | (["last", .last], ["high", .high], ["low", .low], ["volume", .volume], ["vwap", .vwap])
                | {name: "ticker.\($s | gsub("/"; "-")).\(.[0])", value: .[1], time: $now, interval: 60}]"#;
-        let url = self.plain.url();
+        let [ticker, graphite] = self.plain.each_ref().map(Server::url);
         let script = format!(
-            "curl -sS {url}/ticker | jq -c --rawfile list {} '. as $rows | {JQ}' | \
-             curl -sS -H 'Content-Type: application/json' --data-binary @- {url}/metrics",
+            "curl -sS {ticker}/ticker | jq -c --rawfile list {} '. as $rows | {JQ}' | \
+             curl -sS -H 'Content-Type: application/json' --data-binary @- {graphite}/metrics",
             self.folder.path("symbols")
         );
         Program::new("sh", &self.folder.0).args(["-c", &script])
@@ -158,12 +160,12 @@ impl Drop for Folder {
     }
 }
 
-fn config(url: &str) -> String {
+fn config(ticker: &str, graphite: &str) -> String {
     format!(
-        "[graphite]\nurl = '{url}/metrics'\n\
+        "[graphite]\nurl = '{graphite}/metrics'\n\
          [feeds.ticker]\nproviders = ['ticker']\nsymbols = ['none']\n\
          fields = ['last', 'high', 'low', 'volume', 'vwap']\n\
-         [providers.ticker]\nmarket = 'other'\nbase_url = '{url}'\nmax_body = 33_554_432\n\
+         [providers.ticker]\nmarket = 'other'\nbase_url = '{ticker}'\nmax_body = 33_554_432\n\
          [[providers.ticker.quote]]\npath = '/ticker'\nbatch = 0\nkey = '/symbol'\n\
          fields = {{ last = '/last', high = '/high', low = '/low', volume = '/volume', vwap = '/vwap' }}\n"
     )

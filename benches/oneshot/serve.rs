@@ -13,14 +13,14 @@ use std::time::Duration;
 /// Serves until the program ends.
 pub(crate) struct Server {
     address: SocketAddr,
-    /// What to trust, in PEM, where it speaks TLS.
-    pub certificate: Option<String>,
+    /// What to trust, in PEM; nothing where it does not speak TLS.
+    pub certificate: String,
 }
 
 impl Server {
     /// A ticker of so many rows. Of a path `/300/ticker` it waits so many milliseconds.
     pub(crate) fn start(rows: usize) -> Self {
-        Self::accept(rows, None, Ok)
+        Self::accept(rows, String::new(), Ok)
     }
 
     /// The same behind TLS.
@@ -33,14 +33,14 @@ impl Server {
             .and_then(|config| config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key))
             .map(Arc::new)
             .expect("a configuration");
-        Self::accept(rows, Some(cert.pem()), move |stream| {
+        Self::accept(rows, cert.pem(), move |stream| {
             Ok(StreamOwned::new(ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?, stream))
         })
     }
 
     fn accept<S: Read + Write>(
         rows: usize,
-        certificate: Option<String>,
+        certificate: String,
         wrap: impl Fn(TcpStream) -> io::Result<S> + Clone + Send + 'static,
     ) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -62,7 +62,7 @@ impl Server {
     }
 
     pub(crate) fn url(&self) -> String {
-        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        let scheme = if self.certificate.is_empty() { "http" } else { "https" };
         format!("{scheme}://{}", self.address)
     }
 }

@@ -225,13 +225,15 @@ impl Journal {
         };
         let say = |damage| {
             let (readable, points) = (batch.len(), entry.points);
-            let (path, aside) = (path.display(), self.damaged.display());
-            format!(
-                "journal: {path} is damaged: {damage}; {readable} of its {points} points are readable, \
-                 and the file is put aside in {aside}"
-            )
+            let path = path.display();
+            format!("journal: {path} is damaged: {damage}; {readable} of its {points} points are readable")
         };
         Ok(Kept { damage: damage.map(say), batch })
+    }
+
+    /// The folder of files that were set aside.
+    pub fn damaged(&self) -> &Path {
+        &self.damaged
     }
 
     /// Removes a file whose points were taken, or refused for good.
@@ -452,12 +454,8 @@ mod tests {
         fs::write(&path, &bytes[..bytes.len() - 30]).unwrap();
         let kept = journal.read(&entry).unwrap();
         assert_eq!(kept.batch, batch(2));
-        let damage = format!(
-            "journal: {} is damaged: line 8 cannot be read; 2 of its 3 points are readable, \
-             and the file is put aside in {}",
-            path.display(),
-            folder.path().join("damaged").display()
-        );
+        let damage =
+            format!("journal: {} is damaged: line 8 cannot be read; 2 of its 3 points are readable", path.display());
         assert_eq!(kept.damage.unwrap(), damage);
 
         assert_eq!(journal.set_aside(&entry).unwrap(), folder.path().join("damaged").join(&entry.name));

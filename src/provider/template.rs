@@ -232,9 +232,12 @@ impl Part {
                 "upper" => how.case = Case::Upper,
                 "plain" => how.plain = true,
                 "json" if head == "symbols" => json = true,
+                _ if !place.known().contains(&head) => return Err(unknown()),
                 _ => {
-                    let known = ["lower", "upper", "plain"].map(|word| format!("{head}:{word}"));
-                    return Err(unknown_as(name, &known.each_ref().map(String::as_str)));
+                    let json = Some("json").filter(|_| head == "symbols");
+                    let words = ["lower", "upper", "plain"].into_iter().chain(json);
+                    let known: Vec<String> = words.map(|word| format!("{head}:{word}")).collect();
+                    return Err(unknown_as(name, &known.iter().map(String::as_str).collect::<Vec<_>>()));
                 }
             }
         }

@@ -7,6 +7,8 @@ use Scene::{Both, Played, Typed};
 pub(crate) const SCENES: &[Scene] = &[
     Typed("stoks"),
     Typed("fx"),
+    Typed("grafana fx"),
+    Typed("help fx"),
     Typed("grafana dashbord"),
     Typed("all --dry-rum"),
     Typed("all now"),
