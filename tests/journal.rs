@@ -145,6 +145,21 @@ fn what_waits_and_how_the_push_went_is_known_to_the_next_run() {
     assert_eq!(i64::try_from(of("metrics.crypto.graphite.response.time").time), Ok(started));
 }
 
+/// Also where of this run's own points none were taken.
+#[test]
+fn what_waited_is_counted_where_it_is_sent() {
+    let provider = provider();
+    let ingest = Ingest::deciding(Dialect::WriteProxy, |push| match &push.points[..] {
+        [point] if point.name == "a" => Verdict::Take,
+        _ => Verdict::Refuse(Reply::status(503)),
+    });
+    let run = own::run(&provider, "").graphite(&ingest).args(["-v"]);
+    own::keep(&run, 60, &["a"]);
+    let said = "...\npushed 1 points (1 of them waited in the journal) of 1 symbol from own in <time>\n";
+    run.stderr(format!("{said}{KEPT}")).exit(75).check();
+    assert_eq!(landed(&ingest), ["a"]);
+}
+
 /// Where the market is closed nobody is asked, and the journal is sent.
 #[test]
 fn a_closed_market_sends_the_journal() {

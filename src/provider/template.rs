@@ -430,4 +430,17 @@ mod tests {
             assert!(Template::parse(text, place).is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn what_is_suggested_exists() {
+        for (name, near) in [
+            ("secrt:KEY", "secret:NAME"),
+            ("bas", "base"),
+            ("base:lowr", "base:lower"),
+            ("symbols:jsn", "symbols:json"),
+        ] {
+            let problem = Template::parse(&format!("{{{name}}}"), Place::Path).unwrap_err();
+            assert_eq!(problem, format!("placeholder {{{name}}} is not known here; did you mean {near:?}?"));
+        }
+    }
 }
