@@ -149,7 +149,7 @@ fn what_waits_and_how_the_push_went_is_known_to_the_next_run() {
 #[test]
 fn what_waited_is_counted_where_it_is_sent() {
     let provider = provider();
-    let ingest = Ingest::deciding(Dialect::WriteProxy, |push| match &push.points[..] {
+    let ingest = Ingest::deciding(Dialect::WriteProxy, |push| match push.points {
         [point] if point.name == "a" => Verdict::Take,
         _ => Verdict::Refuse(Reply::status(503)),
     });
