@@ -2,6 +2,7 @@
 //! cannot give the next is asked for.
 
 use crate::deadline::Deadline;
+use crate::grouped::grouped;
 use crate::memory::Memory;
 use crate::pace::Lane;
 use crate::provider::{Ask, Definition, Plan, Refusal, Reply};
@@ -129,17 +130,13 @@ fn take<'a>(
         Some(rows) => asked.iter().for_each(|symbol| rows.fill(*symbol, whole.row(*symbol))),
         None => *rows = Some(whole),
     }
-    let mut failures: Vec<(Failure, Vec<usize>)> = Vec::new();
-    for (failure, symbols) in answers.failures {
-        match failures.iter_mut().find(|(known, _)| *known == failure) {
-            Some((_, all)) => all.extend(symbols),
-            None => failures.push((failure, symbols)),
-        }
-    }
-    for (_, symbols) in &mut failures {
+    let in_order = |(failure, lists): (Failure, Vec<Vec<usize>>)| {
+        let mut symbols = lists.concat();
         symbols.sort_unstable();
         symbols.dedup();
-    }
+        (failure, symbols)
+    };
+    let mut failures: Vec<_> = grouped(answers.failures).into_iter().map(in_order).collect();
     failures.sort_by_key(|(_, symbols)| symbols.first().copied());
     ProviderReport { definition, missing, failures, tally: answers.tally }
 }

@@ -41,7 +41,7 @@ pub trait Transport: Sync {
 }
 
 /// Why there is no reply. It names the host and never a URL, which may hold a key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TransportError {
     /// No address for the name.
     #[error("the name {0} does not resolve: is it right, and does DNS work here?")]

@@ -16,6 +16,7 @@ mod distinct;
 pub mod given;
 pub mod grafana;
 pub mod graphite;
+mod grouped;
 pub mod health;
 pub mod http;
 pub mod journal;

@@ -1,5 +1,6 @@
 //! What the providers of a feed were asked and gave.
 
+use crate::grouped::grouped;
 use crate::http::TransportError;
 use crate::provider::{Definition, Refusal};
 use crate::quote::Table;
@@ -7,7 +8,7 @@ use crate::request::excerpt;
 use crate::retry::Tally;
 use crate::settings::{Feed, Settings};
 use crate::symbol::listed;
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 use std::fmt;
 
 /// What came of one feed.
@@ -71,7 +72,7 @@ pub struct ProviderReport<'a> {
 }
 
 /// Why a request brought nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Failure {
     /// No reply.
     Transport(TransportError),
@@ -200,9 +201,11 @@ impl<'a> FeedReport<'a> {
                 lines.push(format!("{}: {}: {failure}{advice}", report.definition.name, self.names(symbols)));
             }
         }
+        let failures = self.providers.iter().flat_map(|report| &report.failures);
+        let failed: FxHashSet<usize> = failures.flat_map(|(_, symbols)| symbols).copied().collect();
         let is_known = |at: &usize| was_missing(self.feed.symbols[*at].as_str());
         let (known, new): (Vec<usize>, Vec<usize>) =
-            self.missing.iter().filter(|at| !self.is_in_a_failure(**at)).partition(|at| is_known(at));
+            self.missing.iter().filter(|at| !failed.contains(at)).partition(|at| is_known(at));
         lines.extend(self.no_quote(&new));
         for (field, symbols) in self.missing_fields() {
             lines.push(format!("no {field} of {}: no provider gave it", self.names(&symbols)));
@@ -211,15 +214,9 @@ impl<'a> FeedReport<'a> {
         (lines.into_iter().map(with_feed).collect(), self.no_quote(&known).into_iter().map(with_feed).collect())
     }
 
-    fn is_in_a_failure(&self, symbol: usize) -> bool {
-        self.providers.iter().flat_map(|report| &report.failures).any(|(_, asked)| asked.binary_search(&symbol).is_ok())
-    }
-
     /// A line for each thing that the providers said of these symbols.
     fn no_quote(&self, missing: &[usize]) -> Vec<String> {
-        let mut reasons: Vec<(String, Vec<usize>)> = Vec::new();
-        let mut known: FxHashMap<String, usize> = FxHashMap::default();
-        for &symbol in missing {
+        let reason = |symbol: usize| {
             let said = |report: &ProviderReport<'_>| {
                 let found = report.missing.binary_search_by_key(&symbol, |(at, _)| *at).ok()?;
                 let words = &report.missing[found].1;
@@ -235,13 +232,10 @@ impl<'a> FeedReport<'a> {
             if reason.is_empty() {
                 reason.push_str("no provider was asked, for the defect above");
             }
-            let at = *known.entry(reason).or_insert_with_key(|reason| {
-                reasons.push((reason.clone(), Vec::new()));
-                reasons.len() - 1
-            });
-            reasons[at].1.push(symbol);
-        }
-        reasons.iter().map(|(reason, symbols)| format!("no quote of {}: {reason}", self.names(symbols))).collect()
+            reason
+        };
+        let line = |(reason, symbols): (String, Vec<usize>)| format!("no quote of {}: {reason}", self.names(&symbols));
+        grouped(missing.iter().map(|symbol| (reason(*symbol), *symbol))).into_iter().map(line).collect()
     }
 
     /// The symbols at these places of the feed.

@@ -3,6 +3,7 @@
 use super::definition::{Definition, QuoteForm};
 use super::template::{Asked, What};
 use crate::distinct::{all_differ, hash};
+use crate::grouped::grouped;
 use crate::number::Number;
 use crate::quote::Field;
 use crate::request::Request;
@@ -116,18 +117,11 @@ impl<'a> Plan<'a> {
         if !by_base && !by_quote {
             return vec![asked];
         }
-        let mut groups: Vec<Vec<usize>> = Vec::new();
-        let mut known = FxHashMap::default();
-        for index in asked {
-            let symbol = &self.symbols[index];
-            let key = (by_base.then(|| symbol.base()), symbol.quote().filter(|_| by_quote));
-            let at = *known.entry(key).or_insert(groups.len());
-            if at == groups.len() {
-                groups.push(Vec::new());
-            }
-            groups[at].push(index);
-        }
-        groups
+        let group = |index: &usize| {
+            let symbol = &self.symbols[*index];
+            (by_base.then(|| symbol.base()), symbol.quote().filter(|_| by_quote))
+        };
+        grouped(asked.into_iter().map(|index| (group(&index), index))).into_iter().map(|(_, group)| group).collect()
     }
 
     fn request(&self, form: &QuoteForm, asked: &Asked<'_>) -> Request {

@@ -28,7 +28,7 @@ pub struct Reply {
 }
 
 /// Why nothing of a reply can be used. The texts come from outside and are made harmless.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
     /// No body, or white space.
     #[error("the reply is empty")]
