@@ -184,7 +184,7 @@ impl Decimal {
     fn parse(text: &str) -> Option<Self> {
         let (number, exponent) = match text.split_once(['e', 'E']) {
             // No f64 goes further, so no sum of exponents can overflow.
-            Some((number, exponent)) => (number, exponent.parse::<i32>().ok().filter(|e| e.abs() <= 400)?),
+            Some((number, exponent)) => (number, exponent.parse::<i32>().ok().filter(|e| e.unsigned_abs() <= 400)?),
             None => (text, 0),
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -285,7 +285,9 @@ mod tests {
     #[test]
     fn shifting_moves_the_point() {
         assert_eq!(number("-0.04166").shifted(2).unwrap().as_str(), "-4.166");
-        assert_eq!(number("1e-2147483647").shifted(-1).unwrap().as_str(), "0");
+        for far in ["1e-2147483647", "1e-2147483648"] {
+            assert_eq!(number(far).shifted(-1).unwrap().as_str(), "0");
+        }
         assert_eq!(number("12").shifted(-3).unwrap().as_str(), "0.012");
         assert_eq!(number("1.5").shifted(2).unwrap().as_str(), "150");
     }

@@ -308,7 +308,9 @@ impl Entry {
         if parts.next().is_some() || !is_number(started) || !is_number(points) {
             return None;
         }
-        Some(Self { started: started.parse().ok()?, name: name.to_owned(), points: points.parse().ok()?, bytes })
+        // The numbers of all files must have a sum.
+        let points = usize::try_from(points.parse::<u32>().ok()?).ok()?;
+        Some(Self { started: started.parse().ok()?, name: name.to_owned(), points, bytes })
     }
 }
 
@@ -435,7 +437,8 @@ mod tests {
     fn leftovers_of_dead_runs_are_removed() {
         let (folder, journal) = journal();
         let file = |name: &str| folder.path().join("journal").join(name);
-        for name in ["old.points.tmp", "young.points.tmp", "README", "1-2-3.points", "x-2-3-4.points"] {
+        let too_many = format!("1-2-3-{}.points", usize::MAX);
+        for name in ["old.points.tmp", "young.points.tmp", "README", "1-2-3.points", "x-2-3-4.points", &too_many] {
             fs::write(file(name), b"").unwrap();
         }
         let old = std::time::SystemTime::now() - ABANDONED - Duration::from_secs(60);
