@@ -46,12 +46,12 @@ pub fn print(destination: Option<&Destination>, batch: &Batch) -> String {
     match destination {
         None | Some(Destination::Ingest { .. }) => ingest::print(batch),
         Some(Destination::Plaintext { .. } | Destination::Pickle { .. }) => {
-            String::from_utf8_lossy(&carbon::plaintext(batch, 0..batch.len()).bytes).into_owned()
+            String::from_utf8_lossy(&carbon::plaintext(batch).bytes).into_owned()
         }
     }
 }
 
 /// What Carbon's pickle port is sent, which a dry run shows as lines instead.
 pub fn frames(batch: &Batch) -> Vec<u8> {
-    carbon::pickle(batch, 0..batch.len()).bytes
+    carbon::pickle(batch).bytes
 }

@@ -97,13 +97,12 @@ pub fn push(
     transport: &dyn Transport,
     patience: Patience<'_>,
 ) -> Push {
-    let all = 0..batch.len();
     match destination {
         Destination::Ingest { url, credentials } => {
             Ingest::new(url, credentials.as_ref(), [batch, probe], transport, patience).push()
         }
-        Destination::Plaintext { host, port } => to_carbon(host, *port, carbon::plaintext(batch, all), patience),
-        Destination::Pickle { host, port } => to_carbon(host, *port, carbon::pickle(batch, all), patience),
+        Destination::Plaintext { host, port } => to_carbon(host, *port, carbon::plaintext(batch), patience),
+        Destination::Pickle { host, port } => to_carbon(host, *port, carbon::pickle(batch), patience),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::point::Batch;
 use std::io::Write;
-use std::ops::Range;
 
 /// Longest line that Carbon reads, in bytes (`MAX_LENGTH` of Twisted's `LineOnlyReceiver`).
 const MAX_LINE: usize = 16_384;
@@ -40,16 +39,13 @@ impl Encoded {
     }
 }
 
-/// The points of a range, a line each: `name[;key=value...] value time`. The last one ends in a
+/// The points of a batch, a line each: `name[;key=value...] value time`. The last one ends in a
 /// newline too, without which Carbon would drop it.
-///
-/// # Panics
-/// When the range is not within the batch.
-pub(in crate::graphite) fn plaintext(batch: &Batch, range: Range<usize>) -> Encoded {
+pub(in crate::graphite) fn plaintext(batch: &Batch) -> Encoded {
     let tags = tags(batch);
     let bad_tags = has_space(&tags);
     let mut out = Encoded::default();
-    for point in batch.range(range) {
+    for point in batch.iter() {
         if point.name.is_empty() || bad_tags || has_space(point.name) {
             out.leave_out(
                 point.name,
@@ -80,19 +76,16 @@ fn has_space(text: &str) -> bool {
     !text.bytes().all(|b| b.is_ascii_graphic()) && text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
-/// The points of a range in frames, one after the other: the length in four bytes, then
+/// The points of a batch in frames, one after the other: the length in four bytes, then
 /// `[(path, (time, value)), ...]` in Python's pickle protocol 2.
 /// <https://github.com/python/cpython/blob/main/Lib/pickletools.py> describes the opcodes.
-///
-/// # Panics
-/// When the range is not within the batch.
-pub(in crate::graphite) fn pickle(batch: &Batch, range: Range<usize>) -> Encoded {
+pub(in crate::graphite) fn pickle(batch: &Batch) -> Encoded {
     /// Opcodes, numbers and lengths of a point take less than this.
     const AROUND_POINT: usize = 32;
     let tags = tags(batch);
     let mut out = Encoded::default();
     let mut frame = Frame::default();
-    for point in batch.range(range) {
+    for point in batch.iter() {
         let room = point.name.len() + tags.len() + AROUND_POINT;
         if room > MAX_FRAME - Frame::AROUND {
             out.leave_out(point.name, "is longer than a frame for Carbon may be");
@@ -179,29 +172,29 @@ mod tests {
 
     #[test]
     fn a_line_holds_name_tags_value_and_time() {
-        let batch = batch(&["env=home", "a=b"], &[("x.y", "1", 5), ("crypto.BTC-USD.last", "0E-7", 1_785_182_401)]);
-        let lines = plaintext(&batch, 1..2);
+        let tags = ["env=home", "a=b"];
+        let lines = plaintext(&batch(&tags, &[("crypto.BTC-USD.last", "0E-7", 1_785_182_401)]));
         assert_eq!(String::from_utf8(lines.bytes).unwrap(), "crypto.BTC-USD.last;env=home;a=b 0E-7 1785182401\n");
         assert_eq!((lines.points, lines.left_out), (1, vec![]));
-        assert_eq!(plaintext(&batch, 0..0), Encoded::default());
+        assert_eq!(plaintext(&batch(&tags, &[])), Encoded::default());
     }
 
     #[test]
     fn a_point_that_would_break_the_connection_is_left_out() {
         let long = "x".repeat(MAX_LINE - "; 1 5\n".len());
         let points = [(long.as_str(), "1", 5), ("a b", "1", 5), ("a\u{a0}b", "1", 5), ("", "1", 5), ("ok", "1", 5)];
-        let lines = plaintext(&batch(&[], &points), 0..5);
+        let lines = plaintext(&batch(&[], &points));
         assert_eq!((lines.points, lines.left_out.len()), (2, 3), "{:?}", lines.left_out);
-        let lines = plaintext(&batch(&["k=v"], &points), 0..1);
+        let lines = plaintext(&batch(&["k=v"], &points[..1]));
         assert_eq!((lines.bytes.len(), lines.left_out[0].name.as_str()), (0, long.as_str()));
-        assert_eq!(plaintext(&batch(&["env=my home"], &points), 4..5).left_out.len(), 1);
+        assert_eq!(plaintext(&batch(&["env=my home"], &points[4..])).left_out.len(), 1);
     }
 
     #[test]
     fn lines_split_back_into_the_points() {
         arbtest::arbtest(|u| {
             let batch = any_batch(u)?;
-            let lines = plaintext(&batch, 0..batch.len());
+            let lines = plaintext(&batch);
             let text = String::from_utf8(lines.bytes).unwrap();
             assert!(text.is_empty() || text.ends_with('\n'));
             let suffix = tags(&batch);
@@ -268,7 +261,7 @@ mod tests {
     fn frames_hold_the_points() {
         arbtest::arbtest(|u| {
             let batch = any_batch(u)?;
-            let pickled = pickle(&batch, 0..batch.len());
+            let pickled = pickle(&batch);
             let frames = frames(&pickled.bytes);
             assert!(frames.iter().all(|frame| (1..=MAX_FRAME_POINTS).contains(&frame.len())));
             let suffix = tags(&batch);
@@ -283,7 +276,7 @@ mod tests {
     #[test]
     fn a_point_beyond_a_frame_is_left_out() {
         let long = "x".repeat(MAX_FRAME);
-        let pickled = pickle(&batch(&[], &[("a", "1", 5), (&long, "1", 5), ("b", "2", 1 << 40)]), 0..3);
+        let pickled = pickle(&batch(&[], &[("a", "1", 5), (&long, "1", 5), ("b", "2", 1 << 40)]));
         assert_eq!(frames(&pickled.bytes), [[("a".to_owned(), 5, 1.0), ("b".to_owned(), 1 << 40, 2.0)]]);
         assert_eq!((pickled.points, pickled.left_out.len()), (2, 1));
     }
