@@ -28,7 +28,7 @@ pub enum Part {
 }
 
 impl Names {
-    /// The names of [`Names::default`], as text.
+    /// How metrics are named unless somebody says otherwise.
     pub const DEFAULT: &str = "{feed}.{symbol}.{field}";
 
     /// Reads a template of names. Its own characters are kept, so they must be fit for Graphite.
@@ -145,13 +145,6 @@ impl Stems {
         let begins = at.checked_sub(1).map_or(0, |before| self.ends[before].1);
         let (before_ends, ends) = self.ends[at];
         (&self.text[begins..before_ends], &self.text[before_ends..ends])
-    }
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        let dot = || Part::Text(".".to_owned());
-        Self(vec![Part::Feed, dot(), Part::Symbol, dot(), Part::Field])
     }
 }
 
@@ -309,7 +302,6 @@ mod tests {
         assert_eq!(name("{feed}.{base}/{quote}-{field}", "BTC/USD"), "crypto.BTC/USD-last");
         assert_eq!(name("x.{quote}.{base}.{field}", "BRK.B"), "x..BRK-B.last");
         assert_eq!(name("{field}.{symbol}", "BRK.B"), "last.BRK-B");
-        assert_eq!(Names::parse(Names::DEFAULT), Ok(Names::default()));
         let symbols = ["BTC/USD", "BRK.B"].map(|text| Symbol::new(text).unwrap());
         let stems = Names::parse("{feed}.{field}-{symbol}").unwrap().stems("p.", "a.b", &symbols);
         assert_eq!((stems.of(0), stems.of(1)), (("p.a-b.", "-BTC-USD"), ("p.a-b.", "-BRK-B")));

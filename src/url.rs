@@ -85,11 +85,6 @@ impl Url {
         })
     }
 
-    /// Scheme, host and port, as a request begins.
-    pub fn origin(&self) -> String {
-        self.to_string()
-    }
-
     /// Whether the host is this machine by its name or address.
     pub fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
