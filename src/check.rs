@@ -15,6 +15,7 @@ use crate::quote::Field;
 use crate::report::FeedReport;
 use crate::retry::Patience;
 use crate::settings::{Feed, Settings, missing_graphite};
+use crate::shown::counted;
 use crate::state::State;
 use crate::world::World;
 use std::panic::resume_unwind;
@@ -91,8 +92,7 @@ fn try_out(place: &Path, has_journal: bool) -> Result<String, String> {
     }
     let waiting = Journal::open(place).and_then(|journal| journal.waiting()).map_err(|error| error.to_string())?;
     let points: usize = waiting.iter().map(|entry| entry.points).sum();
-    let plural = if points == 1 { "" } else { "s" };
-    Ok(format!("{shown} can be written; {points} point{plural} in the journal"))
+    Ok(format!("{shown} can be written; {} in the journal", counted(points, "point")))
 }
 
 fn graphite(settings: &Settings, world: World<'_>, patience: Patience<'_>) -> Finding {

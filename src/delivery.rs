@@ -5,6 +5,7 @@ use crate::journal::{Dropped, Entry, Journal, JournalError};
 use crate::point::Batch;
 use crate::retry::{Patience, Tally};
 use crate::settings::JournalLimits;
+use crate::shown::counted;
 use crate::world::World;
 use std::time::{Duration, Instant};
 
@@ -225,6 +226,5 @@ impl Sending<'_> {
 fn dropped(dropped: Dropped, why: &str) -> Option<String> {
     let Dropped { files, points } = dropped;
     let of = if files == 1 { "one run, which is".to_owned() } else { format!("{files} runs, which are") };
-    let points = if points == 1 { "1 point".to_owned() } else { format!("{points} points") };
-    (files > 0).then(|| format!("journal: dropped {points} of {of} {why} allows"))
+    (files > 0).then(|| format!("journal: dropped {} of {of} {why} allows", counted(points, "point")))
 }

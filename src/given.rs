@@ -3,10 +3,10 @@
 //! there.
 
 use crate::outcome::Outcome;
-use crate::request::beginning;
+use crate::shown::beginning;
+use crate::suggest::did_you_mean;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,31 +98,6 @@ impl fmt::Display for Origin {
             Self::File(path) => path.display().fmt(f),
         }
     }
-}
-
-/// The entry of `known` nearest to `unknown`, as a clause to put behind an error.
-pub fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let near = |candidate: &&str| strsim::jaro_winkler(&unknown.to_lowercase(), &candidate.to_lowercase());
-    let mut known: Vec<&str> = known.into_iter().collect();
-    let mut seen = HashSet::new();
-    known.retain(|candidate| seen.insert(*candidate));
-    match known.iter().max_by(|a, b| near(a).total_cmp(&near(b))) {
-        Some(best) if near(best) > 0.75 => format!("; did you mean {best:?}?"),
-        Some(_) => format!("; known: {}", known.join(", ")),
-        None => String::new(),
-    }
-}
-
-/// That a text is none of those there are, and which of them is nearest to it.
-pub fn none_of(unknown: &str, known: &[&str]) -> String {
-    let quoted: Vec<String> = known.iter().map(|one| format!("{one:?}")).collect();
-    let all = match &quoted[..] {
-        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
-        all => all.concat(),
-    };
-    let near = did_you_mean(unknown, known.iter().copied());
-    let near = Some(near).filter(|near| near.starts_with("; did")).unwrap_or_default();
-    format!("must be {all}, not {unknown:?}{near}")
 }
 
 /// A TOML text and the name its places are shown under.
@@ -376,25 +351,20 @@ impl<'a> Given<'a> {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Ok(parts.map(|part| Self::typed(part, origin.clone())).collect())
             }
-            Value::Toml(document, value) => match value.get_ref() {
-                DeValue::Array(values) => {
-                    let of = |value| Self { value: Value::Toml(document, value), key: self.key.clone() };
-                    Ok(values.iter().map(of).collect())
-                }
-                _ => Err(self.wanted("an array")),
-            },
+            Value::Toml(..) => self.elements().ok_or_else(|| self.wanted("an array")),
         }
     }
 
+    /// The values of an array; `None` of anything else.
+    pub fn elements(&self) -> Option<Vec<Self>> {
+        let Value::Toml(document, value) = self.value else { return None };
+        let of = |value| Self { value: Value::Toml(document, value), key: self.key.clone() };
+        Some(value.get_ref().as_array()?.iter().map(of).collect())
+    }
+
     /// One value or an array of them.
-    ///
-    /// # Errors
-    /// Never today; the signature is that of its siblings.
-    pub fn one_or_more(&self) -> Result<Vec<Self>, ConfigError> {
-        match self.toml() {
-            Some(DeValue::Array(_)) => self.list(),
-            _ => Ok(vec![self.clone()]),
-        }
+    pub fn one_or_more(&self) -> Vec<Self> {
+        self.elements().unwrap_or_else(|| vec![self.clone()])
     }
 
     /// A whole number from `min` to `max`.
@@ -456,15 +426,12 @@ impl<'a> Given<'a> {
     /// # Errors
     /// When it is something else.
     pub fn section(&self) -> Result<Section<'a>, ConfigError> {
-        match &self.value {
-            Value::Toml(document, value) => match value.get_ref() {
-                DeValue::Table(table) => {
-                    Ok(Section::over(vec![(document, table)], value.span().start, self.key.clone()))
-                }
-                _ => Err(self.wanted("a table")),
-            },
-            Value::Typed(..) => Err(self.wanted("a table")),
+        if let Value::Toml(document, value) = self.value
+            && let DeValue::Table(table) = value.get_ref()
+        {
+            return Ok(Section::over(vec![(document, table)], value.span().start, self.key.clone()));
         }
+        Err(self.wanted("a table"))
     }
 
     /// An integer, float or boolean as it is written.
@@ -475,11 +442,6 @@ impl<'a> Given<'a> {
             DeValue::Boolean(boolean) => Some(boolean.to_string()),
             _ => None,
         }
-    }
-
-    /// Whether it is an array.
-    pub fn is_list(&self) -> bool {
-        self.toml().is_some_and(DeValue::is_array)
     }
 
     /// Whether it is a table.

@@ -3,8 +3,9 @@
 
 use crate::deadline::Deadline;
 use crate::network::{Network, Proxies};
-use crate::request::{Request, Response, excerpt};
+use crate::request::{Request, Response};
 use crate::room::{Body, FREE, Rooms};
+use crate::shown::excerpt;
 use crate::url::Url;
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, SystemTime};

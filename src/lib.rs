@@ -39,8 +39,10 @@ pub mod room;
 pub mod secret;
 pub mod settings;
 pub mod shard;
+pub mod shown;
 mod stable;
 pub mod state;
+mod suggest;
 pub mod symbol;
 mod toml_text;
 pub mod url;
@@ -58,6 +60,7 @@ use memory::Memory;
 use point::Batch;
 use report::{FeedReport, tallies};
 use retry::Patience;
+use shown::counted;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 use world::World;
@@ -185,10 +188,10 @@ fn summarize(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &Delivery,
     let due: usize = feeds.iter().map(|feed| feed.expected).sum();
     // What stays missing is not said again, so its number is.
     let of = if fetched == due { String::new() } else { format!("{fetched} of ") };
-    let plural = if due == 1 { "" } else { "s" };
-    let (taken, waited, seconds) = (delivery.taken, delivery.waited, took.as_secs_f64());
+    let (points, symbols) = (counted(delivery.taken, "point"), counted(due, "symbol"));
+    let (waited, seconds) = (delivery.waited, took.as_secs_f64());
     let waited = if waited == 0 { String::new() } else { format!(" ({waited} of them waited in the journal)") };
-    log::info!(target: SUMMARY, "pushed {taken} points{waited} of {of}{due} symbol{plural} from {from} in {seconds:.2} s");
+    log::info!(target: SUMMARY, "pushed {points}{waited} of {of}{symbols} from {from} in {seconds:.2} s");
 }
 
 /// The log target of the one line that a good run says at a terminal.

@@ -4,7 +4,7 @@ use crate::progress;
 use datametrics::SUMMARY;
 use datametrics::cli::Options;
 use datametrics::ping::Tail;
-use datametrics::request::beginning;
+use datametrics::shown::beginning;
 use env_logger::Builder;
 use log::{Level, Record};
 use std::io::{IsTerminal, Write};

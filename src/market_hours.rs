@@ -5,7 +5,7 @@
 //! Juneteenth aside (from 2022) they held back to 2010. The days the exchange stayed shut for a
 //! storm or a funeral follow no rule: those to come are passed to [`MarketHours::is_open`].
 
-use crate::given::none_of;
+use crate::suggest::none_of;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday, time};
 use jiff::tz::TimeZone;

@@ -1,8 +1,8 @@
 //! Points: names, values, times; and the batch of a run.
 
-use crate::given::did_you_mean;
 use crate::number::Number;
 use crate::placeholder::{Piece, split};
+use crate::suggest::did_you_mean;
 use crate::symbol::{Symbol, push_node};
 use std::ops::Range;
 

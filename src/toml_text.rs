@@ -41,7 +41,7 @@ pub(crate) fn joined(section: &Section<'_>, path: &str) -> Result<String, Config
 fn write_section(out: &mut String, section: &Section<'_>, path: &str) -> Result<(), ConfigError> {
     let (mut tables, mut lists) = (Vec::new(), Vec::new());
     for (key, given) in section.entries() {
-        let elements = if given.is_list() { given.list()? } else { Vec::new() };
+        let elements = given.elements().unwrap_or_default();
         if given.is_section() {
             tables.push(key);
         } else if elements.first().is_some_and(Given::is_section) {
@@ -66,8 +66,8 @@ fn write_section(out: &mut String, section: &Section<'_>, path: &str) -> Result<
 }
 
 fn value(given: &Given<'_>) -> Result<String, ConfigError> {
-    if given.is_list() {
-        let elements = given.list()?.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    if let Some(elements) = given.elements() {
+        let elements = elements.iter().map(value).collect::<Result<Vec<_>, _>>()?;
         return Ok(format!("[{}]", elements.join(", ")));
     }
     match given.literal() {

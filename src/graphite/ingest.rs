@@ -5,7 +5,7 @@
 //! <https://github.com/grafana/mimir-graphite>) answers `{"published":2}` and refuses a batch whole.
 
 use crate::point::{Batch, Point};
-use crate::request::excerpt;
+use crate::shown::excerpt;
 use serde_json::Value;
 use std::ops::Range;
 

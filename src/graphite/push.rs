@@ -4,9 +4,10 @@ use super::carbon::{self, CarbonError, Encoded};
 use super::{Destination, ingest, suggested};
 use crate::http::{Transport, TransportError};
 use crate::point::Batch;
-use crate::request::{Request, Response, excerpt};
+use crate::request::{Request, Response};
 use crate::retry::{Patience, Tally, pause, send};
 use crate::secret::Secret;
+use crate::shown::{counted, excerpt};
 use crate::url::{Credentials, Url};
 use std::ops::Range;
 use std::thread::sleep;
@@ -368,7 +369,7 @@ impl<'a> Ingest<'a> {
             server: self.url.clone(),
             path: Secret::new(self.url.path.clone()),
             shown: self.url.path.split('?').next().unwrap_or_default().to_owned(),
-            about: format!("{count} point{}", if count == 1 { "" } else { "s" }),
+            about: counted(count, "point"),
             headers,
             body: Some(json),
             max_body: MAX_REPLY,

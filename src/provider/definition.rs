@@ -2,8 +2,9 @@
 
 use super::pointer::Pointer;
 use super::template::{Place, Spelling, Template, What};
-use crate::given::{ConfigError, Given, Section, none_of};
+use crate::given::{ConfigError, Given, Section};
 use crate::quote::Field;
+use crate::suggest::none_of;
 use crate::url::Url;
 use std::collections::BTreeMap;
 
@@ -257,7 +258,7 @@ fn all<T>(
     key: &'static str,
     read: impl Fn(&Given<'_>) -> Result<T, ConfigError>,
 ) -> Result<Vec<T>, ConfigError> {
-    section.get(key).map_or(Ok(Vec::new()), |given| given.one_or_more()?.iter().map(read).collect())
+    section.get(key).map_or(Ok(Vec::new()), |given| given.one_or_more().iter().map(read).collect())
 }
 
 fn whole<T>(section: &Section<'_>, key: &'static str, min: i64, max: i64, default: T) -> Result<T, ConfigError>
@@ -450,7 +451,7 @@ fn field_form(name: &str, given: &Given<'_>) -> Result<FieldForm, ConfigError> {
     let field = field(name, given)?;
     let price = field.is_price();
     if !given.is_section() {
-        let at: Vec<Pointer> = given.one_or_more()?.iter().map(pointer).collect::<Result<_, _>>()?;
+        let at: Vec<Pointer> = given.one_or_more().iter().map(pointer).collect::<Result<_, _>>()?;
         if at.is_empty() {
             return Err(given.bad("has no pointer: give one, such as \"/price\""));
         }

@@ -6,7 +6,7 @@ use super::pointer::Pointer;
 use super::tree::{Fill, Gate, Name, Tree, is_index, scalars, text};
 use crate::number::Number;
 use crate::quote::Table;
-use crate::request::{beginning, excerpt};
+use crate::shown::{beginning, excerpt};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};

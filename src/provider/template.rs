@@ -1,8 +1,8 @@
 //! The texts of a definition with what is asked put in: `{symbol}`, `{base:lower}`, `{secret:NAME}`.
 
-use crate::given::did_you_mean;
 use crate::placeholder::{Piece, split};
 use crate::secret::{MASK, Secret, URL_VALUE};
+use crate::suggest::did_you_mean;
 use crate::symbol::Symbol;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::borrow::Cow;

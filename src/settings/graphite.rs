@@ -2,9 +2,10 @@
 
 use super::sources::{Sources, checked, read_secret};
 use crate::cli::Options;
-use crate::given::{ConfigError, Given, Origin, Section, did_you_mean};
+use crate::given::{ConfigError, Given, Origin, Section};
 use crate::graphite::{Destination, suggested};
 use crate::point::{Names, check_own_characters};
+use crate::suggest::did_you_mean;
 use crate::url::{Credentials, Url};
 use std::path::Path;
 

@@ -2,8 +2,8 @@
 //! settings leaves, so it has all of them.
 
 use crate::given::{Given, Origin};
-use crate::request::beginning;
 use crate::secret::MASK;
+use crate::shown::beginning;
 use crate::url::Url;
 use std::cell::RefCell;
 
@@ -67,8 +67,7 @@ fn shown(given: &Given<'_>) -> String {
     if let Some(literal) = given.literal() {
         return literal;
     }
-    if given.is_list() {
-        let all = given.list().unwrap_or_default();
+    if let Some(all) = given.elements() {
         return if all.is_empty() { "none".to_owned() } else { of_all(&all) };
     }
     // An error would look for its line, once for each of a long list.

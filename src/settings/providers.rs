@@ -1,9 +1,10 @@
 //! The definitions that the feeds of a run use, and the secrets they need.
 
 use super::sources::Sources;
-use crate::given::{ConfigError, Document, Given, Origin, Section, did_you_mean};
+use crate::given::{ConfigError, Document, Given, Origin, Section};
 use crate::provider::{Definition, Market, base_url, built_in, built_in_names};
 use crate::secret::Secret;
+use crate::suggest::did_you_mean;
 use crate::toml_text::{joined, moved, with_base_url};
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ mod forms;
 pub(super) use forms::{Encoded, pickle, plaintext};
 
 use crate::deadline::Deadline;
-use crate::request::excerpt;
+use crate::shown::excerpt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
