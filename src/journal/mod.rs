@@ -336,22 +336,11 @@ fn is_abandoned(about: &fs::Metadata) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::text::tests::{NOW, batch};
     use super::text::{TITLE, check};
     use super::*;
-    use crate::number::Number;
-    use std::fmt::Write as _;
     use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
-
-    const NOW: i64 = 1_785_182_401;
-
-    fn batch(points: usize) -> Batch {
-        let mut batch = Batch::new(60, vec!["env=my home".to_owned(), "a=b".to_owned()]);
-        for index in 0..points {
-            batch.push(|out| write!(out, "crypto.C{index}-USD.last").unwrap(), Number::parse("0E-7").unwrap(), NOW);
-        }
-        batch
-    }
 
     fn journal() -> (TempDir, Journal) {
         let folder = tempfile::tempdir().unwrap();

@@ -208,14 +208,14 @@ impl<R: BufRead> Lines<R> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use arbtest::arbitrary::{self, Unstructured};
     use std::fmt::Write as _;
 
-    const NOW: i64 = 1_785_182_401;
+    pub(in crate::journal) const NOW: i64 = 1_785_182_401;
 
-    fn batch(points: usize) -> Batch {
+    pub(in crate::journal) fn batch(points: usize) -> Batch {
         let mut batch = Batch::new(60, vec!["env=my home".to_owned(), "a=b".to_owned()]);
         for index in 0..points {
             batch.push(|out| write!(out, "crypto.C{index}-USD.last").unwrap(), Number::parse("0E-7").unwrap(), NOW);

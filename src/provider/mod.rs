@@ -9,6 +9,7 @@ mod pointer;
 mod reply;
 mod template;
 mod tree;
+mod value;
 
 pub use ask::{Ask, Plan};
 pub use definition::{BadSymbol, Definition, Market, base_url};
