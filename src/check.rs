@@ -112,7 +112,7 @@ fn graphite(settings: &Settings, world: World<'_>, patience: Patience<'_>) -> Fi
             Finding::new("graphite", Ok(format!("{well}, {took:.2} s")), Outcome::Success)
         }
         Err(error) => {
-            let outcome = if error.is_refusal() { Outcome::NotAllowed } else { Outcome::NotTaken };
+            let outcome = if error.refused_credentials() { Outcome::NotAllowed } else { Outcome::NotTaken };
             Finding::new("graphite", Err(error.to_string()), outcome)
         }
     }

@@ -64,8 +64,8 @@ pub enum DeliveryError {
 
 impl DeliveryError {
     /// Whether Graphite refused the credentials.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Kept(cause) | Self::Lost { cause, .. } if cause.is_refusal())
+    pub fn refused_credentials(&self) -> bool {
+        matches!(self, Self::Kept(cause) | Self::Lost { cause, .. } if cause.refused_credentials())
     }
 }
 

@@ -176,7 +176,7 @@ fn tell_delivery(delivery: &Delivery) -> Outcome {
         return if delivery.losses.is_empty() { Outcome::Success } else { Outcome::Partial };
     };
     log::error!("{error}");
-    if error.is_refusal() { Outcome::NotAllowed } else { Outcome::NotTaken }
+    if error.refused_credentials() { Outcome::NotAllowed } else { Outcome::NotTaken }
 }
 
 /// One line of what was pushed, from where, in how long.

@@ -82,7 +82,7 @@ pub enum PushError {
 
 impl PushError {
     /// Whether Graphite refused the credentials.
-    pub fn is_refusal(&self) -> bool {
+    pub fn refused_credentials(&self) -> bool {
         matches!(self, Self::Credentials { .. })
     }
 }

@@ -131,19 +131,14 @@ impl Settings {
             feeds::keep(shard, &mut feeds, &graphite.prefix);
         }
         warnings.extend(directories(&graphite, &feeds));
-        let timeout = sources.first(Some(("--timeout", &cli.options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
-        let retries = sources.first(Some(("--retries", &cli.options.retries)), "DATAMETRICS_RETRIES", None)?;
-        let timeout = sources.setting("--timeout", timeout, "30").seconds()?;
-        let retries = sources.setting("--retries", retries, "2").integer(0, 100)?;
         let options = &cli.options;
+        let (timeout, retries) = patience(options, sources)?;
         if graphite.destination.is_none() && !options.dry_run && !is_check && !is_for_grafana {
             return Err(missing_graphite());
         }
         let Providers { definitions, secrets, unready, .. } = providers;
         let alerts = alerts::read(sources)?;
-        let limits = journal_limits(sources, graphite.destination.as_ref())?;
-        let no_journal = options.no_journal.then(|| Given::typed("true", Origin::Flag("--no-journal")));
-        sources.setting("--no-journal", no_journal, "false");
+        let journal = journal(options, sources, graphite.destination.as_ref())?;
         let state_dir = if options.dry_run { None } else { state_dir(sources) };
         monitor::note(options, sources)?;
         let ingest = match &graphite.destination {
@@ -160,10 +155,10 @@ impl Settings {
             graphite,
             network,
             timeout,
-            retries: u32::try_from(retries).unwrap_or(u32::MAX),
+            retries,
             dry_run: options.dry_run,
             state_dir,
-            journal: (!options.dry_run && !options.no_journal).then_some(limits),
+            journal,
             alerts,
             warnings,
             origins: ledger.settings(),
@@ -183,15 +178,33 @@ pub fn providers(options: &Options, env: Env<'_>, only: Option<&str>) -> Result<
     Providers::new(Sources { env, file: &file, ledger: None })?.list(only)
 }
 
-/// The cloud refuses samples older than an hour; Carbon takes whatever its retention holds.
-fn journal_limits(sources: Sources<'_>, destination: Option<&Destination>) -> Result<JournalLimits, ConfigError> {
+/// How long the run has, and how often a failed request is tried again.
+fn patience(options: &Options, sources: Sources<'_>) -> Result<(Duration, u32), ConfigError> {
+    let timeout = sources.first(Some(("--timeout", &options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
+    let retries = sources.first(Some(("--retries", &options.retries)), "DATAMETRICS_RETRIES", None)?;
+    let timeout = sources.setting("--timeout", timeout, "30").seconds()?;
+    let retries = sources.setting("--retries", retries, "2").integer(0, 100)?;
+    Ok((timeout, u32::try_from(retries).unwrap_or(u32::MAX)))
+}
+
+/// The bounds of the journal, if there is to be one. The cloud refuses samples older than an hour;
+/// Carbon takes whatever its retention holds.
+fn journal(
+    options: &Options,
+    sources: Sources<'_>,
+    destination: Option<&Destination>,
+) -> Result<Option<JournalLimits>, ConfigError> {
     let section = sources.file.section("journal")?;
     let setting = |name, given, default: u32| sources.setting(name, given, default.to_string()).integer(1, i64::MAX);
     let max_bytes = setting("journal.max_bytes", section.get("max_bytes"), 64 << 20)?;
     let max_age = if is_carbon(destination) { 7 * 86_400 } else { 3_600 };
     let max_age = setting("journal.max_age", section.get("max_age"), max_age)?;
     section.finish()?;
-    Ok(JournalLimits { max_bytes: max_bytes.unsigned_abs(), max_age: Duration::from_secs(max_age.unsigned_abs()) })
+    let no_journal = options.no_journal.then(|| Given::typed("true", Origin::Flag("--no-journal")));
+    sources.setting("--no-journal", no_journal, "false");
+    let limits =
+        JournalLimits { max_bytes: max_bytes.unsigned_abs(), max_age: Duration::from_secs(max_age.unsigned_abs()) };
+    Ok((!options.dry_run && !options.no_journal).then_some(limits))
 }
 
 /// A warning where names have a `/` and go to Carbon.
