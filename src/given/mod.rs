@@ -7,7 +7,7 @@ mod error;
 pub use error::{ConfigError, Origin};
 
 use crate::suggest::did_you_mean;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -20,12 +20,14 @@ use toml::de::{DeTable, DeValue};
 pub struct Document {
     name: String,
     text: String,
+    /// Where its lines end, once somebody wants to know: there may be many lines, and many who ask.
+    line_ends: OnceCell<Vec<usize>>,
 }
 
 impl Document {
     /// A text that is in memory.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: text.into(), line_ends: OnceCell::new() }
     }
 
     /// Reads the config file at `path`, which `origin` names.
@@ -49,8 +51,8 @@ impl Document {
     }
 
     fn origin(&self, offset: usize, key: String) -> Origin {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        Origin::Line { file: self.name.clone(), line: before.matches('\n').count() + 1, key }
+        let ends = self.line_ends.get_or_init(|| self.text.match_indices('\n').map(|(at, _)| at).collect());
+        Origin::Line { file: self.name.clone(), line: ends.partition_point(|end| *end < offset) + 1, key }
     }
 }
 
