@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// What a run came to, and so its exit code: sysexits.h's where one fits. Of several the one that
-/// is later in this list counts.
+/// What a run came to, and so its exit code: that of sysexits.h where one fits
+/// (<https://man.openbsd.org/sysexits>). Of several the one that is later in this list counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Everything asked for was fetched and taken by Graphite, or nothing was due.

@@ -12,7 +12,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// No pause is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// A source of random numbers, good enough to spread retries (splitmix64).
+/// A source of random numbers, good enough to spread retries: splitmix64
+/// (<https://prng.di.unimi.it/splitmix64.c>).
 #[derive(Debug)]
 pub struct Random(AtomicU64);
 

@@ -160,6 +160,8 @@ fn ingest(
     Ok(Destination::Ingest { url, credentials })
 }
 
+/// Graphite's rules (<https://graphite.readthedocs.io/en/latest/tags.html>), and no white space, which
+/// ends the name in a line for Carbon.
 fn tags(section: &Section<'_>, sources: Sources<'_>) -> Result<Vec<String>, ConfigError> {
     sources.optional("graphite.tags", section.get("tags"));
     let tag = |(key, given): (String, Given<'_>)| {

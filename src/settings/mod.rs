@@ -187,8 +187,9 @@ fn patience(options: &Options, sources: Sources<'_>) -> Result<(Duration, u32), 
     Ok((timeout, u32::try_from(retries).unwrap_or(u32::MAX)))
 }
 
-/// The bounds of the journal, if there is to be one. The cloud refuses samples older than an hour;
-/// Carbon takes whatever its retention holds.
+/// The bounds of the journal, if there is to be one. The cloud refuses samples older than an hour
+/// (<https://grafana.com/docs/grafana-cloud/send-data/metrics/metrics-graphite/faq/>); Carbon takes
+/// whatever its retention holds.
 fn journal(
     options: &Options,
     sources: Sources<'_>,

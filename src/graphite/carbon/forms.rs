@@ -6,11 +6,12 @@ use std::io::Write;
 /// Longest line that Carbon reads, in bytes (`MAX_LENGTH` of Twisted's `LineOnlyReceiver`).
 const MAX_LINE: usize = 16_384;
 
-/// Most points in a frame, as Carbon's own relay sends (`MAX_DATAPOINTS_PER_MESSAGE`).
+/// Most points in a frame, as Carbon's own relay sends (`MAX_DATAPOINTS_PER_MESSAGE` of
+/// <https://github.com/graphite-project/carbon/blob/master/lib/carbon/conf.py>).
 const MAX_FRAME_POINTS: usize = 500;
 
-/// Longest frame that Carbon reads, in bytes (`PICKLE_RECEIVER_MAX_LENGTH`); longer ones end the
-/// connection.
+/// Longest frame that Carbon reads, in bytes (`PICKLE_RECEIVER_MAX_LENGTH` there); longer ones end
+/// the connection.
 const MAX_FRAME: usize = 1 << 20;
 
 /// Points as they go over the wire.
