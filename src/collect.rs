@@ -48,16 +48,14 @@ impl<'a> Collector<'a> {
 
     /// A defect in reading one feed does not cost the others.
     fn feed(&self, feed: &'a Feed, lanes: &[Lane]) -> FeedReport<'a> {
-        let empty = || Table::new(feed.symbols.len(), feed.fields.len());
         catch_unwind(AssertUnwindSafe(|| self.ask_in_turn(feed, lanes)))
-            .unwrap_or_else(|_| FeedReport { defect: true, ..FeedReport::new(feed, empty(), Vec::new(), None) })
+            .unwrap_or_else(|_| FeedReport { defect: true, ..FeedReport::new(feed, None, Vec::new(), None) })
     }
 
     fn ask_in_turn(&self, feed: &'a Feed, lanes: &[Lane]) -> FeedReport<'a> {
-        let empty = || Table::new(feed.symbols.len(), feed.fields.len());
         let mut providers = Vec::new();
         if let Some(rest) = self.rest(feed) {
-            return FeedReport::new(feed, empty(), providers, Some(rest));
+            return FeedReport::new(feed, None, providers, Some(rest));
         }
         let mut rows: Option<Table> = None;
         for &at in &feed.providers {
@@ -80,7 +78,7 @@ impl<'a> Collector<'a> {
                 Asking { collector: self, plan: &plan, lane: &lanes[at], closed: Mutex::default() }.all(&open);
             providers.push(take(answers, definition, &plan, &open, feed.fields.len(), &mut rows));
         }
-        FeedReport::new(feed, rows.unwrap_or_else(empty), providers, None)
+        FeedReport::new(feed, rows, providers, None)
     }
 
     /// The provider that a feed is asked of first: one that gives any of its fields.

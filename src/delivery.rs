@@ -3,7 +3,7 @@
 use crate::graphite::{Destination, Push, PushError, push};
 use crate::journal::{Dropped, Entry, Journal, JournalError};
 use crate::point::Batch;
-use crate::retry::{Patience, Tally};
+use crate::retry::{Patience, worse};
 use crate::settings::JournalLimits;
 use crate::shown::counted;
 use crate::world::World;
@@ -118,9 +118,7 @@ impl Courier<'_> {
         let push = push(self.destination, batch, probe, self.world.transport, self.patience);
         delivery.took += begun.elapsed();
         delivery.taken += push.taken;
-        let mut sum = Tally { worst_status: delivery.status, ..push.tally };
-        sum.add(&push.tally);
-        delivery.status = sum.worst_status;
+        delivery.status = worse(delivery.status, push.tally.worst_status);
         delivery.losses.extend(refusals(&push.refused));
         push
     }

@@ -156,8 +156,9 @@ impl fmt::Display for Failure {
 }
 
 impl<'a> FeedReport<'a> {
-    /// A feed of which these values were fetched, or which is not due.
-    pub fn new(feed: &'a Feed, rows: Table, providers: Vec<ProviderReport<'a>>, rest: Option<Rest>) -> Self {
+    /// A feed of which these values were fetched, if any were, or which is not due.
+    pub fn new(feed: &'a Feed, rows: Option<Table>, providers: Vec<ProviderReport<'a>>, rest: Option<Rest>) -> Self {
+        let rows = rows.unwrap_or_else(|| Table::new(feed.symbols.len(), feed.fields.len()));
         let expected = if rest.is_some() { 0 } else { rows.len() };
         let missing = (0..expected).filter(|at| !rows.has(*at)).collect();
         Self { feed, rows, expected, missing, providers, rest, defect: false }

@@ -80,7 +80,7 @@ impl Tally {
 }
 
 /// No answer is worse than any, and a higher status worse than a lower.
-fn worse(a: Option<u16>, b: Option<u16>) -> Option<u16> {
+pub(crate) fn worse(a: Option<u16>, b: Option<u16>) -> Option<u16> {
     match (a, b) {
         (Some(0), _) | (_, Some(0)) => Some(0),
         _ => a.max(b),

@@ -387,12 +387,11 @@ fn quote(section: &Section<'_>) -> Result<QuoteForm, ConfigError> {
         return Err(path.bad("must begin with \"/\""));
     }
     let join = section.get("join").map_or(Ok(",".to_owned()), |given| given.text().map(str::to_owned))?;
-    let rows = optional(section, "rows", pointer)?;
     let form = QuoteForm {
         path: template(&path, Place::Path)?,
         batch: whole(section, "batch", 0, 1_000_000, 100)?,
         join,
-        rows: rows.map_or_else(|| Pointer::parse(""), Ok).map_err(|problem| path.bad(problem))?,
+        rows: optional(section, "rows", pointer)?.unwrap_or_default(),
         key: optional(section, "key", pointer)?,
         keys: all(section, "keys", spelling_template)?,
         ignore_case: flag(section, "ignore_case")?,

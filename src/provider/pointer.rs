@@ -3,8 +3,9 @@
 use super::template::{Place, Spelling, Template};
 use crate::symbol::Symbol;
 
-/// A pointer: its steps, each a member's name or an element's index.
-#[derive(Clone, Debug, PartialEq)]
+/// A pointer: its steps, each a member's name or an element's index. The default has none: it is the
+/// whole.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pointer {
     text: String,
     steps: Vec<Template>,
@@ -56,6 +57,7 @@ mod tests {
     #[test]
     fn a_pointer_has_steps() {
         assert!(steps("").is_empty());
+        assert_eq!(Pointer::parse(""), Ok(Pointer::default()));
         assert_eq!(steps("/"), [""]);
         assert_eq!(steps("/a~1b/~0/0"), ["a/b", "~", "0"]);
         assert_eq!(steps("/volume/{base:lower}"), ["volume", "btc"]);
