@@ -155,7 +155,7 @@ fn what_waited_is_counted_where_it_is_sent() {
     });
     let run = own::run(&provider, "").graphite(&ingest).args(["-v"]);
     own::keep(&run, 60, &["a"]);
-    let said = "...\npushed 1 points (1 of them waited in the journal) of 1 symbol from own in <time>\n";
+    let said = "...\npushed 1 point (1 of them waited in the journal) of 1 symbol from own in <time>\n";
     run.stderr(format!("{said}{KEPT}")).exit(75).check();
     assert_eq!(landed(&ingest), ["a"]);
 }
