@@ -4,7 +4,7 @@
 
 use clap::CommandFactory;
 use clap_complete::{Shell, generate_to};
-use datametrics::cli::Cli;
+use datametrics::Cli;
 use std::{env, error::Error, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -4,11 +4,7 @@
 //! `cargo run --release --example offline`
 
 use clap::Parser;
-use datametrics::cli::Cli;
-use datametrics::http::Http;
-use datametrics::retry::Random;
-use datametrics::world::{World, unix_time};
-use datametrics::{Outcome, Settings};
+use datametrics::{Cli, Context, HttpClient, Outcome, Random, Settings};
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -41,9 +37,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let env = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
     let cli = Cli::parse_from(["datametrics", "all"]);
     let settings = Settings::read(&cli, &env, std::io::empty())?;
-    let http = Http::new(&settings.network);
-    let world = World { transport: &http, clock: &unix_time, random: &Random::seeded(1) };
-    let outcome = datametrics::run(&settings, world, &mut std::io::stdout());
+    let (client, random) = (HttpClient::new(settings.network()), Random::seeded(1));
+    let outcome = datametrics::run(&settings, Context::system(&client, &random), &mut std::io::stdout());
 
     for body in pushed.try_iter() {
         println!("{}", body.replace("},{", "},\n {"));

@@ -1,5 +1,5 @@
-//! What was typed. What it means is `settings`' business: variables and the config file are read
-//! there too, so that every source is checked by the same code.
+//! The command line as it was typed. What it means is decided in `settings`, where variables and the
+//! config file are read too, so that every source goes through the same checks.
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -29,18 +29,18 @@ Examples:
 pub struct Cli {
     /// The subcommand, if that form was used.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
     /// The feeds by flag, if that form was used.
     #[command(flatten)]
-    pub pick: Pick,
+    pub(crate) feed_flags: FeedFlags,
     /// Everything else.
     #[command(flatten)]
-    pub options: Options,
+    pub(crate) options: Options,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Fetch and push crypto prices
     Crypto {
         /// Instead of the configured symbols, e.g. BTC/USD ETH; `-` reads them from standard input
@@ -72,7 +72,7 @@ pub enum Command {
 
 /// What Grafana is to be given.
 #[derive(Debug, Subcommand)]
-pub enum Grafana {
+pub(crate) enum Grafana {
     /// Print a dashboard to be imported
     Dashboard,
     /// Print alert rules
@@ -88,7 +88,7 @@ pub enum Grafana {
 
 /// The forms of alert rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// A file in Grafana's provisioning/alerting folder.
     File,
     /// The body of a `PUT` of one rule group.
@@ -98,102 +98,102 @@ pub enum Format {
 /// The feeds by flag; they combine.
 #[derive(Debug, Args)]
 #[group(id = "feeds", multiple = true)]
-pub struct Pick {
+pub(crate) struct FeedFlags {
     /// Fetch and push crypto prices
     #[arg(long)]
-    pub crypto: bool,
+    pub(crate) crypto: bool,
     /// Fetch and push stock prices
     #[arg(long)]
-    pub stocks: bool,
+    pub(crate) stocks: bool,
     /// Fetch and push a feed of the config; may be repeated
     #[arg(long, value_name = "NAME", action = ArgAction::Append)]
-    pub feed: Vec<String>,
+    pub(crate) feed: Vec<String>,
 }
 
 /// The options of every run, before or after the subcommand.
 #[derive(Debug, Default, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Read this config file
     ///
     /// Variable DATAMETRICS_CONFIG. Default: datametrics/config.toml in $XDG_CONFIG_HOME (or
     /// ~/.config), else /etc/datametrics/config.toml; none is fine.
     #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<String>,
+    pub(crate) config: Option<String>,
     /// Ask these providers, in this order; each feed takes those of its market
     ///
     /// Variable DATAMETRICS_PROVIDER. Default: the providers of each feed.
     #[arg(long, global = true, value_name = "NAME[,NAME]")]
-    pub provider: Option<String>,
+    pub(crate) provider: Option<String>,
     /// Watch these symbols in the one feed named
     ///
     /// Variable DATAMETRICS_SYMBOLS. Default: the symbols of the feed. `-` reads them from
     /// standard input, one a line; # begins a comment.
     #[arg(long, global = true, value_name = "A,B")]
-    pub symbols: Option<String>,
+    pub(crate) symbols: Option<String>,
     /// Push these fields
     ///
     /// Variable DATAMETRICS_FIELDS. Default: the fields of each feed.
     #[arg(long, global = true, value_name = "A,B")]
-    pub fields: Option<String>,
+    pub(crate) fields: Option<String>,
     /// Push to this Graphite
     ///
     /// Variable GRAPHITE_URL; graphite.url in the config. The user and password are never given on
     /// the command line: GRAPHITE_USER and GRAPHITE_PASSWORD, or GRAPHITE_PASSWORD_FILE.
     #[arg(long, global = true, value_name = "URL")]
-    pub graphite_url: Option<String>,
+    pub(crate) graphite_url: Option<String>,
     /// Put this before every metric name, joined by a dot
     ///
     /// Variable DATAMETRICS_PREFIX; graphite.prefix in the config. Default: nothing.
     #[arg(long, global = true, value_name = "P")]
-    pub prefix: Option<String>,
+    pub(crate) prefix: Option<String>,
     /// Seconds between two runs, as Graphite is told
     ///
     /// Variable DATAMETRICS_INTERVAL; graphite.interval in the config. Default: 60.
     #[arg(long, global = true, value_name = "SECS")]
-    pub interval: Option<String>,
+    pub(crate) interval: Option<String>,
     /// Fetch stocks only while the New York exchange is open: any, regular or extended
     ///
     /// Variable DATAMETRICS_MARKET_HOURS; market_hours of a feed in the config. Default: any.
     #[arg(long, global = true, value_name = "HOURS")]
-    pub market_hours: Option<String>,
+    pub(crate) market_hours: Option<String>,
     /// Give the whole run this many seconds
     ///
     /// Variable DATAMETRICS_TIMEOUT. Default: 30.
     #[arg(long, global = true, value_name = "SECS")]
-    pub timeout: Option<String>,
+    pub(crate) timeout: Option<String>,
     /// Try a failed request again up to this many times
     ///
     /// Variable DATAMETRICS_RETRIES. Default: 2.
     #[arg(long, global = true, value_name = "N")]
-    pub retries: Option<String>,
+    pub(crate) retries: Option<String>,
     /// Watch only the symbols of shard K of N, K from 0: N machines share one list
     ///
     /// Variable DATAMETRICS_SHARD. Default: all symbols.
     #[arg(long, global = true, value_name = "K/N")]
-    pub shard: Option<String>,
+    pub(crate) shard: Option<String>,
     /// Tell a monitor of the start and the end of the run (healthchecks.io's protocol)
     ///
     /// Variable DATAMETRICS_PING_URL, or DATAMETRICS_PING_URL_FILE names a file that holds it: others
     /// on the machine can read the command line. Default: none.
     #[arg(long, global = true, value_name = "URL")]
-    pub ping_url: Option<String>,
+    pub(crate) ping_url: Option<String>,
     /// Print what would be sent instead of sending it; needs no Graphite
     #[arg(long, global = true)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Keep no journal: points that Graphite does not take are lost
     #[arg(long, global = true)]
-    pub no_journal: bool,
+    pub(crate) no_journal: bool,
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// Say how each request went; twice: what was asked and read, too
     #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
 }
 
 /// The feeds a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub(crate) enum FeedSelection {
     /// Every feed that has symbols.
     All,
     /// These: crypto, stocks, then others in the order they were named, each once.
@@ -202,31 +202,33 @@ pub enum Wanted {
 
 impl Cli {
     /// The feeds asked for.
-    pub fn wanted(&self) -> Wanted {
-        let named = |names: &[&str]| Wanted::Named(names.iter().map(ToString::to_string).collect());
+    pub(crate) fn selection(&self) -> FeedSelection {
+        let named = |names: &[&str]| FeedSelection::Named(names.iter().map(ToString::to_string).collect());
         match &self.command {
-            Some(Command::All | Command::Check | Command::Grafana { .. }) => Wanted::All,
+            Some(Command::All | Command::Check | Command::Grafana { .. }) => FeedSelection::All,
             Some(Command::Crypto { .. }) => named(&["crypto"]),
             Some(Command::Stocks { .. }) => named(&["stocks"]),
             Some(Command::Providers { .. }) => named(&[]),
             None => {
                 let of = |name: &str, flag| {
-                    (flag || self.pick.feed.iter().any(|feed| feed == name)).then(|| name.to_owned())
+                    (flag || self.feed_flags.feed.iter().any(|feed| feed == name)).then(|| name.to_owned())
                 };
-                let mut names: Vec<String> =
-                    of("crypto", self.pick.crypto).into_iter().chain(of("stocks", self.pick.stocks)).collect();
-                for feed in &self.pick.feed {
+                let mut names: Vec<String> = of("crypto", self.feed_flags.crypto)
+                    .into_iter()
+                    .chain(of("stocks", self.feed_flags.stocks))
+                    .collect();
+                for feed in &self.feed_flags.feed {
                     if !names.contains(feed) {
                         names.push(feed.clone());
                     }
                 }
-                Wanted::Named(names)
+                FeedSelection::Named(names)
             }
         }
     }
 
     /// The SYMBOL arguments.
-    pub fn symbols(&self) -> &[String] {
+    pub(crate) fn symbols(&self) -> &[String] {
         match &self.command {
             Some(Command::Crypto { symbols } | Command::Stocks { symbols }) => symbols,
             _ => &[],
@@ -234,9 +236,9 @@ impl Cli {
     }
 
     /// What is wrong with it that clap lets through: feeds in both forms at once, or in none.
-    pub fn problem(&self) -> Option<(ErrorKind, &'static str)> {
-        let has_pick = self.pick.crypto || self.pick.stocks || !self.pick.feed.is_empty();
-        match (self.command.is_some(), has_pick) {
+    pub(crate) fn conflict(&self) -> Option<(ErrorKind, &'static str)> {
+        let has_flag = self.feed_flags.crypto || self.feed_flags.stocks || !self.feed_flags.feed.is_empty();
+        match (self.command.is_some(), has_flag) {
             (true, true) => {
                 Some((ErrorKind::ArgumentConflict, "a subcommand and --crypto, --stocks or --feed: use one form"))
             }
@@ -265,12 +267,12 @@ mod tests {
 
     #[test]
     fn feeds_combine_in_a_fixed_order() {
-        let names = |line| parse(line).wanted();
-        let named = |names: &[&str]| Wanted::Named(names.iter().map(ToString::to_string).collect());
+        let names = |line| parse(line).selection();
+        let named = |names: &[&str]| FeedSelection::Named(names.iter().map(ToString::to_string).collect());
         assert_eq!(names("datametrics --feed fx --stocks --crypto --feed fx"), named(&["crypto", "stocks", "fx"]));
         assert_eq!(names("datametrics --feed stocks"), named(&["stocks"]));
         assert_eq!(names("datametrics crypto BTC"), named(&["crypto"]));
-        assert_eq!(names("datametrics all"), Wanted::All);
+        assert_eq!(names("datametrics all"), FeedSelection::All);
     }
 
     #[test]
@@ -284,10 +286,10 @@ mod tests {
     #[test]
     fn no_feed_is_an_error() {
         assert!(Cli::try_parse_from(["datametrics"]).is_err());
-        let problem = |line| parse(line).problem().map(|(kind, _)| kind);
-        assert_eq!(problem("datametrics --dry-run"), Some(ErrorKind::MissingRequiredArgument));
-        assert_eq!(problem("datametrics --crypto stocks"), Some(ErrorKind::ArgumentConflict));
-        assert_eq!(problem("datametrics --crypto --stocks").or(problem("datametrics check")), None);
+        let conflict = |line| parse(line).conflict().map(|(kind, _)| kind);
+        assert_eq!(conflict("datametrics --dry-run"), Some(ErrorKind::MissingRequiredArgument));
+        assert_eq!(conflict("datametrics --crypto stocks"), Some(ErrorKind::ArgumentConflict));
+        assert_eq!(conflict("datametrics --crypto --stocks").or(conflict("datametrics check")), None);
     }
 
     #[test]

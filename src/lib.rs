@@ -1,121 +1,160 @@
 //! Gathers metrics from the internet and pushes them to Graphite, once.
 //!
 //! ```text
-//! settings ─► feeds ─► providers (side by side) ─► quotes ─► points + health points ─► Graphite ─► exit status
+//! settings ─► fetch (providers, side by side) ─► metrics ─► delivery (journal, Graphite) ─► outcome
 //! ```
 //!
-//! [`Settings`] says what to do, [`run`] does it, and [`Outcome`] is what it came to. A provider is
-//! data: [`provider::Definition`] describes an API, and no code knows the name of one.
+//! [`Settings`] say what to do, [`run`] does it, and [`Outcome`] is what it came to. Everything from
+//! outside comes in by a [`Context`]. A provider is data: a TOML text describes an API, and no code
+//! knows the name of one.
+//!
+//! A program that embeds a run reads settings, makes a context and calls [`run`]:
+//!
+//! ```no_run
+//! use clap::Parser;
+//! use datametrics::{Cli, Context, HttpClient, Random, Settings};
+//!
+//! let cli = Cli::parse_from(["datametrics", "crypto", "BTC/USD", "--dry-run"]);
+//! let settings = Settings::read(&cli, &|name| std::env::var_os(name), std::io::empty())?;
+//! let (client, random) = (HttpClient::new(settings.network()), Random::seeded(1));
+//! let outcome = datametrics::run(&settings, Context::system(&client, &random), &mut std::io::stdout());
+//! println!("exit code {}", outcome.code());
+//! # Ok::<(), datametrics::ConfigError>(())
+//! ```
+//!
+//! The command line, the settings and the exit codes are stable. The traits of [`Context`] and what
+//! they pass are for tests and simulations; they change when the program needs it.
 
-pub mod check;
-pub mod cli;
-pub mod collect;
-pub mod deadline;
-pub mod delivery;
-mod distinct;
-pub mod given;
-pub mod grafana;
-pub mod graphite;
-mod grouped;
-pub mod health;
-pub mod http;
-pub mod journal;
-pub mod listing;
-pub mod market_hours;
-pub mod memory;
-pub mod network;
-pub mod number;
-pub mod outcome;
-mod pace;
-pub mod ping;
-mod placeholder;
-pub mod point;
-pub mod provider;
-pub mod quote;
-pub mod report;
-pub mod request;
-pub mod retry;
-pub mod room;
-pub mod secret;
-pub mod settings;
-pub mod shard;
-pub mod shown;
-mod stable;
-pub mod state;
-mod suggest;
-pub mod symbol;
-mod toml_text;
-pub mod url;
-pub mod world;
+mod cli;
+mod commands;
+mod config;
+mod context;
+mod delivery;
+mod fetch;
+mod grafana;
+mod http;
+mod logging;
+mod market;
+mod metrics;
+mod outcome;
+mod ping;
+mod progress;
+mod provider;
+mod secret;
+mod settings;
+mod state;
+mod system;
+mod util;
 
+#[cfg(any(test, fuzzing))]
+#[path = "../tests/properties/mod.rs"]
+pub mod properties;
+
+pub use cli::Cli;
+pub use commands::check::check;
+pub use commands::command_line;
+pub use config::{ConfigError, Document, Origin};
+pub use context::Context;
+pub use http::body::Body;
+pub use http::client::HttpClient;
+pub use http::proxy::NetworkConfig;
+pub use http::request::{Request, Response};
+pub use http::transport::{Transport, TransportError};
+pub use http::url::{Credentials, Url};
 pub use outcome::Outcome;
-pub use settings::Settings;
+pub use secret::Secret;
+pub use settings::{Env, Settings};
+pub use system::clock::{Clock, SystemClock};
+pub use system::deadline::Deadline;
+pub use system::dialer::{Connection, Dialer, ResolveError, SystemDialer};
+pub use system::disk::{DirEntry, Disk, LockGuard, NewFile, SystemDisk};
+pub use system::random::Random;
+pub use system::threads::{Signal, SystemThreads, Task, Threads};
 
-use collect::Collector;
-use deadline::Deadline;
-use delivery::{Courier, Delivery};
-use health::Health;
+use delivery::journal::Journal;
+use delivery::{DeliveryReport, Sender, graphite};
+use fetch::{Collector, FeedReport, stats_by_provider};
+use http::retry::RetryPolicy;
 use log::Level;
-use memory::Memory;
-use point::Batch;
-use report::{FeedReport, tallies};
-use retry::Patience;
-use shown::counted;
+use metrics::batch::Batch;
+use metrics::health::Health;
+use state::history::RunHistory;
+use state::{LastPush, State};
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
-use world::World;
+use std::time::Duration;
+use util::sanitize::pluralize;
 
-/// The time kept back for the push: a third of the run's, this at most.
+/// The time that is kept back for the push: a third of the run's, this at most.
 const PUSH_TIME: Duration = Duration::from_secs(10);
 
-/// Room for the points about a run: so many are hardly exceeded.
+/// Memory is reserved for this many points about the run itself. Hardly a run has more.
 const HEALTH_POINTS: usize = 64;
 
-/// Fetches everything, builds one batch, pushes it once, and says what it came to. What a person
-/// must know goes to the log; a dry run's data to `out`.
-pub fn run(settings: &Settings, world: World<'_>, out: &mut dyn Write) -> Outcome {
-    let begun = Instant::now();
-    let started = i64::try_from((world.clock)().as_secs()).unwrap_or(i64::MAX);
-    let deadline = Deadline::after(settings.timeout);
-    say(Level::Warn, &settings.warnings);
+/// How old a push may be to be reported by the next run where there is no journal. Grafana Cloud
+/// refuses older points.
+const LAST_PUSH_MAX_AGE: Duration = Duration::from_secs(3_600);
 
-    let memory = Memory::open(settings, started);
-    let fetching = deadline.before(PUSH_TIME.min(settings.timeout / 3));
-    let mut feeds = Collector { settings, world, memory: &memory, started, deadline: fetching }.run();
-    let outcome = tell(&feeds, &memory);
-    let batch = batch(settings, &mut feeds, &memory, started, begun);
-    let Some(destination) = settings.graphite.destination.as_ref().filter(|_| !settings.dry_run) else {
-        return outcome.max(print(out, &graphite::print(settings.graphite.destination.as_ref(), &batch)));
+/// The log target of the one line that a good run says at a terminal.
+const SUMMARY: &str = "datametrics::summary";
+
+/// Fetches everything, builds one batch, pushes it once, and returns what that came to. What a person
+/// must know goes to the log. A dry run writes its points to `out` instead of pushing them.
+pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
+    let begun = context.clock.now();
+    let started = context.unix_seconds();
+    let deadline = context.deadline(settings.timeout);
+    log_all(Level::Warn, &settings.warnings);
+
+    let journal = open_journal(settings, context);
+    let history = history(settings, context, started);
+    let fetch_deadline = deadline.before(PUSH_TIME.min(settings.timeout / 3));
+    let collector =
+        Collector { config: &settings.fetch, context, history: &history, started, deadline: fetch_deadline };
+    let mut feeds = collector.fetch(&settings.fetch.feeds);
+    let fetched = report_feeds(&feeds, &history);
+
+    let mut batch = points(settings, &mut feeds, started);
+    let mut health = Health { batch: &mut batch, prefix: &settings.metrics.prefix, run: &settings.run, started };
+    add_fetch_health(&mut health, settings, &feeds);
+    add_push_health(&mut health, settings, journal.as_ref(), &history);
+    health.run(context.clock.now() - begun);
+
+    let destination = match &settings.destination {
+        Some(destination) if !settings.dry_run => destination,
+        destination => return fetched.max(print(out, &graphite::print(destination.as_ref(), &batch))),
     };
-    let patience = Patience { retries: settings.retries, deadline, random: world.random };
-    let courier = Courier { destination, journal: memory.journal(), world, patience };
-    let delivery = courier.deliver(&batch, started, world.random.next());
-    memory.remember(&feeds, &delivery);
-    summarize(settings, &feeds, &delivery, begun.elapsed());
-    outcome.max(tell_delivery(&delivery))
+    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
+    let sender = Sender { destination, journal: journal.as_ref().zip(settings.journal), context, policy };
+    let delivery = sender.deliver(&batch, started);
+    record(&history, &feeds, &delivery, started);
+    log_summary(settings, &feeds, &delivery, context.clock.now() - begun);
+    fetched.max(report_delivery(&delivery))
 }
 
-/// Says where each setting came from, tries everything that they name, and says what a run would
-/// come to. The answers go to `out`, as they are what was asked for.
-pub fn check(settings: &Settings, world: World<'_>, out: &mut dyn Write) -> Outcome {
-    say(Level::Warn, &settings.warnings);
-    let shown = print(out, &format!("{}\n", check::settings(settings)));
-    let (findings, outcome) = check::everything(settings, world);
-    shown.max(outcome).max(print(out, &findings))
+/// The journal, if there is to be one. If it cannot be opened, that is a warning and the run goes on.
+fn open_journal<'a>(settings: &Settings, context: Context<'a>) -> Option<Journal<'a>> {
+    let state_dir = settings.state_dir.as_deref().filter(|_| settings.journal.is_some())?;
+    Journal::open(context.disk, context.clock, state_dir).map_err(|error| log::warn!("{error}")).ok()
 }
 
-/// Says what is missing, and what that makes of the run.
-fn tell(feeds: &[FeedReport<'_>], memory: &Memory<'_>) -> Outcome {
+/// What earlier runs of the same name left. `started` is in Unix seconds.
+fn history<'a>(settings: &'a Settings, context: Context<'a>, started: i64) -> RunHistory<'a> {
+    let state = settings.state_dir.as_deref().map(|dir| State::new(context.disk, dir));
+    RunHistory::read(state, &settings.run, started)
+}
+
+/// Logs what is missing. Returns what that makes of the run.
+fn report_feeds(feeds: &[FeedReport<'_>], history: &RunHistory<'_>) -> Outcome {
     for feed in feeds {
         let name = &feed.feed.name;
-        let (new, known) = feed.problems(&|symbol| memory.was_missing(name, symbol));
-        say(Level::Error, &new);
-        say(Level::Info, &known);
-        if let Some(rest) = &feed.rest {
-            log::info!("{name}: not due: {rest}");
+        let problems = feed.problems(&|symbol| history.was_missing(name, symbol));
+        log_all(Level::Error, &problems.new);
+        log_all(Level::Info, &problems.known);
+        if let Some(reason) = &feed.skipped {
+            log::info!("{name}: not due: {reason}");
         }
     }
-    if feeds.iter().any(|feed| feed.defect) {
+    if feeds.iter().any(|feed| feed.has_defect) {
         Outcome::Defect
     } else if feeds.iter().any(|feed| feed.expected > 0) && feeds.iter().all(|feed| feed.fetched() == 0) {
         Outcome::NothingFetched
@@ -126,52 +165,71 @@ fn tell(feeds: &[FeedReport<'_>], memory: &Memory<'_>) -> Outcome {
     }
 }
 
-fn say(level: Level, lines: &[String]) {
-    for line in lines {
-        log::log!(level, "{line}");
-    }
-}
-
-/// One batch of everything there is: the quotes, then the health of the run.
-fn batch(
-    settings: &Settings,
-    feeds: &mut [FeedReport<'_>],
-    memory: &Memory<'_>,
-    started: i64,
-    begun: Instant,
-) -> Batch {
-    let mut batch = Batch::new(settings.graphite.interval, settings.graphite.tags.clone());
-    batch
-        .reserve(HEALTH_POINTS + feeds.iter().map(|report| report.fetched() * report.feed.fields.len()).sum::<usize>());
-    for report in &mut *feeds {
+/// One batch with all quotes. It takes the rows out of the reports: there may be many, and they are in
+/// memory twice no longer than needed.
+fn points(settings: &Settings, feeds: &mut [FeedReport<'_>], started: i64) -> Batch {
+    let mut batch = Batch::new(settings.metrics.interval, settings.metrics.tags.clone());
+    let quoted: usize = feeds.iter().map(|report| report.fetched() * report.feed.fields.len()).sum();
+    batch.reserve(HEALTH_POINTS + quoted);
+    for report in feeds {
         let feed = report.feed;
-        // There may be many, and they are in memory twice no longer than it takes.
-        let rows = std::mem::take(&mut report.rows);
-        for (at, values) in rows.iter().enumerate() {
-            let (before, after) = feed.stems.of(at);
+        for (symbol, values) in std::mem::take(&mut report.rows).iter().enumerate() {
+            let (prefix, suffix) = feed.affixes.get(symbol);
             for (field, value) in feed.fields.iter().zip(values) {
                 if let Some(value) = value {
-                    let name = |out: &mut String| {
-                        for part in [before, field.as_str(), after] {
-                            out.push_str(part);
+                    let push_name = |name: &mut String| {
+                        for part in [prefix, field.as_str(), suffix] {
+                            name.push_str(part);
                         }
                     };
-                    batch.push(name, *value, started);
+                    batch.push(push_name, *value, started);
                 }
             }
         }
     }
-    let mut health = Health::new(&mut batch, settings, started);
-    health.of_fetching(feeds);
-    health.of_memory(memory);
-    health.of_run(begun.elapsed());
     batch
 }
 
-/// Says what Graphite did not take, and what that makes of the run.
-fn tell_delivery(delivery: &Delivery) -> Outcome {
-    say(Level::Warn, &delivery.warnings);
-    say(Level::Error, &delivery.losses);
+/// Adds points about how the providers answered, and what the feeds came to.
+fn add_fetch_health(health: &mut Health<'_>, settings: &Settings, feeds: &[FeedReport<'_>]) {
+    for (definition, stats) in stats_by_provider(&settings.fetch.definitions, feeds) {
+        health.provider(&definition.name, &stats);
+    }
+    for report in feeds {
+        health.feed(&report.feed.name, report.expected, report.fetched());
+    }
+}
+
+/// Adds points about what waits in the journal, and how the push of the run before went.
+fn add_push_health(
+    health: &mut Health<'_>,
+    settings: &Settings,
+    journal: Option<&Journal<'_>>,
+    history: &RunHistory<'_>,
+) {
+    if let Some(waiting) = journal.and_then(|journal| journal.points_waiting().ok()) {
+        health.journal(waiting);
+    }
+    let max_age = settings.journal.map_or(LAST_PUSH_MAX_AGE, |limits| limits.max_age);
+    if let Some(push) = history.last_push(max_age) {
+        health.last_push(push.time, Duration::try_from_secs_f64(push.seconds).unwrap_or_default(), push.status);
+    }
+}
+
+/// Leaves to the next run what it will need.
+fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &DeliveryReport, started: i64) {
+    let due = feeds.iter().filter(|report| report.skipped.is_none());
+    let missing = due.map(|report| (report.feed.name.clone(), report.missing_symbols())).collect();
+    let asked = feeds.iter().flat_map(|report| &report.providers).map(|report| report.definition);
+    let asked = asked.filter(|definition| definition.has_interval()).map(|definition| definition.name.as_str());
+    let push = |status| LastPush { time: started, seconds: delivery.took.as_secs_f64(), status };
+    history.record(missing, asked, delivery.status.map(push));
+}
+
+/// Logs what Graphite did not take. Returns what that makes of the run.
+fn report_delivery(delivery: &DeliveryReport) -> Outcome {
+    log_all(Level::Warn, &delivery.warnings);
+    log_all(Level::Error, &delivery.losses);
     let Some(error) = &delivery.error else {
         return if delivery.losses.is_empty() { Outcome::Success } else { Outcome::Partial };
     };
@@ -179,26 +237,29 @@ fn tell_delivery(delivery: &Delivery) -> Outcome {
     if error.refused_credentials() { Outcome::NotAllowed } else { Outcome::NotTaken }
 }
 
-/// One line of what was pushed, from where, in how long.
-fn summarize(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &Delivery, took: Duration) {
-    let providers: Vec<&str> =
-        tallies(settings, feeds).iter().map(|(definition, _)| definition.name.as_str()).collect();
+/// Logs one line: what was pushed, from where, in how long.
+fn log_summary(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &DeliveryReport, took: Duration) {
+    let stats = stats_by_provider(&settings.fetch.definitions, feeds);
+    let providers: Vec<&str> = stats.iter().map(|(definition, _)| definition.name.as_str()).collect();
     let from = if providers.is_empty() { "nobody, as nothing was due".to_owned() } else { providers.join(", ") };
     let fetched: usize = feeds.iter().map(FeedReport::fetched).sum();
     let due: usize = feeds.iter().map(|feed| feed.expected).sum();
-    // What stays missing is not said again, so its number is.
+    // Symbols that stay missing are not named again, so their number is.
     let of = if fetched == due { String::new() } else { format!("{fetched} of ") };
-    let (points, symbols) = (counted(delivery.taken, "point"), counted(due, "symbol"));
+    let (points, symbols) = (pluralize(delivery.taken, "point"), pluralize(due, "symbol"));
     let (waited, seconds) = (delivery.waited, took.as_secs_f64());
     let waited = if waited == 0 { String::new() } else { format!(" ({waited} of them waited in the journal)") };
     log::info!(target: SUMMARY, "pushed {points}{waited} of {of}{symbols} from {from} in {seconds:.2} s");
 }
 
-/// The log target of the one line that a good run says at a terminal.
-pub const SUMMARY: &str = "datametrics::summary";
+fn log_all(level: Level, lines: &[String]) {
+    for line in lines {
+        log::log!(level, "{line}");
+    }
+}
 
-/// Writes data for standard output. A closed pipe is no error: whoever reads has seen enough.
-pub fn print(out: &mut dyn Write, text: &str) -> Outcome {
+/// Writes data to standard output. A closed pipe is no error: whoever reads has seen enough.
+fn print(out: &mut dyn Write, text: &str) -> Outcome {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             log::error!("cannot write to standard output: {error}");

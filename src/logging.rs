@@ -1,29 +1,29 @@
-//! What is said on standard error, and how.
+//! Standard error: which messages go there, and in which form.
 
-use crate::progress;
-use datametrics::SUMMARY;
-use datametrics::cli::Options;
-use datametrics::ping::Tail;
-use datametrics::shown::beginning;
+use crate::cli::Options;
+use crate::ping::Tail;
+use crate::system::threads::lock;
+use crate::util::sanitize::sanitize;
+use crate::{SUMMARY, progress};
 use env_logger::Builder;
 use log::{Level, Record};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-/// The last of what was said.
-static SAID: Mutex<Tail> = Mutex::new(Tail::new());
+/// The last lines that were logged.
+static TAIL: Mutex<Tail> = Mutex::new(Tail::new());
 
-/// The last lines that were said on standard error, as a monitor is told them.
-pub(crate) fn said() -> String {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner).text().to_owned()
+/// The last lines that were logged, for a monitor.
+pub(crate) fn last_lines() -> String {
+    lock(&TAIL).text().to_owned()
 }
 
-/// Sets the log and the words for a defect up. `RUST_LOG` beats `-q` and `-v`.
+/// Sets up the log, and the message about a panic. `RUST_LOG` beats `-q` and `-v`.
 pub(crate) fn start(options: &Options) {
-    let asked = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
-    let filter = asked.unwrap_or_else(|| own_filter(options));
-    let for_journal = stderr_is_the_journal();
+    let rust_log = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
+    let filter = rust_log.unwrap_or_else(|| filter_of(options));
+    let is_journald = stderr_is_journald();
     Builder::new()
         .parse_filters(&filter)
         .format(move |out, record| {
@@ -31,10 +31,11 @@ pub(crate) fn start(options: &Options) {
                 return Ok(());
             }
             progress::clear();
-            // Names and words from outside are in it: one line, and nothing that moves a terminal.
-            let (word, said) = (word(record), beginning(&record.args().to_string(), usize::MAX));
-            SAID.lock().unwrap_or_else(PoisonError::into_inner).push(&format!("{word}{said}"));
-            writeln!(out, "{}{said}", if for_journal { priority(record.level()) } else { word })
+            // A message holds names and words from outside: one line, and nothing that controls a
+            // terminal.
+            let (label, message) = (label(record), sanitize(&record.args().to_string(), usize::MAX));
+            lock(&TAIL).push(&format!("{label}{message}"));
+            writeln!(out, "{}{message}", if is_journald { journald_priority(record.level()) } else { label })
         })
         .init();
     std::panic::set_hook(Box::new(|panic| {
@@ -44,14 +45,14 @@ pub(crate) fn start(options: &Options) {
     }));
 }
 
-/// Whether somebody watches who is told nothing else while the run goes on.
-pub(crate) fn is_for_a_person(options: &Options) -> bool {
+/// Whether a person watches at a terminal and is told nothing else while the run goes on.
+pub(crate) fn is_interactive(options: &Options) -> bool {
     let has_filter = std::env::var_os("RUST_LOG").is_some_and(|filter| !filter.is_empty());
     !options.quiet && options.verbose == 0 && !has_filter && std::io::stderr().is_terminal()
 }
 
 /// At a terminal a good run says one line, under cron none.
-fn own_filter(options: &Options) -> String {
+fn filter_of(options: &Options) -> String {
     match (options.quiet, options.verbose) {
         (true, _) => "error".to_owned(),
         (_, 0) if std::io::stderr().is_terminal() => format!("warn,{SUMMARY}=info"),
@@ -61,12 +62,13 @@ fn own_filter(options: &Options) -> String {
     }
 }
 
-/// The libraries below log headers and bodies at their lowest levels, keys among them.
+/// Whether the record is a detail of a library. At their lowest levels they log headers and bodies,
+/// keys included.
 fn is_foreign(record: &Record<'_>) -> bool {
     !record.target().starts_with("datametrics") && record.level() > Level::Warn
 }
 
-fn word(record: &Record<'_>) -> &'static str {
+fn label(record: &Record<'_>) -> &'static str {
     match record.level() {
         Level::Error => "error: ",
         Level::Warn => "warning: ",
@@ -74,8 +76,9 @@ fn word(record: &Record<'_>) -> &'static str {
     }
 }
 
-/// systemd's priority prefixes (<https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html>).
-fn priority(level: Level) -> &'static str {
+/// The prefix by which systemd's journald knows the priority of a line
+/// (<https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html>).
+fn journald_priority(level: Level) -> &'static str {
     match level {
         Level::Error => "<3>",
         Level::Warn => "<4>",
@@ -84,10 +87,10 @@ fn priority(level: Level) -> &'static str {
     }
 }
 
-/// Whether standard error goes to systemd's journal: `JOURNAL_STREAM` is its device and inode
+/// Whether standard error goes to systemd's journald: `JOURNAL_STREAM` is its device and inode
 /// (<https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html>).
-fn stderr_is_the_journal() -> bool {
+fn stderr_is_journald() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
-    let stderr = std::fs::metadata("/dev/stderr").map(|meta| format!("{}:{}", meta.dev(), meta.ino()));
+    let stderr = std::fs::metadata("/dev/stderr").map(|metadata| format!("{}:{}", metadata.dev(), metadata.ino()));
     stderr.is_ok_and(|stderr| stderr == stream)
 }

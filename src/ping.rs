@@ -2,13 +2,15 @@
 //! (<https://healthchecks.io/docs/http_api/>), which others speak too. Silence is what alarms the
 //! monitor, so a ping that fails changes nothing here.
 
-use crate::deadline::Deadline;
-use crate::http::Transport;
+use crate::http::request::Request;
+use crate::http::retry::{RequestStats, RetryPolicy, send};
+use crate::http::transport::Transport;
+use crate::http::url::Url;
 use crate::outcome::Outcome;
-use crate::request::Request;
-use crate::retry::{Patience, Random, Tally, send};
 use crate::secret::Secret;
-use crate::url::Url;
+use crate::system::clock::SystemClock;
+use crate::system::deadline::Deadline;
+use crate::system::random::Random;
 use std::thread;
 use std::time::Duration;
 
@@ -23,27 +25,32 @@ const MAX_REPLY: u64 = 4096;
 
 /// The way to a monitor.
 #[derive(Clone, Copy)]
-pub struct Ping<'a> {
+pub(crate) struct Ping<'a> {
     /// What its pings begin with.
-    pub url: &'a Url,
+    pub(crate) url: &'a Url,
     /// The network.
-    pub transport: &'a dyn Transport,
+    pub(crate) transport: &'a dyn Transport,
     /// Chance: it makes the number by which the monitor knows which end belongs to which start.
-    pub random: &'a Random,
+    pub(crate) random: &'a Random,
 }
 
 impl Ping<'_> {
     /// Does the work and tells the monitor: that it begins, beside it; and what it came to, with
     /// what was `said` by then.
-    pub fn around(self, said: impl Fn() -> String, work: impl FnOnce() -> Outcome) -> Outcome {
+    pub(crate) fn around(self, said: impl Fn() -> String, work: impl FnOnce() -> Outcome) -> Outcome {
         let run = uuid(self.random);
         thread::scope(|scope| {
-            let start =
-                || self.tell(&self.request("start", &run, None), Deadline::after(START_LIMIT), log::Level::Info);
+            let start = || {
+                self.tell(
+                    &self.request("start", &run, None),
+                    Deadline::after(&SystemClock, START_LIMIT),
+                    log::Level::Info,
+                )
+            };
             // Without a thread to be had there is no first ping.
             let start = thread::Builder::new().spawn_scoped(scope, start);
             let outcome = work();
-            let deadline = Deadline::after(END_LIMIT);
+            let deadline = Deadline::after(&SystemClock, END_LIMIT);
             // A start that overtook the end would look like a run that never ends.
             let _ = start.map(thread::ScopedJoinHandle::join);
             let end = self.request(&outcome.code().to_string(), &run, Some(said().into_bytes()));
@@ -54,10 +61,10 @@ impl Ping<'_> {
 
     /// What passes is the monitor's to notice; that it does not know us is said at this level, as it
     /// stays so.
-    fn tell(self, request: &Request, deadline: Deadline, level: log::Level) {
-        let patience = Patience { retries: RETRIES, deadline, random: self.random };
+    fn tell(self, request: &Request, deadline: Deadline<'_>, level: log::Level) {
+        let policy = RetryPolicy { retries: RETRIES, deadline, random: self.random };
         let host = &self.url.host;
-        match send(self.transport, request, patience, &mut Tally::default(), || ()) {
+        match send(self.transport, request, policy, &mut RequestStats::default(), || ()) {
             Err(error) => log::info!("the monitor was not told: {error}"),
             Ok(response) => match response.status {
                 // It is polite to those who guess.
@@ -85,7 +92,7 @@ impl Ping<'_> {
         Request {
             server: self.url.clone(),
             path: Secret::new(format!("{path}/{what}?{query}{and}rid={run}")),
-            shown: format!("/***/{what}"),
+            redacted_path: format!("/***/{what}"),
             about: format!("the monitor ({what})"),
             headers,
             body,
@@ -104,19 +111,19 @@ fn uuid(random: &Random) -> String {
 
 /// The last lines of a text, as many as a monitor keeps.
 #[derive(Debug, Default)]
-pub struct Tail(String);
+pub(crate) struct Tail(String);
 
 impl Tail {
     /// Bytes at most.
-    pub const MAX: usize = 10_000;
+    pub(crate) const MAX: usize = 10_000;
 
     /// The tail of nothing.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(String::new())
     }
 
     /// Adds a line; the first ones make room for it.
-    pub fn push(&mut self, line: &str) {
+    pub(crate) fn push(&mut self, line: &str) {
         self.0.push_str(line);
         self.0.push('\n');
         while let Some(more) = self.0.len().checked_sub(Self::MAX).filter(|more| *more > 0) {
@@ -129,7 +136,7 @@ impl Tail {
     }
 
     /// The lines, each with its end.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.0
     }
 }

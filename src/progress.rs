@@ -1,49 +1,50 @@
-//! A count of what has been answered, for a person who waits at a terminal.
+//! A count of answered requests, for a person who waits at a terminal.
 
-use datametrics::deadline::Deadline;
-use datametrics::http::{Transport, TransportError};
-use datametrics::request::{Request, Response};
+use crate::http::request::{Request, Response};
+use crate::http::transport::{Transport, TransportError};
+use crate::system::deadline::Deadline;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A run that is over by then shows nothing.
-const SHORT: Duration = Duration::from_secs(1);
+/// A shorter run shows no count.
+const DELAY: Duration = Duration::from_secs(1);
 
-/// Whether the count stands in the last line of the terminal.
-static SHOWN: AtomicBool = AtomicBool::new(false);
+/// Whether the count is in the last line of the terminal.
+static IS_SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// A transport that shows how many of its requests have been answered.
-pub(crate) struct Counted<'a> {
+pub(crate) struct CountingTransport<'a> {
     transport: &'a dyn Transport,
     begun: Instant,
     answered: AtomicU32,
 }
 
-impl<'a> Counted<'a> {
+impl<'a> CountingTransport<'a> {
     /// Counts what goes through `transport` from now on.
     pub(crate) fn new(transport: &'a dyn Transport) -> Self {
         Self { transport, begun: Instant::now(), answered: AtomicU32::new(0) }
     }
 }
 
-impl Transport for Counted<'_> {
-    fn send(&self, request: &Request, deadline: Deadline) -> Result<Response, TransportError> {
+impl Transport for CountingTransport<'_> {
+    fn send(&self, request: &Request, deadline: Deadline<'_>) -> Result<Response, TransportError> {
         let result = self.transport.send(request, deadline);
         let answered = self.answered.fetch_add(1, Ordering::Relaxed) + 1;
-        let seconds = self.begun.elapsed();
-        if seconds > SHORT {
-            SHOWN.store(true, Ordering::Relaxed);
-            // Nobody to show it to is no error.
-            let _ = write!(std::io::stderr(), "\r{answered} requests answered in {:.0} s\x1b[K", seconds.as_secs_f64());
+        let elapsed = self.begun.elapsed();
+        if elapsed > DELAY {
+            IS_SHOWN.store(true, Ordering::Relaxed);
+            let seconds = elapsed.as_secs_f64();
+            // If standard error is closed, there is nobody to show it to.
+            let _ = write!(std::io::stderr(), "\r{answered} requests answered in {seconds:.0} s\x1b[K");
         }
         result
     }
 }
 
-/// Takes the count away, if it is there: something else is to be said.
+/// Removes the count from the terminal, if it is there.
 pub(crate) fn clear() {
-    if SHOWN.swap(false, Ordering::Relaxed) {
+    if IS_SHOWN.swap(false, Ordering::Relaxed) {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
 }

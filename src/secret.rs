@@ -7,10 +7,10 @@ use std::fmt;
 
 /// What a value that is put into a URL is encoded by: all but RFC 3986's unreserved characters, so
 /// that it cannot end a parameter or climb a path.
-pub const URL_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const URL_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What stands in the place of a secret wherever one could be printed.
-pub const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 /// A key or password. It has no `Display`, and its `Debug` is a mask; it leaves only through
 /// [`Secret::expose`], which is called where a header or a URL is built and nowhere else.

@@ -6,10 +6,11 @@
 use super::query::{Queries, safe};
 use super::{GRAPHITE, text, uid};
 use crate::cli::Format;
-use crate::given::ConfigError;
-use crate::quote::Field;
-use crate::settings::{Alert, Feed, Settings};
-use crate::symbol::Symbol;
+use crate::config::ConfigError;
+use crate::fetch::Feed;
+use crate::market::quote::Field;
+use crate::market::symbol::Symbol;
+use crate::settings::{Alert, Settings};
 use serde_json::{Value, json};
 
 /// Folder and group of the rules; of the folder both the uid and the title.
@@ -43,7 +44,7 @@ struct Rule<'a> {
 ///
 /// # Errors
 /// When an `[[alert]]` is about something that no feed fetches.
-pub fn alerts(settings: &Settings, datasource: &str, format: Format) -> Result<String, ConfigError> {
+pub(crate) fn alerts(settings: &Settings, datasource: &str, format: Format) -> Result<String, ConfigError> {
     let rules = Writer { settings, queries: Queries::new(settings) }.rules()?;
     let group = match format {
         Format::File => {
@@ -84,7 +85,7 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn rules(&self) -> Result<Vec<Rule<'a>>, ConfigError> {
         let mut rules = Vec::new();
-        for feed in &self.settings.feeds {
+        for feed in &self.settings.fetch.feeds {
             rules.push(self.missing(feed));
             rules.push(self.no_run(feed));
             rules.extend(self.not_positive(feed));
@@ -96,7 +97,7 @@ impl<'a> Writer<'a> {
 
     /// Seconds in which so many runs should have been, ten minutes at least.
     fn runs(&self, count: u32) -> u32 {
-        self.settings.graphite.interval.saturating_mul(count).max(600)
+        self.settings.metrics.interval.saturating_mul(count).max(600)
     }
 
     fn rule(&self, kind: &'static str, feed: &'a str, title: String, query: String) -> Rule<'a> {
@@ -166,7 +167,8 @@ impl<'a> Writer<'a> {
     }
 
     fn provider(&self) -> Rule<'a> {
-        let names: Vec<String> = self.settings.definitions.iter().map(|definition| safe(&definition.name)).collect();
+        let names: Vec<String> =
+            self.settings.fetch.definitions.iter().map(|definition| safe(&definition.name)).collect();
         // Which of them it is stands in the name only where there are several.
         let legend = if let [one] = &names[..] { one } else { r"\2" };
         let pattern = self.queries.health(&[&names.join(","), "response", "status_code"], legend);
@@ -214,7 +216,7 @@ impl<'a> Writer<'a> {
         let mut rules = Vec::new();
         let wanted = self.settings.alerts.iter().map(|alert| Ok((alert, self.watched(alert)?)));
         let wanted: Vec<(&Alert, Vec<(&'a Feed, &'a Symbol)>)> = wanted.collect::<Result<_, ConfigError>>()?;
-        for feed in &self.settings.feeds {
+        for feed in &self.settings.fetch.feeds {
             let of_feed = wanted.iter().flat_map(|(alert, watched)| watched.iter().map(move |place| (*alert, *place)));
             let of_feed: Vec<(&Alert, &Symbol)> = of_feed
                 .filter(|(_, (of, _))| of.name == feed.name)
@@ -268,9 +270,7 @@ impl<'a> Writer<'a> {
     }
 
     fn price(&self, feed: &Feed, symbol: &Symbol) -> String {
-        let (mut name, mut after) = (self.settings.graphite.prefix.clone(), String::new());
-        feed.names.around(&mut name, &mut after, &feed.name, symbol);
-        self.queries.one(&format!("{name}last{after}"))
+        self.queries.one(&feed.names.name(&self.settings.metrics.prefix, &feed.name, symbol, "last"))
     }
 
     /// The feeds that watch the symbol of an alert. `BTC` alone is the pair that has it as its base.
@@ -283,7 +283,8 @@ impl<'a> Writer<'a> {
             symbol.as_str().eq_ignore_ascii_case(wanted)
                 || (symbol.quote().is_some() && symbol.base().eq_ignore_ascii_case(wanted))
         };
-        let pairs = self.settings.feeds.iter().flat_map(|feed| feed.symbols.iter().map(move |symbol| (feed, symbol)));
+        let pairs =
+            self.settings.fetch.feeds.iter().flat_map(|feed| feed.symbols.iter().map(move |symbol| (feed, symbol)));
         let found: Vec<(&Feed, &Symbol)> = pairs.filter(|(feed, symbol)| is_it(feed, symbol)).collect();
         let bad = |problem: String| Err(ConfigError::invalid(alert.origin.clone(), problem));
         let has_last = |feed: &Feed| feed.fields.iter().any(|field| field.as_str() == "last");

@@ -3,9 +3,10 @@
 
 use super::query::{Pattern, Queries};
 use super::{GRAPHITE, text, uid};
-use crate::quote::Field;
-use crate::settings::{Feed, Settings};
-use crate::symbol::Symbol;
+use crate::fetch::Feed;
+use crate::market::quote::Field;
+use crate::market::symbol::Symbol;
+use crate::settings::Settings;
 use serde_json::{Value, json};
 
 /// Columns of Grafana's grid.
@@ -58,9 +59,9 @@ const GROUPS: [Group; 5] = [
 ];
 
 /// The dashboard of these settings as JSON.
-pub fn dashboard(settings: &Settings) -> String {
+pub(crate) fn dashboard(settings: &Settings) -> String {
     let mut board = Board { queries: Queries::new(settings), panels: Vec::new(), x: 0, y: 0, height: 0 };
-    for feed in &settings.feeds {
+    for feed in &settings.fetch.feeds {
         board.feed(feed);
     }
     board.health();
@@ -68,7 +69,7 @@ pub fn dashboard(settings: &Settings) -> String {
         "type": "datasource", "name": "datasource", "label": "Data source", "query": GRAPHITE,
         "description": "The Graphite to which the points go.", "refresh": 1, "options": [], "hide": 0,
     })];
-    variables.extend(settings.feeds.iter().flat_map(|feed| board.queries.variables(feed)).map(|variable| {
+    variables.extend(settings.fetch.feeds.iter().flat_map(|feed| board.queries.variables(feed)).map(|variable| {
         json!({
             "type": "query", "name": variable.name, "label": variable.label, "datasource": source(),
             "query": variable.query, "definition": variable.query, "regex": variable.regex,

@@ -5,11 +5,11 @@ mod alerts;
 mod dashboard;
 mod query;
 
-pub use alerts::alerts;
-pub use dashboard::dashboard;
+pub(crate) use alerts::alerts;
+pub(crate) use dashboard::dashboard;
 
 use crate::settings::Settings;
-use crate::stable;
+use crate::util::hash::stable_hash;
 use serde_json::Value;
 
 /// The type of the data source.
@@ -24,9 +24,9 @@ fn text(value: &Value) -> String {
 /// replaces what was there, and two programs with other prefixes have their own. At most 40
 /// characters, as Grafana wants: `kind` may have 11.
 fn uid(settings: &Settings, kind: &str, feed: &str) -> String {
-    let graphite = &settings.graphite;
+    let graphite = &settings.metrics;
     let parts = [&graphite.prefix, kind, feed].into_iter().chain(graphite.tags.iter().map(String::as_str));
     // 255 is in no UTF-8 text, so it separates.
-    let hash = stable::hash(parts.flat_map(|part| part.bytes().chain([255])));
+    let hash = stable_hash(parts.flat_map(|part| part.bytes().chain([255])));
     format!("datametrics-{kind}-{hash:016x}")
 }

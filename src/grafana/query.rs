@@ -1,13 +1,15 @@
 //! How Graphite is asked for what a run pushes: by globs, or by tags where points have some.
 
-use crate::point::{Names, Part};
-use crate::settings::{Feed, Settings, is_carbon};
-use crate::symbol::push_node;
+use crate::delivery::graphite::Destination;
+use crate::fetch::Feed;
+use crate::market::symbol::push_node;
+use crate::metrics::names::{NamePart, NameTemplate};
+use crate::settings::Settings;
 use std::fmt::Write as _;
 
 /// A place in a pattern.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Piece {
+pub(super) enum PatternPart {
     Text(String),
     /// Anything within a node, or the values of this variable of the dashboard; the legend shows it.
     Any(Option<String>),
@@ -18,7 +20,7 @@ pub(super) enum Piece {
 /// The names of metrics that belong together.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
-    pieces: Vec<Piece>,
+    parts: Vec<PatternPart>,
     /// What the legend says, `\1` for the first thing that differs and so on.
     legend: String,
 }
@@ -46,24 +48,24 @@ impl<'a> Queries<'a> {
     /// A field of all symbols of a feed, or of those that the dashboard's variables hold.
     pub(super) fn field(&self, feed: &Feed, fields: &[&str], with_variables: bool) -> Pattern {
         let field = match fields {
-            [one] => Piece::Text((*one).to_owned()),
-            several => Piece::OneOf(several.iter().map(ToString::to_string).collect()),
+            [one] => PatternPart::Text((*one).to_owned()),
+            several => PatternPart::OneOf(several.iter().map(ToString::to_string).collect()),
         };
-        let mut pieces = vec![self.text(&self.settings.graphite.prefix)];
+        let mut parts = vec![self.text(&self.settings.metrics.prefix)];
         let (mut legend, mut marks, mut after_field) = (String::new(), 0, false);
-        for part in feed.names.parts() {
-            let any = |word| Piece::Any(with_variables.then(|| variable_name(&feed.name, word)));
-            let piece = match part {
-                Part::Text(text) => self.text(text),
-                Part::Feed => Piece::Text(safe(&feed.name)),
-                Part::Symbol => any("symbol"),
-                Part::Base => any("base"),
-                Part::Quote => any("quote"),
-                Part::Field => field.clone(),
+        for name_part in feed.names.parts() {
+            let any = |word| PatternPart::Any(with_variables.then(|| variable_name(&feed.name, word)));
+            let part = match name_part {
+                NamePart::Text(text) => self.text(text),
+                NamePart::Feed => PatternPart::Text(safe(&feed.name)),
+                NamePart::Symbol => any("symbol"),
+                NamePart::Base => any("base"),
+                NamePart::Quote => any("quote"),
+                NamePart::Field => field.clone(),
             };
-            if !matches!(piece, Piece::Text(_)) {
+            if !matches!(part, PatternPart::Text(_)) {
                 marks += 1;
-                let is_field = *part == Part::Field;
+                let is_field = *name_part == NamePart::Field;
                 let separator = match (legend.is_empty(), is_field || after_field) {
                     (true, _) => "",
                     (false, true) => " ",
@@ -72,36 +74,36 @@ impl<'a> Queries<'a> {
                 let _ = write!(legend, "{separator}\\{marks}");
                 after_field = is_field;
             }
-            pieces.push(piece);
+            parts.push(part);
         }
         if legend.is_empty() {
             legend.push_str(&feed.name);
         }
-        Pattern { pieces, legend }
+        Pattern { parts, legend }
     }
 
     /// Points about runs: of any run, as several may push to one Graphite. A `*` stands for any node.
     pub(super) fn health(&self, nodes: &[&str], legend: &str) -> Pattern {
-        let mut pieces = vec![self.text(&format!("{}metrics.", self.settings.graphite.prefix)), Piece::Any(None)];
+        let mut parts = vec![self.text(&format!("{}metrics.", self.settings.metrics.prefix)), PatternPart::Any(None)];
         for node in nodes {
-            pieces.push(Piece::Text(".".to_owned()));
-            pieces.push(match *node {
-                "*" => Piece::Any(None),
-                node if node.contains(',') => Piece::OneOf(node.split(',').map(str::to_owned).collect()),
-                node => Piece::Text(safe(node)),
+            parts.push(PatternPart::Text(".".to_owned()));
+            parts.push(match *node {
+                "*" => PatternPart::Any(None),
+                node if node.contains(',') => PatternPart::OneOf(node.split(',').map(str::to_owned).collect()),
+                node => PatternPart::Text(safe(node)),
             });
         }
-        Pattern { pieces, legend: legend.to_owned() }
+        Pattern { parts, legend: legend.to_owned() }
     }
 
     /// How many nodes stand before `metrics`.
     pub(super) fn prefix_nodes(&self) -> usize {
-        self.slashed(&self.settings.graphite.prefix).matches('.').count()
+        self.slashed(&self.settings.metrics.prefix).matches('.').count()
     }
 
     /// One metric.
     pub(super) fn one(&self, name: &str) -> String {
-        match &self.settings.graphite.tags[..] {
+        match &self.settings.metrics.tags[..] {
             [] => self.slashed(name),
             tags => by_tag(&format!("name={name}"), tags),
         }
@@ -109,7 +111,7 @@ impl<'a> Queries<'a> {
 
     /// The expression that gives all metrics of a pattern.
     pub(super) fn all(&self, pattern: &Pattern) -> String {
-        match &self.settings.graphite.tags[..] {
+        match &self.settings.metrics.tags[..] {
             [] => pattern.glob(),
             tags => by_tag(&format!("name=~^{}$", pattern.regex("[^.]+", ":regex", false)), tags),
         }
@@ -125,14 +127,14 @@ impl<'a> Queries<'a> {
         make: impl Fn(&str, &str) -> String,
     ) -> Option<String> {
         let first = self.field(feed, &[a], true);
-        let last = first.pieces.iter().rposition(|piece| matches!(piece, Piece::Any(_)))?;
-        let is_apart = matches!(first.pieces.get(last + 1), Some(Piece::Text(text)) if text.starts_with('.'));
-        if !is_apart || !self.settings.graphite.tags.is_empty() {
+        let last = first.parts.iter().rposition(|part| matches!(part, PatternPart::Any(_)))?;
+        let is_apart = matches!(first.parts.get(last + 1), Some(PatternPart::Text(text)) if text.starts_with('.'));
+        if !is_apart || !self.settings.metrics.tags.is_empty() {
             return None;
         }
-        let of = |pieces: &[Piece]| Pattern { pieces: pieces.to_vec(), legend: String::new() }.glob();
-        let node = of(&first.pieces[..=last]).matches('.').count();
-        let rest = |field| format!("%{}", of(&self.field(feed, &[field], true).pieces[last + 1..]));
+        let of = |parts: &[PatternPart]| Pattern { parts: parts.to_vec(), legend: String::new() }.glob();
+        let node = of(&first.parts[..=last]).matches('.').count();
+        let rest = |field| format!("%{}", of(&self.field(feed, &[field], true).parts[last + 1..]));
         Some(format!("applyByNode({}, {node}, '{}')", first.glob(), make(&rest(a), &rest(b))))
     }
 
@@ -148,8 +150,8 @@ impl<'a> Queries<'a> {
     pub(super) fn variables(&self, feed: &Feed) -> Vec<Variable> {
         let pattern = self.field(feed, &[feed.fields.first().map_or("last", |field| field.as_str())], false);
         let words = words(&feed.names);
-        let tags = &self.settings.graphite.tags;
-        let places = pattern.pieces.iter().enumerate().filter(|(_, piece)| **piece == Piece::Any(None));
+        let tags = &self.settings.metrics.tags;
+        let places = pattern.parts.iter().enumerate().filter(|(_, part)| **part == PatternPart::Any(None));
         let mut variables: Vec<Variable> = Vec::new();
         for ((place, _), word) in places.zip(words) {
             let name = variable_name(&feed.name, word);
@@ -170,31 +172,27 @@ impl<'a> Queries<'a> {
         variables
     }
 
-    fn text(&self, text: &str) -> Piece {
-        Piece::Text(self.slashed(text))
+    fn text(&self, text: &str) -> PatternPart {
+        PatternPart::Text(self.slashed(text))
     }
 
     /// Carbon makes a directory of what stands before a `/`, so that it is a node of its own; where
     /// points have tags it does not.
     fn slashed(&self, text: &str) -> String {
-        let graphite = &self.settings.graphite;
-        if graphite.tags.is_empty() && is_carbon(graphite.destination.as_ref()) {
-            text.replace('/', ".")
-        } else {
-            text.to_owned()
-        }
+        let is_carbon = self.settings.destination.as_ref().is_some_and(Destination::is_carbon);
+        if self.settings.metrics.tags.is_empty() && is_carbon { text.replace('/', ".") } else { text.to_owned() }
     }
 }
 
 impl Pattern {
     fn glob(&self) -> String {
         let mut out = String::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Any(None) => out.push('*'),
-                Piece::Any(Some(variable)) => _ = write!(out, "${{{variable}}}"),
-                Piece::OneOf(words) => _ = write!(out, "{{{}}}", words.join(",")),
+        for part in &self.parts {
+            match part {
+                PatternPart::Text(text) => out.push_str(text),
+                PatternPart::Any(None) => out.push('*'),
+                PatternPart::Any(Some(variable)) => _ = write!(out, "${{{variable}}}"),
+                PatternPart::OneOf(words) => _ = write!(out, "{{{}}}", words.join(",")),
             }
         }
         out
@@ -203,66 +201,67 @@ impl Pattern {
     /// As a regular expression, in which `any` stands for what differs, or a variable in this format.
     fn regex(&self, any: &str, format: &str, is_capturing: bool) -> String {
         let mut out = String::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => out.push_str(&escaped(text)),
-                Piece::Any(_) if is_capturing => _ = write!(out, "({any})"),
-                Piece::Any(None) => out.push_str(any),
-                Piece::Any(Some(variable)) => _ = write!(out, "${{{variable}{format}}}"),
-                Piece::OneOf(words) => _ = write!(out, "({})", words.join("|")),
+        for part in &self.parts {
+            match part {
+                PatternPart::Text(text) => out.push_str(&escaped(text)),
+                PatternPart::Any(_) if is_capturing => _ = write!(out, "({any})"),
+                PatternPart::Any(None) => out.push_str(any),
+                PatternPart::Any(Some(variable)) => _ = write!(out, "${{{variable}{format}}}"),
+                PatternPart::OneOf(words) => _ = write!(out, "({})", words.join("|")),
             }
         }
         out
     }
 
-    /// What finds the nodes in which this piece stands, and a regular expression that takes it out of
+    /// What finds the nodes in which this part stands, and a regular expression that takes it out of
     /// such a node.
     fn find(&self, place: usize) -> (String, String) {
-        let before = Self { pieces: self.pieces[..place].to_vec(), legend: String::new() }.glob();
-        // The node begins after the last dot before the piece, and ends at the first one after it.
+        let before = Self { parts: self.parts[..place].to_vec(), legend: String::new() }.glob();
+        // The node begins after the last dot before the part, and ends at the first one after it.
         let begins =
-            self.pieces[..place].iter().rposition(|piece| matches!(piece, Piece::Text(text) if text.contains('.')));
+            self.parts[..place].iter().rposition(|part| matches!(part, PatternPart::Text(text) if text.contains('.')));
         let ends =
-            self.pieces[place..].iter().position(|piece| matches!(piece, Piece::Text(text) if text.contains('.')));
+            self.parts[place..].iter().position(|part| matches!(part, PatternPart::Text(text) if text.contains('.')));
         let (mut query, mut node) = (before, self.clone());
-        let last = ends.map_or(self.pieces.len(), |ends| place + ends + 1);
-        node.pieces.truncate(last);
-        if let (Some(_), Some(Piece::Text(text))) = (ends, node.pieces.last_mut()) {
+        let last = ends.map_or(self.parts.len(), |ends| place + ends + 1);
+        node.parts.truncate(last);
+        if let (Some(_), Some(PatternPart::Text(text))) = (ends, node.parts.last_mut()) {
             text.truncate(text.find('.').unwrap_or(text.len()));
         }
-        query.push_str(&Self { pieces: node.pieces[place..].to_vec(), legend: String::new() }.glob());
+        query.push_str(&Self { parts: node.parts[place..].to_vec(), legend: String::new() }.glob());
         let first = begins.unwrap_or(0);
-        if let (Some(_), Piece::Text(text)) = (begins, &mut node.pieces[first]) {
+        if let (Some(_), PatternPart::Text(text)) = (begins, &mut node.parts[first]) {
             *text = text[text.rfind('.').map_or(0, |at| at + 1)..].to_owned();
         }
-        let is_alone = node.pieces[first..].iter().all(|piece| !matches!(piece, Piece::Text(text) if !text.is_empty()));
-        let is_only = node.pieces[first..].iter().filter(|piece| !matches!(piece, Piece::Text(_))).count() == 1;
+        let is_alone =
+            node.parts[first..].iter().all(|part| !matches!(part, PatternPart::Text(text) if !text.is_empty()));
+        let is_only = node.parts[first..].iter().filter(|part| !matches!(part, PatternPart::Text(_))).count() == 1;
         (query, if is_alone && is_only { String::new() } else { node.capture(place, first) })
     }
 
-    /// A regular expression of JavaScript whose one group is the piece at `place`; the pieces from
+    /// A regular expression of JavaScript whose one group is the part at `place`; the parts from
     /// `first` on are what it is matched with.
     fn capture(&self, place: usize, first: usize) -> String {
         let mut out = String::from("/^");
-        for (at, piece) in self.pieces.iter().enumerate().skip(first) {
-            match piece {
-                Piece::Text(text) => out.push_str(&escaped(text).replace('/', "\\/")),
-                Piece::Any(_) if at == place => out.push_str("([^.]+)"),
-                Piece::Any(_) => out.push_str("[^.]+"),
-                Piece::OneOf(words) => _ = write!(out, "(?:{})", words.join("|")),
+        for (at, part) in self.parts.iter().enumerate().skip(first) {
+            match part {
+                PatternPart::Text(text) => out.push_str(&escaped(text).replace('/', "\\/")),
+                PatternPart::Any(_) if at == place => out.push_str("([^.]+)"),
+                PatternPart::Any(_) => out.push_str("[^.]+"),
+                PatternPart::OneOf(words) => _ = write!(out, "(?:{})", words.join("|")),
             }
         }
         out + "$/"
     }
 }
 
-/// The words of the pieces that differ from symbol to symbol, in their order.
-fn words(names: &Names) -> Vec<&'static str> {
-    let word = |part: &Part| match part {
-        Part::Symbol => Some("symbol"),
-        Part::Base => Some("base"),
-        Part::Quote => Some("quote"),
-        Part::Text(_) | Part::Feed | Part::Field => None,
+/// The words of the parts that differ from symbol to symbol, in their order.
+fn words(names: &NameTemplate) -> Vec<&'static str> {
+    let word = |part: &NamePart| match part {
+        NamePart::Symbol => Some("symbol"),
+        NamePart::Base => Some("base"),
+        NamePart::Quote => Some("quote"),
+        NamePart::Text(_) | NamePart::Feed | NamePart::Field => None,
     };
     names.parts().iter().filter_map(word).collect()
 }

@@ -1,19 +1,22 @@
-//! An API as data: the definition of a provider, and the two pure halves of using it, symbols to
-//! requests ([`Plan::asks`]) and bytes to quotes ([`Plan::read`]).
+//! An API as data: the definition of a provider, and the two pure halves of using it. Symbols become
+//! requests ([`Plan::queries`]), and the bytes of a reply become quotes ([`Plan::read`]).
 //!
 #![doc = include_str!("README.md")]
 
-mod ask;
 mod definition;
+mod json_walk;
+mod layout;
 mod pointer;
 mod reply;
+mod request;
+mod rows;
 mod template;
-mod tree;
+pub(crate) mod to_toml;
 mod value;
 
-pub use ask::{Ask, Plan};
-pub use definition::{BadSymbol, Definition, Market, base_url};
-pub use reply::{Refusal, Reply};
+pub(crate) use definition::{Definition, Market, base_url};
+pub(crate) use reply::{Reply, ReplyError};
+pub(crate) use request::{Plan, Query};
 
 /// The definitions that come with the program: name and TOML text.
 const BUILT_IN: [(&str, &str); 14] = [
@@ -33,12 +36,12 @@ const BUILT_IN: [(&str, &str); 14] = [
     ("yahoo", include_str!("builtin/yahoo.toml")),
 ];
 
-/// The names of the built-in definitions, in order.
-pub fn built_in_names<'a>() -> impl Iterator<Item = &'a str> {
+/// The names of the built-in definitions, sorted.
+pub(crate) fn built_in_names<'a>() -> impl Iterator<Item = &'a str> {
     BUILT_IN.iter().map(|(name, _)| *name)
 }
 
 /// The TOML text of a built-in definition.
-pub fn built_in(name: &str) -> Option<&'static str> {
+pub(crate) fn built_in(name: &str) -> Option<&'static str> {
     BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }

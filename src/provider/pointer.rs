@@ -1,12 +1,12 @@
 //! JSON Pointers (RFC 6901) in which a placeholder may stand.
 
-use super::template::{Place, Spelling, Template};
-use crate::symbol::Symbol;
+use super::template::{Spelling, Template, TemplateKind};
+use crate::market::symbol::Symbol;
 
 /// A pointer: its steps, each a member's name or an element's index. The default has none: it is the
 /// whole.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pointer {
+pub(crate) struct Pointer {
     text: String,
     steps: Vec<Template>,
 }
@@ -16,7 +16,7 @@ impl Pointer {
     ///
     /// # Errors
     /// A text that says what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut steps = text.split('/');
         if steps.next() != Some("") {
             return Err(format!("{text:?} is no JSON Pointer: it must be empty or begin with \"/\""));
@@ -25,23 +25,23 @@ impl Pointer {
             if step.split('~').skip(1).any(|rest| !rest.starts_with(['0', '1'])) {
                 return Err(format!("{text:?} is no JSON Pointer: \"~\" is written \"~0\""));
             }
-            Template::parse(&step.replace("~1", "/").replace("~0", "~"), Place::Pointer)
+            Template::parse(&step.replace("~1", "/").replace("~0", "~"), TemplateKind::Pointer)
         };
         Ok(Self { text: text.to_owned(), steps: steps.map(step).collect::<Result<_, _>>()? })
     }
 
     /// The pointer as it was written.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Whether it is the same for every symbol.
-    pub fn is_fixed(&self) -> bool {
+    pub(crate) fn is_fixed(&self) -> bool {
         self.steps.iter().all(Template::is_fixed)
     }
 
     /// The steps for `symbol`. `None` where the symbol has no quote and a step wants one.
-    pub fn steps(&self, spelling: &Spelling, symbol: &Symbol) -> Option<Vec<String>> {
+    pub(crate) fn steps(&self, spelling: &Spelling, symbol: &Symbol) -> Option<Vec<String>> {
         self.steps.iter().map(|step| Some(step.spell(spelling, symbol)?.into_owned())).collect()
     }
 }

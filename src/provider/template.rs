@@ -1,9 +1,9 @@
 //! The texts of a definition with what is asked put in: `{symbol}`, `{base:lower}`, `{secret:NAME}`.
 
-use crate::placeholder::{Piece, split};
+use crate::market::symbol::Symbol;
 use crate::secret::{MASK, Secret, URL_VALUE};
-use crate::suggest::did_you_mean;
-use crate::symbol::Symbol;
+use crate::util::placeholder::{Segment, split};
+use crate::util::suggest::did_you_mean;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ const OWN: &AsciiSet = &CONTROLS
 
 /// Where a template stands, and so which placeholders it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum TemplateKind {
     /// `path`: symbols and secrets.
     Path,
     /// A header's value: secrets.
@@ -37,7 +37,7 @@ pub enum Place {
     Pointer,
 }
 
-impl Place {
+impl TemplateKind {
     /// The placeholders that there are.
     fn known(self) -> &'static [&'static str] {
         match self {
@@ -50,19 +50,19 @@ impl Place {
 
 /// A text of a definition.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Template(Vec<Part>);
+pub(crate) struct Template(Vec<TemplatePart>);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Part {
+enum TemplatePart {
     Text(String),
-    Symbols { how: How, json: bool },
-    One { what: What, how: How },
+    Symbols { how: Format, json: bool },
+    One { what: SymbolPart, how: Format },
     Secret { name: String, optional: bool },
 }
 
 /// Which part of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub(crate) enum SymbolPart {
     /// All of it.
     Symbol,
     /// Its base.
@@ -72,7 +72,7 @@ pub enum What {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct How {
+struct Format {
     case: Case,
     plain: bool,
 }
@@ -80,7 +80,7 @@ struct How {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Case {
     #[default]
-    Kept,
+    EntryContents,
     Lower,
     Upper,
 }
@@ -90,70 +90,70 @@ impl Template {
     ///
     /// # Errors
     /// A text that says which placeholder or brace is wrong.
-    pub fn parse(text: &str, place: Place) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, place: TemplateKind) -> Result<Self, String> {
         let part = |piece| match piece {
-            Piece::Text(text) => Ok(Part::Text(text.to_owned())),
-            Piece::Placeholder(name) => Part::parse(name, place),
+            Segment::Text(text) => Ok(TemplatePart::Text(text.to_owned())),
+            Segment::Placeholder(name) => TemplatePart::parse(name, place),
         };
         split(text)?.into_iter().map(part).collect::<Result<_, _>>().map(Self)
     }
 
     /// `{symbol}`: the canonical spelling.
-    pub fn whole_symbol() -> Self {
-        Self(vec![Part::One { what: What::Symbol, how: How::default() }])
+    pub(crate) fn whole_symbol() -> Self {
+        Self(vec![TemplatePart::One { what: SymbolPart::Symbol, how: Format::default() }])
     }
 
     /// Whether `{symbols}` is in it.
-    pub fn has_symbols(&self) -> bool {
-        self.0.iter().any(|part| matches!(part, Part::Symbols { .. }))
+    pub(crate) fn has_symbols(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, TemplatePart::Symbols { .. }))
     }
 
     /// Whether a placeholder of that part of one symbol is in it.
-    pub fn has(&self, wanted: What) -> bool {
-        self.0.iter().any(|part| matches!(part, Part::One { what, .. } if *what == wanted))
+    pub(crate) fn has(&self, wanted: SymbolPart) -> bool {
+        self.0.iter().any(|part| matches!(part, TemplatePart::One { what, .. } if *what == wanted))
     }
 
     /// Whether it is the same for every symbol.
-    pub fn is_fixed(&self) -> bool {
-        self.0.iter().all(|part| matches!(part, Part::Text(_)))
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, TemplatePart::Text(_)))
     }
 
     /// The secrets it needs: name, and whether it can do without.
-    pub fn secrets(&self) -> impl Iterator<Item = (&str, bool)> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (&str, bool)> {
         self.0.iter().filter_map(|part| match part {
-            Part::Secret { name, optional } => Some((name.as_str(), *optional)),
+            TemplatePart::Secret { name, optional } => Some((name.as_str(), *optional)),
             _ => None,
         })
     }
 
     /// The spelling of `symbol`, or a step of a pointer for it. `None` where the symbol has no
     /// quote and the template wants one.
-    pub fn spell<'s>(&self, spelling: &Spelling, symbol: &'s Symbol) -> Option<Cow<'s, str>> {
-        if self.is_canonical(spelling) && (symbol.quote().is_some() || !self.has(What::Quote)) {
+    pub(crate) fn spell<'s>(&self, spelling: &Spelling, symbol: &'s Symbol) -> Option<Cow<'s, str>> {
+        if self.is_canonical(spelling) && (symbol.quote().is_some() || !self.has(SymbolPart::Quote)) {
             return Some(Cow::Borrowed(symbol.as_str()));
         }
         let mut out = String::with_capacity(16);
         for part in &self.0 {
             match part {
-                Part::Text(text) => out.push_str(text),
-                Part::One { what, how } => spelling.push(&mut out, symbol, *what, *how)?,
-                Part::Symbols { .. } | Part::Secret { .. } => {}
+                TemplatePart::Text(text) => out.push_str(text),
+                TemplatePart::One { what, how } => spelling.push(&mut out, symbol, *what, *how)?,
+                TemplatePart::Symbols { .. } | TemplatePart::Secret { .. } => {}
             }
         }
         Some(Cow::Owned(out))
     }
 
     /// Whether every symbol that it can spell is spelled as it is here.
-    pub fn is_canonical(&self, spelling: &Spelling) -> bool {
-        const KEPT: How = How { case: Case::Kept, plain: false };
+    pub(crate) fn is_canonical(&self, spelling: &Spelling) -> bool {
+        const KEPT: Format = Format { case: Case::EntryContents, plain: false };
         spelling.rename.is_empty()
             && spelling.replace.is_empty()
             && match &self.0[..] {
-                [Part::One { what: What::Symbol, how: KEPT }] => true,
+                [TemplatePart::One { what: SymbolPart::Symbol, how: KEPT }] => true,
                 [
-                    Part::One { what: What::Base, how: KEPT },
-                    Part::Text(slash),
-                    Part::One { what: What::Quote, how: KEPT },
+                    TemplatePart::One { what: SymbolPart::Base, how: KEPT },
+                    TemplatePart::Text(slash),
+                    TemplatePart::One { what: SymbolPart::Quote, how: KEPT },
                 ] => slash == "/",
                 _ => false,
             }
@@ -161,40 +161,40 @@ impl Template {
 
     /// Whether a value of the symbol would be `.` or `..` in a path: servers take them for steps,
     /// however they are encoded.
-    pub fn climbs(&self, spelling: &Spelling, symbol: &Symbol, spelled: &str) -> bool {
+    pub(crate) fn has_dot_segment(&self, spelling: &Spelling, symbol: &Symbol, spelled: &str) -> bool {
         let is_step = |value: &str| matches!(value, "." | "..");
         self.0.iter().any(|part| match part {
-            Part::Symbols { .. } | Part::One { what: What::Symbol, .. } => is_step(spelled),
-            Part::One { what, how } => {
+            TemplatePart::Symbols { .. } | TemplatePart::One { what: SymbolPart::Symbol, .. } => is_step(spelled),
+            TemplatePart::One { what, how } => {
                 let mut value = String::new();
                 spelling.push(&mut value, symbol, *what, *how).is_some() && is_step(&value)
             }
-            Part::Text(_) | Part::Secret { .. } => false,
+            TemplatePart::Text(_) | TemplatePart::Secret { .. } => false,
         })
     }
 
     /// A header's value; `None` when a secret it can do without is not set.
-    pub fn fill(&self, secrets: &BTreeMap<String, Secret>) -> Option<Secret> {
+    pub(crate) fn fill(&self, secrets: &BTreeMap<String, Secret>) -> Option<Secret> {
         let mut out = String::new();
         for part in &self.0 {
             match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Secret { name, .. } => out.push_str(secrets.get(name)?.expose()),
-                Part::One { .. } | Part::Symbols { .. } => {}
+                TemplatePart::Text(text) => out.push_str(text),
+                TemplatePart::Secret { name, .. } => out.push_str(secrets.get(name)?.expose()),
+                TemplatePart::One { .. } | TemplatePart::Symbols { .. } => {}
             }
         }
         Some(Secret::new(out))
     }
 
     /// A path for a request, each value encoded: the path itself, and the path to be shown.
-    pub fn path(&self, asked: &Asked<'_>, secrets: &BTreeMap<String, Secret>) -> (String, String) {
+    pub(crate) fn path(&self, asked: &Asked<'_>, secrets: &BTreeMap<String, Secret>) -> (String, String) {
         let (mut path, mut shown) = (String::new(), String::new());
         for part in &self.0 {
             let value = match part {
-                Part::Text(text) => utf8_percent_encode(text, OWN).to_string(),
-                Part::Symbols { how, json } => asked.list(*how, *json),
-                Part::One { what, how } => asked.one(*what, *how),
-                Part::Secret { name, .. } => {
+                TemplatePart::Text(text) => utf8_percent_encode(text, OWN).to_string(),
+                TemplatePart::Symbols { how, json } => asked.list(*how, *json),
+                TemplatePart::One { what, how } => asked.one(*what, *how),
+                TemplatePart::Secret { name, .. } => {
                     let value = secrets.get(name).map_or("", Secret::expose);
                     path.extend(utf8_percent_encode(value, URL_VALUE));
                     shown.push_str(MASK);
@@ -208,8 +208,8 @@ impl Template {
     }
 }
 
-impl Part {
-    fn parse(name: &str, place: Place) -> Result<Self, String> {
+impl TemplatePart {
+    fn parse(name: &str, place: TemplateKind) -> Result<Self, String> {
         let unknown_as = |name: &str, known: &[&str]| {
             format!("placeholder {{{name}}} is not known here{}", did_you_mean(name, known.iter().copied()))
         };
@@ -217,7 +217,7 @@ impl Part {
         if let Some((kind, secret)) = name.split_once(':').filter(|(kind, _)| matches!(*kind, "secret" | "secret?")) {
             let valid = !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
             return match place {
-                Place::Path | Place::Header if valid => {
+                TemplateKind::Path | TemplateKind::Header if valid => {
                     Ok(Self::Secret { name: secret.to_owned(), optional: kind.ends_with('?') })
                 }
                 _ => Err(unknown()),
@@ -225,7 +225,7 @@ impl Part {
         }
         let mut words = name.split(':');
         let head = words.next().unwrap_or_default();
-        let (mut how, mut json) = (How::default(), false);
+        let (mut how, mut json) = (Format::default(), false);
         for word in words {
             match word {
                 "lower" => how.case = Case::Lower,
@@ -242,11 +242,11 @@ impl Part {
             }
         }
         match (head, place) {
-            (_, Place::Header) => Err(unknown()),
-            ("symbols", Place::Path) => Ok(Self::Symbols { how, json }),
-            ("symbol", _) => Ok(Self::One { what: What::Symbol, how }),
-            ("base", _) => Ok(Self::One { what: What::Base, how }),
-            ("quote", _) => Ok(Self::One { what: What::Quote, how }),
+            (_, TemplateKind::Header) => Err(unknown()),
+            ("symbols", TemplateKind::Path) => Ok(Self::Symbols { how, json }),
+            ("symbol", _) => Ok(Self::One { what: SymbolPart::Symbol, how }),
+            ("base", _) => Ok(Self::One { what: SymbolPart::Base, how }),
+            ("quote", _) => Ok(Self::One { what: SymbolPart::Quote, how }),
             _ => Err(unknown()),
         }
     }
@@ -254,19 +254,19 @@ impl Part {
 
 /// What an API calls otherwise: codes and characters.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Spelling {
+pub(crate) struct Spelling {
     /// Codes: `BTC` is `XBT`.
-    pub rename: BTreeMap<String, String>,
+    pub(crate) rename: BTreeMap<String, String>,
     /// Characters: `.` is `-`.
-    pub replace: Vec<(char, String)>,
+    pub(crate) replace: Vec<(char, String)>,
 }
 
 impl Spelling {
-    fn push(&self, out: &mut String, symbol: &Symbol, what: What, how: How) -> Option<()> {
+    fn push(&self, out: &mut String, symbol: &Symbol, what: SymbolPart, how: Format) -> Option<()> {
         match what {
-            What::Base => self.push_code(out, symbol.base(), how),
-            What::Quote => self.push_code(out, symbol.quote()?, how),
-            What::Symbol => match symbol.quote() {
+            SymbolPart::Base => self.push_code(out, symbol.base(), how),
+            SymbolPart::Quote => self.push_code(out, symbol.quote()?, how),
+            SymbolPart::Symbol => match symbol.quote() {
                 Some(quote) if !self.renames(symbol.as_str(), how) => {
                     self.push_code(out, symbol.base(), how);
                     self.push_replaced(out, "/", how.case);
@@ -278,11 +278,11 @@ impl Spelling {
         Some(())
     }
 
-    fn renames(&self, code: &str, how: How) -> bool {
+    fn renames(&self, code: &str, how: Format) -> bool {
         !how.plain && self.rename.contains_key(code)
     }
 
-    fn push_code(&self, out: &mut String, code: &str, how: How) {
+    fn push_code(&self, out: &mut String, code: &str, how: Format) {
         let renamed = if how.plain { None } else { self.rename.get(code) };
         match renamed {
             Some(name) => push_cased(out, name, how.case),
@@ -305,7 +305,7 @@ impl Spelling {
 
 fn push_cased(out: &mut String, text: &str, case: Case) {
     match case {
-        Case::Kept => out.push_str(text),
+        Case::EntryContents => out.push_str(text),
         Case::Lower => out.push_str(&text.to_lowercase()),
         Case::Upper => out.push_str(&text.to_uppercase()),
     }
@@ -313,19 +313,19 @@ fn push_cased(out: &mut String, text: &str, case: Case) {
 
 /// The symbols of one request, for its path.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// The symbols, at least one.
-    pub symbols: &'a [&'a Symbol],
+    pub(crate) symbols: &'a [&'a Symbol],
     /// Their spellings.
-    pub spelled: &'a [Cow<'a, str>],
+    pub(crate) spelled: &'a [Cow<'a, str>],
     /// What the API calls otherwise.
-    pub spelling: &'a Spelling,
+    pub(crate) spelling: &'a Spelling,
     /// What stands between two symbols of a batch.
-    pub join: &'a str,
+    pub(crate) join: &'a str,
 }
 
 impl Asked<'_> {
-    fn list(&self, how: How, json: bool) -> String {
+    fn list(&self, how: Format, json: bool) -> String {
         let cased = |text: &str| {
             let mut out = String::new();
             push_cased(&mut out, text, how.case);
@@ -346,9 +346,9 @@ impl Asked<'_> {
         out
     }
 
-    fn one(&self, what: What, how: How) -> String {
+    fn one(&self, what: SymbolPart, how: Format) -> String {
         let mut value = String::new();
-        if what == What::Symbol {
+        if what == SymbolPart::Symbol {
             push_cased(&mut value, self.spelled.first().map_or("", Cow::as_ref), how.case);
         } else if let Some(symbol) = self.symbols.first() {
             // A symbol without the part is in no request that wants it.
@@ -368,7 +368,7 @@ mod tests {
 
     fn spell(template: &str, symbol: &str) -> Option<String> {
         let symbol = Symbol::new(symbol).unwrap();
-        Template::parse(template, Place::Spelling).unwrap().spell(&spelling(), &symbol).map(Cow::into_owned)
+        Template::parse(template, TemplateKind::Spelling).unwrap().spell(&spelling(), &symbol).map(Cow::into_owned)
     }
 
     fn path(template: &str, symbols: &[&str]) -> (String, String) {
@@ -377,7 +377,7 @@ mod tests {
         let spelled: Vec<Cow<'_, str>> = symbols.iter().map(|symbol| symbol.as_str().into()).collect();
         let asked = Asked { symbols: &symbols, spelled: &spelled, spelling: &spelling(), join: "," };
         let secrets = BTreeMap::from([("KEY".to_owned(), Secret::new("s/3"))]);
-        Template::parse(template, Place::Path).unwrap().path(&asked, &secrets)
+        Template::parse(template, TemplateKind::Path).unwrap().path(&asked, &secrets)
     }
 
     #[test]
@@ -400,15 +400,23 @@ mod tests {
 
     #[test]
     fn what_would_climb_in_a_path_is_known() {
-        let climbs = |template: &str, symbol: &str| {
+        let has_dot_segment = |template: &str, symbol: &str| {
             let symbol = Symbol::new(symbol).unwrap();
             let spelling = Spelling { replace: vec![('-', ".".into())], ..Spelling::default() };
-            let path = Template::parse(template, Place::Path).unwrap();
-            path.climbs(&spelling, &symbol, &Template::whole_symbol().spell(&spelling, &symbol).unwrap())
+            let path = Template::parse(template, TemplateKind::Path).unwrap();
+            path.has_dot_segment(&spelling, &symbol, &Template::whole_symbol().spell(&spelling, &symbol).unwrap())
         };
-        assert!(climbs("/{symbol}", "..") && climbs("/{symbol}", ".-") && climbs("/{base}/{quote}", "../USD"));
-        assert!(climbs("/{quote}?b={base}", "A/.") && climbs("/{symbols}", "."));
-        assert!(!climbs("/{symbol}", "BRK.B") && !climbs("/{symbol}", "../USD") && !climbs("/all", ".."));
+        assert!(
+            has_dot_segment("/{symbol}", "..")
+                && has_dot_segment("/{symbol}", ".-")
+                && has_dot_segment("/{base}/{quote}", "../USD")
+        );
+        assert!(has_dot_segment("/{quote}?b={base}", "A/.") && has_dot_segment("/{symbols}", "."));
+        assert!(
+            !has_dot_segment("/{symbol}", "BRK.B")
+                && !has_dot_segment("/{symbol}", "../USD")
+                && !has_dot_segment("/all", "..")
+        );
     }
 
     #[test]
@@ -420,12 +428,12 @@ mod tests {
     #[test]
     fn unknown_placeholders_are_refused() {
         for (text, place) in [
-            ("{sym}", Place::Path),
-            ("{symbol:big}", Place::Path),
-            ("{symbols}", Place::Pointer),
-            ("{symbol}", Place::Header),
-            ("{secret:A B}", Place::Header),
-            ("{secret:KEY}", Place::Spelling),
+            ("{sym}", TemplateKind::Path),
+            ("{symbol:big}", TemplateKind::Path),
+            ("{symbols}", TemplateKind::Pointer),
+            ("{symbol}", TemplateKind::Header),
+            ("{secret:A B}", TemplateKind::Header),
+            ("{secret:KEY}", TemplateKind::Spelling),
         ] {
             assert!(Template::parse(text, place).is_err(), "{text}");
         }
@@ -439,7 +447,7 @@ mod tests {
             ("base:lowr", "base:lower"),
             ("symbols:jsn", "symbols:json"),
         ] {
-            let problem = Template::parse(&format!("{{{name}}}"), Place::Path).unwrap_err();
+            let problem = Template::parse(&format!("{{{name}}}"), TemplateKind::Path).unwrap_err();
             assert_eq!(problem, format!("placeholder {{{name}}} is not known here; did you mean {near:?}?"));
         }
     }

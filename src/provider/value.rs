@@ -1,8 +1,8 @@
 //! What stands at a pointer into a number or a time.
 
-use super::definition::{FieldForm, TimeForm, TimeUnit};
-use super::tree::text;
-use crate::number::Number;
+use super::definition::{FieldSpec, TimeSpec, TimeUnit};
+use super::json_walk::text;
+use crate::market::number::Number;
 use serde_json::value::RawValue;
 
 /// A number as it is written for people: `5,767.57`, `$12`, `-6.59%`. Commas count only between groups
@@ -21,7 +21,7 @@ fn without_separators(text: &str) -> Option<Number> {
 }
 
 /// The value of a field, or why it is none.
-pub(super) fn read_value(form: &FieldForm, raw: &RawValue) -> Result<Number, &'static str> {
+pub(super) fn read_value(form: &FieldSpec, raw: &RawValue) -> Result<Number, &'static str> {
     const NONE: &str = "no number";
     let number = if let Some(number) = Number::from_json(raw) {
         number
@@ -34,7 +34,7 @@ pub(super) fn read_value(form: &FieldForm, raw: &RawValue) -> Result<Number, &'s
     if form.price && !number.is_positive() { Err("a price that is not above zero") } else { Ok(number) }
 }
 
-pub(super) fn unix_seconds(form: &TimeForm, raw: &str) -> Option<f64> {
+pub(super) fn unix_seconds(form: &TimeSpec, raw: &str) -> Option<f64> {
     let text = text(raw)?;
     let seconds = match form.unit {
         TimeUnit::Decimal(digits) => Number::parse(&text)?.to_f64() / 10f64.powi(digits),

@@ -1,20 +1,20 @@
 //! The thresholds of `[[alert]]`.
 
 use super::sources::Sources;
-use crate::given::{ConfigError, Origin, Section};
-use crate::symbol::Symbol;
+use crate::config::{ConfigError, Origin, Section};
+use crate::market::symbol::Symbol;
 
 /// A threshold that somebody wants to be told of.
 #[derive(Clone, Debug)]
-pub struct Alert {
+pub(crate) struct Alert {
     /// Where its symbol was given.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
     /// Of which symbol.
-    pub symbol: Symbol,
+    pub(crate) symbol: Symbol,
     /// When `last` is above this.
-    pub above: Option<f64>,
+    pub(crate) above: Option<f64>,
     /// When `last` is below this.
-    pub below: Option<f64>,
+    pub(crate) below: Option<f64>,
     /// When `last` changed by more than this many percent within an hour, up or down.
     pub change_percent_1h: Option<f64>,
 }
@@ -24,23 +24,23 @@ pub struct Alert {
 /// # Errors
 /// With the place of the first thing that is wrong.
 pub(super) fn read(sources: Sources<'_>) -> Result<Vec<Alert>, ConfigError> {
-    let Some(given) = sources.optional("alert", sources.file.get("alert")) else { return Ok(Vec::new()) };
-    let sections = given.list()?.iter().map(crate::given::Given::section).collect::<Result<Vec<_>, _>>()?;
+    let Some(value) = sources.optional("alert", sources.file.get("alert")) else { return Ok(Vec::new()) };
+    let sections = value.list()?.iter().map(crate::config::ConfigValue::section).collect::<Result<Vec<_>, _>>()?;
     sections.iter().map(alert).collect()
 }
 
 fn alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
-    let threshold = |key| section.get(key).map(|given| given.positive(1e300)).transpose();
+    let threshold = |key| section.get(key).map(|value| value.positive(1e300)).transpose();
     let missing = |what: &str| ConfigError::invalid(section.origin(), format!("{what} is missing"));
     let symbol = section.get("symbol").ok_or_else(|| missing("symbol"))?;
     let alert = Alert {
         origin: symbol.origin(),
-        symbol: Symbol::new(symbol.text()?).map_err(|problem| symbol.bad(problem.to_string()))?,
+        symbol: Symbol::new(symbol.text()?).map_err(|problem| symbol.invalid(problem.to_string()))?,
         above: threshold("above")?,
         below: threshold("below")?,
         change_percent_1h: threshold("change_percent_1h")?,
     };
-    section.finish()?;
+    section.deny_unknown_keys()?;
     if alert.above.is_none() && alert.below.is_none() && alert.change_percent_1h.is_none() {
         return Err(missing("above, below or change_percent_1h"));
     }

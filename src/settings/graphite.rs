@@ -2,79 +2,74 @@
 
 use super::sources::{Sources, checked, read_secret};
 use crate::cli::Options;
-use crate::given::{ConfigError, Given, Origin, Section};
-use crate::graphite::{Destination, suggested};
-use crate::point::{Names, check_own_characters};
-use crate::suggest::did_you_mean;
-use crate::url::{Credentials, Url};
+use crate::config::{ConfigError, ConfigValue, Origin, Section};
+use crate::delivery::graphite::{Destination, suggested_url};
+use crate::http::url::{Credentials, Url};
+use crate::metrics::MetricsConfig;
+use crate::metrics::names::{NameTemplate, check_literal};
+use crate::util::suggest::did_you_mean;
 use std::path::Path;
 
-/// Where points go, and what is common to all of them.
-#[derive(Debug)]
-pub struct Graphite {
-    /// Where they go; nowhere is enough for a dry run.
-    pub destination: Option<Destination>,
-    /// What every name begins with, its dot included; or nothing.
-    pub prefix: String,
-    /// Seconds between two runs.
-    pub interval: u32,
-    /// The names of feeds that have none of their own.
-    pub names: Names,
-    /// `key=value` of every point, sorted.
-    pub tags: Vec<String>,
+/// Where points go, and what they have in common.
+pub(super) struct Graphite {
+    pub(super) destination: Option<Destination>,
+    pub(super) metrics: MetricsConfig,
 }
 
 impl Graphite {
-    /// Reads the section; `warnings` takes what is wrong without being an error.
+    /// Reads the section. `warnings` takes what is wrong without being an error.
     ///
     /// # Errors
-    /// With the place of the first thing that is wrong.
-    pub fn read(options: &Options, sources: Sources<'_>, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
+    /// The first thing that is wrong, with its place.
+    pub(super) fn read(
+        options: &Options,
+        sources: Sources<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, ConfigError> {
         let section = sources.file.section("graphite")?;
         let url = sources.first(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", section.get("url"))?;
         let url = sources.optional("graphite.url", url);
         let credentials = credentials(&section, sources, warnings)?;
         let allowed = section.get("allow_plaintext_credentials");
         let allowed = sources.setting("graphite.allow_plaintext_credentials", allowed, "false").boolean()?;
-        let destination = url.map(|given| destination(&given, credentials, allowed)).transpose()?;
+        let destination = url.map(|value| destination(&value, credentials, allowed)).transpose()?;
         let prefix = sources.first(Some(("--prefix", &options.prefix)), "DATAMETRICS_PREFIX", section.get("prefix"))?;
         let interval =
             sources.first(Some(("--interval", &options.interval)), "DATAMETRICS_INTERVAL", section.get("interval"))?;
         let interval = sources.setting("graphite.interval", interval, "60").integer(1, 86_400)?;
-        let names = sources.setting("graphite.names", section.get("names"), Names::DEFAULT);
-        let graphite = Self {
-            destination,
+        let names = sources.setting("graphite.names", section.get("names"), NameTemplate::DEFAULT);
+        let metrics = MetricsConfig {
             prefix: read_prefix(&sources.setting("graphite.prefix", prefix, ""))?,
             interval: u32::try_from(interval).unwrap_or(u32::MAX),
             names: read_names(&names)?,
             tags: tags(&section, sources)?,
         };
-        section.finish()?;
-        Ok(graphite)
+        section.deny_unknown_keys()?;
+        Ok(Self { destination, metrics })
     }
 }
 
-/// That nobody said where points go.
-pub fn missing() -> ConfigError {
+/// The error that no destination is set.
+pub(crate) fn missing() -> ConfigError {
     let problem = "is not set, so the points have nowhere to go: set it to https://HOST/graphite/metrics or \
                    tcp://HOST:2003, or print them with --dry-run";
-    ConfigError::invalid(Origin::Default("GRAPHITE_URL".into()), problem)
+    ConfigError::missing("GRAPHITE_URL", problem)
 }
 
 /// Reads a template of names.
 ///
 /// # Errors
 /// With its place, when it is none.
-pub(super) fn read_names(given: &Given<'_>) -> Result<Names, ConfigError> {
-    Names::parse(given.text()?).map_err(|problem| given.bad(problem))
+pub(super) fn read_names(value: &ConfigValue<'_>) -> Result<NameTemplate, ConfigError> {
+    NameTemplate::parse(value.text()?).map_err(|problem| value.invalid(problem))
 }
 
-fn read_prefix(given: &Given<'_>) -> Result<String, ConfigError> {
-    let text = given.text()?;
+fn read_prefix(value: &ConfigValue<'_>) -> Result<String, ConfigError> {
+    let text = value.text()?;
     if text.is_empty() {
         return Ok(String::new());
     }
-    check_own_characters(text).map_err(|problem| given.bad(problem))?;
+    check_literal(text).map_err(|problem| value.invalid(problem))?;
     Ok(format!("{text}."))
 }
 
@@ -86,10 +81,10 @@ fn credentials(
     let user = sources.optional("graphite.user", sources.first(None, "GRAPHITE_USER", section.get("user"))?);
     let (own, file) =
         (section.get("password"), sources.optional("graphite.password_file", section.get("password_file")));
-    sources.hidden("graphite.password", own.as_ref().map(Given::origin));
+    sources.hidden("graphite.password", own.as_ref().map(ConfigValue::origin));
     let password = match (sources.secret("GRAPHITE_PASSWORD")?, file, own) {
         (Some(password), ..) => Some(password),
-        (None, Some(_), Some(own)) => return Err(own.bad("is set, and password_file too: remove one")),
+        (None, Some(_), Some(own)) => return Err(own.invalid("is set, and password_file too: remove one")),
         (None, Some(file), None) => Some(read_secret(Path::new(file.text()?), file.origin())?),
         (None, None, Some(own)) => {
             warnings.extend(readable_by_all(&own.origin()));
@@ -99,10 +94,11 @@ fn credentials(
     };
     match (user, password) {
         (Some(user), Some(password)) => Ok(Some(Credentials { user: user.text()?.to_owned(), password })),
-        (Some(user), None) => Err(user.bad("is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE")),
+        (Some(user), None) => {
+            Err(user.invalid("is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE"))
+        }
         (None, Some(_)) => {
-            let origin = Origin::Default("GRAPHITE_USER".into());
-            Err(ConfigError::invalid(origin, "is not set, but a password is: set both or neither"))
+            Err(ConfigError::missing("GRAPHITE_USER", "is not set, but a password is: set both or neither"))
         }
         (None, None) => Ok(None),
     }
@@ -117,45 +113,49 @@ fn readable_by_all(origin: &Origin) -> Option<String> {
     (mode & 0o077 != 0).then_some(said)
 }
 
-fn destination(given: &Given<'_>, credentials: Option<Credentials>, allowed: bool) -> Result<Destination, ConfigError> {
-    let url = Url::parse(given.text()?).map_err(|problem| given.bad(problem))?;
+fn destination(
+    value: &ConfigValue<'_>,
+    credentials: Option<Credentials>,
+    allowed: bool,
+) -> Result<Destination, ConfigError> {
+    let url = Url::parse(value.text()?).map_err(|problem| value.invalid(problem))?;
     let carbon = |port: u16| {
         if !url.path.is_empty() {
-            return Err(given.bad("has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004"));
+            return Err(value.invalid("has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004"));
         }
         Ok((url.host.clone(), url.port.unwrap_or(port)))
     };
     match url.scheme.as_str() {
         "tcp" => carbon(2003).map(|(host, port)| Destination::Plaintext { host, port }),
         "pickle" => carbon(2004).map(|(host, port)| Destination::Pickle { host, port }),
-        "https" | "http" => ingest(given, url, credentials, allowed),
+        "https" | "http" => ingest(value, url, credentials, allowed),
         scheme => {
-            let near = did_you_mean(scheme, ["https", "http", "tcp", "pickle"]);
-            Err(given.bad(format!("scheme {scheme:?} is not known{near}")))
+            let suggestion = did_you_mean(scheme, ["https", "http", "tcp", "pickle"]);
+            Err(value.invalid(format!("scheme {scheme:?} is not known{suggestion}")))
         }
     }
 }
 
 fn ingest(
-    given: &Given<'_>,
+    value: &ConfigValue<'_>,
     mut url: Url,
     credentials: Option<Credentials>,
     allowed: bool,
 ) -> Result<Destination, ConfigError> {
     if !url.path.trim_end_matches('/').ends_with("/metrics") {
-        return Err(given.bad(format!("must end in /metrics: try {}", suggested(&url))));
+        return Err(value.invalid(format!("must end in /metrics: try {}", suggested_url(&url))));
     }
     let credentials = credentials.or_else(|| url.credentials.take());
     url.credentials = None;
     if credentials.is_none() && url.host.ends_with(".grafana.net") {
         let problem = "needs a user and a password: set GRAPHITE_USER (the number of the Graphite instance) and \
                        GRAPHITE_PASSWORD (a token with metrics:write)";
-        return Err(given.bad(problem));
+        return Err(value.invalid(problem));
     }
-    if credentials.is_some() && url.is_open() && !allowed {
+    if credentials.is_some() && url.is_cleartext() && !allowed {
         let problem = "would send the password in the clear: use https, or set allow_plaintext_credentials = true in \
                        [graphite]";
-        return Err(given.bad(problem));
+        return Err(value.invalid(problem));
     }
     Ok(Destination::Ingest { url, credentials })
 }
@@ -164,19 +164,19 @@ fn ingest(
 /// ends the name in a line for Carbon.
 fn tags(section: &Section<'_>, sources: Sources<'_>) -> Result<Vec<String>, ConfigError> {
     sources.optional("graphite.tags", section.get("tags"));
-    let tag = |(key, given): (String, Given<'_>)| {
-        let value = given.text()?;
-        let breaks = |c: char| c.is_whitespace() || c.is_control();
-        if key.is_empty() || key.contains(|c| matches!(c, ';' | '!' | '^' | '=') || breaks(c)) {
-            return Err(given.bad("a tag's name must not be empty or hold ; ! ^ = or white space"));
+    let tag = |(key, value): (String, ConfigValue<'_>)| {
+        let text = value.text()?;
+        let ends_name = |c: char| c.is_whitespace() || c.is_control();
+        if key.is_empty() || key.contains(|c| matches!(c, ';' | '!' | '^' | '=') || ends_name(c)) {
+            return Err(value.invalid("a tag's name must not be empty or hold ; ! ^ = or white space"));
         }
         if matches!(key.as_str(), "name" | "__name__") {
-            return Err(given.bad("is taken: Graphite keeps the metric's name under it; choose another"));
+            return Err(value.invalid("is taken: Graphite keeps the metric's name under it; choose another"));
         }
-        if value.is_empty() || value.starts_with('~') || value.contains(|c| c == ';' || breaks(c)) {
-            return Err(given.bad("a tag's value must not be empty, begin with ~, or hold ; or white space"));
+        if text.is_empty() || text.starts_with('~') || text.contains(|c| c == ';' || ends_name(c)) {
+            return Err(value.invalid("a tag's value must not be empty, begin with ~, or hold ; or white space"));
         }
-        Ok(format!("{key}={value}"))
+        Ok(format!("{key}={text}"))
     };
     section.section("tags")?.entries().into_iter().map(tag).collect()
 }

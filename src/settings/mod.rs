@@ -1,185 +1,225 @@
-//! What a run is to do: flags over variables over the config file over defaults, checked once and
-//! whole before anybody is asked anything.
+//! What a run is to do: flags over variables over the config file over defaults. Everything is checked
+//! before anybody is asked for anything.
 
 mod alerts;
+mod config_file;
 mod feeds;
 mod graphite;
+mod journal;
 mod monitor;
 mod network;
-mod origins;
 mod providers;
+mod recorder;
 mod sources;
+mod state_dir;
+mod symbols;
 
-pub use alerts::Alert;
-pub use feeds::Feed;
-pub use graphite::{Graphite, missing as missing_graphite};
-pub use monitor::{Monitor, monitor};
-pub use origins::Setting;
-pub use providers::{Key, Listed};
+pub(crate) use alerts::Alert;
+pub(crate) use graphite::missing as missing_graphite;
+pub(crate) use monitor::monitor;
+pub(crate) use providers::Listed;
+pub(crate) use recorder::Setting;
 pub use sources::Env;
 
-use crate::cli::{Cli, Command, Options, Wanted};
-use crate::given::{ConfigError, Document, Given, Origin, Section};
-use crate::graphite::Destination;
-use crate::network::Network;
-use crate::provider::Definition;
-use crate::secret::Secret;
-use crate::shard::Shard;
-use crate::state;
-use origins::Ledger;
+use crate::cli::{Cli, Command, FeedSelection, Options};
+use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
+use crate::delivery::graphite::Destination;
+use crate::delivery::journal::JournalLimits;
+use crate::fetch::{Feed, FetchConfig};
+use crate::http::proxy::NetworkConfig;
+use crate::market::shard::Shard;
+use crate::metrics::MetricsConfig;
+use config_file::ConfigFile;
+use feeds::FeedReader;
+use graphite::Graphite;
 use providers::Providers;
-use sources::{Sources, path_variable};
-use std::borrow::Cow;
+use recorder::Recorder;
+use sources::Sources;
 use std::collections::BTreeMap;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything a run goes by.
+/// Everything a run goes by. Each stage of a run gets the part it needs.
 #[derive(Debug)]
 pub struct Settings {
-    /// The name of the run in its health points: `all`, or its feeds joined by `-`; then `-` and the
-    /// number of the shard, if there are shards.
-    pub run: String,
-    /// What is watched.
-    pub feeds: Vec<Feed>,
-    /// The providers in use.
-    pub definitions: Vec<Definition>,
-    /// The secrets of those providers, by the names of their variables.
-    pub secrets: BTreeMap<String, Secret>,
-    /// Where points go.
-    pub graphite: Graphite,
+    /// The name of the run in its health points: `all`, or its feeds joined by `-`; with shards, then
+    /// `-` and the number of the shard.
+    pub(crate) run: String,
+    /// What to fetch.
+    pub(crate) fetch: FetchConfig,
+    /// What all points have in common.
+    pub(crate) metrics: MetricsConfig,
+    /// Where points go. A dry run needs no destination.
+    pub(crate) destination: Option<Destination>,
+    /// The bounds of the journal. `None` if there is to be no journal.
+    pub(crate) journal: Option<JournalLimits>,
+    /// Where state and journal are. `None` in a dry run, and if no variable says it.
+    pub(crate) state_dir: Option<PathBuf>,
     /// How the network is reached.
-    pub network: Network,
-    /// The time the whole run has.
-    pub timeout: Duration,
-    /// How often a failed request is tried again.
-    pub retries: u32,
-    /// Whether to print instead of to push.
-    pub dry_run: bool,
-    /// Where state and journal are; nowhere in a dry run, or where no variable says it.
-    pub state_dir: Option<PathBuf>,
-    /// The journal, if there is to be one.
-    pub journal: Option<JournalLimits>,
-    /// The thresholds somebody wants to be told of.
-    pub alerts: Vec<Alert>,
+    pub(crate) network: NetworkConfig,
+    /// The time for the whole run.
+    pub(crate) timeout: Duration,
+    /// Whether to print points instead of pushing them.
+    pub(crate) dry_run: bool,
+    /// The thresholds of `[[alert]]`.
+    pub(crate) alerts: Vec<Alert>,
     /// What is wrong without being an error.
-    pub warnings: Vec<String>,
-    /// Of `datametrics check`: every setting there is, in the order in which they were read.
-    pub origins: Vec<Setting>,
-    /// Of `datametrics check`: why some of the providers cannot be asked, by their names.
-    pub unready: BTreeMap<String, ConfigError>,
-}
-
-/// The bounds of the journal.
-#[derive(Clone, Copy, Debug)]
-pub struct JournalLimits {
-    /// Bytes at most.
-    pub max_bytes: u64,
-    /// What is older than this is dropped.
-    pub max_age: Duration,
+    pub(crate) warnings: Vec<String>,
+    /// For `datametrics check`: every setting there is, in the order in which they were read.
+    pub(crate) recorded: Vec<Setting>,
+    /// For `datametrics check`: why some of the providers cannot be asked, by their names.
+    pub(crate) not_ready: BTreeMap<String, ConfigError>,
 }
 
 impl Settings {
-    /// Reads the settings of one run, or of a check, which can do without some of them.
+    /// Reads the settings of a run. `env` looks up environment variables.
     ///
     /// # Errors
-    /// With the place of the first thing that is wrong.
+    /// The first thing that is wrong, with its place.
     pub fn read(cli: &Cli, env: Env<'_>, stdin: impl Read) -> Result<Self, ConfigError> {
-        let (document, place) = config_file(&cli.options, env)?;
-        Self::of(cli, env, (&document, place), stdin)
+        let ConfigFile { document, path } = config_file::read(&cli.options, env)?;
+        Self::read_all(cli, env, &document, path, stdin)
     }
 
-    /// The same with a config that was read already.
+    /// The same with a config file that was read already.
     ///
     /// # Errors
-    /// With the place of the first thing that is wrong.
+    /// The first thing that is wrong, with its place.
     pub fn from_config(cli: &Cli, env: Env<'_>, config: &Document, stdin: impl Read) -> Result<Self, ConfigError> {
-        Self::of(cli, env, (config, None), stdin)
+        Self::read_all(cli, env, config, None, stdin)
     }
 
-    fn of(
+    /// How the network is reached: what an [`HttpClient`](crate::HttpClient) is made from.
+    pub fn network(&self) -> &NetworkConfig {
+        &self.network
+    }
+
+    fn read_all(
         cli: &Cli,
         env: Env<'_>,
-        (document, place): (&Document, Option<Given<'static>>),
+        document: &Document,
+        path: Option<ConfigValue<'_>>,
         stdin: impl Read,
     ) -> Result<Self, ConfigError> {
-        let is_check = matches!(cli.command, Some(Command::Check));
-        if is_check && cli.options.dry_run {
-            return Err(ConfigError::invalid(
-                Origin::Flag("--dry-run"),
-                "is no part of a check, which pushes nothing: leave it out",
-            ));
-        }
-        let ledger = Ledger::default();
+        let purpose = Purpose::of(cli)?;
+        let recorder = Recorder::default();
         let table = document.parse()?;
         let file = Section::root(document, &table);
-        let sources = Sources { env, file: &file, ledger: is_check.then_some(&ledger) };
-        sources.optional("--config", place);
-        let mut warnings = Vec::new();
-        let graphite = Graphite::read(&cli.options, sources, &mut warnings)?;
-        let mut providers = Providers::new(sources)?;
-        let drafts = feeds::drafts(sources)?;
-        let mut piped = String::new();
-        let symbols = symbols(cli, sources, stdin, &mut piped)?;
-        let wanted = cli.wanted();
-        let is_for_grafana = matches!(cli.command, Some(Command::Grafana { .. }));
-        let (mut feeds, shard) =
-            feeds::running(drafts, &wanted, &cli.options, symbols, sources, &mut providers, &graphite)?;
-        // What is drawn and watched in Grafana is what all machines push.
-        if let Some(shard) = shard.filter(|_| !is_for_grafana) {
-            feeds::keep(shard, &mut feeds, &graphite.prefix);
+        let sources = Sources { env, file: &file, recorder: (purpose == Purpose::Check).then_some(&recorder) };
+        sources.optional("--config", path);
+        let settings = Reader { cli, purpose, sources }.read(stdin)?;
+        file.deny_unknown_keys()?;
+        Ok(Self { recorded: recorder.settings(), ..settings })
+    }
+}
+
+/// What the settings are read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Push,
+    DryRun,
+    Check,
+    Grafana,
+}
+
+impl Purpose {
+    fn of(cli: &Cli) -> Result<Self, ConfigError> {
+        match (&cli.command, cli.options.dry_run) {
+            (Some(Command::Check), true) => Err(ConfigError::invalid(
+                Origin::Flag("--dry-run"),
+                "is no part of a check, which pushes nothing: leave it out",
+            )),
+            (Some(Command::Check), false) => Ok(Self::Check),
+            (Some(Command::Grafana { .. }), _) => Ok(Self::Grafana),
+            (_, true) => Ok(Self::DryRun),
+            (_, false) => Ok(Self::Push),
         }
-        warnings.extend(directories(&graphite, &feeds));
-        let options = &cli.options;
-        let (timeout, retries) = patience(options, sources)?;
-        if graphite.destination.is_none() && !options.dry_run && !is_check && !is_for_grafana {
+    }
+}
+
+/// Reads all settings. The order in which they are read is the order in which `datametrics check`
+/// lists them.
+struct Reader<'a> {
+    cli: &'a Cli,
+    purpose: Purpose,
+    sources: Sources<'a>,
+}
+
+impl<'a> Reader<'a> {
+    fn read(&self, stdin: impl Read) -> Result<Settings, ConfigError> {
+        let (options, sources) = (&self.cli.options, self.sources);
+        let mut warnings = Vec::new();
+        let Graphite { destination, metrics } = Graphite::read(options, sources, &mut warnings)?;
+        let mut providers = Providers::new(sources)?;
+        let (run, feeds) = self.feeds(&mut providers, &metrics, stdin)?;
+        warnings.extend(slash_warning(destination.as_ref(), &metrics, &feeds));
+        let (timeout, retries) = limits_of_run(options, sources)?;
+        if destination.is_none() && self.purpose == Purpose::Push {
             return Err(missing_graphite());
         }
-        let Providers { definitions, secrets, unready, .. } = providers;
         let alerts = alerts::read(sources)?;
-        let journal = journal(options, sources, graphite.destination.as_ref())?;
-        let state_dir = if options.dry_run { None } else { state_dir(sources) };
-        monitor::note(options, sources)?;
-        let ingest = match &graphite.destination {
+        let journal = journal::read(options, sources, destination.as_ref())?;
+        let state_dir = if options.dry_run { None } else { state_dir::read(sources) };
+        monitor::record(options, sources)?;
+        let Providers { definitions, secrets, not_ready, .. } = providers;
+        let ingest = match &destination {
             Some(Destination::Ingest { url, .. }) => Some(url),
             _ => None,
         };
         let network = network::read(sources, definitions.iter().map(|definition| &definition.base).chain(ingest))?;
-        file.finish()?;
-        Ok(Self {
-            run: run_name(&wanted, &feeds, shard),
-            feeds,
-            definitions,
-            secrets,
-            graphite,
+        Ok(Settings {
+            run,
+            fetch: FetchConfig { feeds, definitions, secrets, retries },
+            metrics,
+            destination,
+            journal,
+            state_dir,
             network,
             timeout,
-            retries,
             dry_run: options.dry_run,
-            state_dir,
-            journal,
             alerts,
             warnings,
-            origins: ledger.settings(),
-            unready,
+            recorded: Vec::new(),
+            not_ready,
         })
+    }
+
+    /// The feeds that run, and the name of the run.
+    fn feeds(
+        &self,
+        providers: &mut Providers<'a>,
+        metrics: &MetricsConfig,
+        stdin: impl Read,
+    ) -> Result<(String, Vec<Feed>), ConfigError> {
+        let (options, sources) = (&self.cli.options, self.sources);
+        let configs = feeds::configs(sources)?;
+        let symbols = symbols::read(self.cli, sources, stdin)?;
+        let selection = self.cli.selection();
+        let mut reader = FeedReader { options: feeds::FeedOptions::read(options, sources)?, providers, metrics };
+        let mut feeds = reader.read(configs, &selection, symbols.as_ref())?;
+        let shard = reader.options.shard;
+        // Grafana shows and watches what all machines push.
+        if let Some(shard) = shard.filter(|_| self.purpose != Purpose::Grafana) {
+            feeds::keep_shard(shard, &mut feeds, &metrics.prefix);
+        }
+        Ok((run_name(&selection, &feeds, shard), feeds))
     }
 }
 
 /// The providers there are, or the one of this name, as config and variables have them.
 ///
 /// # Errors
-/// When there is none of that name, or something of the config is wrong.
-pub fn providers(options: &Options, env: Env<'_>, only: Option<&str>) -> Result<Vec<Listed>, ConfigError> {
-    let (document, _) = config_file(options, env)?;
+/// When there is none of that name, or something in the config is wrong.
+pub(crate) fn providers(options: &Options, env: Env<'_>, only: Option<&str>) -> Result<Vec<Listed>, ConfigError> {
+    let ConfigFile { document, .. } = config_file::read(options, env)?;
     let table = document.parse()?;
     let file = Section::root(&document, &table);
-    Providers::new(Sources { env, file: &file, ledger: None })?.list(only)
+    Providers::new(Sources { env, file: &file, recorder: None })?.list(only)
 }
 
-/// How long the run has, and how often a failed request is tried again.
-fn patience(options: &Options, sources: Sources<'_>) -> Result<(Duration, u32), ConfigError> {
+/// The time for the whole run, and how often a failed request is repeated.
+fn limits_of_run(options: &Options, sources: Sources<'_>) -> Result<(Duration, u32), ConfigError> {
     let timeout = sources.first(Some(("--timeout", &options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
     let retries = sources.first(Some(("--retries", &options.retries)), "DATAMETRICS_RETRIES", None)?;
     let timeout = sources.setting("--timeout", timeout, "30").seconds()?;
@@ -187,137 +227,18 @@ fn patience(options: &Options, sources: Sources<'_>) -> Result<(Duration, u32), 
     Ok((timeout, u32::try_from(retries).unwrap_or(u32::MAX)))
 }
 
-/// The bounds of the journal, if there is to be one. The cloud refuses samples older than an hour
-/// (<https://grafana.com/docs/grafana-cloud/send-data/metrics/metrics-graphite/faq/>); Carbon takes
-/// whatever its retention holds.
-fn journal(
-    options: &Options,
-    sources: Sources<'_>,
-    destination: Option<&Destination>,
-) -> Result<Option<JournalLimits>, ConfigError> {
-    let section = sources.file.section("journal")?;
-    let setting = |name, given, default: u32| sources.setting(name, given, default.to_string()).integer(1, i64::MAX);
-    let max_bytes = setting("journal.max_bytes", section.get("max_bytes"), 64 << 20)?;
-    let max_age = if is_carbon(destination) { 7 * 86_400 } else { 3_600 };
-    let max_age = setting("journal.max_age", section.get("max_age"), max_age)?;
-    section.finish()?;
-    let no_journal = options.no_journal.then(|| Given::typed("true", Origin::Flag("--no-journal")));
-    sources.setting("--no-journal", no_journal, "false");
-    let limits =
-        JournalLimits { max_bytes: max_bytes.unsigned_abs(), max_age: Duration::from_secs(max_age.unsigned_abs()) };
-    Ok((!options.dry_run && !options.no_journal).then_some(limits))
+/// A warning if names with a `/` go to Carbon.
+fn slash_warning(destination: Option<&Destination>, metrics: &MetricsConfig, feeds: &[Feed]) -> Option<String> {
+    let is_carbon = destination.is_some_and(Destination::is_carbon);
+    let has_slash = metrics.prefix.contains('/') || feeds.iter().any(|feed| feed.names.has_slash());
+    let warning = "a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead";
+    (is_carbon && has_slash).then(|| warning.to_owned())
 }
 
-/// A warning where names have a `/` and go to Carbon.
-fn directories(graphite: &Graphite, feeds: &[Feed]) -> Option<String> {
-    let has_slash = graphite.prefix.contains('/') || feeds.iter().any(|feed| feed.names.has_slash());
-    let said = "a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead";
-    (is_carbon(graphite.destination.as_ref()) && has_slash).then(|| said.to_owned())
-}
-
-/// Whether points go to Carbon, to which a `/` in a name is what a dot is.
-pub fn is_carbon(destination: Option<&Destination>) -> bool {
-    matches!(destination, Some(Destination::Plaintext { .. } | Destination::Pickle { .. }))
-}
-
-fn run_name(wanted: &Wanted, feeds: &[Feed], shard: Option<Shard>) -> String {
-    let name = match wanted {
-        Wanted::All => "all".to_owned(),
-        Wanted::Named(_) => feeds.iter().map(|feed| feed.name.as_str()).collect::<Vec<_>>().join("-"),
+fn run_name(selection: &FeedSelection, feeds: &[Feed], shard: Option<Shard>) -> String {
+    let name = match selection {
+        FeedSelection::All => "all".to_owned(),
+        FeedSelection::Named(_) => feeds.iter().map(|feed| feed.name.as_str()).collect::<Vec<_>>().join("-"),
     };
     shard.map_or(name.clone(), |shard| format!("{name}-{}", shard.index))
-}
-
-/// Where state and journal go; a check is told which variable says so.
-fn state_dir(sources: Sources<'_>) -> Option<PathBuf> {
-    if sources.ledger.is_some() {
-        let of = |only: &'static str| {
-            let path = state::state_dir(|name| (sources.env)(name).filter(|_| name == only))?;
-            Some(Given::typed(path.display().to_string(), Origin::Variable(only.to_owned())))
-        };
-        sources.optional("DATAMETRICS_STATE_DIR", state::VARIABLES.into_iter().find_map(of));
-    }
-    state::state_dir(sources.env)
-}
-
-/// The config file: the one that is named, else the user's, else the machine's, else an empty one.
-/// And its path, with what named it.
-fn config_file(options: &Options, env: Env<'_>) -> Result<(Document, Option<Given<'static>>), ConfigError> {
-    let flag = options.config.as_ref().map(|path| (PathBuf::from(path), Origin::Flag("--config")));
-    let variable = || {
-        let path = path_variable(env, "DATAMETRICS_CONFIG")?;
-        Some((path, Origin::Variable("DATAMETRICS_CONFIG".to_owned())))
-    };
-    let read = |path: &Path, named_by: Origin, origin| {
-        Document::read(path, named_by)
-            .map(|document| (document, Some(Given::typed(path.display().to_string(), origin))))
-    };
-    if let Some((path, origin)) = flag.or_else(variable) {
-        return read(&path, origin.clone(), origin);
-    }
-    let user = path_variable(env, "XDG_CONFIG_HOME").or_else(|| Some(path_variable(env, "HOME")?.join(".config")));
-    let directories = user.into_iter().chain([PathBuf::from("/etc")]);
-    for path in directories.map(|directory| directory.join("datametrics/config.toml")) {
-        match read(&path, Origin::Default("config file".into()), Origin::Default("--config".into())) {
-            Err(ConfigError::Unreadable { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
-            read => return read,
-        }
-    }
-    Ok((Document::new("", ""), None))
-}
-
-/// The symbols that replace the configured ones. Those of standard input stay in `piped`.
-fn symbols<'a>(
-    cli: &'a Cli,
-    sources: Sources<'_>,
-    stdin: impl Read,
-    piped: &'a mut String,
-) -> Result<feeds::Override<'a>, ConfigError> {
-    let flag = Some(("--symbols", &cli.options.symbols));
-    let (origin, texts) = if cli.symbols().is_empty() {
-        let given = sources.optional("--symbols", sources.first(flag, "DATAMETRICS_SYMBOLS", None)?);
-        let Some(given) = given else { return Ok(None) };
-        let texts = given.list()?.iter().map(|one| Ok(one.text()?.to_owned().into())).collect::<Result<_, _>>()?;
-        (given.origin(), texts)
-    } else if cli.options.symbols.is_some() {
-        return Err(ConfigError::invalid(
-            Origin::Flag("--symbols"),
-            "is given, and SYMBOL arguments too: use one form",
-        ));
-    } else {
-        (Origin::Flag("SYMBOL"), cli.symbols().iter().map(Cow::from).collect::<Vec<Cow<'a, str>>>())
-    };
-    if !texts.iter().any(|text| text == "-") {
-        return Ok(Some((origin, texts)));
-    }
-    read_all(stdin, piped)?;
-    let mut all = Vec::new();
-    for text in texts {
-        if text == "-" {
-            all.extend(bare_lines(piped).map(Cow::from));
-        } else {
-            all.push(text);
-        }
-    }
-    Ok(Some((Origin::Default("standard input".into()), all)))
-}
-
-fn read_all(mut stdin: impl Read, text: &mut String) -> Result<(), ConfigError> {
-    let origin = Origin::Default("standard input".into());
-    let unreadable = |cause| ConfigError::Unreadable { origin, what: "symbols".to_owned(), cause };
-    stdin.read_to_string(text).map(drop).map_err(unreadable)
-}
-
-/// The lines of a text without comments and blanks.
-fn bare_lines(text: &str) -> impl Iterator<Item = &str> {
-    // Lines are short, so that to go through them byte by byte takes less than any search.
-    let cut = |text: &'_ str, at: u8| text.bytes().position(|b| b == at).unwrap_or(text.len());
-    let mut rest = text;
-    let lines = std::iter::from_fn(move || {
-        let (line, after) = rest.split_at(cut(rest, b'\n'));
-        let is_last = rest.is_empty();
-        rest = after.strip_prefix('\n').unwrap_or_default();
-        (!is_last).then_some(line)
-    });
-    lines.map(move |line| line[..cut(line, b'#')].trim()).filter(|line| !line.is_empty())
 }

@@ -1,19 +1,22 @@
 //! Proxies and trusted certificates, from the usual variables.
 
 use super::sources::{Sources, path_variable};
-use crate::given::{ConfigError, Given, Origin};
-use crate::network::{Network, Proxies};
+use crate::config::{ConfigError, ConfigValue, Origin};
+use crate::http::proxy::{NetworkConfig, Proxies};
+use crate::http::url::Url;
 use crate::secret::Secret;
-use crate::url::Url;
 
 /// Reads the variables that every program of this kind reads. `SSL_CERT_FILE` is only opened
 /// where one of the URLs that are reached is of `https`.
 ///
 /// # Errors
 /// When a proxy is no URL, or the file cannot be read.
-pub(super) fn read<'a>(sources: Sources<'_>, mut urls: impl Iterator<Item = &'a Url>) -> Result<Network, ConfigError> {
+pub(super) fn read<'a>(
+    sources: Sources<'_>,
+    mut urls: impl Iterator<Item = &'a Url>,
+) -> Result<NetworkConfig, ConfigError> {
     let file = path_variable(sources.env, "SSL_CERT_FILE");
-    let shown = file.as_ref().map(|path| Given::typed(path.display().to_string(), variable("SSL_CERT_FILE")));
+    let shown = file.as_ref().map(|path| ConfigValue::text_from(path.display().to_string(), variable("SSL_CERT_FILE")));
     sources.optional("SSL_CERT_FILE", shown);
     let roots = match file.filter(|_| urls.any(|url| url.scheme == "https")) {
         None => None,
@@ -28,7 +31,7 @@ pub(super) fn read<'a>(sources: Sources<'_>, mut urls: impl Iterator<Item = &'a 
             Some(pem)
         }
     };
-    Ok(Network { proxies: proxies(sources)?, roots })
+    Ok(NetworkConfig { proxies: proxies(sources)?, roots })
 }
 
 fn variable(name: &str) -> Origin {
@@ -38,24 +41,24 @@ fn variable(name: &str) -> Origin {
 fn proxies(sources: Sources<'_>) -> Result<Proxies, ConfigError> {
     let either = |lower: &str| {
         let upper = lower.to_uppercase();
-        let given = match sources.variable(lower)? {
-            Some(given) => Some(given),
+        let value = match sources.variable(lower)? {
+            Some(value) => Some(value),
             None => sources.variable(&upper)?,
         };
-        Ok(sources.optional(&upper, given))
+        Ok(sources.optional(&upper, value))
     };
     let proxy = |name| -> Result<Option<Secret>, ConfigError> {
-        let Some(given) = either(name)? else { return Ok(None) };
-        let text = given.text()?;
+        let Some(value) = either(name)? else { return Ok(None) };
+        let text = value.text()?;
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         match Url::parse(&text) {
             Ok(url) if matches!(url.scheme.as_str(), "http" | "https") => Ok(Some(Secret::new(text))),
-            _ => Err(given.bad("must be an http or https URL of a proxy")),
+            _ => Err(value.invalid("must be an http or https URL of a proxy")),
         }
     };
-    let none = match either("no_proxy")? {
+    let exceptions = match either("no_proxy")? {
         None => Vec::new(),
-        Some(given) => given.list()?.iter().map(|one| one.text().map(str::to_lowercase)).collect::<Result<_, _>>()?,
+        Some(value) => value.list()?.iter().map(|one| one.text().map(str::to_lowercase)).collect::<Result<_, _>>()?,
     };
-    Ok(Proxies { https: proxy("https_proxy")?, http: proxy("http_proxy")?, none })
+    Ok(Proxies { https: proxy("https_proxy")?, http: proxy("http_proxy")?, exceptions })
 }

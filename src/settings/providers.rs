@@ -1,33 +1,33 @@
 //! The definitions that the feeds of a run use, and the secrets they need.
 
 use super::sources::Sources;
-use crate::given::{ConfigError, Document, Given, Origin, Section};
+use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
+use crate::provider::to_toml::{joined, moved, with_base_url};
 use crate::provider::{Definition, Market, base_url, built_in, built_in_names};
 use crate::secret::Secret;
-use crate::suggest::did_you_mean;
-use crate::toml_text::{joined, moved, with_base_url};
+use crate::util::suggest::did_you_mean;
 use std::collections::BTreeMap;
 
 /// A provider as `datametrics providers` shows it.
 #[derive(Debug)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its effective definition.
-    pub definition: Definition,
+    pub(crate) definition: Definition,
     /// The keys it knows.
-    pub keys: Vec<Key>,
+    pub(crate) keys: Vec<Key>,
     /// Its effective definition as TOML, fit for a config.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// A key of a provider.
 #[derive(Debug)]
-pub struct Key {
+pub(crate) struct Key {
     /// The variable it is read from.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether the provider can do without.
-    pub is_optional: bool,
+    pub(crate) is_optional: bool,
     /// Whether somebody set it.
-    pub is_set: bool,
+    pub(crate) is_set: bool,
 }
 
 fn base_url_variable(name: &str) -> String {
@@ -40,12 +40,12 @@ pub(super) struct Providers<'a> {
     own: Section<'a>,
     names: Vec<String>,
     /// The definitions that were read, in that order.
-    pub definitions: Vec<Definition>,
+    pub(crate) definitions: Vec<Definition>,
     /// The values of their secrets.
-    pub secrets: BTreeMap<String, Secret>,
+    pub(crate) secrets: BTreeMap<String, Secret>,
     /// Why some of them cannot be asked, by their names. That ends a run before it begins, but not
     /// `datametrics check`.
-    pub unready: BTreeMap<String, ConfigError>,
+    pub(crate) not_ready: BTreeMap<String, ConfigError>,
 }
 
 impl<'a> Providers<'a> {
@@ -59,30 +59,30 @@ impl<'a> Providers<'a> {
         for (name, section) in own.sections()? {
             let is_whole = section.get("quote").is_some();
             if !is_whole && built_in(&name).is_none() {
-                let near = did_you_mean(&name, built_in_names());
+                let suggestion = did_you_mean(&name, built_in_names());
                 return Err(ConfigError::invalid(
                     section.origin(),
-                    format!("has no [[quote]], and is no built-in provider{near}"),
+                    format!("has no [[quote]], and is no built-in provider{suggestion}"),
                 ));
             }
         }
-        let (secrets, unready) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { sources, own, names, definitions: Vec::new(), secrets, unready })
+        let (secrets, not_ready) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { sources, own, names, definitions: Vec::new(), secrets, not_ready })
     }
 
     /// The index of a definition among those in use.
     ///
     /// # Errors
     /// When nobody defines it, its definition is wrong, or a secret it needs is missing.
-    pub(super) fn named(&mut self, given: &Given<'_>) -> Result<usize, ConfigError> {
-        let name = given.text()?;
+    pub(super) fn find(&mut self, value: &ConfigValue<'_>) -> Result<usize, ConfigError> {
+        let name = value.text()?;
         if let Some(at) = self.definitions.iter().position(|definition| definition.name == name) {
             return Ok(at);
         }
-        let definition = self.definition(given)?;
+        let definition = self.definition(value)?;
         match self.take_secrets(&definition) {
-            Err(error) if self.sources.ledger.is_some() => {
-                self.unready.insert(definition.name.clone(), error);
+            Err(error) if self.sources.recorder.is_some() => {
+                self.not_ready.insert(definition.name.clone(), error);
             }
             taken => taken?,
         }
@@ -94,14 +94,14 @@ impl<'a> Providers<'a> {
     ///
     /// # Errors
     /// When nobody defines it, or its definition is wrong.
-    pub(super) fn market(&self, given: &Given<'_>) -> Result<Market, ConfigError> {
-        Ok(self.definition(given)?.market)
+    pub(super) fn market(&self, value: &ConfigValue<'_>) -> Result<Market, ConfigError> {
+        Ok(self.definition(value)?.market)
     }
 
-    fn definition(&self, given: &Given<'_>) -> Result<Definition, ConfigError> {
-        let name = given.text()?;
+    fn definition(&self, value: &ConfigValue<'_>) -> Result<Definition, ConfigError> {
+        let name = value.text()?;
         let known = || built_in_names().chain(self.names.iter().map(String::as_str));
-        let unknown = || given.bad(format!("provider {name:?} is not known{}", did_you_mean(name, known())));
+        let unknown = || value.invalid(format!("provider {name:?} is not known{}", did_you_mean(name, known())));
         self.read(name)?.ok_or_else(unknown)
     }
 
@@ -159,7 +159,7 @@ impl<'a> Providers<'a> {
         let table = document.parse()?;
         let built_in = Section::root(&document, &table);
         if self.names.iter().any(|own| own == name) {
-            return work(&self.own.subsection(name)?.upon(built_in));
+            return work(&self.own.subsection(name)?.with_fallback(built_in));
         }
         work(&built_in)
     }
@@ -175,11 +175,11 @@ impl<'a> Providers<'a> {
             ));
         }
         let mut definition = Definition::read(name, section)?;
-        let given = self.sources.variable(&base_url_variable(name))?;
-        if let Some(given) = &given {
-            definition.base = base_url(given)?;
+        let value = self.sources.variable(&base_url_variable(name))?;
+        if let Some(value) = &value {
+            definition.base = base_url(value)?;
         }
-        self.sources.optional(&format!("providers.{name}.base_url"), given.or(section.get("base_url")));
+        self.sources.optional(&format!("providers.{name}.base_url"), value.or(section.get("base_url")));
         Ok(definition)
     }
 
@@ -194,13 +194,13 @@ impl<'a> Providers<'a> {
                 None if optional => {}
                 None => {
                     let problem = format!("is not set, and {} needs it (or {name}_FILE)", definition.name);
-                    return Err(ConfigError::invalid(Origin::Default(name.to_owned().into()), problem));
+                    return Err(ConfigError::missing(name.to_owned(), problem));
                 }
             }
         }
-        if any && definition.base.is_open() {
-            let origin = Origin::Default(format!("providers.{}.base_url", definition.name).into());
-            return Err(ConfigError::invalid(origin, "would send a key in the clear: use https"));
+        if any && definition.base.is_cleartext() {
+            let name = format!("providers.{}.base_url", definition.name);
+            return Err(ConfigError::missing(name, "would send a key in the clear: use https"));
         }
         Ok(())
     }

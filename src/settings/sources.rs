@@ -1,7 +1,7 @@
 //! Where settings come from, in the order in which they win: flag, variable, config file.
 
-use super::origins::{Ledger, Setting};
-use crate::given::{ConfigError, Given, Origin, Section};
+use super::recorder::{Recorder, Setting};
+use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::secret::Secret;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The variables and the config file.
 #[derive(Clone, Copy)]
-pub struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     /// The environment.
-    pub env: Env<'a>,
+    pub(crate) env: Env<'a>,
     /// The config file.
-    pub file: &'a Section<'a>,
+    pub(crate) file: &'a Section<'a>,
     /// Where `datametrics check` has everything noted that is read.
-    pub ledger: Option<&'a Ledger>,
+    pub(crate) recorder: Option<&'a Recorder>,
 }
 
 /// A variable that is set to something.
@@ -30,37 +30,42 @@ impl<'a> Sources<'a> {
     ///
     /// # Errors
     /// When it is not UTF-8.
-    pub fn variable(&self, name: &str) -> Result<Option<Given<'a>>, ConfigError> {
+    pub(crate) fn variable(&self, name: &str) -> Result<Option<ConfigValue<'a>>, ConfigError> {
         let origin = || Origin::Variable(name.to_owned());
         match (self.env)(name).filter(|value| !value.is_empty()).map(OsString::into_string) {
             None => Ok(None),
-            Some(Ok(value)) => Ok(Some(Given::typed(value, origin()))),
+            Some(Ok(value)) => Ok(Some(ConfigValue::text_from(value, origin()))),
             Some(Err(_)) => Err(ConfigError::invalid(origin(), "is not UTF-8")),
         }
     }
 
     /// A setting that has a default, which is read like any other value.
-    pub fn setting(&self, name: &str, given: Option<Given<'a>>, default: impl Into<String>) -> Given<'a> {
-        let default = || Given::typed(default, Origin::Default(name.to_owned().into()));
-        let given = given.unwrap_or_else(default);
-        self.note(|| Setting::new(name, &given));
-        given
+    pub(crate) fn setting(
+        &self,
+        name: &str,
+        value: Option<ConfigValue<'a>>,
+        default: impl Into<String>,
+    ) -> ConfigValue<'a> {
+        let default = || ConfigValue::text_from(default, Origin::Default(name.to_owned().into()));
+        let value = value.unwrap_or_else(default);
+        self.note(|| Setting::new(name, &value));
+        value
     }
 
     /// A setting that may be missing.
-    pub fn optional(&self, name: &str, given: Option<Given<'a>>) -> Option<Given<'a>> {
-        self.note(|| given.as_ref().map_or_else(|| Setting::missing(name), |given| Setting::new(name, given)));
-        given
+    pub(crate) fn optional(&self, name: &str, value: Option<ConfigValue<'a>>) -> Option<ConfigValue<'a>> {
+        self.note(|| value.as_ref().map_or_else(|| Setting::missing(name), |value| Setting::new(name, value)));
+        value
     }
 
     /// A setting that no output shows.
-    pub fn hidden(&self, name: &str, origin: Option<Origin>) {
+    pub(crate) fn hidden(&self, name: &str, origin: Option<Origin>) {
         self.note(|| origin.map_or_else(|| Setting::missing(name), |origin| Setting::hidden(name, origin)));
     }
 
     fn note(&self, setting: impl FnOnce() -> Setting) {
-        if let Some(ledger) = self.ledger {
-            ledger.note(setting());
+        if let Some(recorder) = self.recorder {
+            recorder.note(setting());
         }
     }
 
@@ -68,14 +73,14 @@ impl<'a> Sources<'a> {
     ///
     /// # Errors
     /// When the variable is not UTF-8.
-    pub fn first(
+    pub(crate) fn first(
         &self,
         flag: Option<(&'static str, &Option<String>)>,
         variable: &str,
-        file: Option<Given<'a>>,
-    ) -> Result<Option<Given<'a>>, ConfigError> {
+        file: Option<ConfigValue<'a>>,
+    ) -> Result<Option<ConfigValue<'a>>, ConfigError> {
         if let Some((name, Some(text))) = flag {
-            return Ok(Some(Given::typed(text.clone(), Origin::Flag(name))));
+            return Ok(Some(ConfigValue::text_from(text.clone(), Origin::Flag(name))));
         }
         Ok(self.variable(variable)?.or(file))
     }
@@ -86,7 +91,7 @@ impl<'a> Sources<'a> {
     ///
     /// # Errors
     /// When variable and `_FILE` are both set, or a file cannot be read.
-    pub fn secret(&self, name: &str) -> Result<Option<Secret>, ConfigError> {
+    pub(crate) fn secret(&self, name: &str) -> Result<Option<Secret>, ConfigError> {
         let found = self.secret_and_origin(name)?;
         self.hidden(name, found.as_ref().map(|(_, origin)| origin.clone()));
         Ok(found.map(|(secret, _)| secret))
@@ -96,7 +101,7 @@ impl<'a> Sources<'a> {
     ///
     /// # Errors
     /// The same.
-    pub fn secret_and_origin(&self, name: &str) -> Result<Option<(Secret, Origin)>, ConfigError> {
+    pub(crate) fn secret_and_origin(&self, name: &str) -> Result<Option<(Secret, Origin)>, ConfigError> {
         let file_name = format!("{name}_FILE");
         let file = path_variable(self.env, &file_name);
         let origin = || Origin::Variable(name.to_owned());
@@ -104,7 +109,7 @@ impl<'a> Sources<'a> {
             (Some(_), Some(_)) => {
                 Err(ConfigError::invalid(origin(), format!("is set, and {file_name} too: unset one")))
             }
-            (Some(given), None) => Ok(Some((checked(given.text()?, origin())?, origin()))),
+            (Some(value), None) => Ok(Some((checked(value.text()?, origin())?, origin()))),
             (None, Some(path)) => {
                 let origin = Origin::Variable(file_name);
                 Ok(Some((read_secret(&path, origin.clone())?, origin)))

@@ -3,13 +3,16 @@
 //! it closes the connection.
 
 use super::{assert_harmless, first_line};
-use datametrics::deadline::Deadline;
-use datametrics::graphite::{Destination, push};
-use datametrics::http::{Transport, TransportError};
-use datametrics::number::Number;
-use datametrics::point::Batch;
-use datametrics::request::{Request, Response};
-use datametrics::retry::{Patience, Random};
+use crate::context::Context;
+use crate::delivery::graphite::{Destination, push};
+use crate::http::request::{Request, Response};
+use crate::http::retry::RetryPolicy;
+use crate::http::transport::{Transport, TransportError};
+use crate::market::number::Number;
+use crate::metrics::batch::Batch;
+use crate::system::clock::SystemClock;
+use crate::system::deadline::Deadline;
+use crate::system::random::Random;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
@@ -30,7 +33,8 @@ pub(super) fn check(data: &[u8]) {
         batch.push(|out| out.push_str(name), Number::parse("1.50").expect("it is one"), 1_785_182_401);
     }
     let random = Random::seeded(1);
-    let patience = Patience { retries: 0, deadline: Deadline::after(Duration::from_secs(60)), random: &random };
+    let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
+    let policy = RetryPolicy { retries: 0, deadline, random: &random };
     let push = thread::scope(|scope| {
         scope.spawn(|| {
             let (mut stream, _) = listener.accept().expect("somebody comes");
@@ -38,7 +42,7 @@ pub(super) fn check(data: &[u8]) {
             let _ = Read::by_ref(&mut stream).take(count).read_to_end(&mut Vec::new());
             let _ = stream.write_all(speech);
         });
-        push(&destination, &batch, &batch, &Nothing, patience)
+        push(&destination, &batch, &batch, Context::system(&Nothing, &random), policy)
     });
     if let Some(error) = &push.error {
         assert_harmless(&error.to_string());
@@ -53,7 +57,7 @@ pub(super) fn check(data: &[u8]) {
 struct Nothing;
 
 impl Transport for Nothing {
-    fn send(&self, request: &Request, _: Deadline) -> Result<Response, TransportError> {
+    fn send(&self, request: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
         panic!("{request}")
     }
 }

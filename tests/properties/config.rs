@@ -2,10 +2,10 @@
 //! password are in the environment; where the config has the password `PASSWORD`, it is the secret.
 
 use super::{SECRET, assert_harmless, assert_hidden, first_line};
+use crate::cli::Cli;
+use crate::config::Document;
+use crate::settings::Settings;
 use clap::Parser;
-use datametrics::Settings;
-use datametrics::cli::Cli;
-use datametrics::given::Document;
 use std::ffi::OsString;
 
 pub(super) fn check(data: &[u8]) {
@@ -32,14 +32,14 @@ pub(super) fn check(data: &[u8]) {
 fn check_settings(settings: &Settings) {
     assert_hidden(&format!("{settings:?}"));
     settings.warnings.iter().for_each(|warning| assert_harmless(warning));
-    assert!(!settings.feeds.is_empty() && !settings.run.is_empty());
-    assert!(settings.graphite.destination.is_some() || settings.dry_run);
-    for feed in &settings.feeds {
+    assert!(!settings.fetch.feeds.is_empty() && !settings.run.is_empty());
+    assert!(settings.destination.is_some() || settings.dry_run);
+    for feed in &settings.fetch.feeds {
         assert!(!feed.symbols.is_empty() && !feed.fields.is_empty() && !feed.providers.is_empty());
-        assert!(feed.providers.iter().all(|at| *at < settings.definitions.len()));
+        assert!(feed.providers.iter().all(|at| *at < settings.fetch.definitions.len()));
     }
-    for definition in &settings.definitions {
-        let keys = definition.secrets().keys().any(|name| settings.secrets.contains_key(*name));
-        assert!(!keys || !definition.base.is_open(), "a key would go to {}", definition.base);
+    for definition in &settings.fetch.definitions {
+        let keys = definition.secrets().keys().any(|name| settings.fetch.secrets.contains_key(*name));
+        assert!(!keys || !definition.base.is_cleartext(), "a key would go to {}", definition.base);
     }
 }

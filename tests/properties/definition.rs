@@ -1,11 +1,11 @@
 //! A provider's definition: symbols separated by commas in the first line, then its TOML.
 
 use super::{SECRET, assert_harmless, assert_hidden, first_line};
-use datametrics::given::{ConfigError, Document, Section};
-use datametrics::provider::{Definition, Plan};
-use datametrics::request::Request;
-use datametrics::secret::Secret;
-use datametrics::symbol::Symbol;
+use crate::config::{ConfigError, Document, Section};
+use crate::http::request::Request;
+use crate::market::symbol::Symbol;
+use crate::provider::{Definition, Plan};
+use crate::secret::Secret;
 use std::collections::BTreeMap;
 
 pub(super) fn check(data: &[u8]) {
@@ -55,7 +55,7 @@ fn requests(definition: &Definition, symbol: Symbol) -> Vec<Request> {
         definition.secrets().keys().map(|name| ((*name).to_owned(), Secret::new(SECRET))).collect();
     let wanted = vec![true; fields.len()];
     let plan = Plan::new(definition, &symbols, &fields, &wanted, &secrets);
-    plan.asks(&[0]).into_iter().map(|ask| ask.request).collect()
+    plan.queries(&[0]).into_iter().map(|query| query.request).collect()
 }
 
 /// What divides a path into its parts.

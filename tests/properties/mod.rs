@@ -1,8 +1,11 @@
-//! What must hold of every input that comes from outside, whatever is in it. `fuzz/` looks for an
-//! input of which it does not, and `tests/fuzz_seeds.rs` tries the seeds of that search.
+//! What must hold of every input from outside, whatever is in it. The fuzz targets of `fuzz/` look for
+//! an input of which it does not hold. The unit tests try the seeds of those targets.
 //!
-//! An input is bytes, and a text as far as possible, so that a seed can be written by hand: what
-//! one looks like is said at each property.
+//! An input is bytes, and text as far as possible, so that a seed can be written by hand. Each property
+//! says what its input looks like.
+//!
+//! These files are part of the library when it is tested or fuzzed, so that they can check its inner
+//! parts.
 
 mod carbon;
 mod config;
@@ -12,11 +15,16 @@ mod names;
 mod push;
 mod reply;
 
-/// A property: it panics when it does not hold.
-pub(crate) type Property = fn(&[u8]);
+#[cfg(not(test))]
+use ::arbitrary;
+#[cfg(test)]
+use arbtest::arbitrary;
 
-/// All of them, by the names of their fuzz targets.
-pub(crate) const ALL: [(&str, Property); 7] = [
+/// A property. It panics if it does not hold of the input.
+type Property = fn(&[u8]);
+
+/// All properties, by the names of their fuzz targets.
+const ALL: [(&str, Property); 7] = [
     ("carbon", carbon::check),
     ("config", config::check),
     ("definition", definition::check),
@@ -25,6 +33,13 @@ pub(crate) const ALL: [(&str, Property); 7] = [
     ("push", push::check),
     ("reply", reply::check),
 ];
+
+/// Checks the property of this name.
+pub fn check(name: &str, input: &[u8]) {
+    if let Some((_, property)) = ALL.iter().find(|(known, _)| *known == name) {
+        property(input);
+    }
+}
 
 /// A key that must never be shown. Percent-encoding, JSON and base64 spell it in other ways.
 const SECRET: &str = "s3ntinel/K+y";
@@ -53,4 +68,58 @@ fn first_line(data: &[u8]) -> (String, &[u8]) {
 /// A TOML basic string.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+/// The seeds, as they are and with a few bytes changed.
+#[cfg(test)]
+mod seeds {
+    use super::arbitrary::{self, Unstructured};
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn properties_hold_of_the_fuzz_seeds() {
+        for (name, property) in super::ALL {
+            let seeds = seeds(name);
+            assert!(!seeds.is_empty(), "no seed in fuzz/seeds/{name}");
+            for (file, seed) in &seeds {
+                eprintln!("fuzz/seeds/{name}/{file}");
+                property(seed);
+            }
+            eprintln!("changed seeds of {name}");
+            arbtest::arbtest(|u| {
+                let (_, seed) = u.choose(&seeds)?;
+                property(&changed(u, seed.clone())?);
+                Ok(())
+            })
+            .budget_ms(200);
+        }
+    }
+
+    fn seeds(name: &str) -> Vec<(String, Vec<u8>)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(name);
+        let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let read = |file: std::io::Result<fs::DirEntry>| {
+            let path = file.unwrap().path();
+            (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap())
+        };
+        let mut seeds: Vec<_> = files.map(read).collect();
+        seeds.sort_unstable();
+        seeds
+    }
+
+    /// Up to four changes of a byte or two, or of where the text ends.
+    fn changed(u: &mut Unstructured<'_>, mut seed: Vec<u8>) -> arbitrary::Result<Vec<u8>> {
+        for _ in 0..u.int_in_range(0..=4)? {
+            let at = u.int_in_range(0..=seed.len())?;
+            match u.int_in_range(0..=3)? {
+                0 if at < seed.len() => seed[at] = u.arbitrary()?,
+                1 => seed.insert(at, u.arbitrary()?),
+                2 if at < seed.len() => drop(seed.remove(at)),
+                3 if u.ratio(1, 8)? => seed.truncate(at),
+                _ => {}
+            }
+        }
+        Ok(seed)
+    }
 }

@@ -2,13 +2,13 @@
 //! symbols with commas between, values likewise.
 
 use super::{assert_harmless, quoted};
+use crate::cli::Cli;
+use crate::config::Document;
+use crate::delivery::graphite::{Destination, pickle as encode_pickle, print};
+use crate::market::number::Number;
+use crate::metrics::batch::Batch;
+use crate::settings::Settings;
 use clap::Parser;
-use datametrics::Settings;
-use datametrics::cli::Cli;
-use datametrics::given::Document;
-use datametrics::graphite::{Destination, frames, print};
-use datametrics::number::Number;
-use datametrics::point::Batch;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -48,18 +48,16 @@ pub(super) fn check(data: &[u8]) {
 fn check_names(settings: &Settings, values: &str) {
     let mut values: Vec<Number> = values.split(',').filter_map(Number::parse).collect();
     values.extend(Number::parse("0E-7"));
-    let mut batch = Batch::new(settings.graphite.interval, settings.graphite.tags.clone());
+    let mut batch = Batch::new(settings.metrics.interval, settings.metrics.tags.clone());
     let mut names = BTreeSet::new();
-    for feed in &settings.feeds {
+    for feed in &settings.fetch.feeds {
         for symbol in &feed.symbols {
             let mut node = String::new();
             symbol.push_node(&mut node);
             let is_safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
             assert!(!node.is_empty() && node.bytes().all(is_safe), "{symbol} is {node:?}");
             for field in &feed.fields {
-                let (mut name, mut after) = (settings.graphite.prefix.clone(), String::new());
-                feed.names.around(&mut name, &mut after, &feed.name, symbol);
-                name = format!("{name}{field}{after}");
+                let name = feed.names.name(&settings.metrics.prefix, &feed.name, symbol, field.as_str());
                 assert!(name.split('.').all(|node| !node.is_empty()), "a node of {name:?} is empty");
                 assert!(names.insert(name.clone()), "{name:?} is there twice");
                 let time = i64::try_from(batch.len()).expect("it is small") * 1_000_000_000;
@@ -105,7 +103,7 @@ fn check_lines(batch: &Batch) {
 /// One tuple a point.
 fn check_frames(batch: &Batch) {
     let tags: String = batch.tags.iter().flat_map(|tag| [";", tag]).collect();
-    let frames = pickle::frames(&frames(batch)).expect("whole frames");
+    let frames = pickle::frames(&encode_pickle(batch).bytes).expect("whole frames");
     let pickled: Vec<pickle::Pickled> =
         frames.iter().flat_map(|frame| pickle::points(frame).expect("a list of points")).collect();
     let expected = batch.iter().map(|point| pickle::Pickled {

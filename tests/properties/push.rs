@@ -3,15 +3,18 @@
 //! a line with its status and a body.
 
 use super::{SECRET, assert_harmless, first_line};
-use datametrics::deadline::Deadline;
-use datametrics::graphite::{Destination, push};
-use datametrics::http::{Transport, TransportError};
-use datametrics::number::Number;
-use datametrics::point::Batch;
-use datametrics::request::{Request, Response};
-use datametrics::retry::{Patience, Random};
-use datametrics::secret::Secret;
-use datametrics::url::{Credentials, Url};
+use crate::context::Context;
+use crate::delivery::graphite::{Destination, push};
+use crate::http::request::{Request, Response};
+use crate::http::retry::RetryPolicy;
+use crate::http::transport::{Transport, TransportError};
+use crate::http::url::{Credentials, Url};
+use crate::market::number::Number;
+use crate::metrics::batch::Batch;
+use crate::secret::Secret;
+use crate::system::clock::SystemClock;
+use crate::system::deadline::Deadline;
+use crate::system::random::Random;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -28,8 +31,9 @@ pub(super) fn check(data: &[u8]) {
     let url = Url::parse("https://graphite.example/graphite/metrics").expect("it is one");
     let destination = Destination::Ingest { url, credentials };
     let random = Random::seeded(1);
-    let patience = Patience { retries: 0, deadline: Deadline::after(Duration::from_secs(60)), random: &random };
-    let push = push(&destination, &batch, &batch, &script, patience);
+    let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
+    let policy = RetryPolicy { retries: 0, deadline, random: &random };
+    let push = push(&destination, &batch, &batch, Context::system(&script, &random), policy);
 
     let mut open = vec![0; points];
     push.open.iter().cloned().flatten().for_each(|at| open[at] += 1);
@@ -58,7 +62,7 @@ struct Script {
 }
 
 impl Transport for Script {
-    fn send(&self, request: &Request, _: Deadline) -> Result<Response, TransportError> {
+    fn send(&self, request: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
         let sent = self.sent.fetch_add(1, Ordering::Relaxed);
         assert!(sent < 1_000, "there is no end of requests");
         let body: serde_json::Value =

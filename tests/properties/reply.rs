@@ -4,14 +4,14 @@
 //! one and the symbols asked for, anything else are the choices from which one is made. What
 //! follows is the body; after a `~` it is the choices from which JSON is made.
 
+use super::arbitrary::{Result, Unstructured};
 use super::{SECRET, assert_harmless, first_line};
-use crate::arbitrary::{Result, Unstructured};
-use datametrics::given::{Document, Section};
-use datametrics::number::Number;
-use datametrics::provider::{Ask, Definition, Plan, Reply, built_in};
-use datametrics::room::Body;
-use datametrics::secret::Secret;
-use datametrics::symbol::Symbol;
+use crate::config::{Document, Section};
+use crate::http::body::Body;
+use crate::market::number::Number;
+use crate::market::symbol::Symbol;
+use crate::provider::{Definition, Plan, Query, Reply, built_in};
+use crate::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -45,41 +45,41 @@ fn read(definition: &Definition, symbols: &[Symbol], body: &str) {
         definition.secrets().keys().map(|name| ((*name).to_owned(), Secret::new(SECRET))).collect();
     let plan = Plan::new(definition, symbols, &fields, &wanted, &secrets);
     let all: Vec<usize> = (0..symbols.len()).collect();
-    for ask in plan.asks(&all).iter().take(6) {
+    for query in plan.queries(&all).iter().take(6) {
         if !secrets.is_empty() {
-            assert_harmless(&plan.read_error(ask, body));
+            assert_harmless(&plan.read_error(query, body));
         }
-        match plan.read(ask, body, 1_785_182_401.0) {
-            Ok(reply) => check_reply(&plan, ask, &reply, body),
-            Err(refusal) if !secrets.is_empty() => assert_harmless(&refusal.to_string()),
+        match plan.read(query, body, 1_785_182_401.0) {
+            Ok(reply) => check_reply(&plan, query, &reply, body),
+            Err(error) if !secrets.is_empty() => assert_harmless(&error.to_string()),
             Err(_) => {}
         }
     }
 }
 
-fn check_reply(plan: &Plan<'_>, ask: &Ask<'_>, reply: &Reply, body: &str) {
-    let asked: BTreeSet<usize> = ask.symbols.iter().copied().collect();
+fn check_reply(plan: &Plan<'_>, query: &Query<'_>, reply: &Reply, body: &str) {
+    let asked: BTreeSet<usize> = query.symbols.iter().copied().collect();
     let numbers = Numbers::of(body);
-    assert_eq!(reply.values.len(), ask.symbols.len());
-    for (symbol, values) in ask.symbols.iter().zip(reply.values.iter()) {
-        check_values(plan, ask, *symbol, values, &numbers);
+    assert_eq!(reply.values.len(), query.symbols.len());
+    for (symbol, values) in query.symbols.iter().zip(reply.values.iter()) {
+        check_values(plan, query, *symbol, values, &numbers);
     }
     for (symbol, _) in &reply.row_errors {
         assert!(asked.contains(symbol), "nobody asked for {}", plan.symbols[*symbol]);
     }
-    if !ask.request.secrets.is_empty() {
+    if !query.request.secrets.is_empty() {
         reply.row_errors.iter().map(|(_, said)| said).chain(&reply.error).for_each(|said| assert_harmless(said));
     }
 }
 
-fn check_values(plan: &Plan<'_>, ask: &Ask<'_>, symbol: usize, values: &[Option<Number>], numbers: &Numbers) {
+fn check_values(plan: &Plan<'_>, query: &Query<'_>, symbol: usize, values: &[Option<Number>], numbers: &Numbers) {
     assert_eq!(values.len(), plan.columns.len());
     let said = plan.columns.iter().zip(values).filter_map(|(field, value)| Some((field, (*value)?)));
     for (field, value) in said {
         check_number(value);
-        if let Some(form) = ask.form.fields.iter().find(|form| form.field == *field) {
-            assert!(!form.price || value.to_f64() >= 0.0, "{field} is a price of {value}");
-            assert!(numbers.hold(value, form.exponent), "{value} of {field} is not in the reply");
+        if let Some(spec) = query.endpoint.fields.iter().find(|spec| spec.field == *field) {
+            assert!(!spec.price || value.to_f64() >= 0.0, "{field} is a price of {value}");
+            assert!(numbers.hold(value, spec.exponent), "{value} of {field} is not in the reply");
         }
     }
     let mut complete = values.to_vec();

@@ -1,0 +1,211 @@
+//! `datametrics check`: where each setting came from, and whether everything that the settings name
+//! can be reached.
+
+use super::table::aligned;
+use crate::context::Context;
+use crate::delivery::graphite::{Destination, reach};
+use crate::delivery::journal::Journal;
+use crate::fetch::{Collector, Feed, FeedReport};
+use crate::http::retry::RetryPolicy;
+use crate::market::hours::MarketHours;
+use crate::market::number::Number;
+use crate::market::quote::Field;
+use crate::outcome::Outcome;
+use crate::provider::Definition;
+use crate::settings::{Settings, missing_graphite};
+use crate::state::State;
+use crate::system::deadline::Deadline;
+use crate::system::threads::{Task, lock};
+use crate::util::sanitize::pluralize;
+use log::Level;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Writes to `out` where each setting came from, then tries everything that the settings name, and
+/// returns what a run would come to.
+pub fn check(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
+    crate::log_all(Level::Warn, &settings.warnings);
+    let printed = crate::print(out, &format!("{}\n", table_of(settings)));
+    let findings = check_everything(settings, context);
+    let lines: String = findings.iter().map(Finding::line).collect();
+    let outcome = findings.iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Success);
+    printed.max(outcome).max(crate::print(out, &lines))
+}
+
+/// The result of one check.
+struct Finding {
+    subject: String,
+    /// What works; or what does not, and what to do.
+    result: Result<String, String>,
+    /// What a run would come to.
+    outcome: Outcome,
+}
+
+impl Finding {
+    fn new(subject: impl Into<String>, result: Result<String, String>, if_failed: Outcome) -> Self {
+        let outcome = if result.is_ok() { Outcome::Success } else { if_failed };
+        Self { subject: subject.into(), result, outcome }
+    }
+
+    fn ok(subject: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::new(subject, Ok(what.into()), Outcome::Success)
+    }
+
+    fn line(&self) -> String {
+        let (word, text) = match &self.result {
+            Ok(text) => ("ok    ", text),
+            Err(text) => ("FAILED", text),
+        };
+        format!("{word}  {}: {text}\n", self.subject)
+    }
+}
+
+/// All settings as a table: name, value, and where it came from.
+fn table_of(settings: &Settings) -> String {
+    let row = |setting: &crate::settings::Setting| [setting.name.clone(), setting.value.clone(), setting.place()];
+    let head = ["SETTING", "VALUE", "FROM"].map(str::to_owned);
+    let rows: Vec<[String; 3]> = std::iter::once(head).chain(settings.recorded.iter().map(row)).collect();
+    aligned(&rows)
+}
+
+/// Checks the state directory, Graphite and every provider in use, the last two side by side.
+fn check_everything(settings: &Settings, context: Context<'_>) -> Vec<Finding> {
+    let deadline = context.deadline(settings.timeout);
+    let (graphite, providers) = (Mutex::new(None), Mutex::new(Vec::new()));
+    let tasks: Vec<Task<'_>> = vec![
+        Box::new(|| *lock(&graphite) = Some(check_graphite(settings, context, deadline))),
+        Box::new(|| *lock(&providers) = check_providers(settings, context, deadline)),
+    ];
+    let mut findings = vec![check_state_dir(settings, context)];
+    context.threads.run_all(tasks);
+    findings.extend(lock(&graphite).take());
+    findings.append(&mut lock(&providers));
+    findings
+}
+
+/// Without a journal a run is as good as with one, until the first outage.
+fn check_state_dir(settings: &Settings, context: Context<'_>) -> Finding {
+    let result = match &settings.state_dir {
+        Some(dir) => probe_state_dir(dir, settings.journal.is_some(), context),
+        None if settings.journal.is_none() => Ok("there is none, and no journal is wanted".to_owned()),
+        None => Err("no variable says where it is, so there is no journal: set DATAMETRICS_STATE_DIR".to_owned()),
+    };
+    Finding::new("state directory", result, Outcome::Partial)
+}
+
+fn probe_state_dir(dir: &Path, has_journal: bool, context: Context<'_>) -> Result<String, String> {
+    let path = dir.display();
+    State::new(context.disk, dir).probe().map_err(|cause| {
+        format!("cannot write in {path}: {cause}; make it writable, or name another in DATAMETRICS_STATE_DIR")
+    })?;
+    if !has_journal {
+        return Ok(format!("{path} can be written; no journal is wanted"));
+    }
+    let journal = Journal::open(context.disk, context.clock, dir);
+    let waiting = journal.and_then(|journal| journal.points_waiting()).map_err(|error| error.to_string())?;
+    Ok(format!("{path} can be written; {} in the journal", pluralize(waiting, "point")))
+}
+
+fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Finding {
+    let begun = context.clock.now();
+    let Some(destination) = &settings.destination else {
+        let error = missing_graphite();
+        return Finding::new("graphite", Err(error.to_string()), error.outcome());
+    };
+    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
+    match reach(destination, context, policy) {
+        Ok(()) => {
+            let seconds = (context.clock.now() - begun).as_secs_f64();
+            let what = match destination {
+                Destination::Ingest { url, .. } => format!("{url} takes points from us"),
+                Destination::Plaintext { host, port } => format!("Carbon at {host}:{port} takes connections"),
+                Destination::Pickle { host, port } => format!("Carbon at {host}:{port} takes connections (for pickle)"),
+            };
+            Finding::ok("graphite", format!("{what}, {seconds:.2} s"))
+        }
+        Err(error) => {
+            let outcome = if error.refused_credentials() { Outcome::NotAllowed } else { Outcome::NotTaken };
+            Finding::new("graphite", Err(error.to_string()), outcome)
+        }
+    }
+}
+
+/// Asks every provider for one symbol of one feed, just as a run asks. It does not matter whether the
+/// market is open. A provider that must rest is not asked, and this request does not count when the
+/// next run looks whether it may ask.
+fn check_providers(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Vec<Finding> {
+    let started = context.unix_seconds();
+    let history = crate::history(settings, context, started);
+    let definitions = &settings.fetch.definitions;
+    let probes: Vec<Feed> = (0..definitions.len()).filter_map(|index| probe_feed(settings, index)).collect();
+    let collector = Collector { config: &settings.fetch, context, history: &history, started, deadline };
+    let reports = collector.fetch(&probes);
+    let is_any_fetched = reports.iter().any(|report| report.fetched() > 0);
+    let if_failed = if is_any_fetched { Outcome::Partial } else { Outcome::NothingFetched };
+    let finding = |(index, definition): (usize, &Definition)| {
+        if let Some(error) = settings.not_ready.get(&definition.name) {
+            return Finding::new(&definition.name, Err(error.to_string()), error.outcome());
+        }
+        match reports.iter().find(|report| report.feed.providers == [index]) {
+            Some(report) => finding_of_provider(definition, report, if_failed),
+            None => Finding::ok(&definition.name, "not asked: no feed has a symbol here and a field that it gives"),
+        }
+    };
+    definitions.iter().enumerate().map(finding).collect()
+}
+
+/// A feed of one symbol, asked of the provider with this index alone. `None` if the provider cannot be
+/// asked, or no feed uses it.
+fn probe_feed(settings: &Settings, provider: usize) -> Option<Feed> {
+    let definition = &settings.fetch.definitions[provider];
+    if settings.not_ready.contains_key(&definition.name) {
+        return None;
+    }
+    let probe = |feed: &Feed| {
+        let mut probe = feed.clone();
+        probe.symbols.truncate(1);
+        probe.fields.retain(|field| definition.gives(field));
+        probe.providers = vec![provider];
+        probe.market_hours = MarketHours::Any;
+        (!probe.symbols.is_empty() && !probe.fields.is_empty()).then_some(probe)
+    };
+    settings.fetch.feeds.iter().filter(|feed| feed.providers.contains(&provider)).find_map(probe)
+}
+
+fn finding_of_provider(definition: &Definition, report: &FeedReport<'_>, if_failed: Outcome) -> Finding {
+    let (feed, name) = (report.feed, &definition.name);
+    let subject = format!("{name} ({})", feed.name);
+    if report.has_defect {
+        return Finding::new(subject, Err("a defect in datametrics, see above".to_owned()), Outcome::Defect);
+    }
+    if let Some(reason) = &report.skipped {
+        return Finding::ok(subject, format!("not asked: {reason} (min_interval)"));
+    }
+    let has_failed = report.providers.iter().any(|report| !report.failures.is_empty());
+    if !has_failed && report.rows.has(0) {
+        let took = report.providers.iter().map(|report| report.stats.slowest).max().unwrap_or_default();
+        let quote = describe_quote(feed, report.rows.row(0));
+        return Finding::ok(subject, format!("{} {quote}, {:.2} s", feed.symbols[0], took.as_secs_f64()));
+    }
+    // The subject of the finding names the feed and the provider already.
+    let shorten = |line: &String| {
+        let line = line.strip_prefix(&format!("{}: ", feed.name)).unwrap_or(line);
+        line.strip_prefix(&format!("{name}: ")).unwrap_or(line).to_owned()
+    };
+    let problems = report.problems(&|_| false).new.iter().map(shorten).collect::<Vec<_>>().join("; ");
+    let text = format!("{problems}; -vv shows what is asked, `datametrics providers {name}` how");
+    Finding::new(subject, Err(text), if_failed)
+}
+
+/// The first value of a quote, and which of the fields that the user named are not there. Another
+/// provider may have those, so that is no failure of this one.
+fn describe_quote(feed: &Feed, row: &[Option<Number>]) -> String {
+    let values = || feed.fields.iter().map(Field::as_str).zip(row);
+    let first = values().find_map(|(field, value)| Some(format!("{field} {}", value.as_ref()?))).unwrap_or_default();
+    let missing: Vec<&str> = values().filter(|(_, value)| value.is_none()).map(|(field, _)| field).collect();
+    if feed.fields_are_named && !missing.is_empty() {
+        return format!("{first} (no {})", missing.join(", "));
+    }
+    first
+}

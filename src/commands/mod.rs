@@ -1,0 +1,149 @@
+//! The command line: reads it, sets up the log, and does what it asks for.
+
+pub(crate) mod check;
+mod providers;
+mod table;
+
+use crate::cli::{Cli, Command, Grafana};
+use crate::config::ConfigError;
+use crate::context::Context;
+use crate::http::client::HttpClient;
+use crate::http::transport::Transport;
+use crate::outcome::Outcome;
+use crate::ping::Ping;
+use crate::progress::CountingTransport;
+use crate::settings::{self, Settings};
+use crate::system::random::Random;
+use crate::{grafana, logging, progress};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Does what a command line asks for. `args` begin with the name of the program.
+pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
+    let cli = match parse(args) {
+        Ok(cli) => cli,
+        Err(error) => return print_clap(&error),
+    };
+    logging::start(&cli.options);
+    let random = Random::seeded(RandomState::new().hash_one(()));
+    // The panic hook has said what happened.
+    let work = || catch_unwind(AssertUnwindSafe(|| dispatch(&cli, &random))).unwrap_or(Outcome::Defect);
+    if is_run(&cli) { with_monitor(&cli, &random, work) } else { work() }
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    // Leaked on purpose: freeing it would be 10 % of what `--version` costs.
+    let command = Box::leak(Box::new(Cli::command()));
+    let mut matches = command.try_get_matches_from_mut(args).map_err(with_feed_tip)?;
+    let cli = Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(command))?;
+    match cli.conflict() {
+        Some((kind, message)) => Err(command.error(kind, message)),
+        None => Ok(cli),
+    }
+}
+
+/// Adds a tip to the error about an unknown subcommand. It may be meant for a feed of the user's own:
+/// the config, which names those, is not read yet.
+fn with_feed_tip(mut error: clap::Error) -> clap::Error {
+    let has_suggestion = error.get(ContextKind::SuggestedSubcommand).is_some();
+    // Only the error about a subcommand of the program itself lists the usage of all of them.
+    let is_top_level = matches!(
+        error.get(ContextKind::Usage),
+        Some(ContextValue::StyledStr(usage)) if usage.to_string().contains("datametrics providers")
+    );
+    if error.kind() == ErrorKind::InvalidSubcommand && is_top_level && !has_suggestion {
+        let tip = "a feed of your own is named with '--feed <NAME>'";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+/// Prints help and version, which are data, to standard output, and mistakes to standard error.
+fn print_clap(error: &clap::Error) -> Outcome {
+    match error.print() {
+        Err(cause) if !error.use_stderr() && cause.kind() != io::ErrorKind::BrokenPipe => {
+            // If that cannot be written either, the exit code says it alone.
+            let _ = writeln!(io::stderr(), "error: cannot write to standard output: {cause}");
+            Outcome::Io
+        }
+        _ if error.use_stderr() => Outcome::Usage,
+        _ => Outcome::Success,
+    }
+}
+
+/// Whether it is a run that pushes. Only of such a run a monitor is told.
+fn is_run(cli: &Cli) -> bool {
+    let is_run = matches!(cli.command, None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }));
+    is_run && !cli.options.dry_run
+}
+
+/// Does the work, and tells the monitor when it begins and how it ends, if there is a monitor.
+fn with_monitor(cli: &Cli, random: &Random, work: impl FnOnce() -> Outcome) -> Outcome {
+    match settings::monitor(&cli.options, &environment) {
+        Ok(None) => work(),
+        Ok(Some(monitor)) => {
+            let client = HttpClient::new(&monitor.network);
+            Ping { url: &monitor.url, transport: &client, random }.around(logging::last_lines, work)
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn dispatch(cli: &Cli, random: &Random) -> Outcome {
+    let outcome = match &cli.command {
+        Some(Command::Providers { name }) => list_providers(cli, name.as_deref()),
+        Some(Command::Check) => with_context(cli, random, check::check),
+        Some(Command::Grafana { what }) => print_grafana(cli, what),
+        None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }) => {
+            with_context(cli, random, crate::run)
+        }
+    };
+    outcome.unwrap_or_else(|error| fail(&error))
+}
+
+fn fail(error: &ConfigError) -> Outcome {
+    log::error!("{error}");
+    error.outcome()
+}
+
+fn list_providers(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError> {
+    let listed = settings::providers(&cli.options, &environment, name)?;
+    let text = match (name, &listed[..]) {
+        (Some(_), [one]) => one.text.clone(),
+        _ => providers::table(&listed),
+    };
+    Ok(crate::print(&mut io::stdout(), &text))
+}
+
+fn print_grafana(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
+    let settings = Settings::read(cli, &environment, io::stdin())?;
+    let text = match what {
+        Grafana::Dashboard => grafana::dashboard(&settings),
+        Grafana::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
+    };
+    Ok(crate::print(&mut io::stdout(), &text))
+}
+
+/// Does work that needs the outside world.
+fn with_context(
+    cli: &Cli,
+    random: &Random,
+    work: fn(&Settings, Context<'_>, &mut dyn Write) -> Outcome,
+) -> Result<Outcome, ConfigError> {
+    // Leaked on purpose: freeing what a run knows is work that the end of the process saves.
+    let settings: &'static Settings = Box::leak(Box::new(Settings::read(cli, &environment, io::stdin())?));
+    let client = HttpClient::new(settings.network());
+    let counting = CountingTransport::new(&client);
+    let transport: &dyn Transport = if logging::is_interactive(&cli.options) { &counting } else { &client };
+    let outcome = work(settings, Context::system(transport, random), &mut io::stdout());
+    progress::clear();
+    Ok(outcome)
+}
+
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}

@@ -1,0 +1,119 @@
+//! What is wrong with a setting, and where it came from.
+
+use crate::outcome::Outcome;
+use crate::util::sanitize::sanitize;
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What is wrong with the settings. It is found before anybody is asked for anything.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The command line is wrong.
+    #[error("{}", one_line(&format!("{origin}: {problem}")))]
+    Usage {
+        /// The flag or argument.
+        origin: Origin,
+        /// What is wrong, and what would be right. Never a secret.
+        problem: String,
+    },
+    /// A setting is wrong or missing.
+    #[error("{}", one_line(&format!("{origin}: {problem}")))]
+    Setting {
+        /// Where it came from, or the name of a missing one.
+        origin: Origin,
+        /// What is wrong, and what would be right. Never a secret.
+        problem: String,
+    },
+    /// A file that was named, or standard input, cannot be read.
+    #[error("{}", one_line(&format!("{origin}: cannot read {what}: {cause}")))]
+    Unreadable {
+        /// What named it.
+        origin: Origin,
+        /// Its path, or what was to be read.
+        what: String,
+        /// What the operating system said.
+        cause: io::Error,
+    },
+}
+
+impl ConfigError {
+    /// A wrong value. If it came from the command line, the command line is wrong.
+    pub(crate) fn invalid(origin: Origin, problem: impl Into<String>) -> Self {
+        let problem = problem.into();
+        match origin {
+            Origin::Flag(_) => Self::Usage { origin, problem },
+            _ => Self::Setting { origin, problem },
+        }
+    }
+
+    /// A wrong setting, even if a value from the command line shows it.
+    pub(crate) fn setting(origin: Origin, problem: impl Into<String>) -> Self {
+        Self::Setting { origin, problem: problem.into() }
+    }
+
+    /// A setting that is missing.
+    pub(crate) fn missing(name: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
+        Self::setting(Origin::Default(name.into()), problem)
+    }
+
+    /// A file that cannot be read. `origin` is what named its path.
+    pub(crate) fn unreadable(origin: Origin, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let what = path.display().to_string();
+        move |cause| Self::Unreadable { origin, what, cause }
+    }
+
+    /// The outcome of a run that ends with this error.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Usage { .. } => Outcome::Usage,
+            Self::Setting { .. } => Outcome::Misconfigured,
+            Self::Unreadable { .. } => Outcome::Io,
+        }
+    }
+}
+
+/// The message on one line, with nothing in it that controls a terminal. It shows keys, paths and
+/// symbols, which come from outside.
+fn one_line(message: &str) -> String {
+    sanitize(message, usize::MAX)
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag or an argument of the command line.
+    Flag(&'static str),
+    /// An environment variable.
+    Variable(String),
+    /// A line of a TOML text.
+    Line {
+        /// The file, or the name of a built-in definition.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// The key, with the table it is in.
+        key: String,
+    },
+    /// A file that holds one secret.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+    /// Nobody set it. The name of the setting.
+    Default(Cow<'static, str>),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => f.write_str(name),
+            Self::Variable(name) => f.write_str(name),
+            Self::Default(name) => f.write_str(name),
+            Self::Stdin => f.write_str("standard input"),
+            Self::Line { file, line, key } if key.is_empty() => write!(f, "{file}:{line}"),
+            Self::Line { file, line, key } => write!(f, "{file}:{line}: {key}"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}

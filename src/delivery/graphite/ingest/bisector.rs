@@ -1,0 +1,347 @@
+//! Finds the points that make an ingest refuse a whole batch.
+//!
+//! The current ingest refuses a batch whole for one bad point, and does not name the point. So a
+//! refused range is split in halves until the bad point is alone. But a refusal may also be the fault
+//! of the server: a 500 is both its word for a point that is too old and everybody's word for an
+//! outage. So a point that was refused alone is only a suspect until the server has taken something
+//! else after it. When too many refusals come in a row, a probe asks for that: one point that was
+//! taken before, or the newest point of this run.
+//!
+//! The bisector sends nothing itself. It says what to send next, and is told what came of it.
+
+use std::ops::Range;
+
+/// Refusals of one push after which the search is given up.
+const MAX_REFUSALS: usize = 200;
+
+/// What to send next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// These points.
+    Send(Range<usize>),
+    /// One point alone, to see whether the server takes anything: the point at this index, which it
+    /// took before, or the newest point of this run if it has taken none.
+    Probe(Option<usize>),
+    /// Nothing more.
+    Done,
+}
+
+/// Why points go on waiting.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The server refuses everything, so no point is to blame. It said this.
+    ServerFails(String),
+    /// More points are bad than one push can find. The server said this of the last of them.
+    TooManyRefusals(String),
+}
+
+/// What the search came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Findings {
+    /// Points that are refused for good: index and reason.
+    pub(super) refused: Vec<(usize, String)>,
+    /// Points that were not taken and may be taken later, in order.
+    pub(super) open: Vec<Range<usize>>,
+    /// Why there are open points. `None` also after [`Bisector::abort`].
+    pub(super) stop: Option<Stop>,
+}
+
+/// The search through one batch.
+#[derive(Debug)]
+pub(super) struct Bisector {
+    /// Ranges that are still to be sent, the next one last.
+    pending: Vec<Range<usize>>,
+    /// A refused range that waits for a probe, and what the server said of it.
+    doubted: Option<(Range<usize>, String)>,
+    /// Points that were refused alone, and why. Their fault is not proved yet.
+    suspects: Vec<(usize, String)>,
+    /// A point that was taken.
+    known_good: Option<usize>,
+    /// How many more refusals are blamed on points without a probe.
+    credit: usize,
+    /// The credit after the server took something: enough to find one bad point, and some more.
+    full_credit: usize,
+    refusals: usize,
+    /// Points in a request at most, since the server said that a larger one is too large.
+    max_points: usize,
+    refused: Vec<(usize, String)>,
+    stop: Option<Stop>,
+    /// Whether the suspects were probed at the end.
+    is_concluded: bool,
+}
+
+impl Bisector {
+    /// The search through a batch of `len` points.
+    pub(super) fn new(len: usize) -> Self {
+        let full_credit = usize::try_from(len.max(1).ilog2()).unwrap_or(0) + 4;
+        Self {
+            pending: if len == 0 { Vec::new() } else { vec![0..len] },
+            doubted: None,
+            suspects: Vec::new(),
+            known_good: None,
+            credit: full_credit,
+            full_credit,
+            refusals: 0,
+            max_points: usize::MAX,
+            refused: Vec::new(),
+            stop: None,
+            is_concluded: false,
+        }
+    }
+
+    /// Whether something was refused, so that a failed request is part of the search.
+    pub(super) fn is_searching(&self) -> bool {
+        self.refusals > 0
+    }
+
+    /// What to send next. A range may be sent in part: see [`Self::sent_part`].
+    pub(super) fn next(&mut self) -> Step {
+        if self.doubted.is_some() {
+            return Step::Probe(self.known_good);
+        }
+        if self.stop.is_none()
+            && let Some(range) = self.pending.pop()
+        {
+            let end = range.end.min(range.start.saturating_add(self.max_points));
+            return Step::Send(self.sent_part(range, end));
+        }
+        if !self.suspects.is_empty() && !self.is_concluded {
+            self.is_concluded = true;
+            return Step::Probe(self.known_good);
+        }
+        Step::Done
+    }
+
+    /// Of `range` only the points before `end` are sent. The others come next.
+    pub(super) fn sent_part(&mut self, range: Range<usize>, end: usize) -> Range<usize> {
+        if end < range.end {
+            self.pending.push(end..range.end);
+        }
+        range.start..end
+    }
+
+    /// The server took `taken` of the points of `part`.
+    pub(super) fn taken(&mut self, part: &Range<usize>, taken: usize) {
+        if taken == part.len() {
+            self.known_good = Some(part.start);
+        }
+        if taken > 0 {
+            self.server_is_well();
+        }
+    }
+
+    /// The server refused `part` for its size.
+    pub(super) fn too_large(&mut self, part: Range<usize>, reason: String) {
+        if part.len() == 1 {
+            return self.refused(part, reason);
+        }
+        self.max_points = part.len() / 2;
+        self.pending.push(part);
+    }
+
+    /// The server failed on `part`, which may be the fault of the points. If it is the first refusal,
+    /// a probe comes before any point is blamed.
+    pub(super) fn failed(&mut self, part: Range<usize>, reason: String) {
+        if self.refusals == 0 {
+            self.credit = 0;
+        }
+        self.refused(part, reason);
+    }
+
+    /// The server refused `part` for what is in it.
+    pub(super) fn refused(&mut self, part: Range<usize>, reason: String) {
+        self.refusals += 1;
+        if self.refusals > MAX_REFUSALS {
+            self.pending.push(part);
+            self.stop = Some(Stop::TooManyRefusals(reason));
+        } else if self.credit == 0 {
+            self.doubted = Some((part, reason));
+        } else {
+            self.split(part, reason);
+        }
+    }
+
+    /// The answer to a probe: whether the server took the point.
+    pub(super) fn probed(&mut self, is_taken: bool) {
+        if is_taken {
+            self.server_is_well();
+        }
+        match self.doubted.take() {
+            Some((part, reason)) if is_taken => self.split(part, reason),
+            Some((part, reason)) => {
+                self.pending.push(part);
+                self.stop = Some(Stop::ServerFails(reason));
+                self.is_concluded = true;
+            }
+            None => {}
+        }
+    }
+
+    /// Gives the search up: `part` was not taken, for a reason that has nothing to do with points.
+    pub(super) fn abort(&mut self, part: Range<usize>) {
+        self.pending.push(part);
+        self.is_concluded = true;
+    }
+
+    /// What the search came to. Suspects whose fault is not proved stay open.
+    pub(super) fn findings(mut self) -> Findings {
+        for (index, reason) in self.suspects {
+            self.pending.push(index..index + 1);
+            self.stop.get_or_insert(Stop::ServerFails(reason));
+        }
+        self.pending.sort_unstable_by_key(|range| range.start);
+        Findings { refused: self.refused, open: self.pending, stop: self.stop }
+    }
+
+    fn split(&mut self, part: Range<usize>, reason: String) {
+        self.credit -= 1;
+        if part.len() == 1 {
+            self.suspects.push((part.start, reason));
+        } else {
+            let middle = part.start + part.len() / 2;
+            self.pending.extend([middle..part.end, part.start..middle]);
+        }
+    }
+
+    /// The server has just taken something, so what it refused before was refused for its points.
+    fn server_is_well(&mut self) {
+        self.credit = self.full_credit;
+        self.refused.append(&mut self.suspects);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a server makes of the points of a request.
+    enum Answer {
+        Taken,
+        Refused,
+        Failed,
+    }
+
+    /// Lets the bisector and a server talk. Returns what came of it, and how many requests there were.
+    fn search(len: usize, mut answer: impl FnMut(&[usize]) -> Answer) -> (Findings, usize) {
+        let mut bisector = Bisector::new(len);
+        let mut requests = 0;
+        loop {
+            requests += 1;
+            assert!(requests < 10_000, "there is no end of requests");
+            match bisector.next() {
+                Step::Send(part) => match answer(&part.clone().collect::<Vec<_>>()) {
+                    Answer::Taken => bisector.taken(&part, part.len()),
+                    Answer::Refused => bisector.refused(part, "bad".to_owned()),
+                    Answer::Failed => bisector.failed(part, "500".to_owned()),
+                },
+                Step::Probe(point) => {
+                    // The newest point of the run is the last one here.
+                    let is_taken = matches!(answer(&[point.unwrap_or(len - 1)]), Answer::Taken);
+                    bisector.probed(is_taken);
+                }
+                Step::Done => return (bisector.findings(), requests - 1),
+            }
+        }
+    }
+
+    fn refused(findings: &Findings) -> Vec<usize> {
+        let mut points: Vec<usize> = findings.refused.iter().map(|(index, _)| *index).collect();
+        points.sort_unstable();
+        points
+    }
+
+    #[test]
+    fn a_batch_that_is_taken_is_one_request() {
+        assert_eq!(search(100, |_| Answer::Taken), (Findings::default(), 1));
+        assert_eq!(search(0, |_| Answer::Refused), (Findings::default(), 0));
+    }
+
+    #[test]
+    fn bad_points_are_found_and_all_others_taken() {
+        for bad in [vec![0], vec![99], vec![31, 32], vec![3, 50, 51, 97]] {
+            let mut taken = vec![0; 100];
+            let (findings, _) = search(100, |points| {
+                if points.iter().any(|point| bad.contains(point)) {
+                    return Answer::Refused;
+                }
+                points.iter().for_each(|point| taken[*point] += 1);
+                Answer::Taken
+            });
+            assert_eq!((refused(&findings), &findings.open, &findings.stop), (bad.clone(), &vec![], &None));
+            assert!((0..100).all(|point| (taken[point] > 0) != bad.contains(&point)), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn no_point_is_blamed_while_the_server_fails() {
+        let (findings, requests) = search(100, |_| Answer::Failed);
+        assert_eq!(requests, 2, "the batch, and a probe");
+        assert_eq!(findings.refused, []);
+        assert_eq!(findings.stop, Some(Stop::ServerFails("500".to_owned())));
+        assert_eq!(findings.open, [0..100]);
+    }
+
+    #[test]
+    fn a_server_that_fails_for_one_point_is_probed_and_the_point_found() {
+        let fails_at =
+            |bad: usize| move |points: &[usize]| if points.contains(&bad) { Answer::Failed } else { Answer::Taken };
+        let (findings, _) = search(100, fails_at(7));
+        assert_eq!((refused(&findings), findings.open, findings.stop), (vec![7], vec![], None));
+    }
+
+    #[test]
+    fn suspects_stay_open_if_the_server_fails_at_the_end() {
+        // The last point is refused alone, and from then on nothing is taken.
+        let mut is_down = false;
+        let (findings, _) = search(4, |points| {
+            is_down |= points == [3];
+            if is_down || points.contains(&3) { Answer::Refused } else { Answer::Taken }
+        });
+        assert_eq!(findings.refused, []);
+        assert_eq!(findings.open, [3..4]);
+        assert_eq!(findings.stop, Some(Stop::ServerFails("bad".to_owned())));
+    }
+
+    #[test]
+    fn a_search_ends_after_a_bounded_number_of_refusals() {
+        let (findings, requests) =
+            search(
+                1_000,
+                |points| {
+                    if points.iter().any(|point| point % 2 == 0) { Answer::Refused } else { Answer::Taken }
+                },
+            );
+        assert_eq!(findings.stop, Some(Stop::TooManyRefusals("bad".to_owned())));
+        assert!(requests < 2 * MAX_REFUSALS, "{requests}");
+        assert!(findings.refused.iter().all(|(index, _)| index % 2 == 0) && !findings.refused.is_empty());
+    }
+
+    #[test]
+    fn a_request_that_is_too_large_is_halved() {
+        let mut bisector = Bisector::new(10);
+        assert_eq!(bisector.next(), Step::Send(0..10));
+        bisector.too_large(0..10, "413".to_owned());
+        let mut sent = Vec::new();
+        while let Step::Send(part) = bisector.next() {
+            sent.push(part.clone());
+            bisector.taken(&part, part.len());
+        }
+        assert_eq!(sent, [0..5, 5..10]);
+        assert_eq!(bisector.findings(), Findings::default());
+        let mut bisector = Bisector::new(1);
+        assert_eq!(bisector.next(), Step::Send(0..1));
+        bisector.too_large(0..1, "413".to_owned());
+        assert_eq!(bisector.next(), Step::Probe(None), "one point that is too large is a suspect");
+    }
+
+    #[test]
+    fn an_aborted_search_leaves_everything_open() {
+        let mut bisector = Bisector::new(10);
+        assert_eq!(bisector.next(), Step::Send(0..10));
+        bisector.refused(0..10, "bad".to_owned());
+        assert_eq!(bisector.next(), Step::Send(0..5));
+        bisector.abort(0..5);
+        let findings = bisector.findings();
+        assert_eq!((findings.open, findings.stop), (vec![0..5, 5..10], None));
+    }
+}

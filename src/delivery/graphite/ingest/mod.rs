@@ -1,0 +1,204 @@
+//! Grafana Cloud's ingest: points as JSON over HTTP.
+
+mod bisector;
+mod json;
+
+pub(super) use json::print;
+
+use super::push::{Push, PushError};
+use super::suggested_url;
+use crate::context::Context;
+use crate::http::request::{Request, Response};
+use crate::http::retry::{RetryPolicy, send};
+use crate::http::transport::TransportError;
+use crate::http::url::{Credentials, Url};
+use crate::metrics::batch::Batch;
+use crate::secret::Secret;
+use crate::util::sanitize::{excerpt, pluralize};
+use bisector::{Bisector, Step, Stop};
+use json::Published;
+use std::ops::Range;
+
+/// Longest reply that is read, in bytes.
+const MAX_REPLY: u64 = 1 << 20;
+
+/// The way to an ingest.
+#[derive(Clone, Copy)]
+pub(super) struct Ingest<'a> {
+    /// Where; the path ends in `/metrics`.
+    pub(super) url: &'a Url,
+    /// User and token.
+    pub(super) credentials: Option<&'a Credentials>,
+    /// The outside world.
+    pub(super) context: Context<'a>,
+    /// How often a failed request is repeated.
+    pub(super) policy: RetryPolicy<'a>,
+}
+
+/// What an ingest says of one request.
+enum Verdict {
+    Taken(Published),
+    /// Refused for what is in it. A part of it may pass.
+    Refused(String),
+    /// A 500 that stays. The current ingest says so of a point that is too old or in conflict with
+    /// one it has, and everybody says so of an outage.
+    Failed(String),
+    /// Refused for its size.
+    TooLarge(String),
+    /// Nothing that has to do with points.
+    Error(PushError),
+}
+
+impl Ingest<'_> {
+    /// Sends a batch in as few requests as hold it. A part that is refused whole is split until the
+    /// bad points are alone. `newest` is the batch of this run: its last point serves as a probe, as
+    /// it does no harm to send a point twice.
+    pub(super) fn push(self, batch: &Batch, newest: &Batch) -> Push {
+        let mut push = Push::default();
+        let mut bisector = Bisector::new(batch.len());
+        loop {
+            match bisector.next() {
+                Step::Done => break,
+                Step::Probe(point) => {
+                    let is_taken = self.probe(point.map(|point| (batch, point)), newest, &mut push);
+                    bisector.probed(is_taken);
+                }
+                Step::Send(range) => {
+                    let (json, count) = json::encode(batch, range.clone());
+                    let end = range.start + count;
+                    let part = bisector.sent_part(range, end);
+                    // A request that is part of a search is not repeated: the search has its own way
+                    // to find out whether the server is well.
+                    let verdict = self.post(json, count, bisector.is_searching(), &mut push);
+                    match verdict {
+                        Verdict::Taken(published) => {
+                            let taken = record(batch, &part, published, &mut push);
+                            bisector.taken(&part, taken);
+                        }
+                        Verdict::TooLarge(said) => bisector.too_large(part, said),
+                        Verdict::Refused(said) => bisector.refused(part, said),
+                        Verdict::Failed(said) => bisector.failed(part, said),
+                        Verdict::Error(error) => {
+                            push.error = Some(error);
+                            bisector.abort(part);
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        self.conclude(batch, bisector, push)
+    }
+
+    /// Whether the ingest takes points from us. It is sent an empty batch, which stores nothing.
+    ///
+    /// # Errors
+    /// Why it would not take points.
+    pub(super) fn reach(self) -> Result<(), PushError> {
+        match self.post(b"[]".to_vec(), 0, false, &mut Push::default()) {
+            Verdict::Taken(_) => Ok(()),
+            Verdict::Error(error) => Err(error),
+            Verdict::Refused(said) | Verdict::Failed(said) | Verdict::TooLarge(said) => {
+                Err(PushError::Status { host: self.url.host.clone(), said })
+            }
+        }
+    }
+
+    /// Sends one point alone: the one that was taken before, else the newest of this run.
+    fn probe(self, known_good: Option<(&Batch, usize)>, newest: &Batch, push: &mut Push) -> bool {
+        let end = newest.len();
+        let (batch, range) =
+            known_good.map_or((newest, end.saturating_sub(1)..end), |(batch, point)| (batch, point..point + 1));
+        let (json, count) = json::encode(batch, range);
+        matches!(self.post(json, count, true, push), Verdict::Taken(published) if published.count == count)
+    }
+
+    /// What came of the points whose fate the search has decided.
+    fn conclude(self, batch: &Batch, bisector: Bisector, mut push: Push) -> Push {
+        let findings = bisector.findings();
+        let name = |(index, reason): (usize, String)| (batch.point(index).name.to_owned(), reason);
+        push.refused.extend(findings.refused.into_iter().map(name));
+        push.open = findings.open;
+        if let (None, Some(stop)) = (&push.error, findings.stop) {
+            let host = self.url.host.clone();
+            push.error = Some(match stop {
+                Stop::ServerFails(said) => PushError::Status { host, said },
+                Stop::TooManyRefusals(said) => PushError::TooManyBad { host, said },
+            });
+        }
+        push
+    }
+
+    fn post(self, json: Vec<u8>, count: usize, is_search: bool, push: &mut Push) -> Verdict {
+        let request = self.request(json, count);
+        let policy = RetryPolicy { retries: if is_search { 0 } else { self.policy.retries }, ..self.policy };
+        match send(self.context.transport, &request, policy, &mut push.stats, || ()) {
+            Ok(response) => self.judge(&request, &response, count),
+            Err(TransportError::TooLong { host, .. }) => {
+                let said = "its answer is longer than any of an ingest".to_owned();
+                Verdict::Error(PushError::Address { host, said, suggested: suggested_url(self.url) })
+            }
+            Err(error) => Verdict::Error(error.into()),
+        }
+    }
+
+    fn request(self, json: Vec<u8>, count: usize) -> Request {
+        // Both servers refuse any other spelling, even one with a charset.
+        let mut headers = vec![("Content-Type".to_owned(), Secret::new("application/json"))];
+        let mut secrets = Vec::new();
+        if let Some(credentials) = self.credentials {
+            headers.push(("Authorization".to_owned(), credentials.basic()));
+            secrets.extend(credentials.secrets());
+        }
+        Request {
+            server: self.url.clone(),
+            path: Secret::new(self.url.path.clone()),
+            redacted_path: self.url.path.split('?').next().unwrap_or_default().to_owned(),
+            about: pluralize(count, "point"),
+            headers,
+            body: Some(json),
+            max_body: MAX_REPLY,
+            secrets,
+        }
+    }
+
+    fn judge(self, request: &Request, response: &Response, count: usize) -> Verdict {
+        let status = response.status;
+        let body = request.mask(&response.body);
+        let words = excerpt(&body);
+        let said = if words.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {words}") };
+        let host = self.url.host.clone();
+        let address = |said| PushError::Address { host: host.clone(), said, suggested: suggested_url(self.url) };
+        match status {
+            200..=299 => match json::read(body.as_bytes()) {
+                Some(published) if published.count <= count => Verdict::Taken(published),
+                _ => Verdict::Error(address(format!("its answer does not say how many points it took ({said})"))),
+            },
+            401 | 403 => Verdict::Error(PushError::Credentials { host, said }),
+            300..=399 => {
+                let to = response.redirect.as_deref().map_or(String::new(), |to| format!(" to {to}"));
+                Verdict::Error(PushError::Credentials { host, said: format!("HTTP {status}{to}, as to a login page") })
+            }
+            404 | 405 | 415 => Verdict::Error(address(said)),
+            400 | 422 => Verdict::Refused(said),
+            500 => Verdict::Failed(said),
+            413 => Verdict::TooLarge(said),
+            _ => Verdict::Error(PushError::Status { host, said }),
+        }
+    }
+}
+
+/// Records what the server says it did with the points of `part`. Returns how many it took.
+fn record(batch: &Batch, part: &Range<usize>, published: Published, push: &mut Push) -> usize {
+    let mut lost = part.len().saturating_sub(published.count);
+    let taken = part.len() - lost;
+    push.taken += taken;
+    for (index, reason) in published.refused.into_iter().take(lost) {
+        lost -= 1;
+        let named = index.filter(|index| *index < part.len());
+        let name = named.map(|index| batch.point(part.start + index).name.to_owned());
+        push.refused.push((name.unwrap_or_default(), reason));
+    }
+    push.refused.extend((0..lost).map(|_| (String::new(), "it does not say why".to_owned())));
+    taken
+}

@@ -1,0 +1,62 @@
+//! The ways into Graphite.
+
+mod carbon;
+mod ingest;
+mod push;
+
+pub(crate) use push::{Push, PushError, push, reach};
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use carbon::pickle;
+
+use crate::http::url::{Credentials, Url};
+use crate::metrics::batch::Batch;
+
+/// Where points go.
+#[derive(Clone, Debug)]
+pub(crate) enum Destination {
+    /// Grafana Cloud's ingest: JSON over HTTP.
+    Ingest {
+        /// Where; the path ends in `/metrics`.
+        url: Url,
+        /// User and token.
+        credentials: Option<Credentials>,
+    },
+    /// Carbon's plaintext protocol.
+    Plaintext {
+        /// A name or an address.
+        host: String,
+        /// 2003 by default.
+        port: u16,
+    },
+    /// Carbon's pickle protocol.
+    Pickle {
+        /// A name or an address.
+        host: String,
+        /// 2004 by default.
+        port: u16,
+    },
+}
+
+impl Destination {
+    /// Whether it is a Carbon, which makes a directory of what stands before a `/` in a name.
+    pub(crate) fn is_carbon(&self) -> bool {
+        matches!(self, Self::Plaintext { .. } | Self::Pickle { .. })
+    }
+}
+
+/// The URL of the ingest on the host of `url`, as Grafana Cloud spells it.
+pub(crate) fn suggested_url(url: &Url) -> String {
+    format!("{url}/graphite/metrics")
+}
+
+/// What would be sent: for an ingest a JSON array for each request, one a line; for Carbon its lines.
+/// Without a destination, as for an ingest.
+pub(crate) fn print(destination: Option<&Destination>, batch: &Batch) -> String {
+    match destination {
+        Some(Destination::Plaintext { .. } | Destination::Pickle { .. }) => {
+            String::from_utf8_lossy(&carbon::plaintext(batch).bytes).into_owned()
+        }
+        None | Some(Destination::Ingest { .. }) => ingest::print(batch),
+    }
+}

@@ -1,0 +1,317 @@
+//! The text format of a file of the journal. Every line ends in a checksum of its own, so that a
+//! damaged line costs only itself:
+//!
+//! ```text
+//! ; datametrics journal 1 b26cd3d9
+//! ; interval 60 76b45d12
+//! ; tag env=home 8c20985a
+//! ; name value time 31a08f83
+//! crypto.BTC-USD.last 61000.5 1785182401 07bc7794
+//! ; end 1 bf667e5f
+//! ```
+
+use crate::market::number::Number;
+use crate::metrics::batch::Batch;
+use std::io::{self, BufRead, Read, Write};
+
+/// The form that is written. Whatever the form, a file begins with `; datametrics journal FORM`
+/// and the checksum of that line.
+pub(super) const FORM: &str = "1";
+
+/// The first line, up to the form.
+pub(super) const TITLE: &str = "; datametrics journal ";
+
+/// The line between the head and the points.
+const COLUMNS: &str = "; name value time";
+
+/// Longest line that is held in memory, in bytes. No receiver takes a name that long.
+const MAX_LINE: u64 = 1 << 20;
+
+/// Bytes that are written at once.
+const CHUNK: usize = 64 << 10;
+
+/// Writes a batch. Returns the size in bytes.
+pub(super) fn encode(batch: &Batch, out: &mut impl Write) -> io::Result<u64> {
+    let mut text = Vec::with_capacity(CHUNK + CHUNK / 4);
+    let mut written = 0;
+    push_line(&mut text, [TITLE.as_bytes(), FORM.as_bytes()]);
+    push_line(&mut text, [b"; interval ", batch.interval.to_string().as_bytes()]);
+    batch.tags.iter().for_each(|tag| push_line(&mut text, [b"; tag ", tag.as_bytes()]));
+    push_line(&mut text, [COLUMNS.as_bytes()]);
+    let mut time = (None, String::new());
+    for point in batch.iter() {
+        if time.0 != Some(point.time) {
+            time = (Some(point.time), format!(" {}", point.time));
+        }
+        push_line(&mut text, [point.name.as_bytes(), b" ", point.value.as_bytes(), time.1.as_bytes()]);
+        if text.len() >= CHUNK {
+            out.write_all(&text)?;
+            written += text.len() as u64;
+            text.clear();
+        }
+    }
+    push_line(&mut text, [b"; end ", batch.len().to_string().as_bytes()]);
+    out.write_all(&text)?;
+    Ok(written + text.len() as u64)
+}
+
+/// Appends a line with its checksum.
+fn push_line<const N: usize>(text: &mut Vec<u8>, parts: [&[u8]; N]) {
+    let begin = text.len();
+    for part in parts {
+        text.extend_from_slice(part);
+    }
+    let checksum = checksum(&text[begin..]);
+    text.extend_from_slice(&ending(checksum));
+}
+
+/// The end of a line.
+fn ending(checksum: u32) -> [u8; 10] {
+    let mut ending = *b" 00000000\n";
+    for (digit, shift) in ending[1..9].iter_mut().zip((0..32).step_by(4).rev()) {
+        *digit = b"0123456789abcdef"[(checksum >> shift) as usize & 15];
+    }
+    ending
+}
+
+/// The checksum of a line. Each step takes four bytes and is one-to-one both in them and in the sum so
+/// far. So a change within four bytes always changes the sum, and two such changes hardly ever cancel
+/// each other out.
+pub(super) fn checksum(line: &[u8]) -> u32 {
+    let step =
+        |checksum: u32, bytes: [u8; 4]| (checksum.rotate_left(5) ^ u32::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b1);
+    let (fours, rest) = line.as_chunks::<4>();
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    let length = u32::try_from(line.len()).unwrap_or(u32::MAX);
+    step(fours.iter().copied().fold(length, step), last)
+}
+
+/// The contents of a file.
+#[derive(Debug, PartialEq)]
+pub(super) enum Decoded {
+    /// The readable points, and what is wrong with the rest.
+    Points(Batch, Option<String>),
+    /// A form that is not known: the one that its first line names.
+    Form(String),
+}
+
+pub(super) fn decode(input: impl BufRead) -> io::Result<Decoded> {
+    let mut lines = Lines { input, line: Vec::new(), number: 0 };
+    let mut batch = match read_head(&mut lines)? {
+        Head::Batch(batch) => batch,
+        Head::Form(form) => return Ok(Decoded::Form(form)),
+        Head::Damaged => {
+            let damage = format!("line {} cannot be read, and without it the points mean nothing", lines.number);
+            return Ok(Decoded::Points(Batch::default(), Some(damage)));
+        }
+    };
+    let damage = read_points(&mut lines, &mut batch)?;
+    Ok(Decoded::Points(batch, damage))
+}
+
+enum Head {
+    Batch(Batch),
+    Form(String),
+    Damaged,
+}
+
+/// Reads the lines before the points. Interval and tags belong to every point, so every one of these
+/// lines must be whole.
+fn read_head(lines: &mut Lines<impl BufRead>) -> io::Result<Head> {
+    let Some(Line::Whole(first)) = lines.next()? else { return Ok(Head::Damaged) };
+    match first.strip_prefix(TITLE) {
+        Some(FORM) => {}
+        Some(form) => return Ok(Head::Form(form.to_owned())),
+        None => return Ok(Head::Damaged),
+    }
+    let mut interval = None;
+    let mut tags = Vec::new();
+    while let Some(Line::Whole(line)) = lines.next()? {
+        if let (Some(value), None) = (line.strip_prefix("; interval "), interval) {
+            interval = value.parse().ok();
+        } else if let Some(tag) = line.strip_prefix("; tag ") {
+            tags.push(tag.to_owned());
+        } else if let (COLUMNS, Some(interval)) = (line, interval) {
+            return Ok(Head::Batch(Batch::new(interval, tags)));
+        } else {
+            break;
+        }
+    }
+    Ok(Head::Damaged)
+}
+
+/// Reads the lines of points up to the last line. Returns what is wrong with them.
+fn read_points(lines: &mut Lines<impl BufRead>, batch: &mut Batch) -> io::Result<Option<String>> {
+    let mut bad = None;
+    let mut end: Option<usize> = None;
+    while let Some(line) = lines.next()? {
+        let whole = match line {
+            Line::Whole(line) if end.is_none() => match line.strip_prefix("; end ") {
+                Some(count) => {
+                    end = count.parse().ok();
+                    end.is_some()
+                }
+                None => push_point(batch, line).is_some(),
+            },
+            _ => false,
+        };
+        if !whole {
+            bad.get_or_insert(lines.number);
+        }
+    }
+    Ok(match (bad, end) {
+        (Some(number), _) => Some(format!("line {number} cannot be read")),
+        (None, None) => Some("it has no last line".to_owned()),
+        (None, Some(count)) if count != batch.len() => Some(format!("it should hold {count} points")),
+        (None, Some(_)) => None,
+    })
+}
+
+/// Adds the point of a line. It is read from the end of the line, as a name may hold spaces.
+fn push_point(batch: &mut Batch, line: &str) -> Option<()> {
+    let (line, time) = line.rsplit_once(' ')?;
+    let (name, value) = line.rsplit_once(' ')?;
+    let (value, time) = (Number::parse(value)?, time.parse().ok()?);
+    batch.push(|out| out.push_str(name), value, time);
+    Some(())
+}
+
+/// A line, without its checksum.
+enum Line<'a> {
+    Whole(&'a str),
+    Damaged,
+}
+
+/// The lines of a file, with one of them in memory at a time.
+struct Lines<R> {
+    input: R,
+    line: Vec<u8>,
+    /// Of the line that was asked for last, pluralize from 1.
+    number: usize,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// The next line. A line beyond [`MAX_LINE`] comes in pieces, all of them damaged.
+    fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.line.clear();
+        self.number += 1;
+        if self.input.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.line)? == 0 {
+            return Ok(None);
+        }
+        let whole = || {
+            let line = std::str::from_utf8(&self.line).ok()?.strip_suffix('\n')?;
+            let (content, written) = line.rsplit_once(' ')?;
+            (u32::from_str_radix(written, 16).ok()? == checksum(content.as_bytes())).then_some(content)
+        };
+        Ok(Some(whole().map_or(Line::Damaged, Line::Whole)))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use arbtest::arbitrary::{self, Unstructured};
+    use std::fmt::Write as _;
+
+    pub(in crate::delivery::journal) const NOW: i64 = 1_785_182_401;
+
+    pub(in crate::delivery::journal) fn batch(points: usize) -> Batch {
+        let mut batch = Batch::new(60, vec!["env=my home".to_owned(), "a=b".to_owned()]);
+        for index in 0..points {
+            batch.push(|out| write!(out, "crypto.C{index}-USD.last").unwrap(), Number::parse("0E-7").unwrap(), NOW);
+        }
+        batch
+    }
+
+    fn encoded(batch: &Batch) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        assert_eq!(encode(batch, &mut bytes).unwrap(), bytes.len() as u64);
+        bytes
+    }
+
+    fn decoded(bytes: &[u8]) -> (Batch, Option<String>) {
+        match decode(bytes).unwrap() {
+            Decoded::Points(batch, damage) => (batch, damage),
+            Decoded::Form(form) => panic!("form {form}"),
+        }
+    }
+
+    #[test]
+    fn a_journal_file_is_text() {
+        let expected = "\
+            ; datametrics journal 1 b26cd3d9\n\
+            ; interval 60 76b45d12\n\
+            ; tag env=my home e8d56418\n\
+            ; tag a=b a8c29964\n\
+            ; name value time 31a08f83\n\
+            crypto.C0-USD.last 0E-7 1785182401 ba6270b0\n\
+            ; end 1 bf667e5f\n";
+        assert_eq!(String::from_utf8(encoded(&batch(1))).unwrap(), expected);
+        assert_eq!(decoded(expected.as_bytes()), (batch(1), None));
+    }
+
+    fn any_batch(u: &mut Unstructured<'_>) -> arbitrary::Result<Batch> {
+        let tags = ["env=home", "a= b "].map(str::to_owned);
+        let mut batch = Batch::new(u.arbitrary()?, tags[..u.int_in_range(0..=2)?].to_vec());
+        for _ in 0..u.int_in_range(0..=8)? {
+            let len = u.int_in_range(1..=20)?;
+            let name = (0..len).map(|_| u.int_in_range(b'!'..=b'~').map(char::from)).collect::<Result<String, _>>()?;
+            let value = Number::from_f64(u.arbitrary()?).or(Number::parse("0E-7")).unwrap();
+            batch.push(|out| out.push_str(&name), value, u.arbitrary()?);
+        }
+        Ok(batch)
+    }
+
+    #[test]
+    fn a_truncated_journal_file_gives_a_prefix_of_its_points() {
+        arbtest::arbtest(|u| {
+            let batch = any_batch(u)?;
+            let bytes = encoded(&batch);
+            assert_eq!(decoded(&bytes), (batch.clone(), None));
+            let (rest, damage) = decoded(&bytes[..u.choose_index(bytes.len())?]);
+            assert!(damage.is_some());
+            assert!(rest.is_empty() || (rest.interval, &rest.tags) == (batch.interval, &batch.tags));
+            assert!(rest.iter().eq(batch.iter().take(rest.len())));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_changed_byte_in_a_journal_file_invents_no_point() {
+        arbtest::arbtest(|u| {
+            let batch = any_batch(u)?;
+            let mut bytes = encoded(&batch);
+            let index = u.choose_index(bytes.len())?;
+            bytes[index] = u.arbitrary()?;
+            let (rest, _) = decoded(&bytes);
+            assert!(rest.is_empty() || (rest.interval, &rest.tags) == (batch.interval, &batch.tags));
+            // At most two points are lost: a newline that is changed joins two lines.
+            let mut left = batch.iter();
+            assert!(rest.iter().all(|point| left.any(|other| other == point)));
+            assert!(rest.is_empty() || rest.len() + 2 >= batch.len());
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn any_bytes_can_be_decoded_as_a_journal_file() {
+        arbtest::arbtest(|u| {
+            let mut bytes = if u.arbitrary()? { encoded(&any_batch(u)?) } else { Vec::new() };
+            bytes.extend(u.arbitrary::<Vec<u8>>()?);
+            decode(&bytes[..]).unwrap();
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn an_endless_line_is_not_held_in_memory() {
+        let mut lines = Lines { input: io::Cursor::new(vec![b'x'; 3 << 20]), line: Vec::new(), number: 0 };
+        while let Some(line) = lines.next().unwrap() {
+            assert!(matches!(line, Line::Damaged));
+        }
+        assert_eq!(lines.number, 4, "three pieces, and the end");
+        // A vector doubles its memory when it grows.
+        assert!(lines.line.capacity() <= 2 << 20, "{} bytes", lines.line.capacity());
+    }
+}

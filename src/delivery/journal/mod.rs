@@ -1,0 +1,499 @@
+//! Points on disk until Graphite has taken them.
+//!
+//! A run writes its points into a file of their own before it pushes them, and removes the file when
+//! they were taken. Once the file is in place, no crash and no outage loses a point of it: the next
+//! run sends what it finds. Writing needs no lock, as every file has a unique name. Sending and
+//! removing do (see [`Journal::lock`]). Sending a point twice is harmless to Graphite, so wherever a
+//! crash may happen before or after a step, the order of steps leaves a file too many and never one
+//! too few.
+
+mod format;
+
+use crate::metrics::batch::Batch;
+use crate::system::clock::Clock;
+use crate::system::deadline::Deadline;
+use crate::system::disk::{DirEntry, Disk, LockGuard};
+use format::{Decoded, FORM, decode, encode};
+use std::io::{self, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the names of the journal's files end in.
+const SUFFIX: &str = ".points";
+
+/// What the names of files end in that are being written.
+const TEMPORARY: &str = ".tmp";
+
+/// How old a temporary file must be before its run counts as dead.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many damaged files are kept for somebody to look at.
+const MAX_DAMAGED: usize = 20;
+
+/// The first pause between two attempts to take the lock, and the longest.
+const LOCK_PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+
+/// The bounds of a journal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JournalLimits {
+    /// Bytes of all files at most.
+    pub(crate) max_bytes: u64,
+    /// Older files are dropped.
+    pub(crate) max_age: Duration,
+}
+
+/// What is wrong with the journal.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JournalError {
+    /// The operating system refused something.
+    #[error(
+        "journal: cannot {action} {path}: {cause}; \
+         the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)"
+    )]
+    Io {
+        /// What was to be done, a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: io::Error,
+    },
+    /// Another run is sending.
+    #[error("journal: another run held {path} all the time")]
+    Locked {
+        /// The file that is locked.
+        path: PathBuf,
+    },
+    /// A newer program wrote the file.
+    #[error(
+        "journal: {path} is of form {form:?}, and this datametrics knows form {FORM}: it was left where it is; \
+         run the newer datametrics that wrote it, or remove the file and lose its points"
+    )]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// The form that its first line names.
+        form: String,
+    },
+}
+
+impl JournalError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::Io { action, path: path.to_owned(), cause }
+    }
+}
+
+/// The journal in a state directory.
+pub(crate) struct Journal<'a> {
+    disk: &'a dyn Disk,
+    clock: &'a dyn Clock,
+    folder: PathBuf,
+    quarantine: PathBuf,
+    lock: PathBuf,
+}
+
+/// A file of the journal, as far as its name and size tell. Nothing of it was read.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry {
+    /// When the run started that wrote it, in Unix seconds.
+    pub(crate) started: i64,
+    /// The name of the file. Names sort like the times of their runs.
+    pub(crate) name: String,
+    /// How many points were written.
+    pub(crate) points: usize,
+    /// Size of the file.
+    pub(crate) bytes: u64,
+}
+
+/// What could be read of a file.
+#[derive(Debug, PartialEq)]
+pub(crate) struct EntryContents {
+    /// The points that are readable.
+    pub(crate) batch: Batch,
+    /// What is damaged and how much is lost by it: a sentence that names the file.
+    pub(crate) damage: Option<String>,
+}
+
+/// What was dropped to keep the journal within its bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pruned {
+    /// Files.
+    pub(crate) files: usize,
+    /// The points that were in them.
+    pub(crate) points: usize,
+}
+
+impl<'a> Journal<'a> {
+    /// The journal in this state directory. Its folder is made if need be, for this user alone.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub(crate) fn open(disk: &'a dyn Disk, clock: &'a dyn Clock, state_dir: &Path) -> Result<Self, JournalError> {
+        let folder = state_dir.join("journal");
+        if !disk.is_dir(&folder) {
+            disk.create_dir(&folder).map_err(JournalError::io("make", &folder))?;
+            // A folder that a crash takes away is no place for points. The folders above it may
+            // belong to somebody else, so their errors do not count.
+            for above in folder.ancestors().skip(1) {
+                let _ = disk.sync_dir(above);
+            }
+        }
+        Ok(Self { disk, clock, folder, quarantine: state_dir.join("damaged"), lock: state_dir.join("lock") })
+    }
+
+    /// Writes the points of a run that started at `started` (Unix seconds). `unique` is a random
+    /// number, as two runs may write at the same instant.
+    ///
+    /// # Errors
+    /// When the file cannot be written: the disk is full, or the folder belongs to somebody else.
+    pub(crate) fn keep(&self, batch: &Batch, started: i64, unique: u64) -> Result<Entry, JournalError> {
+        // Two runs of one second are sorted by when they wrote their files.
+        let written = self.clock.unix_time().as_micros();
+        self.write(&format!("{:012}-{written:016}-{unique:016x}", started.max(0)), batch)
+    }
+
+    /// Writes a temporary file, syncs it and renames it into place: a file with its right name is
+    /// whole.
+    fn write(&self, run: &str, batch: &Batch) -> Result<Entry, JournalError> {
+        let name = format!("{run}-{}{SUFFIX}", batch.len());
+        let path = self.folder.join(&name);
+        let temporary = self.folder.join(format!("{name}{TEMPORARY}"));
+        let write = || {
+            let mut file = self.disk.create_new(&temporary)?;
+            let bytes = encode(batch, &mut file)?;
+            file.sync()?;
+            self.disk.rename(&temporary, &path)?;
+            self.disk.sync_dir(&self.folder)?;
+            Ok(bytes)
+        };
+        let bytes = write().map_err(|cause| {
+            let _ = self.disk.remove_file(&temporary);
+            JournalError::io("write", &path)(cause)
+        })?;
+        let started = run.split('-').next().and_then(|time| time.parse().ok()).unwrap_or_default();
+        Ok(Entry { started, name, points: batch.len(), bytes })
+    }
+
+    /// Takes the lock that guards sending and removing. Waits while another run has it.
+    ///
+    /// # Errors
+    /// When another run still has it at the deadline, or the lock cannot be made.
+    pub(crate) fn lock(&self, deadline: Deadline<'_>) -> Result<Box<dyn LockGuard>, JournalError> {
+        let (mut pause, longest) = LOCK_PAUSES;
+        loop {
+            if let Some(lock) = self.disk.try_lock(&self.lock).map_err(JournalError::io("lock", &self.lock))? {
+                return Ok(lock);
+            }
+            if deadline.is_past() {
+                return Err(JournalError::Locked { path: self.lock.clone() });
+            }
+            self.clock.sleep(pause.min(deadline.remaining()));
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// The files that wait, oldest first. Temporary files that crashed runs left are removed after a
+    /// day.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) fn waiting(&self) -> Result<Vec<Entry>, JournalError> {
+        let mut entries = Vec::new();
+        for file in self.disk.list(&self.folder).map_err(JournalError::io("read", &self.folder))? {
+            if let Some(entry) = Entry::from_name(&file.name, file.bytes).filter(|_| file.is_file) {
+                entries.push(entry);
+            } else if file.name.ends_with(TEMPORARY) && self.is_abandoned(&file) {
+                let _ = self.disk.remove_file(&self.folder.join(&file.name));
+            }
+        }
+        entries.sort_unstable();
+        Ok(entries)
+    }
+
+    fn is_abandoned(&self, file: &DirEntry) -> bool {
+        let age = file.modified.and_then(|modified| self.clock.unix_time().checked_sub(modified));
+        age.is_some_and(|age| age > ABANDONED)
+    }
+
+    /// How many points wait.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) fn points_waiting(&self) -> Result<usize, JournalError> {
+        Ok(self.waiting()?.iter().map(|entry| entry.points).sum())
+    }
+
+    /// Reads a file. Of a damaged one, every readable line counts. Once those points were taken, the
+    /// file belongs into [quarantine](Self::quarantine).
+    ///
+    /// # Errors
+    /// When it cannot be read, or is of a form that only a newer program knows: then it was left
+    /// alone, and its points count neither as sent nor as lost.
+    pub(crate) fn read(&self, entry: &Entry) -> Result<EntryContents, JournalError> {
+        let path = self.folder.join(&entry.name);
+        let file = self.disk.open(&path).map_err(JournalError::io("read", &path))?;
+        let (batch, damage) = match decode(BufReader::new(file)).map_err(JournalError::io("read", &path))? {
+            Decoded::Points(batch, damage) => (batch, damage),
+            Decoded::Form(form) => return Err(JournalError::Form { path, form }),
+        };
+        let describe = |damage| {
+            let (readable, points) = (batch.len(), entry.points);
+            let path = path.display();
+            format!("journal: {path} is damaged: {damage}; {readable} of its {points} points are readable")
+        };
+        Ok(EntryContents { damage: damage.map(describe), batch })
+    }
+
+    /// The folder of damaged files.
+    pub(crate) fn quarantine_dir(&self) -> &Path {
+        &self.quarantine
+    }
+
+    /// Removes a file whose points were taken, or refused for good.
+    ///
+    /// # Errors
+    /// When it stays: then the next run sends its points again.
+    pub(crate) fn remove(&self, entry: &Entry) -> Result<(), JournalError> {
+        let path = self.folder.join(&entry.name);
+        ignore_missing(self.disk.remove_file(&path)).map_err(JournalError::io("remove", &path))
+    }
+
+    /// Replaces a file by one with fewer points. Without points, removes it.
+    ///
+    /// # Errors
+    /// When the new file cannot be written: then the old one is as it was. Or when the old file
+    /// cannot be removed: then some points will be sent twice.
+    pub(crate) fn replace(&self, entry: &Entry, rest: &Batch) -> Result<Option<Entry>, JournalError> {
+        let run = entry.name.rsplit_once('-').map(|(run, _)| run.to_owned());
+        let Some(run) = run.filter(|_| !rest.is_empty()) else {
+            return self.remove(entry).map(|()| None);
+        };
+        let new = self.write(&run, rest)?;
+        if new.name != entry.name {
+            self.remove(entry)?;
+        }
+        Ok(Some(new))
+    }
+
+    /// Moves a damaged file out of the journal, for somebody to look at. Returns where it is now. Only
+    /// the newest [`MAX_DAMAGED`] are kept there.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub(crate) fn quarantine(&self, entry: &Entry) -> Result<PathBuf, JournalError> {
+        let folder = &self.quarantine;
+        self.disk.create_dir(folder).map_err(JournalError::io("make", folder))?;
+        let path = folder.join(&entry.name);
+        ignore_missing(self.disk.rename(&self.folder.join(&entry.name), &path))
+            .map_err(JournalError::io("move a file to", &path))?;
+        let files = self.disk.list(folder).map_err(JournalError::io("read", folder))?;
+        let mut names: Vec<String> = files.into_iter().map(|file| file.name).collect();
+        names.sort_unstable();
+        for old in names.iter().rev().skip(MAX_DAMAGED) {
+            let _ = self.disk.remove_file(&folder.join(old));
+        }
+        Ok(path)
+    }
+
+    /// Drops the files that are older than `max_age` at `now` (Unix seconds), and of the others the
+    /// oldest, until at most `max_bytes` are left. Files that cannot be removed stay and are not
+    /// counted.
+    pub(crate) fn prune(&self, now: i64, max_bytes: u64, max_age: Duration) -> Pruned {
+        let oldest = now.saturating_sub(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX));
+        let mut pruned = Pruned::default();
+        let mut total = 0_u64;
+        for entry in self.waiting().unwrap_or_default().into_iter().rev() {
+            total = total.saturating_add(entry.bytes);
+            let points = entry.points;
+            if (total > max_bytes || entry.started < oldest) && self.remove(&entry).is_ok() {
+                pruned.files += 1;
+                pruned.points += points;
+            }
+        }
+        pruned
+    }
+}
+
+impl Entry {
+    /// Reads the name of a file, `STARTED-WRITTEN-UNIQUE-POINTS.points`.
+    fn from_name(name: &str, bytes: u64) -> Option<Self> {
+        let mut parts = name.strip_suffix(SUFFIX)?.split('-');
+        let (started, _written, _unique) = (parts.next()?, parts.next()?, parts.next()?);
+        let points = parts.next()?;
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if parts.next().is_some() || !is_number(started) || !is_number(points) {
+            return None;
+        }
+        // 32 bits, so that the sum over all files fits.
+        let points = usize::try_from(points.parse::<u32>().ok()?).ok()?;
+        Some(Self { started: started.parse().ok()?, name: name.to_owned(), points, bytes })
+    }
+}
+
+/// The result of removing or moving a file, where one that is gone already is as good.
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::format::tests::{NOW, batch};
+    use super::format::{TITLE, checksum};
+    use super::*;
+    use crate::system::clock::SystemClock;
+    use crate::system::disk::SystemDisk;
+    use std::fs::{self, File};
+    use std::os::unix::fs::PermissionsExt;
+    use std::thread;
+    use tempfile::TempDir;
+
+    fn journal() -> (TempDir, Journal<'static>) {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&SystemDisk, &SystemClock, folder.path()).unwrap();
+        (folder, journal)
+    }
+
+    fn soon() -> Deadline<'static> {
+        Deadline::after(&SystemClock, Duration::from_secs(10))
+    }
+
+    #[test]
+    fn points_that_are_kept_wait_and_can_be_read_back() {
+        let (folder, journal) = journal();
+        let entry = journal.keep(&batch(3), NOW, 7).unwrap();
+        assert_eq!((entry.started, entry.points), (NOW, 3));
+        let path = folder.path().join("journal").join(&entry.name);
+        assert_eq!(entry.bytes, fs::metadata(&path).unwrap().len());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+
+        assert_eq!(journal.waiting().unwrap(), [Entry { name: entry.name.clone(), ..entry }]);
+        let entry = journal.waiting().unwrap().remove(0);
+        assert_eq!(journal.read(&entry).unwrap(), EntryContents { batch: batch(3), damage: None });
+        journal.remove(&entry).unwrap();
+        assert_eq!(journal.waiting().unwrap(), []);
+    }
+
+    #[test]
+    fn the_oldest_entry_comes_first() {
+        let (_folder, journal) = journal();
+        for (started, unique) in [(NOW, 2), (900_000_000, 0), (NOW - 60, u64::MAX), (-5, 0)] {
+            journal.keep(&batch(1), started, unique).unwrap();
+        }
+        // Of the same second.
+        thread::sleep(Duration::from_micros(1));
+        journal.keep(&batch(2), NOW, 1).unwrap();
+        let waiting = journal.waiting().unwrap();
+        let order: Vec<(i64, usize)> = waiting.iter().map(|entry| (entry.started, entry.points)).collect();
+        assert_eq!(order, [(0, 1), (900_000_000, 1), (NOW - 60, 1), (NOW, 1), (NOW, 2)]);
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_written_leaves_nothing_behind() {
+        let (folder, journal) = journal();
+        let path = folder.path().join("journal/1-2-3-1.points");
+        fs::create_dir(&path).unwrap();
+        let message = journal.write("1-2-3", &batch(1)).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("journal: cannot write {}: ", path.display())), "{message}");
+        assert_eq!(fs::read_dir(folder.path().join("journal")).unwrap().count(), 1);
+        assert_eq!(journal.waiting().unwrap(), [], "a folder is no file of the journal");
+    }
+
+    #[test]
+    fn a_replaced_entry_holds_only_the_rest() {
+        let (_folder, journal) = journal();
+        let entry = journal.keep(&batch(3), NOW, 7).unwrap();
+        let rest = journal.replace(&entry, &batch(2)).unwrap().unwrap();
+        assert_eq!((rest.started, rest.points), (NOW, 2));
+        assert_eq!(journal.read(&rest).unwrap(), EntryContents { batch: batch(2), damage: None });
+        let same = journal.replace(&rest, &batch(2)).unwrap().unwrap();
+        assert_eq!(journal.waiting().unwrap(), [Entry { name: same.name.clone(), ..same }]);
+        let same = journal.waiting().unwrap().remove(0);
+        assert_eq!(journal.replace(&same, &batch(0)).unwrap(), None);
+        assert_eq!(journal.waiting().unwrap(), []);
+    }
+
+    #[test]
+    fn only_one_run_has_the_journal_lock() {
+        let (_folder, journal) = journal();
+        let lock = journal.lock(soon()).unwrap();
+        let message =
+            journal.lock(Deadline::after(&SystemClock, Duration::from_millis(20))).map(drop).unwrap_err().to_string();
+        assert!(message.contains("another run held"), "{message}");
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| journal.lock(soon()).map(drop));
+            drop(lock);
+            waiting.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn temporary_files_of_dead_runs_are_removed() {
+        let (folder, journal) = journal();
+        let file = |name: &str| folder.path().join("journal").join(name);
+        let too_many = format!("1-2-3-{}.points", usize::MAX);
+        for name in ["old.points.tmp", "young.points.tmp", "README", "1-2-3.points", "x-2-3-4.points", &too_many] {
+            fs::write(file(name), b"").unwrap();
+        }
+        let old = std::time::SystemTime::now() - ABANDONED - Duration::from_secs(60);
+        File::options().write(true).open(file("old.points.tmp")).unwrap().set_modified(old).unwrap();
+        assert_eq!(journal.waiting().unwrap(), []);
+        assert!(!file("old.points.tmp").exists());
+        assert!(file("young.points.tmp").exists() && file("README").exists());
+    }
+
+    #[test]
+    fn a_damaged_entry_gives_its_readable_points_and_goes_into_quarantine() {
+        let (folder, journal) = journal();
+        let entry = journal.keep(&batch(3), NOW, 7).unwrap();
+        let path = folder.path().join("journal").join(&entry.name);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() - 30]).unwrap();
+        let contents = journal.read(&entry).unwrap();
+        assert_eq!(contents.batch, batch(2));
+        let damage =
+            format!("journal: {} is damaged: line 8 cannot be read; 2 of its 3 points are readable", path.display());
+        assert_eq!(contents.damage.unwrap(), damage);
+
+        assert_eq!(journal.quarantine(&entry).unwrap(), folder.path().join("damaged").join(&entry.name));
+        assert_eq!(journal.waiting().unwrap(), []);
+        for age in 1..=30 {
+            let entry = journal.keep(&batch(1), NOW + age, 0).unwrap();
+            assert!(journal.quarantine(&entry).unwrap().exists());
+        }
+        assert_eq!(fs::read_dir(folder.path().join("damaged")).unwrap().count(), MAX_DAMAGED);
+    }
+
+    #[test]
+    fn an_entry_of_an_unknown_form_is_left_alone() {
+        let (folder, journal) = journal();
+        let entry = journal.keep(&batch(3), NOW, 7).unwrap();
+        let path = folder.path().join("journal").join(&entry.name);
+        let first = format!("{TITLE}2");
+        fs::write(&path, format!("{first} {:08x}\n\0whatever", checksum(first.as_bytes()))).unwrap();
+        let message = journal.read(&entry).unwrap_err().to_string();
+        assert!(message.contains("is of form \"2\"") && message.contains("newer datametrics"), "{message}");
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn prune_drops_old_entries_and_those_beyond_the_size() {
+        let (_folder, journal) = journal();
+        let hour = Duration::from_secs(3600);
+        for (age, points) in [(3601, 1), (3600, 2), (60, 3), (0, 4)] {
+            journal.keep(&batch(points), NOW - age, 0).unwrap();
+        }
+        assert_eq!(journal.prune(NOW, u64::MAX, Duration::MAX), Pruned::default());
+        assert_eq!(journal.prune(NOW, u64::MAX, hour), Pruned { files: 1, points: 1 });
+        let left = journal.waiting().unwrap();
+        let newest_two = left[1].bytes + left[2].bytes;
+        assert_eq!(journal.prune(NOW, newest_two, hour), Pruned { files: 1, points: 2 });
+        assert_eq!(journal.prune(NOW, newest_two - 1, hour), Pruned { files: 1, points: 3 });
+        assert_eq!(journal.waiting().unwrap().len(), 1);
+        assert_eq!(journal.prune(NOW, 0, hour), Pruned { files: 1, points: 4 });
+    }
+}

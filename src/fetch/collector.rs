@@ -1,0 +1,143 @@
+//! Feeds into reports. All feeds are fetched side by side, within one deadline. What one provider of a
+//! feed cannot give, the next one is asked for.
+
+use super::FetchConfig;
+use super::feed::Feed;
+use super::provider_fetch::ProviderFetch;
+use super::rate_limit::RateLimiter;
+use super::report::{FeedReport, SkipReason};
+use crate::context::Context;
+use crate::http::retry::RetryPolicy;
+use crate::market::quote::Table;
+use crate::provider::{Definition, Plan};
+use crate::state::history::RunHistory;
+use crate::system::deadline::Deadline;
+use crate::system::threads::parallel_map;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Fetches feeds.
+pub(crate) struct Collector<'a> {
+    /// What to fetch, and how.
+    pub(crate) config: &'a FetchConfig,
+    /// The outside world.
+    pub(crate) context: Context<'a>,
+    /// What is known of earlier runs.
+    pub(crate) history: &'a RunHistory<'a>,
+    /// When the run started, in Unix seconds.
+    pub(crate) started: i64,
+    /// When fetching must be over.
+    pub(crate) deadline: Deadline<'a>,
+}
+
+impl<'a> Collector<'a> {
+    /// Fetches these feeds, whose providers are those of the configuration.
+    pub(crate) fn fetch(&self, feeds: &'a [Feed]) -> Vec<FeedReport<'a>> {
+        let limiter = |definition| RateLimiter::new(definition, self.context.clock, self.context.threads);
+        let limiters: Vec<RateLimiter<'a>> = self.config.definitions.iter().map(limiter).collect();
+        // A panic in one feed does not stop the others.
+        let fetch = |feed| {
+            catch_unwind(AssertUnwindSafe(|| self.fetch_feed(feed, &limiters)))
+                .unwrap_or_else(|_| FeedReport::with_defect(feed))
+        };
+        parallel_map(self.context.threads, feeds.len(), feeds, fetch)
+    }
+
+    fn fetch_feed(&self, feed: &'a Feed, limiters: &[RateLimiter<'a>]) -> FeedReport<'a> {
+        if let Some(reason) = self.skip_reason(feed) {
+            return FeedReport::skipped(feed, reason);
+        }
+        let mut quotes = Quotes { feed, table: None };
+        let mut reports = Vec::new();
+        let first = self.first_provider(feed);
+        for &index in &feed.providers {
+            let definition = &self.config.definitions[index];
+            let wanted = quotes.wanted_from(definition);
+            if wanted.symbols.is_empty() {
+                continue;
+            }
+            let must_rest = self.seconds_left(definition, wanted.symbols.len()).is_some();
+            // The interval of the first provider is a reason to skip the whole feed.
+            if must_rest && first != Some(index) {
+                continue;
+            }
+            let secrets = &self.config.secrets;
+            let plan = Plan::new(definition, &feed.symbols, &feed.fields, &wanted.columns, secrets);
+            let fetch = ProviderFetch::new(self.context, &plan, &limiters[index], self.policy());
+            let (table, report) = fetch.run(&wanted.symbols);
+            quotes.merge(&wanted.symbols, table);
+            reports.push(report);
+        }
+        FeedReport::new(feed, quotes.table, reports)
+    }
+
+    fn policy(&self) -> RetryPolicy<'a> {
+        RetryPolicy { retries: self.config.retries, deadline: self.deadline, random: self.context.random }
+    }
+
+    /// The provider that is asked first: the first one that gives any field of the feed.
+    fn first_provider(&self, feed: &Feed) -> Option<usize> {
+        let gives_any = |index: &usize| feed.fields.iter().any(|field| self.config.definitions[*index].gives(field));
+        feed.providers.iter().copied().find(gives_any)
+    }
+
+    /// Why the feed is not due. While its first provider must rest, the next one is not asked instead:
+    /// the prices of two exchanges would alternate in one series.
+    fn skip_reason(&self, feed: &Feed) -> Option<SkipReason> {
+        if feed.symbols.is_empty() {
+            return Some(SkipReason::NoSymbol);
+        }
+        let now = jiff::Timestamp::from_second(self.started).unwrap_or_default();
+        if !feed.market_hours.is_open(now, &feed.closed) {
+            return Some(SkipReason::Closed);
+        }
+        let first = &self.config.definitions[self.first_provider(feed)?];
+        let seconds_left = self.seconds_left(first, feed.symbols.len())?;
+        Some(SkipReason::Interval { provider: first.name.clone(), seconds_left })
+    }
+
+    /// How many seconds the provider must still rest before it may be asked for this many symbols.
+    fn seconds_left(&self, definition: &Definition, symbols: usize) -> Option<u64> {
+        self.history.seconds_left(&definition.name, definition.interval_for(symbols))
+    }
+}
+
+/// What a provider is to be asked for.
+struct Wanted {
+    /// Indexes of symbols of the feed.
+    symbols: Vec<usize>,
+    /// For each field of the feed, whether it is wanted.
+    columns: Vec<bool>,
+}
+
+/// The quotes of a feed, as one provider after the other fills them.
+struct Quotes<'a> {
+    feed: &'a Feed,
+    /// A row for each symbol, a column for each field. `None` until the first provider was asked: its
+    /// table is taken as it is, so that of many symbols there are not two tables.
+    table: Option<Table>,
+}
+
+impl Quotes<'_> {
+    /// The values that are missing and that the provider gives.
+    fn wanted_from(&self, definition: &Definition) -> Wanted {
+        let columns: Vec<usize> =
+            (0..self.feed.fields.len()).filter(|column| definition.gives(&self.feed.fields[*column])).collect();
+        let lacks_any = |symbol: &usize| columns.iter().any(|column| self.lacks(*symbol, *column));
+        let mut symbols = Vec::with_capacity(self.feed.symbols.len());
+        symbols.extend((0..self.feed.symbols.len()).filter(lacks_any));
+        let is_wanted = |column| columns.contains(&column) && symbols.iter().any(|symbol| self.lacks(*symbol, column));
+        Wanted { columns: (0..self.feed.fields.len()).map(is_wanted).collect(), symbols }
+    }
+
+    fn lacks(&self, symbol: usize, column: usize) -> bool {
+        self.table.as_ref().is_none_or(|table| table.row(symbol)[column].is_none())
+    }
+
+    /// Adds the values of a provider. A value that is there already stays.
+    fn merge(&mut self, symbols: &[usize], quotes: Table) {
+        match &mut self.table {
+            Some(table) => symbols.iter().for_each(|symbol| table.fill(*symbol, quotes.row(*symbol))),
+            None => self.table = Some(quotes),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Why a request to a provider brought nothing, and what to do about it.
+
+use crate::http::transport::TransportError;
+use crate::provider::{Definition, ReplyError};
+use crate::util::sanitize::excerpt;
+use std::fmt;
+
+/// Why a request to a provider brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum FetchError {
+    /// There was no reply.
+    Transport(TransportError),
+    /// The status of the reply is an error.
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The server's words, sanitized.
+        text: String,
+        /// The host to which it redirects.
+        redirect: Option<String>,
+    },
+    /// The reply cannot be used.
+    Reply(ReplyError),
+    /// The time for fetching was over before the request was sent.
+    NoTime,
+    /// A batch with unknown symbols was split as often as is allowed. The text is the API's.
+    TooManyBad(String),
+}
+
+impl FetchError {
+    /// Whether it ends all further requests to the provider: they would end the same way, or do harm,
+    /// as an API that says "too often" bans who goes on.
+    pub(crate) fn stops_provider(&self) -> bool {
+        match self {
+            Self::Transport(error) => !matches!(
+                error,
+                TransportError::Timeout { .. }
+                    | TransportError::Cut(_)
+                    | TransportError::TooLong { .. }
+                    | TransportError::BudgetExceeded { .. }
+            ),
+            Self::Status { status, .. } => matches!(status, 401 | 403 | 418 | 429 | 451),
+            Self::NoTime => true,
+            Self::Reply(_) | Self::TooManyBad(_) => false,
+        }
+    }
+
+    /// What to do about it, as the end of a sentence. Empty if its own words tell.
+    pub(crate) fn advice(&self, definition: &Definition) -> String {
+        let keys = definition.secrets().into_keys().collect::<Vec<_>>().join(" and ");
+        match self {
+            Self::Transport(TransportError::Timeout { .. } | TransportError::Cut(_))
+            | Self::Status { status: 408 | 425 | 500..=599, .. } => "; the next run asks again".to_owned(),
+            Self::Status { redirect: Some(_), .. }
+            | Self::Reply(ReplyError::Said(_))
+            | Self::Transport(_)
+            | Self::NoTime
+            | Self::TooManyBad(_) => String::new(),
+            Self::Status { status: 401 | 403, .. } if keys.is_empty() => {
+                "; it refuses this machine: use another provider".to_owned()
+            }
+            Self::Status { status: 401 | 403, .. } => format!("; check {keys}, and what the plan allows"),
+            Self::Status { status: 418 | 429, .. } if definition.limits.is_empty() => "; ask less often".to_owned(),
+            Self::Status { status: 418 | 429, .. } => format!("; its limits: {}", definition.limits),
+            Self::Status { status: 451, .. } => "; it does not serve this region: use another provider".to_owned(),
+            Self::Status { .. } | Self::Reply(_) => format!(
+                "; if this persists, the API may have changed: copy `datametrics providers {}` into your config and \
+                 fix it there",
+                definition.name
+            ),
+        }
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport(error) => error.fmt(f),
+            Self::Status { status, redirect: Some(host), .. } => {
+                write!(f, "HTTP {status} to {host}, which is not followed: is base_url right?")
+            }
+            Self::Status { status, text, .. } if text.is_empty() => write!(f, "HTTP {status}"),
+            Self::Status { status, text, .. } => write!(f, "HTTP {status}: {}", excerpt(text)),
+            Self::Reply(ReplyError::Said(text)) => f.write_str(&excerpt(text)),
+            Self::Reply(error) => error.fmt(f),
+            Self::NoTime => f.write_str("no time was left to ask; a longer --timeout gives it some"),
+            Self::TooManyBad(text) => {
+                write!(f, "too many symbols that it does not know in one batch, take them out: {}", excerpt(text))
+            }
+        }
+    }
+}

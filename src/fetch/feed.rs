@@ -1,0 +1,30 @@
+//! A feed: what is watched together.
+
+use crate::market::hours::MarketHours;
+use crate::market::quote::Field;
+use crate::market::symbol::Symbol;
+use crate::metrics::names::{NameAffixes, NameTemplate};
+use jiff::civil::Date;
+
+/// What is watched together, and who is asked for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Feed {
+    /// Its name, the first node of its metrics.
+    pub(crate) name: String,
+    /// What is watched, each symbol once. Empty if no symbol is in this machine's shard.
+    pub(crate) symbols: Vec<Symbol>,
+    /// Which values of each symbol.
+    pub(crate) fields: Vec<Field>,
+    /// Whether the user named the fields, so that a missing one is reported.
+    pub(crate) fields_are_named: bool,
+    /// The providers in order of preference, as indexes of definitions.
+    pub(crate) providers: Vec<usize>,
+    /// How its metrics are named.
+    pub(crate) names: NameTemplate,
+    /// The names of the metrics of each symbol, without the field.
+    pub(crate) affixes: NameAffixes,
+    /// When the feed is due.
+    pub(crate) market_hours: MarketHours,
+    /// Days on which the exchange is closed beside its holidays.
+    pub(crate) closed: Vec<Date>,
+}

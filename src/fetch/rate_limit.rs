@@ -1,0 +1,176 @@
+//! Limits requests per second and concurrency, per provider. All feeds of a run share the limit.
+
+use crate::provider::Definition;
+use crate::system::clock::Clock;
+use crate::system::deadline::Deadline;
+use crate::system::threads::{Signal, Threads, lock};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Limits the requests to one provider.
+pub(crate) struct RateLimiter<'a> {
+    max_concurrency: usize,
+    /// The time between two requests.
+    spacing: Duration,
+    clock: &'a dyn Clock,
+    threads: &'a dyn Threads,
+    state: Mutex<State>,
+    /// Raised when a request has ended.
+    released: Signal,
+}
+
+#[derive(Debug)]
+struct State {
+    in_flight: usize,
+    /// When the next request may be sent.
+    next_slot: Instant,
+}
+
+/// The right to send a request. Dropping it gives the right back.
+pub(crate) struct Permit<'a>(&'a RateLimiter<'a>);
+
+impl<'a> RateLimiter<'a> {
+    /// The limiter that a definition asks for.
+    pub(crate) fn new(definition: &Definition, clock: &'a dyn Clock, threads: &'a dyn Threads) -> Self {
+        Self {
+            max_concurrency: definition.max_concurrency,
+            spacing: definition.per_second.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
+            clock,
+            threads,
+            state: Mutex::new(State { in_flight: 0, next_slot: clock.now() }),
+            released: Signal::default(),
+        }
+    }
+
+    /// Whether the next request can still be sent before the deadline.
+    pub(crate) fn has_time(&self, deadline: Deadline<'_>) -> bool {
+        let wait = lock(&self.state).next_slot.saturating_duration_since(self.clock.now());
+        wait < deadline.remaining()
+    }
+
+    /// Waits until a request may be sent, but not longer than until the deadline.
+    pub(crate) fn acquire(&self, deadline: Deadline<'_>) -> Permit<'_> {
+        loop {
+            // Looked at before the state, so that a request that ends in between is not missed.
+            let seen = self.released.generation();
+            if let Some(wait) = self.try_enter(deadline) {
+                if !wait.is_zero() {
+                    self.clock.sleep(wait.min(deadline.remaining()));
+                }
+                return Permit(self);
+            }
+            self.threads.wait(&self.released, seen, deadline.remaining());
+        }
+    }
+
+    /// Counts a request in, if fewer than allowed are in flight or the deadline is past. Returns how
+    /// long it must wait before it is sent.
+    fn try_enter(&self, deadline: Deadline<'_>) -> Option<Duration> {
+        let mut state = lock(&self.state);
+        if state.in_flight >= self.max_concurrency && !deadline.is_past() {
+            return None;
+        }
+        let now = self.clock.now();
+        let slot = state.next_slot.max(now);
+        state.next_slot = slot + self.spacing;
+        state.in_flight += 1;
+        Some(slot - now)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).in_flight -= 1;
+        self.0.released.raise();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Document, Section};
+    use crate::system::threads::Task;
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+    /// A clock that goes on only when somebody waits or sleeps, and threads that count the waits.
+    struct FakeMachine {
+        begun: Instant,
+        millis: AtomicU64,
+        waits: AtomicUsize,
+    }
+
+    impl FakeMachine {
+        fn new() -> Self {
+            Self { begun: Instant::now(), millis: AtomicU64::new(0), waits: AtomicUsize::new(0) }
+        }
+
+        fn pass(&self, span: Duration) {
+            self.millis.fetch_add(u64::try_from(span.as_millis()).unwrap(), Ordering::Relaxed);
+        }
+
+        fn passed(&self) -> Duration {
+            Duration::from_millis(self.millis.load(Ordering::Relaxed))
+        }
+    }
+
+    impl Clock for FakeMachine {
+        fn unix_time(&self) -> Duration {
+            self.passed()
+        }
+
+        fn now(&self) -> Instant {
+            self.begun + self.passed()
+        }
+
+        fn sleep(&self, span: Duration) {
+            self.pass(span);
+        }
+    }
+
+    impl Threads for FakeMachine {
+        fn run_all(&self, _: Vec<Task<'_>>) {}
+
+        fn wait(&self, _: &Signal, _: u64, timeout: Duration) {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+            self.pass(timeout);
+        }
+    }
+
+    fn limiter<'a>(limits: &str, machine: &'a FakeMachine) -> RateLimiter<'a> {
+        let text = format!(
+            "market = 'other'\nbase_url = 'https://h'\n{limits}\n[[quote]]\npath = '/'\nfields = {{ last = '/l' }}\n"
+        );
+        let document = Document::new("definition.toml", text);
+        let table = document.parse().unwrap();
+        let definition = Definition::read("p", &Section::root(&document, &table)).unwrap();
+        RateLimiter::new(&definition, machine, machine)
+    }
+
+    #[test]
+    fn a_request_beyond_max_concurrency_waits_for_another_to_end() {
+        let machine = FakeMachine::new();
+        let limiter = limiter("max_concurrency = 2", &machine);
+        let deadline = || Deadline::after(&machine, Duration::from_secs(60));
+        let waits = || machine.waits.load(Ordering::Relaxed);
+        let first_two = [limiter.acquire(deadline()), limiter.acquire(deadline())];
+        assert_eq!(waits(), 0);
+        let third = limiter.acquire(deadline());
+        assert_eq!((waits(), machine.passed().as_secs()), (1, 60), "it waits, until the deadline at the longest");
+        drop((first_two, third));
+        drop(limiter.acquire(deadline()));
+        assert_eq!(waits(), 1, "there is room again");
+    }
+
+    #[test]
+    fn requests_are_spaced_as_per_second_says() {
+        let machine = FakeMachine::new();
+        let limiter = limiter("per_second = 4", &machine);
+        let deadline = Deadline::after(&machine, Duration::from_secs(1));
+        for millis in [0, 250, 500, 750] {
+            assert!(limiter.has_time(deadline));
+            drop(limiter.acquire(deadline));
+            assert_eq!(machine.passed().as_millis(), millis);
+        }
+        assert!(!limiter.has_time(deadline), "the next slot is at the deadline");
+    }
+}

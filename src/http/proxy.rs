@@ -1,0 +1,72 @@
+//! Proxies, and which requests go through them.
+
+use super::url::Url;
+use crate::secret::Secret;
+
+/// How the network is reached.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkConfig {
+    /// The proxies.
+    pub(crate) proxies: Proxies,
+    /// Certificates in PEM to trust instead of the built-in ones.
+    pub(crate) roots: Option<Vec<u8>>,
+}
+
+/// Which requests go through a proxy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Proxies {
+    /// The URL of the proxy for `https`. It may hold a password.
+    pub(crate) https: Option<Secret>,
+    /// The URL of the proxy for `http`.
+    pub(crate) http: Option<Secret>,
+    /// Hosts and domains that are reached without a proxy.
+    pub(crate) exceptions: Vec<String>,
+}
+
+impl Proxies {
+    /// The proxy for requests to `url`, if there is one. The machine itself is never reached through
+    /// a proxy.
+    pub(crate) fn proxy_for(&self, url: &Url) -> Option<&Secret> {
+        let is_exception = |pattern: &String| {
+            let domain = pattern.trim_start_matches('*').trim_start_matches('.');
+            let domain = domain.rsplit_once(':').filter(|_| !domain.contains('[')).map_or(domain, |(host, _)| host);
+            pattern == "*"
+                || (!domain.is_empty()
+                    && url.host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+        };
+        if url.is_loopback() || self.exceptions.iter().any(is_exception) {
+            return None;
+        }
+        if url.scheme == "https" { self.https.as_ref() } else { self.http.as_ref() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_proxied(exceptions: &[&str], url: &str) -> bool {
+        let proxy = Some(Secret::new("http://proxy:3128"));
+        let exceptions = exceptions.iter().map(ToString::to_string).collect();
+        let proxies = Proxies { https: proxy.clone(), http: None, exceptions };
+        proxies.proxy_for(&Url::parse(url).unwrap()).is_some()
+    }
+
+    #[test]
+    fn each_scheme_has_its_proxy() {
+        assert!(is_proxied(&[], "https://api.example.com"));
+        assert!(!is_proxied(&[], "http://api.example.com"));
+    }
+
+    #[test]
+    fn some_hosts_are_reached_without() {
+        assert!(!is_proxied(&[], "https://127.0.0.1:8443"));
+        assert!(!is_proxied(&[], "https://localhost"));
+        for exception in ["example.com", ".example.com", "*.example.com", "*", "api.example.com:443"] {
+            assert!(!is_proxied(&[exception], "https://api.example.com"), "{exception}");
+        }
+        for exception in ["ample.com", "example.org", ""] {
+            assert!(is_proxied(&[exception], "https://api.example.com"), "{exception}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A definition out of TOML.
+
+use super::{BadSymbol, Definition, Endpoint, FieldSpec, Market, TimeSpec, TimeUnit};
+use crate::config::{ConfigError, ConfigValue, Section};
+use crate::http::url::Url;
+use crate::market::quote::Field;
+use crate::provider::pointer::Pointer;
+use crate::provider::template::{Spelling, Template, TemplateKind};
+use crate::util::suggest::none_of;
+
+impl Definition {
+    /// Reads a definition and checks it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub(crate) fn read(name: &str, section: &Section<'_>) -> Result<Self, ConfigError> {
+        let text = |key| section.get(key).map_or(Ok(String::new()), |value| value.text().map(str::to_owned));
+        let seconds = |key| integer(section, key, 0, 31_536_000, 0);
+        let market = market(section)?;
+        // Only for people who read the definition.
+        text("docs")?;
+        let definition = Self {
+            name: name.to_owned(),
+            market,
+            base: base_url(&required(section, "base_url")?)?,
+            terms: text("terms")?,
+            limits: text("limits")?,
+            min_interval: seconds("min_interval")?,
+            min_interval_per_symbol: seconds("min_interval_per_symbol")?,
+            per_second: optional(section, "per_second", rate)?,
+            max_concurrency: integer(section, "max_concurrency", 1, 64, 4)?,
+            max_body: integer(section, "max_body", 1, 1 << 30, 16 << 20)?,
+            headers: headers(section)?,
+            symbol: optional(section, "symbol", spelling_template)?.unwrap_or_else(Template::whole_symbol),
+            spelling: spelling(section)?,
+            bad_symbol: bad_symbol(section)?,
+            change_from: change_from(section, market)?,
+            quotes: endpoints(section)?,
+        };
+        section.deny_unknown_keys()?;
+        Ok(definition)
+    }
+}
+
+fn missing(section: &Section<'_>, key: &str) -> ConfigError {
+    ConfigError::invalid(section.origin(), format!("{key} is missing"))
+}
+
+fn required<'a>(section: &Section<'a>, key: &'static str) -> Result<ConfigValue<'a>, ConfigError> {
+    section.get(key).ok_or_else(|| missing(section, key))
+}
+
+fn optional<T>(
+    section: &Section<'_>,
+    key: &'static str,
+    read: impl Fn(&ConfigValue<'_>) -> Result<T, ConfigError>,
+) -> Result<Option<T>, ConfigError> {
+    section.get(key).map(|value| read(&value)).transpose()
+}
+
+/// One value or an array of them; none if the key is left out.
+fn one_or_more<T>(
+    section: &Section<'_>,
+    key: &'static str,
+    read: impl Fn(&ConfigValue<'_>) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    section.get(key).map_or(Ok(Vec::new()), |value| value.one_or_more().iter().map(read).collect())
+}
+
+fn integer<T>(section: &Section<'_>, key: &'static str, min: i64, max: i64, default: T) -> Result<T, ConfigError>
+where
+    T: TryFrom<i64>,
+{
+    let Some(value) = section.get(key) else { return Ok(default) };
+    T::try_from(value.integer(min, max)?).map_err(|_| value.invalid("is out of range"))
+}
+
+fn flag(section: &Section<'_>, key: &'static str) -> Result<bool, ConfigError> {
+    section.get(key).map_or(Ok(false), |value| value.boolean())
+}
+
+/// Requests a second. Less than one a day is no rate inside a run.
+fn rate(value: &ConfigValue<'_>) -> Result<f64, ConfigError> {
+    let rate = value.positive(1e6)?;
+    if rate < 1e-5 { Err(value.invalid("must be 0.00001 at least")) } else { Ok(rate) }
+}
+
+fn pointer(value: &ConfigValue<'_>) -> Result<Pointer, ConfigError> {
+    Pointer::parse(value.text()?).map_err(|problem| value.invalid(problem))
+}
+
+fn template(value: &ConfigValue<'_>, kind: TemplateKind) -> Result<Template, ConfigError> {
+    Template::parse(value.text()?, kind).map_err(|problem| value.invalid(problem))
+}
+
+fn spelling_template(value: &ConfigValue<'_>) -> Result<Template, ConfigError> {
+    template(value, TemplateKind::Spelling)
+}
+
+fn field(name: &str, value: &ConfigValue<'_>) -> Result<Field, ConfigError> {
+    Field::new(name)
+        .ok_or_else(|| value.invalid(format!("{name:?} is no field name: a letter, then letters, digits and _")))
+}
+
+fn market(section: &Section<'_>) -> Result<Market, ConfigError> {
+    let value = required(section, "market")?;
+    let name = value.text()?;
+    let known = Market::ALL.into_iter().find(|market| market.as_str() == name);
+    known.ok_or_else(|| value.invalid(none_of(name, &Market::ALL.map(Market::as_str))))
+}
+
+/// Reads the address of a provider.
+///
+/// # Errors
+/// When it is no `http` or `https` URL without a query.
+pub(crate) fn base_url(value: &ConfigValue<'_>) -> Result<Url, ConfigError> {
+    let mut url = Url::parse(value.text()?).map_err(|problem| value.invalid(problem))?;
+    if !matches!(url.scheme.as_str(), "http" | "https") || url.path.contains('?') {
+        return Err(value.invalid("must be an http or https URL without a query"));
+    }
+    url.path.truncate(url.path.trim_end_matches('/').len());
+    Ok(url)
+}
+
+fn headers(section: &Section<'_>) -> Result<Vec<(String, Template)>, ConfigError> {
+    let header = |(name, value): (String, ConfigValue<'_>)| {
+        let is_name = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
+        if !is_name || value.text()?.chars().any(char::is_control) {
+            return Err(value.invalid("is no header: a name has letters, digits and -, a value no line break"));
+        }
+        Ok((name, template(&value, TemplateKind::Header)?))
+    };
+    section.section("headers")?.entries().into_iter().map(header).collect()
+}
+
+fn spelling(section: &Section<'_>) -> Result<Spelling, ConfigError> {
+    let mut spelling = Spelling::default();
+    for (code, value) in section.section("rename")?.entries() {
+        spelling.rename.insert(code, value.text()?.to_owned());
+    }
+    for (text, value) in section.section("replace")?.entries() {
+        let mut chars = text.chars();
+        let (Some(one), None) = (chars.next(), chars.next()) else {
+            return Err(value.invalid(format!("must replace one character, not {text:?}")));
+        };
+        spelling.replace.push((one, value.text()?.to_owned()));
+    }
+    Ok(spelling)
+}
+
+fn bad_symbol(section: &Section<'_>) -> Result<BadSymbol, ConfigError> {
+    let section = section.section("bad_symbol")?;
+    let status = |value: &ConfigValue<'_>| {
+        let status = value.integer(100, 599)?;
+        u16::try_from(status).map_err(|_| value.invalid("is no HTTP status"))
+    };
+    let bad_symbol = BadSymbol {
+        status: one_or_more(&section, "status", status)?,
+        text: one_or_more(&section, "text", |value| Ok(value.text()?.to_lowercase()))?,
+    };
+    section.deny_unknown_keys()?;
+    Ok(bad_symbol)
+}
+
+fn change_from(section: &Section<'_>, market: Market) -> Result<Option<Field>, ConfigError> {
+    let Some(value) = section.get("change_from") else {
+        return Ok(match market {
+            Market::Crypto => Field::new("open"),
+            Market::Stocks => Field::new("previous_close"),
+            Market::Other => None,
+        });
+    };
+    match value.text()? {
+        "none" => Ok(None),
+        name @ ("open" | "previous_close") => Ok(Field::new(name)),
+        name => Err(value.invalid(none_of(name, &["open", "previous_close", "none"]))),
+    }
+}
+
+fn endpoints(section: &Section<'_>) -> Result<Vec<Endpoint>, ConfigError> {
+    let quotes = required(section, "quote").map_err(|_| missing(section, "[[quote]]"))?;
+    let endpoints = quotes.list()?.iter().map(|value| endpoint(&value.section()?)).collect::<Result<Vec<_>, _>>()?;
+    if endpoints.is_empty() { Err(missing(section, "[[quote]]")) } else { Ok(endpoints) }
+}
+
+fn endpoint(section: &Section<'_>) -> Result<Endpoint, ConfigError> {
+    let path = required(section, "path")?;
+    if !path.text()?.starts_with('/') {
+        return Err(path.invalid("must begin with \"/\""));
+    }
+    let join = section.get("join").map_or(Ok(",".to_owned()), |value| value.text().map(str::to_owned))?;
+    let endpoint = Endpoint {
+        path: template(&path, TemplateKind::Path)?,
+        batch: integer(section, "batch", 0, 1_000_000, 100)?,
+        join,
+        rows: optional(section, "rows", pointer)?.unwrap_or_default(),
+        key: optional(section, "key", pointer)?,
+        keys: one_or_more(section, "keys", spelling_template)?,
+        ignore_case: flag(section, "ignore_case")?,
+        error: one_or_more(section, "error", pointer)?,
+        row_error: optional(section, "row_error", pointer)?,
+        unwrapped_single: flag(section, "unwrapped_single")?,
+        time: time(section)?,
+        fields: fields(section)?,
+    };
+    if endpoint.fields.is_empty() {
+        let problem = "has no fields: name one, such as fields = { last = \"/price\" }";
+        return Err(ConfigError::invalid(section.origin(), problem));
+    }
+    if let Some(pointer) = endpoint.pointers().find(|pointer| !endpoint.is_single() && !pointer.is_fixed()) {
+        let problem = format!(
+            "pointer {:?} has a placeholder, but more than one symbol is asked: ask for {{symbol}} in the path",
+            pointer.as_str()
+        );
+        return Err(path.invalid(problem));
+    }
+    section.deny_unknown_keys()?;
+    Ok(endpoint)
+}
+
+fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {
+    if section.get("time").is_none() {
+        return Ok(None);
+    }
+    let section = section.section("time")?;
+    let unit = required(&section, "unit")?;
+    let time = TimeSpec {
+        at: one_or_more(&section, "at", pointer)?,
+        unit: match unit.text()? {
+            "s" => TimeUnit::Decimal(0),
+            "ms" => TimeUnit::Decimal(3),
+            "us" => TimeUnit::Decimal(6),
+            "ns" => TimeUnit::Decimal(9),
+            "rfc3339" => TimeUnit::Rfc3339,
+            name => return Err(unit.invalid(none_of(name, &["s", "ms", "us", "ns", "rfc3339"]))),
+        },
+    };
+    if time.at.is_empty() {
+        return Err(missing(&section, "at"));
+    }
+    section.deny_unknown_keys()?;
+    Ok(Some(time))
+}
+
+fn fields(section: &Section<'_>) -> Result<Vec<FieldSpec>, ConfigError> {
+    section.section("fields")?.entries().into_iter().map(|(name, value)| field_spec(&name, &value)).collect()
+}
+
+fn field_spec(name: &str, value: &ConfigValue<'_>) -> Result<FieldSpec, ConfigError> {
+    let field = field(name, value)?;
+    let price = field.is_price();
+    if !value.is_section() {
+        let at: Vec<Pointer> = value.one_or_more().iter().map(pointer).collect::<Result<_, _>>()?;
+        if at.is_empty() {
+            return Err(value.invalid("has no pointer: give one, such as \"/price\""));
+        }
+        return Ok(FieldSpec { field, at, exponent: 0, price, separators: false });
+    }
+    let section = value.section()?;
+    let spec = FieldSpec {
+        field,
+        at: one_or_more(&section, "at", pointer)?,
+        exponent: integer(&section, "exponent", -30, 30, 0)?,
+        price: section.get("price").map_or(Ok(price), |value| value.boolean())?,
+        separators: flag(&section, "separators")?,
+    };
+    if spec.at.is_empty() {
+        return Err(missing(&section, "at"));
+    }
+    section.deny_unknown_keys()?;
+    Ok(spec)
+}

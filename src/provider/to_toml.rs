@@ -1,0 +1,116 @@
+//! A definition as TOML text again.
+
+use crate::config::{ConfigError, ConfigValue, Section};
+use std::fmt::Write;
+
+/// The text of a built-in definition as it stands in a config: its tables under `path`.
+pub(crate) fn moved(text: &str, path: &str) -> String {
+    let mut out = format!("[{path}]\n");
+    for line in text.lines() {
+        let moved = match (line.strip_prefix("[["), line.strip_prefix('[')) {
+            (Some(rest), _) => format!("[[{path}.{rest}"),
+            (None, Some(rest)) => format!("[{path}.{rest}"),
+            (None, None) => line.to_owned(),
+        };
+        out.push_str(&moved);
+        out.push('\n');
+    }
+    out
+}
+
+/// The text of a definition with another `base_url`.
+pub(crate) fn with_base_url(text: &str, base_url: &str) -> String {
+    let line = |line: &str| match line.strip_prefix("base_url = ") {
+        Some(_) => format!("base_url = {}\n", quoted(base_url)),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+/// What a section holds after all its layers are joined, as TOML; comments are lost.
+///
+/// # Errors
+/// When a value is of a kind that no definition has, a date.
+pub(crate) fn joined(section: &Section<'_>, path: &str) -> Result<String, ConfigError> {
+    let mut out = format!("[{path}]\n");
+    write_section(&mut out, section, path)?;
+    Ok(out)
+}
+
+/// Values first, as whatever follows a table's heading belongs to it.
+fn write_section(out: &mut String, section: &Section<'_>, path: &str) -> Result<(), ConfigError> {
+    let (mut tables, mut lists) = (Vec::new(), Vec::new());
+    for (key, value) in section.entries() {
+        let elements = value.elements().unwrap_or_default();
+        if value.is_section() {
+            tables.push(key);
+        } else if elements.first().is_some_and(ConfigValue::is_section) {
+            lists.push((key, elements));
+        } else {
+            let _ = writeln!(out, "{} = {}", quoted_key(&key), literal(&value)?);
+        }
+    }
+    for key in tables {
+        let path = format!("{path}.{}", quoted_key(&key));
+        let _ = writeln!(out, "\n[{path}]");
+        write_section(out, &section.subsection(&key)?, &path)?;
+    }
+    for (key, elements) in lists {
+        let path = format!("{path}.{}", quoted_key(&key));
+        for element in elements {
+            let _ = writeln!(out, "\n[[{path}]]");
+            write_section(out, &element.section()?, &path)?;
+        }
+    }
+    Ok(())
+}
+
+fn literal(value: &ConfigValue<'_>) -> Result<String, ConfigError> {
+    if let Some(elements) = value.elements() {
+        let elements = elements.iter().map(literal).collect::<Result<Vec<_>, _>>()?;
+        return Ok(format!("[{}]", elements.join(", ")));
+    }
+    match value.literal() {
+        Some(literal) => Ok(literal),
+        None => value.text().map(quoted),
+    }
+}
+
+fn quoted_key(key: &str) -> String {
+    let is_bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if !key.is_empty() && key.bytes().all(is_bare) { key.to_owned() } else { quoted(key) }
+}
+
+/// A basic string (<https://toml.io/en/v1.0.0#string>); JSON's escapes are among TOML's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Document;
+
+    #[test]
+    fn tables_are_moved_under_a_name() {
+        let text = "a = 1\n[rename]\nB = \"C\"\n[[quote]]\n[quote.fields]\n";
+        let expected = "[providers.x]\na = 1\n[providers.x.rename]\nB = \"C\"\n[[providers.x.quote]]\n[providers.x.quote.fields]\n";
+        assert_eq!(moved(text, "providers.x"), expected);
+    }
+
+    #[test]
+    fn a_joined_section_reads_back() {
+        let text = "[t.u]\n\"a b\" = \"q\\\"\\\\\"\n[t]\nn = 1\nf = 0.5\nb = true\nl = [\"x\", \"y\"]\n[[t.q]]\np = \"/\"\n[t.q.f]\nlast = \"/c\"\n";
+        let read = |text: &str| {
+            let document = Document::new("c.toml", text);
+            let table = document.parse().unwrap();
+            joined(&Section::root(&document, &table).section("t").unwrap(), "t").unwrap()
+        };
+        let once = read(text);
+        assert_eq!(read(&once), once);
+        assert_eq!(
+            once,
+            "[t]\nb = true\nf = 0.5\nl = [\"x\", \"y\"]\nn = 1\n\n[t.u]\n\"a b\" = \"q\\\"\\\\\"\n\n[[t.q]]\np = \"/\"\n\n[t.q.f]\nlast = \"/c\"\n"
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! Feeds: those of the config and the defaults, checked as far as they run.
+
+mod names;
+mod reader;
+
+pub(super) use reader::{FeedOptions, FeedReader, keep_shard};
+
+use super::graphite::read_names;
+use super::sources::Sources;
+use crate::config::{ConfigError, ConfigValue, Section};
+use crate::market::hours::MarketHours;
+use crate::metrics::names::NameTemplate;
+use jiff::civil::Date;
+
+/// A feed as it is configured. Symbols, fields and providers are not checked yet.
+pub(super) struct FeedConfig<'a> {
+    name: String,
+    providers: ValueList<'a>,
+    symbols: ValueList<'a>,
+    fields: ValueList<'a>,
+    fields_are_named: bool,
+    /// The quote of symbols that have none; empty for feeds other than `crypto`.
+    currency: String,
+    names: Option<NameTemplate>,
+    market_hours: MarketHours,
+    closed: Vec<Date>,
+}
+
+impl FeedConfig<'_> {
+    /// Whether it is a feed of the user's own.
+    fn is_own(&self) -> bool {
+        is_own(&self.name)
+    }
+}
+
+/// The values of a list. The list itself is kept too, as a message about an empty one needs its place.
+struct ValueList<'a> {
+    values: Vec<ConfigValue<'a>>,
+    list: ConfigValue<'a>,
+}
+
+impl<'a> ValueList<'a> {
+    fn read(list: ConfigValue<'a>) -> Result<Self, ConfigError> {
+        Ok(Self { values: list.list()?, list })
+    }
+
+    fn empty_error(&self) -> ConfigError {
+        self.list.invalid("is empty")
+    }
+}
+
+/// The defaults of a feed, lists with commas.
+struct Defaults {
+    providers: &'static str,
+    symbols: &'static str,
+    fields: &'static str,
+}
+
+const CRYPTO: Defaults =
+    Defaults { providers: "kraken,coinbase", symbols: "BTC/USD,ETH/USD,BAT/USD", fields: "last,high,low,vwap,volume" };
+const STOCKS: Defaults = Defaults {
+    providers: "yahoo",
+    symbols: "AMZN,NFLX,AAPL",
+    fields: "last,high,low,previous_close,change_percent,volume",
+};
+const OWN: Defaults = Defaults { providers: "", symbols: "", fields: "last" };
+
+fn is_own(name: &str) -> bool {
+    !matches!(name, "crypto" | "stocks")
+}
+
+/// Reads all feeds: crypto, stocks, then the user's own by name.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub(super) fn configs(sources: Sources<'_>) -> Result<Vec<FeedConfig<'_>>, ConfigError> {
+    let mut configs = vec![
+        read_config("crypto", &sources.file.section("crypto")?, sources, &CRYPTO)?,
+        read_config("stocks", &sources.file.section("stocks")?, sources, &STOCKS)?,
+    ];
+    for (name, section) in sources.file.section("feeds")?.sections()? {
+        let is_taken = matches!(name.as_str(), "crypto" | "stocks" | "metrics" | "all");
+        if is_taken || name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+            let problem = "a feed's name has letters, digits, _ and - only, and is not crypto, stocks, metrics or all";
+            return Err(ConfigError::invalid(section.origin(), problem));
+        }
+        configs.push(read_config(&name, &section, sources, &OWN)?);
+    }
+    Ok(configs)
+}
+
+fn read_config<'a>(
+    name: &str,
+    section: &Section<'a>,
+    sources: Sources<'a>,
+    defaults: &Defaults,
+) -> Result<FeedConfig<'a>, ConfigError> {
+    let path = if is_own(name) { format!("feeds.{name}") } else { name.to_owned() };
+    let variable = |key: &str| format!("DATAMETRICS_{}_{key}", name.to_uppercase());
+    let list = |key: &'static str, default: &str| -> Result<(ValueList<'a>, bool), ConfigError> {
+        let in_file = section.get(key);
+        // The variables of crypto and stocks would be ambiguous for feeds with other names.
+        let value =
+            if is_own(name) { in_file } else { sources.first(None, &variable(&key.to_uppercase()), in_file)? };
+        let is_named = value.is_some();
+        Ok((ValueList::read(sources.setting(&format!("{path}.{key}"), value, default))?, is_named))
+    };
+    let (providers, _) = list("providers", defaults.providers)?;
+    let (symbols, _) = list("symbols", defaults.symbols)?;
+    let (fields, fields_are_named) = list("fields", defaults.fields)?;
+    let mut currency = String::new();
+    if name == "crypto" {
+        let value = sources.first(None, &variable("CURRENCY"), section.get("currency"))?;
+        currency = sources.setting("crypto.currency", value, "USD").text()?.to_uppercase();
+    }
+    let names = sources.optional(&format!("{path}.names"), section.get("names"));
+    let names = names.map(|value| read_names(&value)).transpose()?;
+    let (mut market_hours, mut closed) = (MarketHours::Any, Vec::new());
+    if name != "crypto" {
+        market_hours = sources.setting(&format!("{path}.market_hours"), section.get("market_hours"), "any").parse()?;
+        let days = sources.optional(&format!("{path}.closed"), section.get("closed"));
+        let days = days.map_or(Ok(Vec::new()), |value| value.list())?;
+        closed = days.iter().map(read_day).collect::<Result<_, _>>()?;
+    }
+    section.deny_unknown_keys()?;
+    let name = name.to_owned();
+    Ok(FeedConfig { name, providers, symbols, fields, fields_are_named, currency, names, market_hours, closed })
+}
+
+fn read_day(value: &ConfigValue<'_>) -> Result<Date, ConfigError> {
+    value.text()?.parse().map_err(|_| value.invalid("must be a date such as \"2027-01-05\""))
+}

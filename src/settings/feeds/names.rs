@@ -1,0 +1,53 @@
+//! Whether all metrics of a run have good names, and names of their own.
+
+use crate::config::ConfigError;
+use crate::fetch::Feed;
+use crate::market::symbol::Symbol;
+use crate::util::hash::{all_differ, hash_of};
+use rustc_hash::FxHashMap;
+
+/// Stands for any field. No name holds it.
+const ANY_FIELD: &str = "*";
+
+/// Checks that every name is a good one, and that no two points of a run can have one name.
+pub(super) fn check(feeds: &[Feed]) -> Result<(), ConfigError> {
+    if are_surely_good(feeds) { Ok(()) } else { check_each(feeds) }
+}
+
+/// A cheap test. If it fails, the names may be good all the same.
+fn are_surely_good(feeds: &[Feed]) -> bool {
+    // Of the parts of a name, only the quote can be empty.
+    let lacks_quote = |feed: &Feed| feed.names.has_quote() && feed.symbols.iter().any(|s| s.quote().is_none());
+    if feeds.iter().any(lacks_quote) {
+        return false;
+    }
+    let affixes = feeds.iter().flat_map(|feed| (0..feed.symbols.len()).map(|symbol| feed.affixes.get(symbol)));
+    let count = feeds.iter().map(|feed| feed.symbols.len()).sum();
+    all_differ(count, affixes.map(|affixes| hash_of(&affixes)))
+}
+
+/// The exact test, which says what is wrong.
+fn check_each(feeds: &[Feed]) -> Result<(), ConfigError> {
+    let mut owners: FxHashMap<String, Vec<(usize, &Symbol)>> = FxHashMap::default();
+    for (index, feed) in feeds.iter().enumerate() {
+        let invalid = |problem| Err(ConfigError::missing(format!("{}.names", feed.name), problem));
+        for symbol in &feed.symbols {
+            let name = feed.names.name("", &feed.name, symbol, ANY_FIELD);
+            if name.split('.').any(str::is_empty) {
+                return invalid(format!(
+                    "makes {name} of {symbol}, in which a part is empty: leave {{quote}} out, as the symbol has none"
+                ));
+            }
+            let owners = owners.entry(name).or_default();
+            // Feeds with other fields may share a name.
+            let overlaps = |other: usize| feed.fields.iter().any(|field| feeds[other].fields.contains(field));
+            if let Some((_, other)) = owners.iter().find(|(other, _)| *other == index || overlaps(*other)) {
+                return invalid(format!(
+                    "{other} and {symbol} would be pushed under one name: leave one out, or choose other names"
+                ));
+            }
+            owners.push((index, symbol));
+        }
+    }
+    Ok(())
+}

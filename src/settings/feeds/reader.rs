@@ -1,0 +1,249 @@
+//! The feeds that run, checked.
+
+use super::{FeedConfig, ValueList, names};
+use crate::cli::{FeedSelection, Options};
+use crate::config::{ConfigError, ConfigValue, Origin};
+use crate::fetch::Feed;
+use crate::market::hours::MarketHours;
+use crate::market::quote::Field;
+use crate::market::shard::Shard;
+use crate::market::symbol::{Symbol, SymbolError};
+use crate::metrics::MetricsConfig;
+use crate::provider::{Definition, Market};
+use crate::settings::providers::Providers;
+use crate::settings::sources::Sources;
+use crate::settings::symbols::SymbolOverride;
+use crate::util::hash::{all_differ, hash_of};
+use crate::util::suggest::did_you_mean;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// What the command line says of all feeds that run.
+pub(in crate::settings) struct FeedOptions<'a> {
+    fields: Option<ConfigValue<'a>>,
+    providers: Option<ConfigValue<'a>>,
+    market_hours: Option<MarketHours>,
+    /// The shard of this machine.
+    pub(in crate::settings) shard: Option<Shard>,
+}
+
+impl<'a> FeedOptions<'a> {
+    /// Reads these options and their variables.
+    pub(in crate::settings) fn read(options: &Options, sources: Sources<'a>) -> Result<Self, ConfigError> {
+        let option = |flag, value, variable| {
+            sources.first(Some((flag, value)), variable, None).map(|value| sources.optional(flag, value))
+        };
+        let fields = option("--fields", &options.fields, "DATAMETRICS_FIELDS")?;
+        let providers = option("--provider", &options.provider, "DATAMETRICS_PROVIDER")?;
+        let market_hours = option("--market-hours", &options.market_hours, "DATAMETRICS_MARKET_HOURS")?;
+        let shard = option("--shard", &options.shard, "DATAMETRICS_SHARD")?;
+        let shard = shard.map(|value| value.parse::<Shard>()).transpose()?;
+        let market_hours = market_hours.map(|value| value.parse::<MarketHours>()).transpose()?;
+        Ok(Self { fields, providers, market_hours, shard })
+    }
+}
+
+/// Reads the feeds that run.
+pub(in crate::settings) struct FeedReader<'r, 'a> {
+    pub(in crate::settings) options: FeedOptions<'a>,
+    pub(in crate::settings) providers: &'r mut Providers<'a>,
+    pub(in crate::settings) metrics: &'r MetricsConfig,
+}
+
+impl<'a> FeedReader<'_, 'a> {
+    /// The selected feeds with all their symbols, whatever the shard.
+    ///
+    /// # Errors
+    /// When a feed is not known or watches nothing, or something in it is wrong.
+    pub(in crate::settings) fn read(
+        &mut self,
+        configs: Vec<FeedConfig<'a>>,
+        selection: &FeedSelection,
+        symbols: Option<&SymbolOverride>,
+    ) -> Result<Vec<Feed>, ConfigError> {
+        let selected = select(configs, selection)?;
+        if let Some(symbols) = symbols
+            && !matches!((&selected[..], selection), ([_], FeedSelection::Named(_)))
+        {
+            let problem = "symbols can be given for one feed only: name it, such as crypto";
+            return Err(ConfigError::invalid(symbols.origin.clone(), problem));
+        }
+        let mut feeds = Vec::with_capacity(selected.len());
+        for config in selected {
+            feeds.push(self.feed(config, symbols)?);
+        }
+        // Checked with all symbols, so that no other machine pushes under a name of this one either.
+        names::check(&feeds)?;
+        Ok(feeds)
+    }
+
+    fn feed(&mut self, config: FeedConfig<'a>, symbol_override: Option<&SymbolOverride>) -> Result<Feed, ConfigError> {
+        let origin = symbol_override.map_or_else(|| config.symbols.list.origin(), |symbols| symbols.origin.clone());
+        let symbols = read_symbols(&config, symbol_override)?;
+        if symbols.is_empty() {
+            return Err(ConfigError::invalid(origin, "is empty"));
+        }
+        let providers = self.providers_of(&config)?;
+        let definitions: Vec<&Definition> = providers.iter().map(|index| &self.providers.definitions[*index]).collect();
+        let (fields, fields_are_named) = match &self.options.fields {
+            Some(fields) => (read_fields(&ValueList::read(fields.clone())?, true, &definitions)?, true),
+            None => (read_fields(&config.fields, config.fields_are_named, &definitions)?, config.fields_are_named),
+        };
+        for definition in &definitions {
+            if let Some((a, b)) = definition.find_ambiguous(&symbols) {
+                // Both are good symbols. It is the definition that cannot tell them apart.
+                let problem = format!("{a} and {b} are spelled the same for {}: leave one out", definition.name);
+                return Err(ConfigError::setting(origin, problem));
+            }
+        }
+        let is_stocks = definitions.iter().all(|definition| definition.market == Market::Stocks);
+        let names = config.names.unwrap_or_else(|| self.metrics.names.clone());
+        Ok(Feed {
+            affixes: names.affixes(&self.metrics.prefix, &config.name, &symbols),
+            name: config.name,
+            symbols,
+            fields,
+            fields_are_named,
+            providers,
+            names,
+            market_hours: self.options.market_hours.filter(|_| is_stocks).unwrap_or(config.market_hours),
+            closed: config.closed,
+        })
+    }
+
+    /// The providers of a feed, each once: those of its config, or those of `--provider` that are of
+    /// its market.
+    fn providers_of(&mut self, config: &FeedConfig<'_>) -> Result<Vec<usize>, ConfigError> {
+        let mut providers = match self.options.providers.clone() {
+            Some(asked) => self.providers_of_market(config, &asked)?,
+            None => config.providers.values.iter().map(|value| self.providers.find(value)).collect::<Result<_, _>>()?,
+        };
+        let mut seen = FxHashSet::default();
+        providers.retain(|index| seen.insert(*index));
+        if providers.is_empty() { Err(config.providers.empty_error()) } else { Ok(providers) }
+    }
+
+    fn providers_of_market(
+        &mut self,
+        config: &FeedConfig<'_>,
+        asked: &ConfigValue<'_>,
+    ) -> Result<Vec<usize>, ConfigError> {
+        let markets = match config.name.as_str() {
+            "crypto" => vec![Market::Crypto],
+            "stocks" => vec![Market::Stocks],
+            _ => config.providers.values.iter().map(|value| self.providers.market(value)).collect::<Result<_, _>>()?,
+        };
+        let mut chosen = Vec::new();
+        for value in asked.list()? {
+            if markets.contains(&self.providers.market(&value)?) {
+                chosen.push(self.providers.find(&value)?);
+            }
+        }
+        if chosen.is_empty() {
+            let problem = format!(
+                "none of these providers is of the market of feed {:?}: `datametrics providers` shows which are",
+                config.name
+            );
+            return Err(asked.invalid(problem));
+        }
+        Ok(chosen)
+    }
+}
+
+/// Keeps only the symbols of this machine's shard.
+pub(in crate::settings) fn keep_shard(shard: Shard, feeds: &mut [Feed], prefix: &str) {
+    for feed in feeds {
+        feed.symbols.retain(|symbol| shard.holds(symbol));
+        feed.affixes = feed.names.affixes(prefix, &feed.name, &feed.symbols);
+    }
+}
+
+fn select<'a>(configs: Vec<FeedConfig<'a>>, selection: &FeedSelection) -> Result<Vec<FeedConfig<'a>>, ConfigError> {
+    let FeedSelection::Named(names) = selection else {
+        let selected: Vec<_> = configs.into_iter().filter(|config| !config.symbols.values.is_empty()).collect();
+        if selected.is_empty() {
+            return Err(ConfigError::missing("crypto.symbols, stocks.symbols", "no feed has symbols: give one some"));
+        }
+        return Ok(selected);
+    };
+    let known: Vec<String> = configs.iter().map(|config| config.name.clone()).collect();
+    let mut configs: FxHashMap<String, FeedConfig<'a>> =
+        configs.into_iter().map(|config| (config.name.clone(), config)).collect();
+    let selected = names.iter().map(|name| {
+        configs.remove(name).ok_or_else(|| {
+            let suggestion = did_you_mean(name, known.iter().map(String::as_str));
+            ConfigError::invalid(Origin::Flag("--feed"), format!("feed {name:?} is not known{suggestion}"))
+        })
+    });
+    selected.collect()
+}
+
+/// The symbols of a feed in canonical spelling, each once.
+fn read_symbols(config: &FeedConfig<'_>, symbol_override: Option<&SymbolOverride>) -> Result<Vec<Symbol>, ConfigError> {
+    let count = symbol_override.map_or(config.symbols.values.len(), |symbols| symbols.iter().count());
+    let mut symbols = Vec::with_capacity(count);
+    let mut reader = SymbolReader { config, text: String::new() };
+    match symbol_override {
+        Some(SymbolOverride { origin, .. }) => {
+            for text in symbol_override.into_iter().flat_map(SymbolOverride::iter) {
+                let symbol = reader.read(text);
+                symbols.push(symbol.map_err(|error| ConfigError::invalid(origin.clone(), error.to_string()))?);
+            }
+        }
+        None => {
+            for value in &config.symbols.values {
+                symbols.push(reader.read(value.text()?).map_err(|error| value.invalid(error.to_string()))?);
+            }
+        }
+    }
+    if !all_differ(symbols.len(), symbols.iter().map(hash_of)) {
+        let mut seen = FxHashSet::default();
+        symbols.retain(|symbol| seen.insert(symbol.clone()));
+    }
+    Ok(symbols)
+}
+
+/// Reads symbols of a feed. The text is kept, so that a long list needs one allocation a symbol.
+struct SymbolReader<'a> {
+    config: &'a FeedConfig<'a>,
+    text: String,
+}
+
+impl SymbolReader<'_> {
+    /// Symbols of crypto and stocks are upper-cased, and crypto has a default currency. All others are
+    /// kept as they were typed.
+    fn read(&mut self, typed: &str) -> Result<Symbol, SymbolError> {
+        if self.config.is_own() {
+            return Symbol::new(typed);
+        }
+        self.text.clear();
+        self.text.push_str(typed.trim());
+        self.text.make_ascii_uppercase();
+        let currency = &self.config.currency;
+        if !currency.is_empty() && !self.text.is_empty() && !self.text.contains('/') {
+            self.text.extend(["/", currency]);
+        }
+        Symbol::new(&self.text)
+    }
+}
+
+/// The fields of a feed, each once. Fields that no provider gives are left out if nobody named them.
+fn read_fields(list: &ValueList<'_>, are_named: bool, definitions: &[&Definition]) -> Result<Vec<Field>, ConfigError> {
+    let mut fields: Vec<Field> = Vec::with_capacity(list.values.len());
+    for value in &list.values {
+        let name = value.text()?;
+        let field = Field::new(name).filter(|field| definitions.iter().any(|definition| definition.gives(field)));
+        match field {
+            Some(field) if !fields.contains(&field) => fields.push(field),
+            None if are_named => return Err(unknown_field(value, name, definitions)),
+            Some(_) | None => {}
+        }
+    }
+    if fields.is_empty() { Err(list.empty_error()) } else { Ok(fields) }
+}
+
+fn unknown_field(value: &ConfigValue<'_>, name: &str, definitions: &[&Definition]) -> ConfigError {
+    let fields: Vec<Field> = definitions.iter().flat_map(|definition| definition.fields()).collect();
+    let providers = definitions.iter().map(|definition| definition.name.as_str()).collect::<Vec<_>>().join(", ");
+    let suggestion = did_you_mean(name, fields.iter().map(Field::as_str));
+    value.invalid(format!("field {name:?} is given by none of {providers}{suggestion}"))
+}

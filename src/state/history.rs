@@ -1,0 +1,101 @@
+//! What a run knows of the runs before it, and what it leaves to the next.
+
+use super::{LastPush, LastRun, State};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A scheduler may start a run early by a tenth of an interval, by this many seconds at most.
+const MAX_TOLERANCE: u64 = 5;
+
+/// What a run knows of the runs before it.
+pub(crate) struct RunHistory<'a> {
+    /// `None` in a dry run, and where no state directory is known.
+    state: Option<State<'a>>,
+    /// The name of the run.
+    run: &'a str,
+    /// When the run started, in Unix seconds.
+    started: i64,
+    last: LastRun,
+}
+
+impl<'a> RunHistory<'a> {
+    /// Reads what the runs of this name left. `started` is when this run started, in Unix seconds.
+    pub(crate) fn read(state: Option<State<'a>>, run: &'a str, started: i64) -> Self {
+        let last = state.as_ref().map_or_else(LastRun::default, |state| state.last_run(run));
+        Self { state, run, started, last }
+    }
+
+    /// How the push of the run before went, unless it is older than `max_age`: Graphite would refuse
+    /// a point of that time.
+    pub(crate) fn last_push(&self, max_age: Duration) -> Option<&LastPush> {
+        let oldest = self.started.saturating_sub(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX));
+        self.last.push.as_ref().filter(|push| push.time > oldest && push.time < self.started)
+    }
+
+    /// Whether the symbol was missing in the run before too.
+    pub(crate) fn was_missing(&self, feed: &str, symbol: &str) -> bool {
+        self.last.missing.get(feed).is_some_and(|missing| missing.contains(symbol))
+    }
+
+    /// How many seconds a provider must still be left alone, of an `interval` in seconds between the
+    /// starts of two runs that ask it. `None` if it may be asked.
+    ///
+    /// A scheduler is late by a second or two at times, and the run after a late one would seem too
+    /// early. If it rested, the interval would double. So a run may be early by a tenth of the
+    /// interval, by [`MAX_TOLERANCE`] at most.
+    pub(crate) fn seconds_left(&self, provider: &str, interval: u64) -> Option<u64> {
+        let last = self.state.as_ref().filter(|_| interval > 0)?.last_call(provider)?;
+        let passed = u64::try_from(self.started.checked_sub(last)?).ok()?;
+        let left = interval.saturating_sub(passed);
+        (left > (interval / 10).min(MAX_TOLERANCE)).then_some(left)
+    }
+
+    /// Leaves to the next run which symbols of which feed are missing, which of the providers with an
+    /// interval were asked, and how the push went, if there was one. What cannot be written is only
+    /// logged.
+    pub(crate) fn record<'p>(
+        &self,
+        missing: BTreeMap<String, BTreeSet<String>>,
+        asked: impl Iterator<Item = &'p str>,
+        push: Option<LastPush>,
+    ) {
+        let Some(state) = &self.state else { return };
+        let mut last = self.last.clone();
+        last.push = push.or(last.push);
+        last.missing.extend(missing);
+        let written = asked
+            .map(|provider| state.set_last_call(provider, self.started))
+            .chain([state.set_last_run(self.run, &last)]);
+        for error in written.filter_map(Result::err) {
+            log::info!("cannot write the state of this run in {}: {error}", state.dir().display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::disk::SystemDisk;
+
+    #[test]
+    fn a_run_may_be_early_by_a_tenth_of_the_interval_and_five_seconds_at_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(&SystemDisk, folder.path());
+        state.set_last_call("p", 1_000).unwrap();
+        let left = |passed: i64, interval| {
+            RunHistory::read(Some(state.clone()), "all", 1_000 + passed).seconds_left("p", interval)
+        };
+        // Of 30 seconds a tenth is three; of 600 it would be sixty.
+        assert_eq!([left(26, 30), left(27, 30), left(30, 30)], [Some(4), None, None]);
+        assert_eq!([left(594, 600), left(595, 600), left(700, 600)], [Some(6), None, None]);
+        assert_eq!(left(0, 0), None, "no interval");
+        assert_eq!(left(-5, 600), None, "the clock was set back");
+    }
+
+    #[test]
+    fn without_a_state_directory_every_provider_may_be_asked() {
+        let history = RunHistory::read(None, "all", 1_000);
+        history.record(BTreeMap::new(), ["p"].into_iter(), None);
+        assert_eq!(history.seconds_left("p", 600), None);
+    }
+}

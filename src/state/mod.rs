@@ -1,0 +1,194 @@
+//! Small files that a run leaves to the next one: how the last push went, which symbols were
+//! missing, when a provider was last asked.
+//!
+//! They are a best-effort cache, never synced to the disk: what cannot be read counts as never
+//! written. A run reads and writes them without the lock. Files are replaced whole, and the last
+//! writer wins. What must not be lost is in the [journal](crate::delivery::journal).
+
+pub(crate) mod history;
+
+use crate::system::disk::Disk;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Longest file that is read, in bytes. A longer one was not written here.
+const MAX_FILE: u64 = 16 << 20;
+
+/// The state files in a folder.
+#[derive(Clone)]
+pub(crate) struct State<'a> {
+    disk: &'a dyn Disk,
+    state_dir: PathBuf,
+}
+
+/// What the last run of the same name left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LastRun {
+    /// Its push, or the last one before it.
+    pub(crate) push: Option<LastPush>,
+    /// For each feed, the symbols that were missing.
+    pub(crate) missing: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// How a push to Graphite went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LastPush {
+    /// When its run started, in Unix seconds.
+    pub(crate) time: i64,
+    /// How long it took, in seconds.
+    pub(crate) seconds: f64,
+    /// The worst HTTP status; 0 if there was no HTTP answer.
+    pub(crate) status: u16,
+}
+
+impl<'a> State<'a> {
+    /// The state files in this folder, which need not exist yet.
+    pub(crate) fn new(disk: &'a dyn Disk, state_dir: &Path) -> Self {
+        Self { disk, state_dir: state_dir.to_owned() }
+    }
+
+    /// The folder.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// What the last run of this name left; the default if it cannot be read.
+    pub(crate) fn last_run(&self, run: &str) -> LastRun {
+        let read = || serde_json::from_slice(&self.read("state", &format!("{run}.json"))?).ok();
+        read().unwrap_or_default()
+    }
+
+    /// Leaves something to the next run of this name.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn set_last_run(&self, run: &str, last: &LastRun) -> io::Result<()> {
+        self.write("state", &format!("{run}.json"), &serde_json::to_vec(last)?)
+    }
+
+    /// When the last run started that asked this provider, in Unix seconds.
+    pub(crate) fn last_call(&self, provider: &str) -> Option<i64> {
+        String::from_utf8(self.read("calls", provider)?).ok()?.trim().parse().ok()
+    }
+
+    /// Notes that a run that started at `started` (Unix seconds) asks this provider.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn set_last_call(&self, provider: &str, started: i64) -> io::Result<()> {
+        self.write("calls", provider, format!("{started}\n").as_bytes())
+    }
+
+    /// Does what the journal does in the folder: makes a file, writes it through to the disk and
+    /// removes it.
+    ///
+    /// # Errors
+    /// What the operating system refuses.
+    pub(crate) fn probe(&self) -> io::Result<()> {
+        self.disk.create_dir(&self.state_dir)?;
+        let path = self.state_dir.join(format!("check.{}.tmp", std::process::id()));
+        let _ = self.disk.remove_file(&path);
+        let write = || {
+            let mut file = self.disk.create_new(&path)?;
+            file.write_all(b"check\n")?;
+            file.sync()
+        };
+        let written = write();
+        let removed = self.disk.remove_file(&path);
+        written.and(removed)
+    }
+
+    fn read(&self, folder: &str, name: &str) -> Option<Vec<u8>> {
+        let file = self.disk.open(&self.state_dir.join(folder).join(file_name(name).ok()?)).ok()?;
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    fn write(&self, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let folder = self.state_dir.join(folder);
+        self.disk.create_dir(&folder)?;
+        let path = folder.join(file_name(name)?);
+        let temporary = folder.join(format!("{name}.{}.tmp", std::process::id()));
+        // A run with the same process ID may have left one when it was killed.
+        let _ = self.disk.remove_file(&temporary);
+        let write = || {
+            self.disk.create_new(&temporary)?.write_all(bytes)?;
+            self.disk.rename(&temporary, &path)
+        };
+        let written = write();
+        if written.is_err() {
+            let _ = self.disk.remove_file(&temporary);
+        }
+        written
+    }
+}
+
+/// Checks that `name` is the name of a file and cannot lead out of its folder.
+fn file_name(name: &str) -> io::Result<&str> {
+    let is_valid = !name.starts_with('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if is_valid && !name.is_empty() {
+        Ok(name)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} cannot be the name of a file")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::disk::SystemDisk;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn state_that_is_written_can_be_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(&SystemDisk, &folder.path().join("a/b"));
+        assert_eq!((state.last_run("all"), state.last_call("kraken")), (LastRun::default(), None));
+        let run = LastRun {
+            push: Some(LastPush { time: 1_785_182_401, seconds: 0.25, status: 200 }),
+            missing: BTreeMap::from([("crypto".to_owned(), BTreeSet::from(["BAT/USD".to_owned()]))]),
+        };
+        for _ in 0..2 {
+            state.set_last_run("crypto-stocks-0", &run).unwrap();
+            state.set_last_call("kraken", 1_785_182_401).unwrap();
+        }
+        assert_eq!(state.last_run("crypto-stocks-0"), run);
+        assert_eq!(state.last_call("kraken"), Some(1_785_182_401));
+        assert_eq!((state.last_run("all"), state.last_call("yahoo")), (LastRun::default(), None));
+        let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("a/b"), mode("a/b/calls"), mode("a/b/calls/kraken")), (0o700, 0o700, 0o600));
+        assert_eq!(fs::read_dir(folder.path().join("a/b/state")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn unreadable_state_counts_as_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(&SystemDisk, folder.path());
+        state.set_last_run("all", &LastRun::default()).unwrap();
+        state.set_last_call("kraken", 5).unwrap();
+        for bytes in [&b""[..], b"{", b"[]", b"\xff\0", b"{\"push\": {\"time\": \"x\"}}"] {
+            fs::write(folder.path().join("state/all.json"), bytes).unwrap();
+            fs::write(folder.path().join("calls/kraken"), bytes).unwrap();
+            assert_eq!((state.last_run("all"), state.last_call("kraken")), (LastRun::default(), None));
+        }
+        fs::write(folder.path().join("state/all.json"), b"{\"later\": 1, \"push\": null}").unwrap();
+        assert_eq!(state.last_run("all"), LastRun::default());
+    }
+
+    #[test]
+    fn state_that_cannot_be_written_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(&SystemDisk, folder.path());
+        let error = state.set_last_call("../x", 5).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(error.to_string(), "\"../x\" cannot be the name of a file");
+        assert_eq!(state.last_call("../x"), None);
+        fs::write(folder.path().join("calls2"), b"").unwrap();
+        assert!(State::new(&SystemDisk, &folder.path().join("calls2")).set_last_call("kraken", 5).is_err());
+    }
+}

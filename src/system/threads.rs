@@ -1,0 +1,141 @@
+//! Threads: work side by side, and waiting for each other.
+
+use std::panic::resume_unwind;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// A piece of work for a thread of its own.
+pub type Task<'a> = Box<dyn FnOnce() + Send + 'a>;
+
+/// The threads of a machine.
+pub trait Threads: Sync {
+    /// Runs all tasks side by side and returns when the last of them has ended. If a task panics,
+    /// the panic goes on in the calling thread after that.
+    fn run_all(&self, tasks: Vec<Task<'_>>);
+
+    /// Blocks until `signal` was raised after its generation was `seen`, or until `timeout` has
+    /// passed.
+    fn wait(&self, signal: &Signal, seen: u64, timeout: Duration);
+}
+
+/// Something that threads wait for. It counts how often it was raised, so that a thread that looks
+/// first and waits later misses nothing in between.
+#[derive(Debug, Default)]
+pub struct Signal {
+    generation: Mutex<u64>,
+    raised: Condvar,
+}
+
+impl Signal {
+    /// How often it was raised so far.
+    pub fn generation(&self) -> u64 {
+        *lock(&self.generation)
+    }
+
+    /// Wakes every thread that waits for it.
+    pub fn raise(&self) {
+        *lock(&self.generation) += 1;
+        self.raised.notify_all();
+    }
+
+    fn wait_past(&self, seen: u64, timeout: Duration) {
+        let is_unchanged = |generation: &mut u64| *generation == seen;
+        // Whether it was raised or late, the caller looks again.
+        drop(self.raised.wait_timeout_while(lock(&self.generation), timeout, is_unchanged));
+    }
+}
+
+/// The threads of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemThreads;
+
+impl Threads for SystemThreads {
+    fn run_all(&self, tasks: Vec<Task<'_>>) {
+        thread::scope(|scope| {
+            let threads: Vec<_> = tasks.into_iter().map(|task| scope.spawn(task)).collect();
+            let panics: Vec<_> = threads.into_iter().filter_map(|thread| thread.join().err()).collect();
+            if let Some(panic) = panics.into_iter().next() {
+                resume_unwind(panic);
+            }
+        });
+    }
+
+    fn wait(&self, signal: &Signal, seen: u64, timeout: Duration) {
+        signal.wait_past(seen, timeout);
+    }
+}
+
+/// Applies `work` to every item, on at most `width` threads, and gives the results in the order of
+/// the items. With one item, or a width of one, no thread is started.
+pub(crate) fn parallel_map<'i, I: Sync, T: Send>(
+    threads: &dyn Threads,
+    width: usize,
+    items: &'i [I],
+    work: impl Fn(&'i I) -> T + Sync,
+) -> Vec<T> {
+    if items.len() <= 1 || width <= 1 {
+        return items.iter().map(work).collect();
+    }
+    let queue = Mutex::new(items.iter().enumerate());
+    let results = Mutex::new(Vec::with_capacity(items.len()));
+    let worker = || {
+        loop {
+            let next = lock(&queue).next();
+            let Some((index, item)) = next else { break };
+            let result = work(item);
+            lock(&results).push((index, result));
+        }
+    };
+    let task = || Box::new(worker) as Task<'_>;
+    threads.run_all((0..width.min(items.len())).map(|_| task()).collect());
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Locks a mutex even if a thread panicked while it held it. Every critical section here leaves
+/// consistent data behind.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn parallel_map_keeps_the_order_of_items() {
+        let items: Vec<u32> = (0..100).collect();
+        for width in [1, 2, 7, 200] {
+            let doubled = parallel_map(&SystemThreads, width, &items, |item| item * 2);
+            assert!(doubled.iter().copied().eq((0..100).map(|item| item * 2)), "{width}");
+        }
+        assert!(parallel_map(&SystemThreads, 4, &[] as &[u32], |item| *item).is_empty());
+    }
+
+    #[test]
+    fn a_panic_of_a_task_goes_on_in_the_caller() {
+        let items = [1, 2, 3];
+        let done = Mutex::new(0);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            parallel_map(&SystemThreads, 3, &items, |item| {
+                assert_ne!(*item, 2, "on purpose");
+                *lock(&done) += 1;
+            })
+        }));
+        assert!(result.is_err());
+        assert_eq!(*lock(&done), 2, "the other tasks are run to their end");
+    }
+
+    #[test]
+    fn a_signal_that_was_raised_before_the_wait_is_not_missed() {
+        let signal = Signal::default();
+        let seen = signal.generation();
+        signal.raise();
+        SystemThreads.wait(&signal, seen, Duration::MAX);
+        // And one that is not raised ends with the time.
+        SystemThreads.wait(&signal, seen + 1, Duration::ZERO);
+    }
+}

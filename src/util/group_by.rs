@@ -1,0 +1,30 @@
+//! Grouping.
+
+use rustc_hash::FxHashMap;
+use std::hash::Hash;
+
+/// Groups values by their keys. The keys come in the order in which each is first seen.
+pub(crate) fn group_by<K: Clone + Eq + Hash, T>(items: impl IntoIterator<Item = (K, T)>) -> Vec<(K, Vec<T>)> {
+    let mut groups: Vec<(K, Vec<T>)> = Vec::new();
+    // There may be as many keys as values, so they are looked up by hash.
+    let mut index_of = FxHashMap::default();
+    for (key, value) in items {
+        let index = *index_of.entry(key).or_insert_with_key(|key| {
+            groups.push((key.clone(), Vec::new()));
+            groups.len() - 1
+        });
+        groups[index].1.push(value);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_come_in_the_order_of_their_first_values() {
+        let groups = group_by([("b", 1), ("a", 2), ("b", 3)]);
+        assert_eq!(groups, [("b", vec![1, 3]), ("a", vec![2])]);
+    }
+}
