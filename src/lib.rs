@@ -37,6 +37,7 @@ mod logging;
 mod market;
 mod metrics;
 mod outcome;
+mod output;
 mod ping;
 mod progress;
 mod provider;
@@ -76,11 +77,13 @@ use delivery::{DeliveryReport, Sender, graphite};
 use fetch::{Collector, FeedReport, stats_by_provider};
 use http::retry::RetryPolicy;
 use log::Level;
+use logging::{SUMMARY, log_all};
 use metrics::batch::Batch;
 use metrics::health::Health;
+use output::print;
+use state::LastPush;
 use state::history::RunHistory;
-use state::{LastPush, State};
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 use util::sanitize::pluralize;
 
@@ -94,9 +97,6 @@ const HEALTH_POINTS: usize = 64;
 /// refuses older points.
 const LAST_PUSH_MAX_AGE: Duration = Duration::from_secs(3_600);
 
-/// The log target of the one line that a good run says at a terminal.
-const SUMMARY: &str = "datametrics::summary";
-
 /// Fetches everything, builds one batch, pushes it once, and returns what that came to. What a person
 /// must know goes to the log. A dry run writes its points to `out` instead of pushing them.
 pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
@@ -106,7 +106,7 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     log_all(Level::Warn, &settings.warnings);
 
     let journal = open_journal(settings, context);
-    let history = history(settings, context, started);
+    let history = RunHistory::read(settings.state(context.disk), &settings.run, started);
     let fetch_deadline = deadline.before(PUSH_TIME.min(settings.timeout / 3));
     let collector =
         Collector { config: &settings.fetch, context, history: &history, started, deadline: fetch_deadline };
@@ -135,12 +135,6 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
 fn open_journal<'a>(settings: &Settings, context: Context<'a>) -> Option<Journal<'a>> {
     let state_dir = settings.state_dir.as_deref().filter(|_| settings.journal.is_some())?;
     Journal::open(context.disk, context.clock, state_dir).map_err(|error| log::warn!("{error}")).ok()
-}
-
-/// What earlier runs of the same name left. `started` is in Unix seconds.
-fn history<'a>(settings: &'a Settings, context: Context<'a>, started: i64) -> RunHistory<'a> {
-    let state = settings.state_dir.as_deref().map(|dir| State::new(context.disk, dir));
-    RunHistory::read(state, &settings.run, started)
 }
 
 /// Logs what is missing. Returns what that makes of the run.
@@ -250,21 +244,4 @@ fn log_summary(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &Deliver
     let (waited, seconds) = (delivery.waited, took.as_secs_f64());
     let waited = if waited == 0 { String::new() } else { format!(" ({waited} of them waited in the journal)") };
     log::info!(target: SUMMARY, "pushed {points}{waited} of {of}{symbols} from {from} in {seconds:.2} s");
-}
-
-fn log_all(level: Level, lines: &[String]) {
-    for line in lines {
-        log::log!(level, "{line}");
-    }
-}
-
-/// Writes data to standard output. A closed pipe is no error: whoever reads has seen enough.
-fn print(out: &mut dyn Write, text: &str) -> Outcome {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            log::error!("cannot write to standard output: {error}");
-            Outcome::Io
-        }
-        _ => Outcome::Success,
-    }
 }

@@ -2,14 +2,17 @@
 
 use crate::cli::Options;
 use crate::ping::Tail;
+use crate::progress;
 use crate::system::threads::lock;
 use crate::util::sanitize::sanitize;
-use crate::{SUMMARY, progress};
 use env_logger::Builder;
 use log::{Level, Record};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
+
+/// The log target of the one line that a good run says at a terminal.
+pub(crate) const SUMMARY: &str = "datametrics::summary";
 
 /// The last lines that were logged.
 static TAIL: Mutex<Tail> = Mutex::new(Tail::new());
@@ -43,6 +46,13 @@ pub(crate) fn start(options: &Options) {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         log::error!("a defect in datametrics at {place}; please report it: {}", env!("CARGO_PKG_REPOSITORY"));
     }));
+}
+
+/// Logs each line at this level.
+pub(crate) fn log_all(level: Level, lines: &[String]) {
+    for line in lines {
+        log::log!(level, "{line}");
+    }
 }
 
 /// Whether a person watches at a terminal and is told nothing else while the run goes on.

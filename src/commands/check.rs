@@ -7,13 +7,16 @@ use crate::delivery::graphite::{Destination, reach};
 use crate::delivery::journal::Journal;
 use crate::fetch::{Collector, Feed, FeedReport};
 use crate::http::retry::RetryPolicy;
+use crate::logging::log_all;
 use crate::market::hours::MarketHours;
 use crate::market::number::Number;
 use crate::market::quote::Field;
 use crate::outcome::Outcome;
+use crate::output::print;
 use crate::provider::Definition;
 use crate::settings::{Settings, missing_graphite};
 use crate::state::State;
+use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
 use crate::system::threads::{Task, lock};
 use crate::util::sanitize::pluralize;
@@ -25,12 +28,12 @@ use std::sync::Mutex;
 /// Writes to `out` where each setting came from, then tries everything that the settings name, and
 /// returns what a run would come to.
 pub fn check(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
-    crate::log_all(Level::Warn, &settings.warnings);
-    let printed = crate::print(out, &format!("{}\n", table_of(settings)));
+    log_all(Level::Warn, &settings.warnings);
+    let printed = print(out, &format!("{}\n", table_of(settings)));
     let findings = check_everything(settings, context);
     let lines: String = findings.iter().map(Finding::line).collect();
     let outcome = findings.iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Success);
-    printed.max(outcome).max(crate::print(out, &lines))
+    printed.max(outcome).max(print(out, &lines))
 }
 
 /// The result of one check.
@@ -136,7 +139,7 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
 /// next run looks whether it may ask.
 fn check_providers(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Vec<Finding> {
     let started = context.unix_seconds();
-    let history = crate::history(settings, context, started);
+    let history = RunHistory::read(settings.state(context.disk), &settings.run, started);
     let definitions = &settings.fetch.definitions;
     let probes: Vec<Feed> = (0..definitions.len()).filter_map(|index| probe_feed(settings, index)).collect();
     let collector = Collector { config: &settings.fetch, context, history: &history, started, deadline };

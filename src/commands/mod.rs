@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::http::client::HttpClient;
 use crate::http::transport::Transport;
 use crate::outcome::Outcome;
+use crate::output::print;
 use crate::ping::Ping;
 use crate::progress::CountingTransport;
 use crate::settings::{self, Settings};
@@ -116,7 +117,7 @@ fn list_providers(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError>
         (Some(_), [one]) => one.text.clone(),
         _ => providers::table(&listed),
     };
-    Ok(crate::print(&mut io::stdout(), &text))
+    Ok(print(&mut io::stdout(), &text))
 }
 
 fn print_grafana(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
@@ -125,7 +126,7 @@ fn print_grafana(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
         Grafana::Dashboard => grafana::dashboard(&settings),
         Grafana::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
     };
-    Ok(crate::print(&mut io::stdout(), &text))
+    Ok(print(&mut io::stdout(), &text))
 }
 
 /// Does work that needs the outside world.

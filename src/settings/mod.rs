@@ -29,6 +29,8 @@ use crate::fetch::{Feed, FetchConfig};
 use crate::http::proxy::NetworkConfig;
 use crate::market::shard::Shard;
 use crate::metrics::MetricsConfig;
+use crate::state::State;
+use crate::system::disk::Disk;
 use config_file::ConfigFile;
 use feeds::FeedReader;
 use graphite::Graphite;
@@ -93,6 +95,11 @@ impl Settings {
     /// How the network is reached: what an [`HttpClient`](crate::HttpClient) is made from.
     pub fn network(&self) -> &NetworkConfig {
         &self.network
+    }
+
+    /// The state files of the run; `None` if there is no state directory.
+    pub(crate) fn state<'a>(&self, disk: &'a dyn Disk) -> Option<State<'a>> {
+        self.state_dir.as_deref().map(|dir| State::new(disk, dir))
     }
 
     fn read_all(

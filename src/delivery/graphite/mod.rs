@@ -1,53 +1,55 @@
 //! The ways into Graphite.
 
 mod carbon;
+mod destination;
 mod ingest;
 mod push;
 
-pub(crate) use push::{Push, PushError, push, reach};
-
 #[cfg(any(test, fuzzing))]
 pub(crate) use carbon::pickle;
+pub(crate) use destination::{Destination, suggested_url};
+pub(crate) use push::{Push, PushError};
 
-use crate::http::url::{Credentials, Url};
+use crate::context::Context;
+use crate::http::retry::RetryPolicy;
 use crate::metrics::batch::Batch;
+use carbon::Carbon;
+use ingest::Ingest;
 
-/// Where points go.
-#[derive(Clone, Debug)]
-pub(crate) enum Destination {
-    /// Grafana Cloud's ingest: JSON over HTTP.
-    Ingest {
-        /// Where; the path ends in `/metrics`.
-        url: Url,
-        /// User and token.
-        credentials: Option<Credentials>,
-    },
-    /// Carbon's plaintext protocol.
-    Plaintext {
-        /// A name or an address.
-        host: String,
-        /// 2003 by default.
-        port: u16,
-    },
-    /// Carbon's pickle protocol.
-    Pickle {
-        /// A name or an address.
-        host: String,
-        /// 2004 by default.
-        port: u16,
-    },
-}
-
-impl Destination {
-    /// Whether it is a Carbon, which makes a directory of what stands before a `/` in a name.
-    pub(crate) fn is_carbon(&self) -> bool {
-        matches!(self, Self::Plaintext { .. } | Self::Pickle { .. })
+/// Pushes a batch. `newest` is the batch of this run.
+pub(crate) fn push(
+    destination: &Destination,
+    batch: &Batch,
+    newest: &Batch,
+    context: Context<'_>,
+    policy: RetryPolicy<'_>,
+) -> Push {
+    match destination {
+        Destination::Ingest { url, credentials } => {
+            Ingest { url, credentials: credentials.as_ref(), context, policy }.push(batch, newest)
+        }
+        Destination::Plaintext { host, port } => {
+            Carbon { host, port: *port, context, policy }.push(carbon::plaintext(batch))
+        }
+        Destination::Pickle { host, port } => Carbon { host, port: *port, context, policy }.push(carbon::pickle(batch)),
     }
 }
 
-/// The URL of the ingest on the host of `url`, as Grafana Cloud spells it.
-pub(crate) fn suggested_url(url: &Url) -> String {
-    format!("{url}/graphite/metrics")
+/// Whether Graphite can be reached and takes points from us. The ingest is sent an empty batch, which
+/// stores nothing, and to Carbon a connection is made.
+///
+/// # Errors
+/// Why points would not be taken.
+pub(crate) fn reach(destination: &Destination, context: Context<'_>, policy: RetryPolicy<'_>) -> Result<(), PushError> {
+    match destination {
+        Destination::Ingest { url, credentials } => {
+            Ingest { url, credentials: credentials.as_ref(), context, policy }.reach()
+        }
+        Destination::Plaintext { .. } | Destination::Pickle { .. } => {
+            let nothing = Batch::new(1, Vec::new());
+            push(destination, &nothing, &nothing, context, policy).error.map_or(Ok(()), Err)
+        }
+    }
 }
 
 /// What would be sent: for an ingest a JSON array for each request, one a line; for Carbon its lines.

@@ -75,7 +75,7 @@ impl Bisector {
     pub(super) fn new(len: usize) -> Self {
         let full_credit = usize::try_from(len.max(1).ilog2()).unwrap_or(0) + 4;
         Self {
-            pending: if len == 0 { Vec::new() } else { vec![0..len] },
+            pending: (len > 0).then_some(0..len).into_iter().collect(),
             doubted: None,
             suspects: Vec::new(),
             known_good: None,

@@ -5,8 +5,8 @@ mod json;
 
 pub(super) use json::print;
 
+use super::destination::suggested_url;
 use super::push::{Push, PushError};
-use super::suggested_url;
 use crate::context::Context;
 use crate::http::request::{Request, Response};
 use crate::http::retry::{RetryPolicy, send};

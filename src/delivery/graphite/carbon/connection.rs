@@ -1,0 +1,312 @@
+//! One payload over one connection to Carbon.
+//!
+//! Carbon never answers, whatever it thinks of what it got. So [`deliver`] looks for every sign that
+//! Carbon went away before it had everything.
+
+use crate::system::deadline::Deadline;
+use crate::system::dialer::{Connection, Dialer, ResolveError};
+use crate::util::sanitize::excerpt;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long Carbon may show that it goes away before it is told that everything was sent. A proxy with
+/// no Carbon behind it takes everything and closes: once writing is shut down, that looks like
+/// success.
+const EARLY_CLOSE: Duration = Duration::from_millis(10);
+
+/// Why Carbon does not have the points, as far as that can be known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Carbon at {server}: {kind}")]
+pub(crate) struct CarbonError {
+    /// Host and port.
+    pub(crate) server: String,
+    /// What happened.
+    pub(crate) kind: CarbonErrorKind,
+}
+
+/// What kept the points from Carbon.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CarbonErrorKind {
+    /// The name has no address, or no resolver answers.
+    #[error("the host cannot be looked up: {0}; see that it is right in the Graphite URL")]
+    Lookup(String),
+    /// The resolver did not answer before the deadline.
+    #[error("the host was not looked up in time; is this machine's name server reachable?")]
+    LookupLate,
+    /// No address accepted a connection.
+    #[error("no connection ({0}); is Carbon running, and are host and port of the Graphite URL right?")]
+    Connect(String),
+    /// The connection broke while there was still something to send or to wait for.
+    #[error("the connection broke after {sent} of {len} bytes ({reason}); Carbon's log may say why")]
+    Broken {
+        /// Bytes that the operating system took.
+        sent: usize,
+        /// Bytes of the payload.
+        len: usize,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// Carbon closed before it was told that everything was sent.
+    #[error("it closed the connection before the end; Carbon's log may say why, or a proxy has no Carbon behind it")]
+    Closed,
+    /// It answered, which Carbon never does.
+    #[error("it answered \"{0}\", which Carbon never does; is the port right (usually 2003, for pickle 2004)?")]
+    Answered(String),
+    /// The deadline passed while sending.
+    #[error("it took {sent} of {len} bytes in time; it may be overloaded")]
+    Late {
+        /// Bytes that the operating system took.
+        sent: usize,
+        /// Bytes of the payload.
+        len: usize,
+    },
+    /// The deadline passed while waiting for the close, which is the only acknowledgement Carbon gives.
+    #[error("it did not close the connection in time, so it may not have read the points; it may be overloaded")]
+    NotClosed,
+}
+
+/// Sends `payload` and waits until Carbon closes the connection.
+///
+/// `host` is a name or an address, IPv6 with or without brackets. All addresses of a name are tried.
+///
+/// # Errors
+/// When something shows that Carbon did not get everything, or when the deadline has passed. Success
+/// does not prove that Carbon stored it.
+pub(super) fn deliver(
+    dialer: &dyn Dialer,
+    host: &str,
+    port: u16,
+    payload: &[u8],
+    deadline: Deadline<'_>,
+) -> Result<(), CarbonError> {
+    let attempt = || {
+        let addresses = dialer.resolve(host, port, deadline).map_err(|error| match error {
+            ResolveError::Failed(words) => CarbonErrorKind::Lookup(words),
+            ResolveError::Late => CarbonErrorKind::LookupLate,
+        })?;
+        let connection = connect(dialer, &addresses, deadline)?;
+        Delivery { connection, sent: 0, len: payload.len(), deadline }.run(payload)
+    };
+    attempt().map_err(|kind| CarbonError { server: format!("{host}:{port}"), kind })
+}
+
+/// Connects to the first address that accepts. No address may use up the time of those after it, nor
+/// the time for sending.
+fn connect(
+    dialer: &dyn Dialer,
+    addresses: &[SocketAddr],
+    deadline: Deadline<'_>,
+) -> Result<Box<dyn Connection>, CarbonErrorKind> {
+    let mut tried = Vec::new();
+    for (index, address) in addresses.iter().enumerate() {
+        let parts = u32::try_from(addresses.len() - index + 1).unwrap_or(u32::MAX);
+        let timeout = deadline.remaining() / parts;
+        if timeout.is_zero() {
+            tried.push("no time was left".to_owned());
+            break;
+        }
+        match dialer.dial(*address, timeout) {
+            Ok(connection) => return Ok(connection),
+            Err(cause) => tried.push(format!("{address}: {cause}")),
+        }
+    }
+    Err(CarbonErrorKind::Connect(if tried.is_empty() {
+        "the host has no address".to_owned()
+    } else {
+        tried.join(", ")
+    }))
+}
+
+/// One payload on its way over one connection.
+struct Delivery<'a> {
+    connection: Box<dyn Connection>,
+    sent: usize,
+    len: usize,
+    deadline: Deadline<'a>,
+}
+
+impl Delivery<'_> {
+    fn run(mut self, payload: &[u8]) -> Result<(), CarbonErrorKind> {
+        self.write(payload)?;
+        if self.sees_close(self.deadline.within(EARLY_CLOSE))? {
+            return Err(CarbonErrorKind::Closed);
+        }
+        self.connection.shutdown_write().map_err(|cause| self.broken(&cause))?;
+        if !self.sees_close(self.deadline)? {
+            return Err(CarbonErrorKind::NotClosed);
+        }
+        // A close that crossed our last bytes is followed by a reset, and reading shows only the close.
+        match self.connection.take_error() {
+            Ok(None) => Ok(()),
+            Ok(Some(cause)) | Err(cause) => Err(self.broken(&cause)),
+        }
+    }
+
+    fn write(&mut self, payload: &[u8]) -> Result<(), CarbonErrorKind> {
+        while let Some(rest) = payload.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            let left = self.deadline.remaining();
+            if left.is_zero() {
+                return Err(CarbonErrorKind::Late { sent: self.sent, len: self.len });
+            }
+            self.connection.set_write_timeout(left).map_err(|cause| self.broken(&cause))?;
+            match self.connection.write(rest) {
+                Ok(0) => return Err(self.broken(&ErrorKind::WriteZero.into())),
+                Ok(count) => self.sent += count,
+                Err(cause) if is_interrupted(&cause) => {}
+                Err(cause) => return Err(self.broken(&cause)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the other side closes before the deadline `until`.
+    fn sees_close(&mut self, until: Deadline<'_>) -> Result<bool, CarbonErrorKind> {
+        let mut received = [0; 512];
+        loop {
+            let left = until.remaining();
+            if left.is_zero() {
+                return Ok(false);
+            }
+            self.connection.set_read_timeout(left).map_err(|cause| self.broken(&cause))?;
+            match self.connection.read(&mut received) {
+                Ok(0) => return Ok(true),
+                Ok(count) => {
+                    return Err(CarbonErrorKind::Answered(excerpt(&String::from_utf8_lossy(&received[..count]))));
+                }
+                Err(cause) if is_interrupted(&cause) => {}
+                Err(cause) => return Err(self.broken(&cause)),
+            }
+        }
+    }
+
+    fn broken(&self, cause: &io::Error) -> CarbonErrorKind {
+        CarbonErrorKind::Broken { sent: self.sent, len: self.len, reason: cause.to_string() }
+    }
+}
+
+/// Whether a call came back only because its timeout had passed or a signal came.
+fn is_interrupted(cause: &io::Error) -> bool {
+    matches!(cause.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::clock::SystemClock;
+    use crate::system::dialer::SystemDialer;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::thread;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    fn deadline(timeout: Duration) -> Deadline<'static> {
+        Deadline::after(&SystemClock, timeout)
+    }
+
+    /// Runs `serve` on the one connection that `deliver` makes.
+    fn with_server<T: Send>(
+        payload: &[u8],
+        timeout: Duration,
+        serve: impl FnOnce(TcpStream) -> T + Send,
+    ) -> (Result<(), CarbonErrorKind>, T) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::scope(|scope| {
+            let server = scope.spawn(move || serve(listener.accept().unwrap().0));
+            let result = deliver(&SystemDialer, "127.0.0.1", port, payload, deadline(timeout));
+            (result.map_err(|error| error.kind), server.join().unwrap())
+        })
+    }
+
+    fn read_all(mut stream: TcpStream) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn everything_arrives_at_carbon() {
+        let payload = vec![b'x'; 3_000_000];
+        let (result, received) = with_server(&payload, SOON, read_all);
+        result.unwrap();
+        assert!(received == payload);
+    }
+
+    #[test]
+    fn a_carbon_that_goes_away_is_a_failure() {
+        let payload = vec![b'x'; 30_000_000];
+        let close_after = |count: usize| move |mut stream: TcpStream| stream.read_exact(&mut vec![0; count]).unwrap();
+        for count in [0, 5, 100_000] {
+            let (result, ()) = with_server(&payload, SOON, close_after(count));
+            assert!(matches!(result, Err(CarbonErrorKind::Broken { .. } | CarbonErrorKind::Closed)), "{result:?}");
+        }
+        let (result, ()) = with_server(b"a 1 5\n", SOON, close_after(0));
+        assert!(matches!(result, Err(CarbonErrorKind::Broken { .. } | CarbonErrorKind::Closed)), "{result:?}");
+    }
+
+    #[test]
+    fn a_close_of_carbon_before_the_end_is_a_failure_though_all_was_written() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        drop(listener.accept().unwrap());
+        let delivery = Delivery { connection: Box::new(stream), sent: 0, len: 6, deadline: deadline(SOON) };
+        let result = delivery.run(b"a 1 5\n");
+        assert!(matches!(result, Err(CarbonErrorKind::Broken { .. } | CarbonErrorKind::Closed)), "{result:?}");
+    }
+
+    #[test]
+    fn a_server_that_answers_is_not_carbon() {
+        let talk = |mut stream: TcpStream| {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
+            read_all(stream)
+        };
+        let (result, _) = with_server(b"a 1 5\n", SOON, talk);
+        assert_eq!(result, Err(CarbonErrorKind::Answered("HTTP/1.1 400 Bad Request".to_owned())));
+    }
+
+    #[test]
+    fn the_deadline_bounds_sending_to_carbon_and_waiting_for_its_close() {
+        // The connection stays open until the client gave up, and nobody reads from it.
+        let keep_open = |stream: TcpStream| stream;
+        let timeout = Duration::from_millis(200);
+        let (result, _) = with_server(b"a 1 5\n", timeout, keep_open);
+        assert_eq!(result, Err(CarbonErrorKind::NotClosed));
+        let (result, _) = with_server(&vec![b'x'; 30_000_000], timeout, keep_open);
+        assert!(matches!(result, Err(CarbonErrorKind::Late { .. })), "{result:?}");
+    }
+
+    /// A listener that takes no more connections: its queue is full.
+    fn black_hole() -> (TcpListener, Vec<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queued = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+            queued.push(stream);
+        }
+        (listener, queued)
+    }
+
+    #[test]
+    fn a_dead_address_of_carbon_leaves_time_for_the_next() {
+        let (hole, _queued) = black_hole();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let addresses = [refusing, hole.local_addr().unwrap(), free.local_addr().unwrap()];
+        let connect = |addresses, timeout| connect(&SystemDialer, addresses, deadline(timeout));
+        connect(&addresses, Duration::from_millis(900)).unwrap();
+        let peer = free.accept().unwrap().1;
+        assert!(peer.ip().is_loopback(), "the third address has the connection");
+        let error = connect(&addresses[..2], Duration::from_millis(100)).map(drop).unwrap_err().to_string();
+        assert!(error.contains(&refusing.to_string()) && error.contains("timed out"), "{error}");
+        let error = connect(&[], SOON).map(drop).unwrap_err().to_string();
+        assert!(error.contains("no address"), "{error}");
+    }
+
+    #[test]
+    fn a_carbon_whose_name_has_no_address_is_named() {
+        let error = deliver(&SystemDialer, "nosuch host", 1, b"", deadline(SOON)).unwrap_err().to_string();
+        assert!(error.starts_with("Carbon at nosuch host:1: the host cannot be looked up: "), "{error}");
+    }
+}

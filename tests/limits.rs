@@ -1,0 +1,128 @@
+//! What a run owes to a provider, whatever feeds ask it: the limit on requests in flight, and the stop
+//! after a refusal. The run gets a transport and threads of the test, so that nothing here depends on
+//! how long anything takes.
+
+use clap::Parser as _;
+use datametrics::{
+    Cli, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, Signal, SystemClock, SystemDialer,
+    SystemDisk, SystemThreads, Task, Threads, Transport, TransportError,
+};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a thread may take to reach the point at which it waits.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Two feeds with two symbols each, all of one provider that is asked for one symbol at a time.
+const CONFIG: &str = "
+[feeds.a]
+providers = ['own']
+symbols = ['A', 'B']
+[feeds.b]
+providers = ['own']
+symbols = ['C', 'D']
+[providers.own]
+market = 'other'
+base_url = 'https://own.example'
+max_concurrency = 1
+[[providers.own.quote]]
+path = '/{symbol}'
+fields = { last = '/last' }
+";
+
+/// A dry run of these feeds.
+fn dry_run(feeds: &[&str], transport: &dyn Transport, threads: &dyn Threads) -> Outcome {
+    let flags = feeds.iter().map(|feed| format!("--feed={feed}"));
+    let args = ["datametrics", "--dry-run", "--retries=0"].map(str::to_owned);
+    let cli = Cli::parse_from(args.into_iter().chain(flags));
+    let document = Document::new("config.toml", CONFIG);
+    let settings = Settings::from_config(&cli, &|_| None, &document, std::io::empty()).expect("good settings");
+    let random = Random::seeded(1);
+    let context = Context {
+        transport,
+        clock: &SystemClock,
+        random: &random,
+        threads,
+        dialer: &SystemDialer,
+        disk: &SystemDisk,
+    };
+    datametrics::run(&settings, context, &mut Vec::new())
+}
+
+fn reply(status: u16, body: &str) -> Response {
+    Response { status, retry_after: None, redirect: None, body: body.as_bytes().to_vec().into() }
+}
+
+/// The threads of this machine. It counts how often one of them waits for another.
+#[derive(Default)]
+struct CountingThreads {
+    waits: AtomicUsize,
+}
+
+impl Threads for CountingThreads {
+    fn run_all(&self, tasks: Vec<Task<'_>>) {
+        SystemThreads.run_all(tasks);
+    }
+
+    fn wait(&self, signal: &Signal, seen: u64, timeout: Duration) {
+        self.waits.fetch_add(1, Ordering::SeqCst);
+        SystemThreads.wait(signal, seen, timeout);
+    }
+}
+
+/// A provider that answers a request only when another one is in flight too, or waits for its turn.
+struct Crossing<'a> {
+    threads: &'a CountingThreads,
+    in_flight: AtomicUsize,
+    most_in_flight: AtomicUsize,
+}
+
+impl Transport for Crossing<'_> {
+    fn send(&self, _: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
+        let in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_in_flight.fetch_max(in_flight, Ordering::SeqCst);
+        let begun = Instant::now();
+        while self.threads.waits.load(Ordering::SeqCst) == 0 && self.most_in_flight.load(Ordering::SeqCst) < 2 {
+            assert!(begun.elapsed() < TIMEOUT, "no second request comes, and none waits");
+            thread::yield_now();
+        }
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        Ok(reply(200, r#"{"last":1}"#))
+    }
+}
+
+#[test]
+fn max_concurrency_holds_across_feeds() {
+    let threads = CountingThreads::default();
+    let provider =
+        Crossing { threads: &threads, in_flight: AtomicUsize::new(0), most_in_flight: AtomicUsize::new(0) };
+    let outcome = dry_run(&["a", "b"], &provider, &threads);
+    assert_eq!(outcome, Outcome::Success);
+    assert_eq!(provider.most_in_flight.into_inner(), 1);
+}
+
+/// A provider that answers everything with one status, and counts.
+struct Refusing {
+    status: u16,
+    requests: AtomicUsize,
+}
+
+impl Transport for Refusing {
+    fn send(&self, _: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        Ok(reply(self.status, ""))
+    }
+}
+
+#[test]
+fn a_refusal_of_everything_stops_further_requests_to_the_provider() {
+    for (status, expected) in [(401, 1), (403, 1), (418, 1), (429, 1), (451, 1), (404, 2), (500, 2)] {
+        let provider = Refusing { status, requests: AtomicUsize::new(0) };
+        let outcome = dry_run(&["a"], &provider, &SystemThreads);
+        assert_eq!(outcome, Outcome::NothingFetched, "{status}");
+        assert_eq!(provider.requests.into_inner(), expected, "requests after a {status}");
+    }
+}
