@@ -41,14 +41,8 @@ fn dry_run(feeds: &[&str], transport: &dyn Transport, threads: &dyn Threads) -> 
     let document = Document::new("config.toml", CONFIG);
     let settings = Settings::from_config(&cli, &|_| None, &document, std::io::empty()).expect("good settings");
     let random = Random::seeded(1);
-    let context = Context {
-        transport,
-        clock: &SystemClock,
-        random: &random,
-        threads,
-        dialer: &SystemDialer,
-        disk: &SystemDisk,
-    };
+    let context =
+        Context { transport, clock: &SystemClock, random: &random, threads, dialer: &SystemDialer, disk: &SystemDisk };
     datametrics::run(&settings, context, &mut Vec::new())
 }
 
@@ -97,8 +91,7 @@ impl Transport for Crossing<'_> {
 #[test]
 fn max_concurrency_holds_across_feeds() {
     let threads = CountingThreads::default();
-    let provider =
-        Crossing { threads: &threads, in_flight: AtomicUsize::new(0), most_in_flight: AtomicUsize::new(0) };
+    let provider = Crossing { threads: &threads, in_flight: AtomicUsize::new(0), most_in_flight: AtomicUsize::new(0) };
     let outcome = dry_run(&["a", "b"], &provider, &threads);
     assert_eq!(outcome, Outcome::Success);
     assert_eq!(provider.most_in_flight.into_inner(), 1);

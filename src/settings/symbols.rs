@@ -19,6 +19,15 @@ enum Part {
 }
 
 impl SymbolOverride {
+    /// How many symbols there are at most.
+    pub(super) fn max_len(&self) -> usize {
+        let len = |part: &Part| match part {
+            Part::Symbol(_) => 1,
+            Part::List(text) => text.bytes().filter(|byte| *byte == b'\n').count() + 1,
+        };
+        self.parts.iter().map(len).sum()
+    }
+
     /// Each symbol as it was written.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().flat_map(|part| -> Box<dyn Iterator<Item = &str>> {

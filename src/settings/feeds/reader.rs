@@ -179,14 +179,14 @@ fn select<'a>(configs: Vec<FeedConfig<'a>>, selection: &FeedSelection) -> Result
 
 /// The symbols of a feed in canonical spelling, each once.
 fn read_symbols(config: &FeedConfig<'_>, symbol_override: Option<&SymbolOverride>) -> Result<Vec<Symbol>, ConfigError> {
-    let count = symbol_override.map_or(config.symbols.values.len(), |symbols| symbols.iter().count());
-    let mut symbols = Vec::with_capacity(count);
+    let max_len = symbol_override.map_or(config.symbols.values.len(), SymbolOverride::max_len);
+    let mut symbols = Vec::with_capacity(max_len);
     let mut reader = SymbolReader { config, text: String::new() };
     match symbol_override {
-        Some(SymbolOverride { origin, .. }) => {
-            for text in symbol_override.into_iter().flat_map(SymbolOverride::iter) {
-                let symbol = reader.read(text);
-                symbols.push(symbol.map_err(|error| ConfigError::invalid(origin.clone(), error.to_string()))?);
+        Some(texts) => {
+            let invalid = |error: SymbolError| ConfigError::invalid(texts.origin.clone(), error.to_string());
+            for text in texts.iter() {
+                symbols.push(reader.read(text).map_err(invalid)?);
             }
         }
         None => {
