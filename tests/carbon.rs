@@ -1,13 +1,12 @@
 //! Pushing to Carbon: to a real one, read back from graphite-web, and to doubles that misbehave.
 
-#[path = "support/carbon_real.rs"]
-mod carbon_real;
-#[path = "support/own.rs"]
-mod own;
-mod support;
-
-use carbon_real::{RealGraphite, available};
-use support::{Carbon, Datametrics, Habit, Reply, Server};
+use crate::support::{
+    Behaviour, Carbon, Datametrics, Reply, Server,
+    journal::Journal,
+    mount::can_mount,
+    prices,
+    real_graphite::{RealGraphite, Series, available},
+};
 
 /// Kraken's answer for two symbols, with numbers of many digits.
 const KRAKEN: &str = r#"{"error":[],"result":{
@@ -75,16 +74,16 @@ fn a_real_graphite_shows_what_waited() {
     let graphite = RealGraphite::start();
     let symbols: Vec<String> = (1..=600).map(|number| format!("C{number}")).collect();
     let prices: Vec<(&str, &str)> = symbols.iter().map(|symbol| (symbol.as_str(), &symbol[1..])).collect();
-    let provider = own::provider(&prices);
+    let provider = prices::provider(&prices);
     for (url, prefix) in [
         (format!("tcp://127.0.0.1:{}", graphite.plaintext), "plain"),
         (format!("pickle://127.0.0.1:{}", graphite.pickle), "pickled"),
     ] {
-        let run = own::bare(&provider, "").args(["-", "--prefix", prefix]).stdin(symbols.join("\n"));
+        let run = prices::run_without_symbols(&provider, "").args(["-", "--prefix", prefix]).stdin(symbols.join("\n"));
         let kept: Vec<i64> = [86_400, 7_200, 600, 180]
             .map(|age| {
                 let name = format!("{prefix}.waited");
-                own::keep(&run, age, &[name]).started
+                Journal::of(&run).plant(age, &[name]).started
             })
             .into();
         run.env("GRAPHITE_URL", url).check();
@@ -97,7 +96,7 @@ fn a_real_graphite_shows_what_waited() {
         }
         let slots: Vec<(i64, f64)> = kept.iter().map(|time| (time - time % 60, 1.5)).collect();
         let target = format!("{prefix}.waited");
-        let whole = |series: &Vec<carbon_real::Series>| series.iter().any(|series| series.points == slots);
+        let whole = |series: &Vec<Series>| series.iter().any(|series| series.points == slots);
         graphite.wait_for("the old points", || Some(graphite.render(&target, "-2days")).filter(whole));
     }
 }
@@ -130,7 +129,7 @@ fn an_ipv6_literal_and_a_name_with_two_families_are_reached() {
 /// Whichever of its addresses comes first.
 #[test]
 fn every_address_of_a_name_is_tried() {
-    if !support::can_mount() {
+    if !can_mount() {
         return;
     }
     for carbon in [Carbon::start(), Carbon::start_v6()] {
@@ -152,8 +151,8 @@ fn every_address_of_a_name_is_tried() {
 
 #[test]
 fn what_carbon_did_not_take_waits_for_the_next_run() {
-    for habit in [Habit::CloseEarly, Habit::Reset, Habit::NeverRead] {
-        let carbon = Carbon::with(&[habit, Habit::ReadToEnd]);
+    for behaviour in [Behaviour::CloseEarly, Behaviour::Reset, Behaviour::NeverRead] {
+        let carbon = Carbon::with(&[behaviour, Behaviour::ReadToEnd]);
         let kraken = kraken();
         let run = command(&kraken, &carbon.url()).args(["--timeout", "2"]);
         let begun = std::time::Instant::now();
@@ -175,7 +174,7 @@ fn each_try_is_said_to_who_asks() {
     let said = format!(
         "http://KRAKEN: HTTP 200 after <time>: BTC/USD, BAT/USD\n\
          Carbon at CARBON: closed after <time>: {0} points\npushed {0} points of 2 symbols from kraken in <time>\n",
-        4 + own::HEALTH
+        4 + prices::HEALTH_POINTS
     );
     command(&kraken(), "").carbon(&carbon).args(["-v"]).stderr(said).check();
     let output = command(&kraken(), "tcp://127.0.0.1:9").args(["-v"]).run();
@@ -195,7 +194,7 @@ fn nobody_listening_is_said_and_kept() {
 fn a_dry_run_prints_lines_for_both_protocols() {
     for url in ["tcp://carbon.example", "pickle://carbon.example"] {
         let output = command(&kraken(), url).args(["--dry-run"]).run();
-        assert_eq!(output.stdout.lines().count(), 4 + own::HEALTH - 1, "without a journal: {output}");
+        assert_eq!(output.stdout.lines().count(), 4 + prices::HEALTH_POINTS - 1, "without a journal: {output}");
         let first = output.stdout.lines().next().expect("a line");
         assert!(first.starts_with("crypto.BTC-USD.last 49617.507573101621 "), "{output}");
         assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));

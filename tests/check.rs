@@ -1,17 +1,14 @@
 //! `datametrics check`: where every setting came from, and whether what they name can be reached.
 
-#[path = "support/own.rs"]
-mod own;
-mod support;
-
+use crate::support::{
+    self, Carbon, Datametrics, Dialect, Ingest, Output, Reply, Server,
+    journal::Journal,
+    samples::{CRYPTO, STOCKS, kraken, yahoo},
+};
 use std::{
     collections::BTreeSet,
     fs::{self, File},
     process::Stdio,
-};
-use support::{
-    Carbon, Datametrics, Dialect, Ingest, Output, Reply, Server,
-    samples::{CRYPTO, STOCKS, kraken, yahoo},
 };
 
 /// A check of Bitcoin at two exchanges, and of a stock.
@@ -112,14 +109,12 @@ mod what_is_tried {
     fn the_state_stays_as_it_was() {
         let world = World::new();
         let run = world.check();
-        let journal = datametrics::journal::Journal::open(&run.home().join("state")).unwrap();
-        let mut batch = datametrics::point::Batch::new(60, Vec::new());
-        batch.push(|out| out.push_str("a.b"), datametrics::number::Number::parse("1").unwrap(), 5);
-        journal.keep(&batch, own::now(), 7).unwrap();
-        let before = journal.waiting().unwrap();
+        let journal = Journal::at(&run.home().join("state"));
+        journal.plant(0, &["a.b"]);
+        let before = journal.files();
         let output = run.run();
         finds(&output, 0, "ok      state directory: state can be written; 1 point in the journal");
-        assert_eq!(journal.waiting().unwrap(), before);
+        assert_eq!(journal.files(), before);
         let entries = fs::read_dir(run.home().join("state")).unwrap();
         let names: BTreeSet<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         assert_eq!(names, BTreeSet::from(["journal".to_owned()]));
@@ -143,24 +138,14 @@ mod what_is_tried {
     #[test]
     fn a_closed_market_too() {
         let world = World::new();
-        let closed = closed_today();
-        let run = Datametrics::new().config(&format!("{CONFIG}market_hours = 'regular'\nclosed = [{closed}]\n"));
+        let closed = support::holidays();
+        let run = Datametrics::new().config(&format!("{CONFIG}market_hours = 'regular'\nclosed = {closed}\n"));
         let run = run.provider("kraken", &world.kraken).provider("coinbase", &world.coinbase);
         let run = run.provider("yahoo", &world.yahoo).graphite(&world.ingest);
         finds(&run.clone().args(["check"]).run(), 0, "ok      yahoo (stocks): AMZN last 230, <time>");
         assert_eq!(world.yahoo.asked().len(), 1);
         assert_eq!(run.args(["stocks"]).run().code, Some(0));
         assert_eq!(world.yahoo.asked().len(), 1);
-    }
-
-    /// Whatever day it is in New York.
-    fn closed_today() -> String {
-        let now = own::now();
-        let day = |offset: i64| {
-            let time = jiff::Timestamp::from_second(now + offset * 86_400).unwrap();
-            format!("'{}'", &time.to_string()[..10])
-        };
-        [-1, 0, 1].map(day).join(", ")
     }
 
     /// What a run must leave alone a check leaves alone too, and the next run asks when it would have.

@@ -1,9 +1,7 @@
 //! The configs in `examples/feeds`, each as it is shipped, against replies of the API's shape.
 
-mod support;
-
+use crate::support::{Datametrics, Reply, Server};
 use std::{collections::BTreeMap, path::Path};
-use support::{Datametrics, Reply, Server};
 
 fn example(name: &str, provider: &str, server: &Server) -> Datametrics {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/feeds").join(name);

@@ -1,11 +1,11 @@
 //! The dashboard and the alert rules: their structure, and whether a real Graphite has something to
 //! draw for each of their queries.
 
-#[path = "support/carbon_real.rs"]
-mod carbon_real;
-mod support;
-
-use carbon_real::{RealGraphite, Series, available};
+use crate::support::{
+    Carbon, Datametrics, Reply, Server, now,
+    real_graphite::{RealGraphite, Series, available},
+    samples,
+};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -16,9 +16,8 @@ use std::{
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
-use support::{Datametrics, Reply, Server, samples};
 
 /// A feed of the user's own, with a field of its own and no price.
 const OWN: &str = "
@@ -280,10 +279,6 @@ fn variables(graphite: &RealGraphite, dashboard: &Value) -> Vec<(String, Vec<Str
         .collect()
 }
 
-fn now() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
-}
-
 /// Runs that printed what they would push, at other times: the lines are the program's, their times
 /// are a few dozen minutes of the last two hours.
 fn push_history(setup: &Setup, provider: &Server, graphite: &RealGraphite, url: &str, runs: i64) {
@@ -390,7 +385,7 @@ fn draw_alerts(setup: &Setup, graphite: &RealGraphite, url: &str) {
 fn every_point_is_on_a_panel() {
     for setup in setups() {
         let provider = provider(&setup.crypto);
-        let carbon = support::Carbon::start();
+        let carbon = Carbon::start();
         push_twice(&setup, &provider, &carbon.url());
         let dashboard = setup.print(&carbon.url(), &["dashboard"]);
         let patterns: Vec<Vec<Token>> = targets(&dashboard).into_iter().flat_map(patterns).collect();

@@ -1,7 +1,14 @@
 //! Tests of the tests: a double that is not strict makes every test that uses it worthless.
 
-mod support;
-
+use crate::support::{
+    Behaviour, Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, Verdict,
+    case::{Case, Exchange, Settings, plain_lines},
+    graphite::Push,
+    journal::{self, JournalPoint},
+    normalise::{Normaliser, times},
+    panic_text,
+    pickle::{self, Pickled},
+};
 use arbtest::arbtest;
 use std::{
     fs::File,
@@ -11,14 +18,6 @@ use std::{
     path::Path,
     process::Command,
     time::Duration,
-};
-use support::{
-    Carbon, Datametrics, Dialect, Gate, Habit, Ingest, Reply, Server, Verdict,
-    case::{Case, Exchange, Settings, plain_lines},
-    graphite::Push,
-    normalise::{Normaliser, times},
-    panic_text,
-    pickle::{self, Pickled},
 };
 
 /// What a client sees that sends these bytes and reads to the end.
@@ -164,9 +163,9 @@ mod server {
     #[test]
     fn holds_replies_until_the_gate_opens() {
         let server = Server::start();
-        let gate = Gate::new();
+        let latch = Latch::new();
         for target in ["/a", "/b"] {
-            let reply = Reply::text(200, target).after(&gate);
+            let reply = Reply::text(200, target).after(&latch);
             server.on(&format!("GET {target}")).reply(reply);
         }
         std::thread::scope(|scope| {
@@ -176,7 +175,7 @@ mod server {
             });
             server.wait_for(2);
             assert!(both.iter().all(|client| !client.is_finished()));
-            gate.open();
+            latch.release();
             for client in both {
                 assert!(client.join().unwrap().starts_with("HTTP/1.1 200 "));
             }
@@ -185,9 +184,9 @@ mod server {
 
     #[test]
     fn does_not_wait_for_a_gate_that_a_failed_test_left_closed() {
-        let gate = Gate::new();
+        let latch = Latch::new();
         let server = Server::start();
-        server.on("GET /").reply(Reply::json("{}").after(&gate));
+        server.on("GET /").reply(Reply::json("{}").after(&latch));
         let mut stream = TcpStream::connect(server.address()).unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         server.wait_for(1);
@@ -308,7 +307,7 @@ mod carbon {
 
     #[test]
     fn has_bad_habits() {
-        let carbon = Carbon::with(&[Habit::CloseEarly, Habit::Reset, Habit::NeverRead]);
+        let carbon = Carbon::with(&[Behaviour::CloseEarly, Behaviour::Reset, Behaviour::NeverRead]);
         let mut stream = TcpStream::connect(carbon.authority()).unwrap();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
         let reset = send(&carbon, b"a.b 1 1767225600\n").map_err(|error| error.kind());
@@ -368,6 +367,31 @@ mod carbon {
             let _ = pickle::frames(&frame);
             Ok(())
         });
+    }
+}
+
+#[test]
+fn journal_double_reads_and_writes_the_documented_example() {
+    let text = "; datametrics journal 1 b26cd3d9\n; interval 60 76b45d12\n; tag env=home 8c20985a\n\
+                ; name value time 31a08f83\ncrypto.BTC-USD.last 61000.5 1785182401 07bc7794\n; end 1 bf667e5f\n";
+    let (name, value) = ("crypto.BTC-USD.last".to_owned(), "61000.5".to_owned());
+    let points = [JournalPoint { name, value, time: 1_785_182_401 }];
+    assert_eq!(journal::encode(60, &["env=home"], &points), text);
+    assert_eq!(journal::decode(text).as_deref(), Ok(points.as_slice()));
+}
+
+#[test]
+fn journal_double_refuses_damaged_files() {
+    let whole = journal::encode(60, &[], &[]);
+    assert_eq!(journal::decode(&whole), Ok(Vec::new()));
+    let swapped = {
+        let mut lines: Vec<&str> = whole.split_inclusive('\n').collect();
+        lines.swap(0, 1);
+        lines.concat()
+    };
+    let without_end = whole.split_inclusive("time 31a08f83\n").next().expect("a head").to_owned();
+    for wrong in [String::new(), whole.replace("60", "61"), swapped, without_end, whole.trim_end().to_owned()] {
+        assert!(journal::decode(&wrong).is_err(), "{wrong}");
     }
 }
 
@@ -433,7 +457,7 @@ mod command {
 
     #[test]
     fn kills_what_does_not_end() {
-        let stuck = shell("echo so far; exec cat /dev/zero >/dev/null").patience(Duration::ZERO);
+        let stuck = shell("echo so far; exec cat /dev/zero >/dev/null").timeout(Duration::ZERO);
         let why = complaint(|| drop(stuck.run()));
         assert!(why.starts_with("killed after 0ns: exit code None"), "{why}");
     }

@@ -1,19 +1,16 @@
 //! Whatever an ingest answers: what landed, what waits for the next run, what is gone, in how many
 //! requests, and what the run says.
 
-mod support;
-
-#[path = "support/own.rs"]
-mod own;
-
-use snapbox::Assert;
-use std::{collections::BTreeSet, fmt::Write as _, panic::catch_unwind};
-use support::{
+use crate::support::{
     Dialect, Ingest, Reply, Verdict,
     graphite::Push,
+    in_parallel,
+    journal::Journal,
     normalise::{Normaliser, times},
-    panic_text, side_by_side,
+    numbered, panic_text, prices,
 };
+use snapbox::Assert;
+use std::{collections::BTreeSet, fmt::Write as _, panic::catch_unwind};
 
 /// What comes of each scenario, at the current ingest (new) and the one before it (old): points
 /// that landed, those that wait for the next run, and those that are gone for good; requests made,
@@ -371,9 +368,9 @@ fn too_often(retry_after: Option<&str>) -> Verdict {
 
 /// `PREFIX.good.0` and so on, those that are bad in the middle.
 fn names(prefix: &str, points: Points) -> Vec<String> {
-    let mut names = own::names(&format!("{prefix}.good"), points.good);
+    let mut names = numbered(&format!("{prefix}.good"), points.good);
     let middle = names.len() / 2;
-    names.splice(middle..middle, own::names(&format!("{prefix}.bad"), points.bad));
+    names.splice(middle..middle, numbered(&format!("{prefix}.bad"), points.bad));
     names
 }
 
@@ -382,19 +379,19 @@ impl Scenario {
     fn play(&self, dialect: Dialect) -> (String, String) {
         let symbols: Vec<_> = names("X", self.own).iter().map(|name| name.replace('.', "").to_uppercase()).collect();
         let prices: Vec<_> = symbols.iter().map(|symbol| (symbol.as_str(), "0.00007351")).collect();
-        let provider = own::provider(&prices);
+        let provider = prices::provider(&prices);
         let ingest = Ingest::deciding(dialect, self.graphite);
-        let bare = own::bare(&provider, "").args(["-"]).stdin(symbols.join("\n"));
+        let bare = prices::run_without_symbols(&provider, "").args(["-"]).stdin(symbols.join("\n"));
         for (age, points) in self.waits {
-            own::keep(&bare, *age, &names(&format!("t{age}"), *points));
+            Journal::of(&bare).plant(*age, &names(&format!("t{age}"), *points));
         }
         let waited: usize = self.waits.iter().map(|(_, points)| points.good + points.bad).sum();
-        let all = waited + symbols.len() + own::HEALTH;
+        let all = waited + symbols.len() + prices::HEALTH_POINTS;
 
         let output = bare.clone().args(self.args).graphite(&ingest).run();
         assert_eq!(output.stdout, "");
         let landed: BTreeSet<_> = ingest.points().into_iter().map(|point| point.name).collect();
-        let waiting = own::values_waiting(&bare);
+        let waiting = Journal::of(&bare).values();
         let somewhere: BTreeSet<_> = landed.iter().chain(waiting.keys().map(|(name, _)| name)).collect();
         let (gone, requests) = (all - somewhere.len(), ingest.server().requests().len());
         let code = output.code.expect("no signal");
@@ -404,7 +401,7 @@ impl Scenario {
         let well = Ingest::start(dialect);
         let again = bare.clone().args(["--prefix", "again"]).graphite(&well).run();
         assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
-        assert_eq!(own::values_waiting(&bare).len(), 0);
+        assert_eq!(Journal::of(&bare).values().len(), 0);
         let values = well.values();
         for ((name, _), value) in &waiting {
             assert_eq!(values.get(name), Some(value), "{name}");
@@ -434,7 +431,7 @@ impl Scenario {
 
 #[test]
 fn every_answer() {
-    let told = side_by_side(SCENARIOS, |scenario| {
+    let told = in_parallel(SCENARIOS, |scenario| {
         catch_unwind(|| scenario.play_both())
             .unwrap_or_else(|panic| (format!("{}: {}\n", scenario.what, panic_text(&*panic)), String::new()))
     });

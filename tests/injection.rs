@@ -1,11 +1,11 @@
 //! What somebody else wrote, or mistyped, stays what it is: a text. Wherever it comes in, it reaches
 //! no other parameter, path or header of a request, no other metric, and moves no terminal.
 
-mod support;
-
+use crate::support::{
+    Carbon, Datametrics, Dialect, Ingest, Output, Received, Reply, Server, Verdict, in_parallel, panic_text,
+};
 use percent_encoding::percent_decode_str;
 use std::{fmt::Write as _, panic::catch_unwind};
-use support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict, panic_text, side_by_side};
 
 /// Texts that mean something to a URL, to HTTP, to Graphite, to JSON or to a terminal.
 const HOSTILE: &[&str] = &[
@@ -236,7 +236,7 @@ impl Way {
 
 /// Nothing in the output moves a terminal or looks like a line of its own.
 #[track_caller]
-fn is_tame(output: &support::Output) {
+fn is_tame(output: &Output) {
     assert_eq!(output.stdout, "");
     let moves = |c: char| {
         (c.is_control() && c != '\n')
@@ -292,7 +292,7 @@ fn are_metrics(names: impl Iterator<Item = String>) {
 #[test]
 fn a_text_stays_a_text() {
     let cells: Vec<_> = WAYS.iter().flat_map(|way| HOSTILE.iter().map(move |text| (way, *text))).collect();
-    let failures: Vec<_> = side_by_side(&cells, |(way, text)| {
+    let failures: Vec<_> = in_parallel(&cells, |(way, text)| {
         let closed = catch_unwind(|| way.is_closed_to(text));
         closed.err().map(|panic| format!("{} with {text:?}: {}", way.name, panic_text(&*panic)))
     })

@@ -2,22 +2,21 @@
 //! files that are damaged or not ours, bounds. What can be read is never lost, nothing panics, and
 //! what is said says what to do.
 
-mod support;
-
-#[path = "support/own.rs"]
-mod own;
-
-use datametrics::journal::Entry;
-use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
+use crate::support::{
+    Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, Verdict,
+    command::Running,
+    holidays,
+    journal::{Journal, JournalFile},
+    mount, now, numbered, prices, wait_until,
+};
 use std::{fs, path::PathBuf};
-use support::{Carbon, Datametrics, Dialect, Gate, Ingest, Reply, Server, Verdict};
 
 /// What a run says that has a journal and no Graphite.
 const KEPT: &str =
     "error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them\n";
 
 fn provider() -> Server {
-    own::provider(&[("BTC", "61000.5")])
+    prices::provider(&[("BTC", "61000.5")])
 }
 
 fn well() -> Ingest {
@@ -35,19 +34,19 @@ fn landed(ingest: &Ingest) -> Vec<String> {
 }
 
 /// The path of a file of the journal.
-fn path(run: &Datametrics, entry: &Entry) -> PathBuf {
-    own::state_dir(run).join("journal").join(&entry.name)
+fn path(run: &Datametrics, file: &JournalFile) -> PathBuf {
+    Journal::of(run).path(&file.name)
 }
 
 mod two_runs_at_once {
     use super::*;
 
-    /// A run that holds the lock, as its push is not answered before the gate opens.
-    fn holding(run: &Datametrics, gate: &Gate) -> (support::command::Running, Ingest) {
-        let gate = gate.clone();
+    /// A run that holds the lock, as its push is not answered before the latch opens.
+    fn holding(run: &Datametrics, latch: &Latch) -> (Running, Ingest) {
+        let latch = latch.clone();
         let ingest = Ingest::deciding(Dialect::WriteProxy, move |push| {
             let reply = Reply::json(format!(r#"{{"published":{}}}"#, push.points.len()));
-            Verdict::TakeBut(reply.after(&gate))
+            Verdict::TakeBut(reply.after(&latch))
         });
         let running = run.clone().args(["--prefix", "first"]).graphite(&ingest).spawn();
         ingest.server().wait_for(1);
@@ -56,55 +55,58 @@ mod two_runs_at_once {
 
     #[test]
     fn the_second_waits_for_the_first() {
-        let (provider, gate) = (provider(), Gate::new());
-        let run = own::run(&provider, "");
-        let (first, first_ingest) = holding(&run, &gate);
+        let (provider, latch) = (provider(), Latch::new());
+        let run = prices::run(&provider, "");
+        let (first, first_ingest) = holding(&run, &latch);
         let ingest = well();
         let second = run.clone().args(["--prefix", "second"]).graphite(&ingest).spawn();
-        own::wait_for_files(&run, 2);
+        Journal::of(&run).wait_for_files(2);
         assert_eq!(ingest.points(), [], "the lock is for sending");
-        gate.open();
+        latch.release();
         for output in [first.wait(), second.wait()] {
             assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (Some(0), "", ""));
         }
         assert!(landed(&first_ingest).iter().all(|name| name.starts_with("first.")));
         assert!(landed(&ingest).iter().all(|name| name.starts_with("second.")));
-        assert_eq!((first_ingest.points().len(), ingest.points().len()), (1 + own::HEALTH, 1 + own::HEALTH));
-        assert_eq!(own::waiting(&run), []);
+        assert_eq!(
+            (first_ingest.points().len(), ingest.points().len()),
+            (1 + prices::HEALTH_POINTS, 1 + prices::HEALTH_POINTS)
+        );
+        assert_eq!(Journal::of(&run).files(), []);
     }
 
     #[test]
     fn the_second_leaves_its_points_at_its_deadline() {
-        let (provider, gate) = (provider(), Gate::new());
-        let run = own::run(&provider, "");
-        let (first, _first_ingest) = holding(&run, &gate);
+        let (provider, latch) = (provider(), Latch::new());
+        let run = prices::run(&provider, "");
+        let (first, _first_ingest) = holding(&run, &latch);
         let ingest = well();
         let run = run.graphite(&ingest);
         let said = "error: journal: another run held <home>/.local/state/datametrics/lock all the time; \
                     the points are in the journal, the next run sends them\n";
         run.clone().args(["--prefix", "second", "--timeout", "1"]).stderr(said).exit(75).check();
-        assert_eq!((own::waiting(&run).len(), landed(&ingest).len()), (2, 0));
-        gate.open();
+        assert_eq!((Journal::of(&run).files().len(), landed(&ingest).len()), (2, 0));
+        latch.release();
         assert_eq!(first.wait().code, Some(0));
-        assert_eq!(own::waiting(&run).len(), 1, "the first sends what it found when it began to send");
+        assert_eq!(Journal::of(&run).files().len(), 1, "the first sends what it found when it began to send");
         run.clone().args(["--prefix", "third"]).check();
         let names = landed(&ingest);
-        assert!(names[0].starts_with("second.") && names[1 + own::HEALTH].starts_with("third."), "{names:?}");
-        assert_eq!(own::waiting(&run), []);
+        assert!(names[0].starts_with("second.") && names[1 + prices::HEALTH_POINTS].starts_with("third."), "{names:?}");
+        assert_eq!(Journal::of(&run).files(), []);
     }
 
     /// Whoever has the lock sends what it finds, be it of others.
     #[test]
     fn the_first_may_send_the_points_of_the_second() {
         let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        let journal = own::journal(&run);
-        let lock = journal.lock(own::patience()).expect("nobody else has it");
-        let second = run.args(["-v"]).spawn();
-        own::wait_until("a file", || journal.waiting().is_ok_and(|waiting| !waiting.is_empty()));
-        let entry = journal.waiting().expect("a folder").remove(0);
-        assert_eq!(journal.read(&entry).expect("a file").batch.len(), 1 + own::HEALTH);
-        journal.remove(&entry).expect("a file of ours");
+        let run = prices::run(&provider, "").graphite(&ingest);
+        let journal = Journal::of(&run);
+        let lock = journal.lock();
+        let second = run.clone().args(["-v"]).spawn();
+        journal.wait_for_files(1);
+        let file = journal.files().remove(0);
+        assert_eq!(file.points.len(), 1 + prices::HEALTH_POINTS);
+        fs::remove_file(path(&run, &file)).expect("a file of ours");
         drop(lock);
         let output = second.wait();
         assert_eq!(output.code, Some(0));
@@ -116,9 +118,9 @@ mod two_runs_at_once {
 #[test]
 fn the_oldest_is_sent_first() {
     let (provider, ingest) = (provider(), well());
-    let run = own::run(&provider, "");
+    let run = prices::run(&provider, "");
     for age in [60, 3_000, 1_200, 1, 2_400, 600] {
-        own::keep(&run, age, &[format!("t{age}")]);
+        Journal::of(&run).plant(age, &[format!("t{age}")]);
     }
     run.clone().graphite(&ingest).check();
     assert_eq!(landed(&ingest)[..7], ["t3000", "t2400", "t1200", "t600", "t60", "t1", "crypto.BTC-USD.last"]);
@@ -128,18 +130,18 @@ fn the_oldest_is_sent_first() {
 #[test]
 fn what_waits_and_how_the_push_went_is_known_to_the_next_run() {
     let (provider, ill) = (provider(), ill());
-    let run = own::run(&provider, "");
+    let run = prices::run(&provider, "");
     run.clone().graphite(&ill).stderr(KEPT).exit(75).check();
-    let started = own::waiting(&run)[0].started;
-    own::wait_until("the next second", || own::now() > started);
+    let started = Journal::of(&run).files()[0].started;
+    wait_until("the next second", || now() > started);
     let ingest = well();
-    let waited = 1 + own::HEALTH;
+    let waited = 1 + prices::HEALTH_POINTS;
     let said =
         format!("...\npushed [..] points ({waited} of them waited in the journal) of 1 symbol from own in <time>\n");
     run.clone().args(["-v"]).graphite(&ingest).stderr(said).check();
     let points = ingest.points();
     let of = |name: &str| points.iter().rfind(|point| point.name == name).expect("a point");
-    assert_eq!(of("metrics.crypto.journal").value, (1 + own::HEALTH).to_string());
+    assert_eq!(of("metrics.crypto.journal").value, (1 + prices::HEALTH_POINTS).to_string());
     let status = of("metrics.crypto.graphite.response.status_code");
     assert_eq!((status.value.as_str(), i64::try_from(status.time)), ("503", Ok(started)));
     assert_eq!(i64::try_from(of("metrics.crypto.graphite.response.time").time), Ok(started));
@@ -153,8 +155,8 @@ fn what_waited_is_counted_where_it_is_sent() {
         [point] if point.name == "a" => Verdict::Take,
         _ => Verdict::Refuse(Reply::status(503)),
     });
-    let run = own::run(&provider, "").graphite(&ingest).args(["-v"]);
-    own::keep(&run, 60, &["a"]);
+    let run = prices::run(&provider, "").graphite(&ingest).args(["-v"]);
+    Journal::of(&run).plant(60, &["a"]);
     let said = "...\npushed 1 point (1 of them waited in the journal) of 1 symbol from own in <time>\n";
     run.stderr(format!("{said}{KEPT}")).exit(75).check();
     assert_eq!(landed(&ingest), ["a"]);
@@ -164,13 +166,11 @@ fn what_waited_is_counted_where_it_is_sent() {
 #[test]
 fn a_closed_market_sends_the_journal() {
     let (stocks, ingest) = (Server::start(), well());
-    let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-    let days = [-1, 0, 1].map(|days| format!("'{}'", today.checked_add(days.days()).expect("a date")));
-    let config = format!("[stocks]\nclosed = [{}]\nmarket_hours = 'regular'\n", days.join(", "));
+    let config = format!("[stocks]\nclosed = {}\nmarket_hours = 'regular'\n", holidays());
     let run = Datametrics::new().config(&config).args(["stocks"]).provider("yahoo", &stocks).graphite(&ingest);
-    own::keep(&run, 60, &["a"]);
+    Journal::of(&run).plant(60, &["a"]);
     run.clone().check();
-    assert_eq!((landed(&ingest)[0].as_str(), own::waiting(&run).len()), ("a", 0));
+    assert_eq!((landed(&ingest)[0].as_str(), Journal::of(&run).files().len()), ("a", 0));
 }
 
 mod what_is_not_as_it_was_written {
@@ -182,9 +182,9 @@ mod what_is_not_as_it_was_written {
     #[test]
     fn a_cut_file_gives_what_is_whole() {
         let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        let cut = own::keep(&run, 120, &own::names("cut", 5));
-        own::keep(&run, 60, &own::names("whole", 5));
+        let run = prices::run(&provider, "").graphite(&ingest);
+        let cut = Journal::of(&run).plant(120, &numbered("cut", 5));
+        Journal::of(&run).plant(60, &numbered("whole", 5));
         let text = fs::read_to_string(path(&run, &cut)).expect("a text");
         let middle = text.find("cut.3").expect("the fourth point") + 8;
         fs::write(path(&run, &cut), &text[..middle]).expect("a file of ours");
@@ -193,11 +193,11 @@ mod what_is_not_as_it_was_written {
                     <home>/.local/state/datametrics/damaged\n";
         run.clone().stderr(said).exit(1).check();
         let names = landed(&ingest);
-        let expected = [&own::names("cut", 3)[..], &own::names("whole", 5)].concat();
+        let expected = [&numbered("cut", 3)[..], &numbered("whole", 5)].concat();
         assert_eq!(names[..8], expected);
-        assert_eq!(names.len(), 8 + 1 + own::HEALTH);
-        assert_eq!(own::waiting(&run), []);
-        let aside = own::state_dir(&run).join("damaged").join(&cut.name);
+        assert_eq!(names.len(), 8 + 1 + prices::HEALTH_POINTS);
+        assert_eq!(Journal::of(&run).files(), []);
+        let aside = run.state_dir().join("damaged").join(&cut.name);
         assert_eq!(fs::read_to_string(aside).expect("the file"), text[..middle]);
         run.check();
     }
@@ -206,24 +206,24 @@ mod what_is_not_as_it_was_written {
     #[test]
     fn a_cut_file_is_put_aside_though_graphite_is_ill() {
         let (provider, ill, ingest) = (provider(), ill(), well());
-        let run = own::run(&provider, "");
-        let cut = own::keep(&run, 120, &own::names("cut", 5));
+        let run = prices::run(&provider, "");
+        let cut = Journal::of(&run).plant(120, &numbered("cut", 5));
         let text = fs::read_to_string(path(&run, &cut)).expect("a text");
         fs::write(path(&run, &cut), &text[..text.len() - 10]).expect("a file of ours");
         let damaged = "error: journal: [..] is damaged: line 9 cannot be read; 5 of its 5 points are readable, [..]\n";
         run.clone().graphite(&ill).stderr(format!("{damaged}{KEPT}")).exit(75).check();
         run.clone().graphite(&ill).stderr(KEPT).exit(75).check();
         run.clone().graphite(&ingest).check();
-        assert_eq!(landed(&ingest)[..5], own::names("cut", 5));
-        assert_eq!(own::waiting(&run), []);
+        assert_eq!(landed(&ingest)[..5], numbered("cut", 5));
+        assert_eq!(Journal::of(&run).files(), []);
     }
 
     #[test]
     fn a_file_of_a_later_version_is_left_alone() {
         let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        let later = own::keep(&run, 120, &["later"]);
-        own::keep(&run, 60, &["known"]);
+        let run = prices::run(&provider, "").graphite(&ingest);
+        let later = Journal::of(&run).plant(120, &["later"]);
+        Journal::of(&run).plant(60, &["known"]);
         fs::write(path(&run, &later), LATER).expect("a file of ours");
         let said = "warning: journal: <home>/.local/state/datametrics/journal/[..]-1.points is of form \"2\", and this \
                     datametrics knows form 1: it was left where it is; run the newer datametrics that wrote it, or \
@@ -236,11 +236,11 @@ mod what_is_not_as_it_was_written {
     #[test]
     fn junk_is_put_aside_and_what_is_not_ours_left_alone() {
         let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        let junk = own::keep(&run, 120, &["junk", "more"]);
-        own::keep(&run, 60, &["known"]);
+        let run = prices::run(&provider, "").graphite(&ingest);
+        let junk = Journal::of(&run).plant(120, &["junk", "more"]);
+        Journal::of(&run).plant(60, &["known"]);
         fs::write(path(&run, &junk), b"\xff\0\xfe junk without a line").expect("a file of ours");
-        let folder = own::state_dir(&run).join("journal");
+        let folder = run.state_dir().join("journal");
         fs::write(folder.join("README"), "not ours").expect("a file");
         fs::create_dir(folder.join("001-002-003-1.points")).expect("a folder");
         let said = "error: journal: <home>/.local/state/datametrics/journal/[..]-2.points is damaged: line 1 cannot be \
@@ -257,8 +257,8 @@ mod what_is_not_as_it_was_written {
     #[test]
     fn a_file_that_was_never_whole_is_no_file() {
         let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        let entry = own::keep(&run, 60, &["a"]);
+        let run = prices::run(&provider, "").graphite(&ingest);
+        let entry = Journal::of(&run).plant(60, &["a"]);
         let half = path(&run, &entry).with_extension("points.tmp");
         fs::rename(path(&run, &entry), &half).expect("a file of ours");
         run.clone().check();
@@ -274,17 +274,18 @@ mod bounds {
         let (provider, ill, ingest) = (provider(), ill(), well());
         let ages = [180, 120, 60];
         let bytes: u64 = {
-            let run = own::run(&provider, "");
-            own::keep(&run, 60, &own::names("t60", 20)).bytes
+            let run = prices::run(&provider, "");
+            let file = Journal::of(&run).plant(60, &numbered("t60", 20));
+            fs::metadata(path(&run, &file)).expect("a file of ours").len()
         };
         // Room for the file of the run and those of two others.
-        let run = own::run(&provider, &format!("[journal]\nmax_bytes = {}\n", bytes * 2 + 700));
+        let run = prices::run(&provider, &format!("[journal]\nmax_bytes = {}\n", bytes * 2 + 700));
         for age in ages {
-            own::keep(&run, age, &own::names(&format!("t{age}"), 20));
+            Journal::of(&run).plant(age, &numbered(&format!("t{age}"), 20));
         }
         let said = "error: journal: dropped 20 points of one run, which is more than journal.max_bytes allows\n";
         run.clone().graphite(&ill).stderr(format!("{said}{KEPT}")).exit(75).check();
-        assert_eq!(own::waiting(&run).len(), 3);
+        assert_eq!(Journal::of(&run).files().len(), 3);
         run.clone().graphite(&ingest).check();
         assert_eq!((landed(&ingest)[0].as_str(), landed(&ingest)[20].as_str()), ("t120.0", "t60.0"));
     }
@@ -293,18 +294,18 @@ mod bounds {
     #[test]
     fn what_can_be_sent_is_sent_whatever_its_size() {
         let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "[journal]\nmax_bytes = 1\n").graphite(&ingest);
-        own::keep(&run, 60, &["a"]);
+        let run = prices::run(&provider, "[journal]\nmax_bytes = 1\n").graphite(&ingest);
+        Journal::of(&run).plant(60, &["a"]);
         run.clone().check();
-        assert_eq!(landed(&ingest).len(), 1 + 1 + own::HEALTH);
+        assert_eq!(landed(&ingest).len(), 1 + 1 + prices::HEALTH_POINTS);
     }
 
     #[test]
     fn the_old_go_by_an_age_that_is_set() {
         let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "[journal]\nmax_age = 100\n").graphite(&ingest);
-        own::keep(&run, 200, &["a", "b", "c"]);
-        own::keep(&run, 50, &["d"]);
+        let run = prices::run(&provider, "[journal]\nmax_age = 100\n").graphite(&ingest);
+        Journal::of(&run).plant(200, &["a", "b", "c"]);
+        Journal::of(&run).plant(50, &["d"]);
         let said = "error: journal: dropped 3 points of one run, which is older than journal.max_age allows\n";
         run.clone().stderr(said).exit(1).check();
         assert_eq!(landed(&ingest)[0], "d");
@@ -314,11 +315,11 @@ mod bounds {
     #[test]
     fn carbon_gets_what_is_a_week_old() {
         let (provider, carbon) = (provider(), Carbon::start());
-        let run = own::run(&provider, "").carbon(&carbon);
+        let run = prices::run(&provider, "").carbon(&carbon);
         let day = 86_400;
-        own::keep(&run, 7 * day + 60, &["a"]);
-        own::keep(&run, 7 * day - 60, &["b"]);
-        own::keep(&run, 2 * 3_600, &["c"]);
+        Journal::of(&run).plant(7 * day + 60, &["a"]);
+        Journal::of(&run).plant(7 * day - 60, &["b"]);
+        Journal::of(&run).plant(2 * 3_600, &["c"]);
         let said = "error: journal: dropped 1 point of one run, which is older than journal.max_age allows\n";
         run.clone().stderr(said).exit(1).check();
         let names: Vec<_> = carbon.points().into_iter().map(|point| point.name).collect();
@@ -332,7 +333,7 @@ mod no_place {
     #[test]
     fn a_file_where_the_folder_should_be() {
         let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").env("DATAMETRICS_STATE_DIR", "state");
+        let run = prices::run(&provider, "").env("DATAMETRICS_STATE_DIR", "state");
         fs::write(run.home().join("state"), "not a folder").expect("a file");
         let said = "warning: journal: cannot make state/journal: Not a directory (os error 20); the state directory must \
                     be writable and have room (DATAMETRICS_STATE_DIR chooses another)\n";
@@ -346,32 +347,32 @@ mod no_place {
     #[test]
     fn a_lock_that_cannot_be_made() {
         let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        own::keep(&run, 60, &["a"]);
-        fs::create_dir(own::state_dir(&run).join("lock")).expect("a folder");
+        let run = prices::run(&provider, "").graphite(&ingest);
+        Journal::of(&run).plant(60, &["a"]);
+        fs::create_dir(run.state_dir().join("lock")).expect("a folder");
         let said = "warning: journal: cannot lock <home>/.local/state/datametrics/lock: Is a directory (os error 21); \
                     the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)\n";
         run.clone().stderr(said).check();
         assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
-        assert_eq!(own::waiting(&run).len(), 1, "what others left is for whoever has the lock");
+        assert_eq!(Journal::of(&run).files().len(), 1, "what others left is for whoever has the lock");
     }
 
     #[test]
     fn no_journal_is_wanted() {
         let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").args(["--no-journal"]);
-        own::keep(&run, 60, &["a"]);
+        let run = prices::run(&provider, "").args(["--no-journal"]);
+        Journal::of(&run).plant(60, &["a"]);
         run.clone().graphite(&ingest).check();
         assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
         let lost = "error: graphite: 127.0.0.1 answered HTTP 503; [..] points are lost, as there is no journal\n";
         run.clone().graphite(&ill()).stderr(lost).exit(75).check();
-        assert_eq!(own::waiting(&run).len(), 1);
+        assert_eq!(Journal::of(&run).files().len(), 1);
     }
 
     #[test]
     fn no_variable_says_where() {
         let provider = provider();
-        let run = own::run(&provider, "").env("HOME", "");
+        let run = prices::run(&provider, "").env("HOME", "");
         run.clone().graphite(&well()).check();
         let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
         run.clone().graphite(&ill()).stderr(lost).exit(75).check();
@@ -391,7 +392,7 @@ mod a_small_disk {
             "mkdir state && mount -t tmpfs -o size=32k none state && cd state && {{ {before}; }}; cd ..\n\
              \"$@\"; code=$?; cd state && {{ {after}; }}; exit $code"
         );
-        let output = own::mounting(&run.env("DATAMETRICS_STATE_DIR", "state"), &script);
+        let output = mount::run_script(&run.env("DATAMETRICS_STATE_DIR", "state"), &script);
         (output.code, output.stdout, output.stderr)
     }
 
@@ -416,13 +417,13 @@ mod a_small_disk {
 
     #[test]
     fn that_is_full() {
-        if !support::can_mount() {
+        if !mount::can_mount() {
             return;
         }
         let provider = provider();
         let before = |graphite: &Ingest| {
-            let run = own::run(&provider, "").graphite(graphite);
-            own::keep(&run, 60, &own::names("old", 40));
+            let run = prices::run(&provider, "").graphite(graphite);
+            Journal::of(&run).plant(60, &numbered("old", 40));
             run
         };
         // All is well but the disk: everything lands, what waited is removed.
@@ -430,7 +431,7 @@ mod a_small_disk {
         let (code, stdout, stderr) = run(before(&ingest), FILL, "ls journal");
         assert_eq!((code, stdout.as_str(), without_name(&stderr)), (Some(0), "", full("FILE")));
         let names = landed(&ingest);
-        assert_eq!((&names[..40], names[40].as_str()), (&own::names("old", 40)[..], "crypto.BTC-USD.last"));
+        assert_eq!((&names[..40], names[40].as_str()), (&numbered("old", 40)[..], "crypto.BTC-USD.last"));
 
         // Graphite is ill, too: what waited goes on waiting, the points of the run are lost, and that is said.
         let (code, stdout, stderr) = run(before(&ill()), FILL, "grep -c '^old' journal/*");
@@ -448,16 +449,16 @@ mod a_small_disk {
         });
         let (code, stdout, stderr) = run(before(&picky), FILL, "grep -c '^old' journal/*");
         assert_eq!((code, stdout.as_str()), (Some(75), "40\n"), "{stderr}");
-        assert_eq!(landed(&picky)[..20], own::names("old", 20));
+        assert_eq!(landed(&picky)[..20], numbered("old", 20));
     }
 
     #[test]
     fn that_cannot_be_written() {
-        if !support::can_mount() {
+        if !mount::can_mount() {
             return;
         }
         let (provider, ingest) = (provider(), well());
-        let run_on = |before: &str| run(own::run(&provider, "").graphite(&ingest), before, "ls");
+        let run_on = |before: &str| run(prices::run(&provider, "").graphite(&ingest), before, "ls");
         let said = "the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)";
         let (code, stdout, stderr) = run_on("mount -o remount,ro,size=32k none .");
         let cannot = "cannot make state/journal: Read-only file system (os error 30)";

@@ -1,15 +1,12 @@
 //! Runs that are killed at any instant, and a Graphite that is away or goes away: no point is lost
 //! whose file was in place.
 
-mod support;
-
-#[path = "support/own.rs"]
-mod own;
-
+use crate::support::{
+    Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, TIMEOUT, Verdict, journal::Journal, prices,
+};
 use datametrics::retry::Random;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     net::TcpListener,
     sync::{
         Arc, Mutex,
@@ -18,7 +15,6 @@ use std::{
     thread,
     time::Duration,
 };
-use support::{Carbon, Datametrics, Dialect, Gate, Ingest, PATIENCE, Reply, Server, Verdict};
 
 /// Runs that are killed for each kind of Graphite.
 const KILLS: usize = 100;
@@ -69,7 +65,7 @@ struct Play {
     /// When the run is killed; none when it is left alone.
     when: Option<When>,
     /// Holds back what the run must not see before it is dead.
-    gate: Gate,
+    latch: Latch,
     /// The price that the provider gives.
     price: usize,
 }
@@ -86,10 +82,10 @@ impl Graphite {
         Self::Ingest(Ingest::deciding(dialect, move |push| {
             let play = play.lock().expect("no panic in here");
             match play.when {
-                Some(When::Pushed) => Verdict::Refuse(Reply::close().after(&play.gate)),
+                Some(When::Pushed) => Verdict::Refuse(Reply::close().after(&play.latch)),
                 Some(When::Stored) => {
                     let reply = Reply::json(format!(r#"{{"published":{}}}"#, push.points.len()));
-                    Verdict::TakeBut(reply.after(&play.gate))
+                    Verdict::TakeBut(reply.after(&play.latch))
                 }
                 _ => Verdict::Take,
             }
@@ -122,24 +118,20 @@ impl Graphite {
     }
 }
 
-/// What is in the journal's folder, by the ends of their names: files and those being written.
-fn files(run: &Datametrics, end: &str) -> BTreeSet<String> {
-    let files = fs::read_dir(own::state_dir(run).join("journal")).into_iter().flatten().flatten();
-    let names = files.filter_map(|file| file.file_name().into_string().ok());
-    names.filter(|name| name.ends_with(end)).collect()
-}
-
 /// Kills a run at that time.
 fn kill(run: &Datametrics, graphite: &Graphite, provider: &Server, when: When, pause: Duration) {
-    let (files_before, temporary) = (files(run, ".points"), files(run, ".tmp"));
+    let journal = Journal::of(run);
+    let files = || BTreeSet::from_iter(journal.file_names());
+    let temporary = || BTreeSet::from_iter(journal.temporary_names());
+    let (files_before, temporary_before) = (files(), temporary());
     let (pushes, asked) = (graphite.pushes(), provider.requests().len());
     let is_time = || match when {
         When::AfterAWhile => true,
         When::Asked => provider.requests().len() > asked,
-        When::Writing => !files(run, ".tmp").is_subset(&temporary) || !files(run, ".points").is_subset(&files_before),
-        When::Kept => !files(run, ".points").is_subset(&files_before),
+        When::Writing => !temporary().is_subset(&temporary_before) || !files().is_subset(&files_before),
+        When::Kept => !files().is_subset(&files_before),
         When::Pushed | When::Stored | When::Answered => graphite.pushes() > pushes,
-        When::Removed => !files_before.is_subset(&files(run, ".points")),
+        When::Removed => !files_before.is_subset(&files()),
     };
     let mut running = run.spawn();
     if when == When::AfterAWhile {
@@ -148,7 +140,7 @@ fn kill(run: &Datametrics, graphite: &Graphite, provider: &Server, when: When, p
     let begun = std::time::Instant::now();
     // It may be over before anybody sees it.
     while !is_time() && running.child.try_wait().expect("a child of ours").is_none() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain: {when:?}");
+        assert!(begun.elapsed() < TIMEOUT, "waited in vain: {when:?}");
         thread::yield_now();
     }
     running.kill();
@@ -184,24 +176,24 @@ fn kill_runs(kind: &str, graphite: impl FnOnce(&Arc<Mutex<Play>>) -> Graphite, w
         Server::with(move |_| {
             let play = play.lock().expect("no panic in here");
             let reply = Reply::json(format!(r#"[{{"symbol":"BTC","price":{}}}]"#, play.price));
-            if play.when == Some(When::Asked) { reply.after(&play.gate) } else { reply }
+            if play.when == Some(When::Asked) { reply.after(&play.latch) } else { reply }
         })
     };
     let graphite = graphite(&play);
-    let run = graphite.of(own::run(&provider, ""));
+    let run = graphite.of(prices::run(&provider, ""));
     let random = Random::seeded(seed);
     let mut kept = Points::new();
     // How often a run was killed then, and how often its file was in place.
     let mut counts: BTreeMap<When, (usize, usize)> = BTreeMap::new();
     for price in 1..=KILLS {
         let when = whens[usize::try_from(random.next() % whens.len() as u64).expect("a small number")];
-        let gate = Gate::new();
-        *play.lock().expect("no panic in here") = Play { when: Some(when), gate: gate.clone(), price };
+        let latch = Latch::new();
+        *play.lock().expect("no panic in here") = Play { when: Some(when), latch: latch.clone(), price };
         let named = |price: usize| run.clone().args(["--prefix", &format!("r{price}")]);
         let pause = Duration::from_micros(random.next() % 40_000);
         kill(&named(price), &graphite, &provider, when, pause);
-        gate.open();
-        let waiting = own::values_waiting(&run);
+        latch.release();
+        let waiting = Journal::of(&run).values();
         let count = counts.entry(when).or_default();
         count.0 += 1;
         count.1 += usize::from(waiting.keys().any(|(name, _)| name.starts_with(&format!("r{price}."))));
@@ -209,7 +201,7 @@ fn kill_runs(kind: &str, graphite: impl FnOnce(&Arc<Mutex<Play>>) -> Graphite, w
         if price % REST == 0 {
             *play.lock().expect("no panic in here") = Play { price: KILLS + price, ..Play::default() };
             named(KILLS + price).check();
-            assert_eq!(own::waiting(&run), []);
+            assert_eq!(Journal::of(&run).files(), []);
         }
     }
     println!("{kind}: (killed, of them with the file in place) {counts:?}, {} points were in files", kept.len());
@@ -250,25 +242,25 @@ fn thirty_runs_without_a_graphite_land_in_their_order() {
         [(ingest, format!("http://127.0.0.1:{closed}/metrics")), (carbon, format!("tcp://127.0.0.1:{closed}"))]
     {
         let (provider, number) = numbered();
-        let run = own::run(&provider, "");
+        let run = prices::run(&provider, "");
         let next = |at: usize| {
             number.store(at, Ordering::SeqCst);
             run.clone().args(["--prefix", &format!("r{at}")])
         };
         for at in 1..=30 {
             next(at).env("GRAPHITE_URL", &down).stderr(KEPT).exit(75).check();
-            assert_eq!(own::waiting(&run).len(), at);
+            assert_eq!(Journal::of(&run).files().len(), at);
         }
-        let kept = own::values_waiting(&run);
+        let kept = Journal::of(&run).values();
         graphite.of(next(31)).check();
-        assert_eq!(own::waiting(&run), []);
+        assert_eq!(Journal::of(&run).files(), []);
 
         let stored = graphite.stored();
         let mut order: Vec<&str> = stored.iter().map(|((name, _), _)| name.split('.').next().unwrap()).collect();
         order.dedup();
         assert_eq!(order, (1..=31).map(|at| format!("r{at}")).collect::<Vec<_>>());
         let stored = check(&stored);
-        assert!(kept.len() >= 30 * (1 + own::HEALTH));
+        assert!(kept.len() >= 30 * (1 + prices::HEALTH_POINTS));
         assert!(kept.iter().all(|(point, value)| stored.get(point) == Some(value)));
     }
 }
@@ -284,7 +276,7 @@ fn a_line_that_is_cut_before_the_reply_costs_nothing() {
             });
             let graphite = Graphite::Ingest(ingest);
             let (provider, number) = numbered();
-            let run = graphite.of(own::run(&provider, ""));
+            let run = graphite.of(prices::run(&provider, ""));
             let said = "error: graphite: 127.0.0.1 cut the connection before its reply was whole; \
                         the points are in the journal, the next run sends them\n";
             for (at, code) in [(1, 75), (2, 75), (3, 0)] {
@@ -292,7 +284,7 @@ fn a_line_that_is_cut_before_the_reply_costs_nothing() {
                 let run = run.clone().args(["--prefix", &format!("r{at}")]);
                 run.stderr(if code == 0 { "" } else { said }).exit(code).check();
             }
-            assert_eq!(own::waiting(&run), []);
+            assert_eq!(Journal::of(&run).files(), []);
             let stored = graphite.stored();
             let times_of = |name: &str| stored.iter().filter(|((stored, _), _)| stored == name).count();
             let times = [1, 2, 3].map(|at| times_of(&format!("r{at}.crypto.BTC-USD.last")));

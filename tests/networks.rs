@@ -1,15 +1,13 @@
 //! Networks as they are: proxies, authorities of one's own, hosts without IPv4.
 
-mod support;
-
+use crate::support::{
+    Datametrics, Dialect, Ingest, Reply, Server, Tls, lines, listener::Listener, mount::can_mount, tls::Certificate,
+};
 use std::{
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpStream},
     sync::{Arc, Mutex},
     thread,
-};
-use support::{
-    Datametrics, Dialect, Ingest, Reply, Server, Tls, can_mount, lines, listener::Listener, tls::Certificate,
 };
 
 /// A provider at a name that is not this machine's.

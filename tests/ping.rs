@@ -1,15 +1,13 @@
 //! A monitor is told when a run begins and how it ends, and can do no harm.
 
-#[path = "support/own.rs"]
-mod own;
-mod support;
-
-use own::{bare, provider, run};
+use crate::support::{
+    Datametrics, Dialect, Ingest, Latch, Received, Reply, Server, Verdict,
+    prices::{provider, run, run_without_symbols},
+};
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
-use support::{Datametrics, Dialect, Gate, Ingest, Received, Reply, Server};
 
 /// A monitor that is content.
 fn monitor() -> Server {
@@ -75,7 +73,7 @@ fn a_bad_run_is_told_with_its_words() {
     let server = provider(&[("BTC", "5")]);
     for (options, expected) in [(["--timeout", "20"], 1), (["-vv", "--interval=60"], 6)] {
         let monitor = monitor();
-        let refused = Ingest::deciding(Dialect::WriteProxy, |_| support::Verdict::Refuse(Reply::text(503, "busy")));
+        let refused = Ingest::deciding(Dialect::WriteProxy, |_| Verdict::Refuse(Reply::text(503, "busy")));
         let bad = run(&server, "").graphite(&refused).args(["--ping-url", &url(&monitor)]).args(options);
         let output = bad.run();
         let (_, end, text) = heard(&monitor);
@@ -166,8 +164,8 @@ fn a_monitor_that_fails_changes_nothing() {
 /// The work goes on while the monitor has not answered, and waits for it a bounded time at the end.
 #[test]
 fn a_monitor_that_hangs_delays_nothing() {
-    let gate = Gate::new();
-    let hanging = gate.clone();
+    let latch = Latch::new();
+    let hanging = latch.clone();
     let monitor = Server::with(move |_| Reply::text(200, "OK").after(&hanging));
     let (server, ingest) = (provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let begun = Instant::now();
@@ -178,7 +176,7 @@ fn a_monitor_that_hangs_delays_nothing() {
     let output = running.wait();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
     assert!(begun.elapsed() > pushed + Duration::from_secs(4), "the end is tried");
-    gate.open();
+    latch.release();
 }
 
 /// No secret that the run knows is in what a monitor is told; what others echo is masked.
@@ -188,9 +186,9 @@ fn no_secret_is_told() {
     let server = Server::with(|_| Reply::text(403, "key s3same-key is not valid"));
     let config = "[providers.own.headers]\nX-Key = '{secret:OWN_KEY}'\n";
     let ingest = Ingest::deciding(Dialect::WriteProxy, |_| {
-        support::Verdict::Refuse(Reply::text(401, "user 123456 with glc_sesame is not known"))
+        Verdict::Refuse(Reply::text(401, "user 123456 with glc_sesame is not known"))
     });
-    let bad = bare(&server, config).args(["--symbols", "BTC", "-vv"]).graphite(&ingest);
+    let bad = run_without_symbols(&server, config).args(["--symbols", "BTC", "-vv"]).graphite(&ingest);
     let bad = bad.env("OWN_KEY", "s3same-key").args(["--ping-url", &url(&monitor)]);
     let output = bad.run();
     let (_, end, text) = heard(&monitor);

@@ -1,15 +1,13 @@
 //! Every folder `tests/providers/PROVIDER/CASE` is a test of a built-in definition; `support::case`
 //! says what is in it.
 
-mod support;
-
+use crate::support::{case::Case, in_parallel, panic_text};
 use std::{
     collections::BTreeSet,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
-use support::{case::Case, side_by_side};
 
 /// All are run before any failure is told. `CASE=kraken` or `CASE=kraken/usual` picks some.
 #[test]
@@ -17,7 +15,7 @@ fn cases() {
     let picked = std::env::var("CASE").unwrap_or_default();
     let cases = cases_below(&folder());
     let picked: Vec<_> = cases.iter().filter(|(name, _)| name.starts_with(&picked)).collect();
-    let results = side_by_side(&picked, |(name, folder)| {
+    let results = in_parallel(&picked, |(name, folder)| {
         run(name, folder).map_err(|why| format!("tests/providers/{name}: {why}"))
     });
     let texts: Vec<_> = results.into_iter().filter_map(Result::err).collect();
@@ -58,8 +56,7 @@ fn folder() -> PathBuf {
 /// A panic, as of a run that does not end, is the failure of one case.
 fn run(name: &str, folder: &Path) -> Result<(), String> {
     let case = Case::read(provider(name), folder)?;
-    catch_unwind(AssertUnwindSafe(|| case.run()))
-        .unwrap_or_else(|panic| Err(support::panic_text(panic.as_ref()).to_owned()))
+    catch_unwind(AssertUnwindSafe(|| case.run())).unwrap_or_else(|panic| Err(panic_text(panic.as_ref()).to_owned()))
 }
 
 fn provider(case: &str) -> &str {

@@ -1,13 +1,11 @@
 //! What was wrong once: a test for each.
 
-mod support;
-
+use crate::support::{Datametrics, Latch, Reply, Server};
 use std::{
     io::{self, Write as _},
     net::TcpListener,
     thread,
 };
-use support::{Datametrics, Gate, Reply, Server};
 
 #[test]
 fn a_printed_definition_holds_no_password() {
@@ -162,14 +160,14 @@ fn a_long_reply_that_stalls_costs_no_other_provider_its_own() {
         base_url = 'http://127.0.0.1:9'
         quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
     ";
-    let (stalled, socket) = (Gate::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (stalled, socket) = (Latch::new(), TcpListener::bind("127.0.0.1:0").unwrap());
     let address = socket.local_addr().unwrap();
     let opened = stalled.clone();
     let bad = thread::spawn(move || {
         let (mut stream, _) = socket.accept().unwrap();
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n";
         stream.write_all((head.to_owned() + &" ".repeat(1_000_000)).as_bytes()).unwrap();
-        opened.open();
+        opened.release();
         // Until the program has given it up.
         drop(io::copy(&mut stream, &mut io::sink()));
     });

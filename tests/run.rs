@@ -1,19 +1,17 @@
 //! Whole runs: what is asked, what is pushed, what is said and with which exit code it ends, when all
 //! is well and when a provider or Graphite is not.
 
-mod support;
-
+use crate::support::{
+    self, Carbon, Datametrics, Dialect, Ingest, Latch, Point, Reply, Server, Verdict,
+    case::plain_lines,
+    samples::{CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
+};
 use std::{
     collections::BTreeSet,
     fs,
     path::PathBuf,
     sync::Mutex,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
-use support::{
-    Carbon, Datametrics, Dialect, Gate, Ingest, Point, Reply, Server, Verdict,
-    case::plain_lines,
-    samples::{CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
 };
 
 /// One provider a feed, and that as fast as it will.
@@ -318,16 +316,16 @@ mod a_provider_fails {
 
 /// Each answers only when the other has been asked.
 #[test]
-fn providers_are_asked_side_by_side() {
+fn providers_are_asked_in_parallel() {
     let both = Both::start();
-    let (first, second) = (Gate::new(), Gate::new());
+    let (first, second) = (Latch::new(), Latch::new());
     both.crypto.on(KRAKEN).reply(kraken(&CRYPTO).after(&first));
     both.stocks.on(YAHOO).reply(yahoo(&STOCKS).after(&second));
     let running = both.run().spawn();
     both.crypto.wait_for(1);
     both.stocks.wait_for(1);
-    first.open();
-    second.open();
+    first.release();
+    second.release();
     assert_eq!(running.wait().code, Some(0));
 }
 

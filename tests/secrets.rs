@@ -1,15 +1,13 @@
 //! No key and no password is ever shown, whatever happens and however much is said: not as it is, not
 //! encoded, not in part of what a server sends back.
 
-mod support;
-
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use std::{collections::BTreeSet, fs};
-use support::{
+use crate::support::{
     Datametrics, Output, Received, Reply, Server,
     leak::{self, files, forms, quoted},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::{collections::BTreeSet, fs};
 
 /// What must not be seen again. Each has characters that a URL, JSON or base64 would change.
 const FINNHUB: &str = "finn/hub+s3same=&%~-key";

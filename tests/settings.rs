@@ -1,16 +1,14 @@
 //! What the settings come to: which source wins, what is wrong with them and where, and what they
 //! make of a run.
 
-mod support;
-
+use crate::support::{
+    self, Carbon, Datametrics, Dialect, Ingest, Reply, Server,
+    samples::{CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
+};
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
-};
-use support::{
-    Carbon, Datametrics, Dialect, Ingest, Reply, Server,
-    samples::{CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
 };
 
 /// A feed of one symbol and its provider, to be asked `GET /EUR/USD`.
@@ -910,13 +908,9 @@ mod graphite {
 /// A market that is closed.
 mod closed {
     use super::*;
-    use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 
-    /// Whatever New York's date is, it is one of these.
     pub(crate) fn config() -> String {
-        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-        let days = [-1, 0, 1].map(|days| format!("'{}'", today.checked_add(days.days()).unwrap()));
-        format!("[stocks]\nclosed = [{}]\n", days.join(", "))
+        format!("[stocks]\nclosed = {}\n", support::holidays())
     }
 
     #[test]

@@ -1,24 +1,21 @@
-//! Random replies in the real shape of every built-in provider's API: the numbers come back as they
-//! were written, on the symbols they belong to and on no other.
+//! Random replies in the real shape of the API of every built-in provider. Each number has to come out as
+//! it was written, under the symbol it belongs to and under no other.
 //!
-//! A shape is data: how the API spells a symbol, and the text of its replies with holes for numbers.
-//! What is expected is noted while the holes are filled, so nothing here reads a reply.
+//! A shape is data: how the API spells a symbol, and the text of its replies with holes for numbers. What
+//! is expected is noted while the holes are filled, so no code here reads a reply. A run gets the replies
+//! from a transport inside this process and prints its points as lines for Carbon.
 
+use crate::support::Datametrics;
 use arbtest::{arbitrary::Unstructured, arbtest};
 use clap::Parser as _;
 use datametrics::{
-    Settings,
+    Outcome, Settings,
     cli::Cli,
-    collect::Collector,
     deadline::Deadline,
+    given::Document,
     http::{Transport, TransportError},
-    memory::Memory,
-    number::Number,
-    provider::built_in_names,
-    quote::{Field, Table},
     request::{Request, Response},
     retry::Random,
-    symbol::Symbol,
     world::World,
 };
 use jiff::{
@@ -27,12 +24,14 @@ use jiff::{
 };
 use percent_encoding::percent_decode_str;
 use std::{
+    cell::RefCell,
     collections::{BTreeSet, HashMap, HashSet},
     ffi::OsString,
     fmt::Write as _,
     sync::Mutex,
     time::Duration,
 };
+use toml::de::DeTable;
 
 /// Runs for each provider at least.
 const CASES: usize = 750;
@@ -495,10 +494,14 @@ const SHAPES: [Shape; 14] = [
 ];
 
 #[test]
-fn random_replies_are_read_back() {
-    let named: Vec<&str> = SHAPES.iter().map(|shape| shape.provider).collect();
-    let (all, here): (BTreeSet<&str>, BTreeSet<&str>) = (built_in_names().collect(), named.into_iter().collect());
-    assert_eq!(here, all, "a shape for every built-in definition");
+fn random_replies_of_every_provider_give_the_numbers_that_were_written() {
+    let listed = Datametrics::new().args(["providers"]).run().stdout;
+    let names = listed.lines().skip(1).filter(|line| !line.starts_with(' '));
+    let built_in: BTreeSet<&str> = names.map(|line| line.split(' ').next().expect("a name")).collect();
+    let shapes: BTreeSet<&str> = SHAPES.iter().map(|shape| shape.provider).collect();
+    assert_eq!(shapes, built_in, "a shape for every built-in definition");
+    log::set_logger(&ErrorLog).expect("no other logger in this process");
+    log::set_max_level(log::LevelFilter::Error);
     let totals: Vec<Total> = std::thread::scope(|scope| {
         let threads: Vec<_> = SHAPES.iter().map(|shape| scope.spawn(|| shape.test())).collect();
         threads.into_iter().map(|thread| thread.join().expect("a panic was reported above")).collect()
@@ -510,6 +513,25 @@ fn random_replies_are_read_back() {
     assert!(numbers >= 10 * cases, "only {numbers} numbers in {cases} cases");
 }
 
+/// Keeps the errors that a run logs, for the thread of the run.
+struct ErrorLog;
+
+thread_local! {
+    static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+impl log::Log for ErrorLog {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() == log::Level::Error
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        ERRORS.with_borrow_mut(|errors| errors.push(record.args().to_string()));
+    }
+
+    fn flush(&self) {}
+}
+
 #[derive(Default)]
 struct Total {
     cases: usize,
@@ -517,74 +539,103 @@ struct Total {
     fields: HashSet<usize>,
 }
 
+/// The command line and the config of the runs for one provider.
+struct Config {
+    cli: Cli,
+    /// Every field that the API itself has.
+    fields: Vec<String>,
+    /// All of the config but the symbols.
+    text: String,
+}
+
+impl Config {
+    /// `change_from = 'none'`: what is computed is not a number of the reply.
+    fn of(shape: &Shape) -> Self {
+        let Shape { provider, market, .. } = shape;
+        let line = ["datametrics", market, "--dry-run", "--graphite-url", "tcp://127.0.0.1:9"];
+        let fields = fields_of(provider);
+        let text = format!(
+            "[providers.{provider}]\nchange_from = 'none'\nper_second = 1000000\nmax_concurrency = 1\n\
+             [{market}]\nproviders = ['{provider}']\nfields = ['{}']\n",
+            fields.join("', '")
+        );
+        Self { cli: Cli::try_parse_from(line).expect("a command line"), fields, text }
+    }
+
+    fn settings(&self, symbols: &[String]) -> Settings {
+        let environment = |name: &str| {
+            let is_key = name.ends_with("_API_KEY") || (name.starts_with("APCA_API_") && !name.ends_with("_FILE"));
+            is_key.then(|| OsString::from("k"))
+        };
+        let document = Document::new("config.toml", format!("{}symbols = ['{}']\n", self.text, symbols.join("', '")));
+        Settings::from_config(&self.cli, &environment, &document, std::io::empty()).expect("settings")
+    }
+}
+
+/// The fields that the definition of a provider reads from replies, as the program prints it.
+fn fields_of(provider: &str) -> Vec<String> {
+    let printed = Datametrics::new().args(["providers", provider]).run().stdout;
+    let document = DeTable::parse(&printed).expect("TOML");
+    let definition = document.get_ref()["providers"].get_ref()[provider].get_ref();
+    let mut fields = BTreeSet::new();
+    for quote in definition["quote"].get_ref().as_array().expect("an array") {
+        let quote = quote.get_ref().as_table().expect("a table");
+        fields
+            .extend(quote["fields"].get_ref().as_table().expect("a table").keys().map(|key| key.get_ref().to_string()));
+        fields.extend(quote.contains_key("time").then(|| "age".to_owned()));
+    }
+    fields.into_iter().collect()
+}
+
 impl Shape {
     fn test(&self) -> Total {
-        let mut settings = self.settings();
+        let config = Config::of(self);
         let mut total = Total::default();
         // The search begins with small cases each time.
         while total.cases < CASES {
             arbtest(|u| {
-                self.case(&mut settings, Dice(u), &mut total);
+                self.case(&config, Dice(u), &mut total);
                 Ok(())
             })
             .size_min(64)
             .size_max(4 << 10)
             .budget_ms(250);
         }
-        let fields = &settings.feeds[0].fields;
-        let unread: Vec<&str> =
-            (0..fields.len()).filter(|at| !total.fields.contains(at)).map(|at| fields[at].as_str()).collect();
-        assert!(unread.is_empty(), "{} gives {unread:?}, which its shape has not", self.provider);
+        let is_unread = |at: &usize| !total.fields.contains(at);
+        let unread: Vec<&String> = (0..config.fields.len()).filter(is_unread).map(|at| &config.fields[at]).collect();
+        assert!(unread.is_empty(), "{} has the fields {unread:?}, which its shape does not have", self.provider);
         total
     }
 
-    /// Those of a run that asks for every field that the API itself has.
-    fn settings(&self) -> Settings {
-        let line = ["datametrics", self.market, "--provider", self.provider, "--fields", "last", "--dry-run"];
-        let environment = |name: &str| match name {
-            "DATAMETRICS_CONFIG" => Some(OsString::from("/dev/null")),
-            _ if name.ends_with("_API_KEY") || name.starts_with("APCA_API_") && !name.ends_with("_FILE") => {
-                Some(OsString::from("k"))
-            }
-            _ => None,
-        };
-        let cli = Cli::try_parse_from(line).expect("a command line");
-        let mut settings = Settings::read(&cli, &environment, std::io::empty()).expect("settings");
-        let definition = &mut settings.definitions[0];
-        // What is computed is no number of the reply.
-        definition.change_from = None;
-        definition.per_second = None;
-        definition.max_concurrency = 1;
-        settings.feeds[0].fields = definition.fields();
-        settings
-    }
-
-    fn case(&self, settings: &mut Settings, mut dice: Dice<'_, '_>, total: &mut Total) {
-        settings.feeds[0].symbols = self.symbols(&mut dice);
-        let feed = &settings.feeds[0];
-        let fields = feed.fields.iter().map(Field::as_str).collect();
+    fn case(&self, config: &Config, mut dice: Dice<'_, '_>, total: &mut Total) {
+        let symbols = self.symbols(&mut dice);
+        let settings = config.settings(&symbols);
         let api = Mutex::new(Api {
             shape: self,
-            symbols: &feed.symbols,
-            fields,
+            symbols: &symbols,
+            fields: &config.fields,
             dice,
             expected: HashMap::new(),
             log: String::new(),
         });
         let clock = || Duration::from_millis(NOW.unsigned_abs());
-        let world = World { transport: &Wire(&api), clock: &clock, random: &Random::seeded(1) };
-        let memory = Memory::open(settings, NOW / 1000);
-        let deadline = Deadline::after(Duration::from_secs(60));
-        let reports = Collector { settings, world, memory: &memory, started: NOW / 1000, deadline }.run();
+        let world = World { transport: &ScriptedTransport(&api), clock: &clock, random: &Random::seeded(1) };
+        let mut printed = Vec::new();
+        let outcome = datametrics::run(&settings, world, &mut printed);
+        let errors = ERRORS.take();
         let api = api.lock().expect("no panic in there");
-        assert!(reports[0].providers[0].failures.is_empty(), "{:?}{}", reports[0].providers[0].failures, api.log);
-        api.compare(&reports[0].rows, total);
+        let is_known = matches!(outcome, Outcome::Success | Outcome::Partial | Outcome::NothingFetched);
+        assert!(is_known, "{outcome:?} {errors:?}{}", api.log);
+        // A value or a symbol may be missing, but no request and no reply may fail.
+        let is_missing = |error: &String| error.starts_with(&format!("{}: no ", self.market));
+        assert!(errors.iter().all(is_missing), "{errors:?}{}", api.log);
+        api.compare(&String::from_utf8(printed).expect("UTF-8"), total);
         total.cases += 1;
     }
 
     /// From few letters, so that many are alike; but no code that a definition renames, as all of
     /// its own end in a digit.
-    fn symbols(&self, dice: &mut Dice<'_, '_>) -> Vec<Symbol> {
+    fn symbols(&self, dice: &mut Dice<'_, '_>) -> Vec<String> {
         let mut texts = BTreeSet::new();
         let most = if dice.one_in(16) { 25 } else { 4 };
         for _ in 0..=dice.below(most) {
@@ -601,16 +652,16 @@ impl Shape {
             }
             texts.insert(text);
         }
-        texts.iter().map(|text| Symbol::new(text).expect("a symbol")).collect()
+        texts.into_iter().collect()
     }
 
     /// A text of the shape for one symbol.
-    fn spell(&self, text: &str, symbol: &Symbol) -> String {
+    fn spell(&self, text: &str, symbol: &str) -> String {
         let code = |text: &str| {
             let found = self.codes.iter().find(|(from, _)| *from == text);
             found.map_or(text, |(_, to)| to).to_owned()
         };
-        let (base, quote) = (symbol.base(), symbol.quote().unwrap_or_default());
+        let (base, quote) = symbol.split_once('/').unwrap_or((symbol, ""));
         let mut out = text.to_owned();
         for hole in ["{B}", "{Q}", "{b}", "{q}", "{base}", "{quote}", "{S}", "{s}"] {
             if !out.contains('{') {
@@ -642,22 +693,22 @@ struct Written {
 }
 
 impl Written {
-    fn is(&self, read: &Number) -> bool {
+    fn is(&self, printed: &str) -> bool {
         if self.hundredfold {
             let (mantissa, exponent) = self.text.split_once(['e', 'E']).unwrap_or((&self.text, "0"));
             let exponent: i32 = exponent.parse().expect("an exponent");
             let value: f64 = format!("{mantissa}e{}", exponent + 2).parse().expect("a number");
-            return read.to_f64().to_bits() == value.to_bits();
+            return printed.parse::<f64>().is_ok_and(|printed| printed.to_bits() == value.to_bits());
         }
-        read.as_str() == self.text
+        printed == self.text
     }
 }
 
 /// One API that answers at random, and what is to be read from what it answered.
 struct Api<'a, 'u, 'd> {
     shape: &'a Shape,
-    symbols: &'a [Symbol],
-    fields: Vec<&'a str>,
+    symbols: &'a [String],
+    fields: &'a [String],
     dice: Dice<'u, 'd>,
     /// By index of symbol and field.
     expected: HashMap<(usize, usize), Written>,
@@ -665,9 +716,9 @@ struct Api<'a, 'u, 'd> {
     log: String,
 }
 
-struct Wire<'a, 'b, 'u, 'd>(&'a Mutex<Api<'b, 'u, 'd>>);
+struct ScriptedTransport<'a, 'b, 'u, 'd>(&'a Mutex<Api<'b, 'u, 'd>>);
 
-impl Transport for Wire<'_, '_, '_, '_> {
+impl Transport for ScriptedTransport<'_, '_, '_, '_> {
     fn send(&self, request: &Request, _: Deadline) -> Result<Response, TransportError> {
         let body = self.0.lock().expect("no panic in there").answer(request.path.expose());
         Ok(Response { status: 200, retry_after: None, redirect: None, body: body.into_bytes().into() })
@@ -675,22 +726,31 @@ impl Transport for Wire<'_, '_, '_, '_> {
 }
 
 impl Api<'_, '_, '_> {
-    fn compare(&self, rows: &Table, total: &mut Total) {
+    /// Compares the lines that a run printed with what the replies held, in both directions.
+    fn compare(&self, printed: &str, total: &mut Total) {
+        let mut values: HashMap<&str, &str> = HashMap::new();
+        for line in printed.lines().filter(|line| !line.starts_with("metrics.")) {
+            let [name, value, time] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("the line {line:?}") };
+            assert_eq!(time.parse(), Ok(NOW / 1000), "{line}");
+            assert_eq!(values.insert(name, value), None, "{name} comes twice{}", self.log);
+        }
         for (at, symbol) in self.symbols.iter().enumerate() {
             for (column, field) in self.fields.iter().enumerate() {
-                let read = rows.row(at)[column];
+                let node = symbol.replace(['/', '.'], "-");
+                let printed = values.remove(&*format!("{}.{node}.{field}", self.shape.market));
                 let expected = self.expected.get(&(at, column));
-                let same = match (&read, expected) {
-                    (Some(read), Some(expected)) => expected.is(read),
+                let same = match (printed, expected) {
+                    (Some(printed), Some(expected)) => expected.is(printed),
                     (None, None) => true,
                     _ => false,
                 };
                 let text = expected.map(|written| &written.text);
-                assert!(same, "{} {symbol} {field}: {read:?} instead of {text:?}{}", self.shape.provider, self.log);
-                total.numbers += usize::from(read.is_some());
-                total.fields.extend(read.map(|_| column));
+                assert!(same, "{} {symbol} {field}: {printed:?} instead of {text:?}{}", self.shape.provider, self.log);
+                total.numbers += usize::from(printed.is_some());
+                total.fields.extend(printed.map(|_| column));
             }
         }
+        assert!(values.is_empty(), "of no symbol or field: {values:?}{}", self.log);
     }
 
     fn answer(&mut self, path: &str) -> String {
@@ -699,7 +759,7 @@ impl Api<'_, '_, '_> {
         let form = shape.forms.iter().find(|form| path.contains(form.path)).expect("a request of the shape");
         let words: HashSet<&str> =
             path.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.')).collect();
-        let is_asked = |symbol: &Symbol| form.asked.iter().all(|text| words.contains(&*shape.spell(text, symbol)));
+        let is_asked = |symbol: &str| form.asked.iter().all(|text| words.contains(&*shape.spell(text, symbol)));
         let asked: Vec<usize> = (0..self.symbols.len()).filter(|at| is_asked(&self.symbols[*at])).collect();
         assert!(!asked.is_empty(), "nothing is asked by {path}");
         let body = self.body(form, &asked);
@@ -709,7 +769,7 @@ impl Api<'_, '_, '_> {
 
     fn body(&mut self, form: &Form, asked: &[usize]) -> String {
         let (before, rows, after) = form.body;
-        let names = Names::new(self.shape, form, asked.iter().map(|at| &self.symbols[*at]));
+        let names = Names::new(self.shape, form, asked.iter().map(|at| self.symbols[*at].as_str()));
         if rows == Rows::Bare || (rows == Rows::ObjectOrBare && asked.len() == 1) {
             return self.row(form, Some(asked[0]), &names.own[0][0]);
         }
@@ -898,7 +958,7 @@ struct Names {
 }
 
 impl Names {
-    fn new<'s>(shape: &Shape, form: &Form, asked: impl Iterator<Item = &'s Symbol>) -> Self {
+    fn new<'s>(shape: &Shape, form: &Form, asked: impl Iterator<Item = &'s str>) -> Self {
         let spelled = |symbol| form.keys.iter().map(|key| shape.spell(key, symbol)).collect();
         let mut own: Vec<BTreeSet<String>> = asked.map(spelled).collect();
         let (mut once, mut doubtful) = (BTreeSet::new(), BTreeSet::new());

@@ -1,12 +1,10 @@
 //! Several machines that share one watch list: each does its part, and nobody needs to talk.
 
-#[path = "support/own.rs"]
-mod own;
-mod support;
-
-use own::{bare, provider, state_dir};
+use crate::support::{
+    Datametrics, Dialect, Ingest, Server,
+    prices::{provider, run_without_symbols},
+};
 use std::{collections::BTreeSet, fs};
-use support::{Datametrics, Dialect, Ingest, Server};
 
 /// The symbols that a run prints.
 fn symbols(run: &Datametrics) -> BTreeSet<String> {
@@ -20,7 +18,7 @@ fn thirty() -> (Server, Datametrics, BTreeSet<String>) {
     let names: Vec<String> = (0..30).map(|index| format!("C{index}")).collect();
     let prices: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "5")).collect();
     let server = provider(&prices);
-    let run = bare(&server, "").args(["--symbols", &names.join(",")]);
+    let run = run_without_symbols(&server, "").args(["--symbols", &names.join(",")]);
     (server, run, names.iter().map(|name| format!("{name}-USD")).collect())
 }
 
@@ -48,7 +46,7 @@ fn one_more_symbol_moves_no_other() {
     let fewer: Vec<String> = (0..29).map(|index| format!("C{index}")).collect();
     for index in 0..4 {
         let shard = |run: &Datametrics| symbols(&run.clone().args(["--shard", &format!("{index}/4")]));
-        let before = shard(&bare(&server, "").args(["--symbols", &fewer.join(",")]));
+        let before = shard(&run_without_symbols(&server, "").args(["--symbols", &fewer.join(",")]));
         let after = shard(&run);
         assert!(before.is_subset(&after) && after.len() <= before.len() + 1, "{before:?} {after:?}");
     }
@@ -69,7 +67,7 @@ fn each_has_a_name_of_its_own() {
     assert_eq!(fetched(0, "expected") + fetched(1, "expected"), 30);
     assert_eq!(fetched(0, "fetched") + fetched(1, "fetched"), 30);
     assert!(!values.keys().any(|name| name.starts_with("metrics.crypto.")));
-    let files = fs::read_dir(state_dir(&run).join("state")).unwrap();
+    let files = fs::read_dir(run.state_dir().join("state")).unwrap();
     let files: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(files, BTreeSet::from(["crypto-0.json".to_owned(), "crypto-1.json".to_owned()]));
 }
@@ -79,7 +77,7 @@ fn a_part_without_a_symbol_asks_nobody() {
     // BTC/USD is in shard 3 of 8.
     let server = Server::start();
     let ingest = Ingest::start(Dialect::WriteProxy);
-    let run = bare(&server, "").args(["--symbols", "BTC", "--shard", "2/8"]).graphite(&ingest);
+    let run = run_without_symbols(&server, "").args(["--symbols", "BTC", "--shard", "2/8"]).graphite(&ingest);
     run.clone()
         .args(["-v"])
         .stderr(
@@ -92,7 +90,7 @@ pushed 5 points of 0 symbols from nobody, as nothing was due in <time>
         .check();
     assert_eq!(ingest.value("metrics.crypto-2.feed.crypto.expected").as_deref(), Some("0"));
     let server = provider(&[("BTC", "5")]);
-    let here = bare(&server, "").args(["--symbols", "BTC", "--shard", "3/8"]);
+    let here = run_without_symbols(&server, "").args(["--symbols", "BTC", "--shard", "3/8"]);
     assert_eq!(symbols(&here).len(), 1);
 }
 
@@ -193,7 +191,8 @@ mod kubernetes {
             let list = "BTC,ETH,BAT,C1,C2,C3,C4,C5,C6,C7,C8,C9";
             let server = provider(&list.split(',').map(|name| (name, "5")).collect::<Vec<_>>());
             let shard = environment(container, index).into_iter().find(|(name, _)| name == "DATAMETRICS_SHARD");
-            let run = bare(&server, "").args(["--symbols", list]).env("DATAMETRICS_SHARD", shard.unwrap().1);
+            let run =
+                run_without_symbols(&server, "").args(["--symbols", list]).env("DATAMETRICS_SHARD", shard.unwrap().1);
             all.extend(symbols(&run));
         }
         assert_eq!(all.len(), 12);

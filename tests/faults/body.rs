@@ -1,7 +1,7 @@
 //! Faults of a body that came whole.
 
 use super::fetch::{QUOTES, Row};
-use super::support::Reply;
+use crate::support::Reply;
 
 pub(crate) const HEAD: &str = "\
 ## Bodies

@@ -1,8 +1,8 @@
 //! Faults on the way to a reply.
 
 use super::scene::{Peer, Played, Scene, Trusted, play, run};
-use super::support::{
-    Dialect, Gate, Ingest, Reply, Server, Verdict, command::Running, request::Received, tls::Certificate,
+use crate::support::{
+    Dialect, Ingest, Latch, Reply, Server, Verdict, command::Running, request::Received, tls::Certificate,
 };
 use flate2::{Compression, write::GzEncoder};
 use std::{io::Write as _, time::Duration};
@@ -205,11 +205,11 @@ impl Row {
 
     /// Runs it, and looks at what landed: gives what the health says of the provider.
     fn run(&self, scene: &Scene, name: &str, options: &[&str]) -> (Played, [String; 3]) {
-        let (gate, stocks) = (Gate::new(), stocks());
+        let (latch, stocks) = (Latch::new(), stocks());
         let ingest = {
-            let gate = gate.clone();
+            let latch = latch.clone();
             Ingest::deciding(Dialect::WriteProxy, move |_| {
-                gate.wait();
+                latch.wait();
                 Verdict::Take
             })
         };
@@ -221,7 +221,7 @@ impl Row {
         let peak = |running: &Running| {
             ingest.server().wait_for(1);
             let peak = running.peak_memory();
-            gate.open();
+            latch.release();
             peak.expect("a process that waits")
         };
         let played = play(&run, &scene.authority, self.timeout, peak);

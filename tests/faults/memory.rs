@@ -1,7 +1,7 @@
 //! Many replies at once, each as long as may be.
 
 use super::MOST_MEMORY;
-use super::support::{Datametrics, Dialect, Gate, Ingest, Reply, Server, Verdict};
+use crate::support::{Datametrics, Dialect, Ingest, Latch, Reply, Server, Verdict};
 
 /// Two feeds of two providers, each asked for its symbols one by one and all at once.
 const CONFIG: &str = "
@@ -33,8 +33,8 @@ fn long(filling: &[u8]) -> Vec<u8> {
 
 /// The most memory that a run had which was sent these, one to each request, at once.
 fn peak(fillings: [&'static [u8]; 3]) -> u64 {
-    let (gate, pushed) = (Gate::new(), Gate::new());
-    let opened = gate.clone();
+    let (latch, pushed) = (Latch::new(), Latch::new());
+    let opened = latch.clone();
     let server = || {
         let opened = opened.clone();
         Server::with(move |request| {
@@ -55,10 +55,10 @@ fn peak(fillings: [&'static [u8]; 3]) -> u64 {
     let running = run.provider("a", &a).provider("b", &b).graphite(&graphite).spawn();
     a.wait_for(3);
     b.wait_for(3);
-    gate.open();
+    latch.release();
     graphite.server().wait_for(1);
     let peak = running.peak_memory().expect("a process that waits");
-    pushed.open();
+    pushed.release();
     let output = running.wait();
     // On a machine that is busy some are too late, which costs no memory.
     let is_late = |line: &str| line.contains(" in time");

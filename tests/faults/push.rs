@@ -1,10 +1,10 @@
 //! Faults of Graphite.
 
 use super::fetch::{bomb, chunked_nonsense, drip, endless, huge, quotes, short};
-use super::own;
 use super::scene::{Peer, Scene, Trusted, play, run};
-use super::support::{
-    Carbon, Dialect, Habit, Ingest, Reply, Server, command::Running, graphite, request::Received, tls::Certificate,
+use crate::support::{
+    Behaviour, Carbon, Dialect, Ingest, Received, Reply, Server, command::Running, graphite, journal::Journal,
+    tls::Certificate,
 };
 use std::{thread, time::Duration};
 
@@ -32,7 +32,7 @@ enum Place {
     Ingest(Peer),
     /// At this scheme, for what is no matter of protocol.
     Carbon(&'static str, Peer),
-    Listener(&'static str, Habit),
+    Listener(&'static str, Behaviour),
 }
 
 impl Row {
@@ -48,8 +48,8 @@ impl Row {
         Self { what, place: Place::Carbon(scheme, peer), timeout: 40 }
     }
 
-    const fn habit(what: &'static str, scheme: &'static str, habit: Habit) -> Self {
-        Self { what, place: Place::Listener(scheme, habit), timeout: 40 }
+    const fn behaviour(what: &'static str, scheme: &'static str, behaviour: Behaviour) -> Self {
+        Self { what, place: Place::Listener(scheme, behaviour), timeout: 40 }
     }
 
     /// What takes until the time is over gets little of it.
@@ -117,13 +117,13 @@ pub(crate) const ROWS: &[Row] = &[
     Row::carbon("Carbon: nobody listens", "tcp", Peer::Refuses),
     Row::carbon("Carbon: nobody listens, pickle", "pickle", Peer::Refuses),
     Row::carbon("Carbon: a black hole", "tcp", Peer::Swallows).lasting(),
-    Row::habit("Carbon: it answers", "tcp", Habit::Answer),
-    Row::habit("Carbon: it resets", "tcp", Habit::Reset),
-    Row::habit("Carbon: it resets, pickle", "pickle", Habit::Reset),
-    Row::habit("Carbon: it never reads", "tcp", Habit::NeverRead).lasting(),
-    Row::habit("Carbon: it never reads, pickle", "pickle", Habit::NeverRead).lasting(),
-    Row::habit("Carbon: it reads slowly", "tcp", Habit::ReadSlowly),
-    Row::habit("Carbon: all is well", "tcp", Habit::ReadToEnd),
+    Row::behaviour("Carbon: it answers", "tcp", Behaviour::Answer),
+    Row::behaviour("Carbon: it resets", "tcp", Behaviour::Reset),
+    Row::behaviour("Carbon: it resets, pickle", "pickle", Behaviour::Reset),
+    Row::behaviour("Carbon: it never reads", "tcp", Behaviour::NeverRead).lasting(),
+    Row::behaviour("Carbon: it never reads, pickle", "pickle", Behaviour::NeverRead).lasting(),
+    Row::behaviour("Carbon: it reads slowly", "tcp", Behaviour::ReadSlowly),
+    Row::behaviour("Carbon: all is well", "tcp", Behaviour::ReadToEnd),
 ];
 
 /// Samples of the memory: what a run has at its end nobody can ask it then.
@@ -147,8 +147,8 @@ impl Row {
         let bare = run("http", &provider.address().to_string()).args(["--retries", "0"]);
         let (carbon, scene);
         let (scheme, authority, run) = match &self.place {
-            Place::Listener(scheme, habit) => {
-                carbon = Carbon::with(&[*habit]);
+            Place::Listener(scheme, behaviour) => {
+                carbon = Carbon::with(&[*behaviour]);
                 (*scheme, carbon.authority(), bare.clone())
             }
             Place::Carbon(scheme, peer) => {
@@ -169,7 +169,7 @@ impl Row {
         let code = played.output.code.expect("no signal");
         let errors: Vec<_> = played.said.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
         assert_eq!(errors.len(), usize::from(code != 0), "{}", played.output);
-        let waiting = own::values_waiting(&bare);
+        let waiting = Journal::of(&bare).values();
         assert_eq!(waiting.is_empty(), code == 0, "{waiting:?}");
 
         // Whatever came of it: what waits lands as soon as Graphite is well.
@@ -179,7 +179,7 @@ impl Row {
         for ((name, _), value) in &waiting {
             assert_eq!(values.get(name), Some(value), "{name}");
         }
-        assert!(own::values_waiting(&bare).is_empty());
+        assert!(Journal::of(&bare).values().is_empty());
         // The number of bytes depends on the time that it took.
         let said = errors.first().map_or("", |line| line.trim_start_matches("graphite: "));
         let said = match said.split_once(" of ").zip(said.split_once(" bytes")) {

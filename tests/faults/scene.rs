@@ -1,11 +1,12 @@
 //! Where a fault comes from, and what is looked at whatever comes of it.
 
 use super::MOST_MEMORY;
-use super::support::{
-    BlackHole, Carbon, Datametrics, Habit, Output, Reply, Server, Tls, graphite,
+use crate::support::{
+    Behaviour, BlackHole, Carbon, Datametrics, Output, Received, Reply, Server, Tls,
+    command::Running,
+    graphite,
     leak::{self, Secret},
     normalise::{Normaliser, times},
-    request::Received,
     tls::Certificate,
 };
 use std::{
@@ -91,7 +92,7 @@ impl Scene {
                 plain(server.address(), Box::new(server))
             }
             Peer::SpeaksPlain => {
-                let server = Carbon::with(&[Habit::Answer]);
+                let server = Carbon::with(&[Behaviour::Answer]);
                 let address = server.authority().parse().expect("an address");
                 Self { scheme: "https", ..plain(address, Box::new(server)) }
             }
@@ -173,12 +174,7 @@ pub(crate) struct Played {
 /// Runs it. `meanwhile` is given the run and may look at it before it ends; it gives the most memory
 /// that was had.
 #[track_caller]
-pub(crate) fn play(
-    run: &Datametrics,
-    peer: &str,
-    timeout: u64,
-    meanwhile: impl FnOnce(&super::support::command::Running) -> u64,
-) -> Played {
+pub(crate) fn play(run: &Datametrics, peer: &str, timeout: u64, meanwhile: impl FnOnce(&Running) -> u64) -> Played {
     let begun = Instant::now();
     let running = run.clone().args(["--timeout", &timeout.to_string()]).spawn();
     let peak = meanwhile(&running);

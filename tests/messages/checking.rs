@@ -1,7 +1,7 @@
 //! What `datametrics check` finds, and what happens where nobody takes the data.
 
 use super::scene::{Said, Scene, typed};
-use super::support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict};
+use crate::support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict};
 use Scene::Played;
 use std::fs::File;
 

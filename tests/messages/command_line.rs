@@ -1,7 +1,7 @@
 //! What can be wrong with what is typed.
 
 use super::scene::{Said, Scene, typed};
-use super::support::Datametrics;
+use crate::support::Datametrics;
 use Scene::{Both, Played, Typed};
 
 pub(crate) const SCENES: &[Scene] = &[

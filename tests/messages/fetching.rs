@@ -1,9 +1,10 @@
 //! What can go wrong with a provider, and why one is not asked.
 
-use super::own;
 use super::scene::{Said, Scene, typed};
-use super::support::{Datametrics, Dialect, Ingest, Output, Reply, Server, request::Received, tls::Certificate};
-use super::world::{Peer, Scene as World, Trusted, play, run};
+use crate::faults::scene::{Peer, Scene as World, Trusted, play, run};
+use crate::support::{
+    Datametrics, Dialect, Ingest, Output, Received, Reply, Server, holidays, prices, tls::Certificate,
+};
 use Scene::Played;
 
 /// Two symbols are asked of such a provider, and this is typed in addition.
@@ -91,7 +92,7 @@ pub(crate) const STATUSES: &[Scene] = &[
     Played("429, and its limits are known", || answer(|_| Reply::text(429, "slow down"))),
     Played("429, and its limits are not known", || {
         let server = Server::with(|_| Reply::status(429));
-        let run = own::bare(&server, "").args(["--dry-run", "--symbols", "BTC", "--retries", "0"]);
+        let run = prices::run_without_symbols(&server, "").args(["--dry-run", "--symbols", "BTC", "--retries", "0"]);
         Said::by(&run)
     }),
     Played("451", || answer(|_| Reply::status(451))),
@@ -134,10 +135,7 @@ pub(crate) const RESTS: &[Scene] = &[
         Said::by(&typed(Datametrics::new().graphite(&ingest), "crypto BTC --shard 0/1000000 -v"))
     }),
     Played("the market is closed", || {
-        // Whatever day it is in New York.
-        let day = |offset: i64| jiff::Timestamp::from_second(own::now() + offset * 86_400).expect("a time").to_string();
-        let days = [-1, 0, 1].map(|offset| format!("'{}'", &day(offset)[..10])).join(", ");
-        let run = Datametrics::new().config(&format!("[stocks]\nmarket_hours = 'regular'\nclosed = [{days}]"));
+        let run = Datametrics::new().config(&format!("[stocks]\nmarket_hours = 'regular'\nclosed = {}", holidays()));
         Said::by(&typed(run, "stocks --dry-run -v"))
     }),
     Played("the last call was a moment ago", || {

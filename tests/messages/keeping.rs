@@ -1,14 +1,18 @@
 //! What can go wrong with the journal, the state and the monitor.
 
-use super::own::{self, keep, run, state_dir};
 use super::scene::{Said, Scene};
-use super::support::{Datametrics, Dialect, Ingest, Output, Reply, Server};
+use crate::support::{
+    Datametrics, Dialect, Ingest, Output, Received, Reply, Server,
+    journal::Journal,
+    numbered,
+    prices::{self, run},
+};
 use Scene::Played;
 use std::fs;
 
 /// A run that has been before, and then this is done to what it finds.
 fn after(harm: impl FnOnce(&Datametrics)) -> Said {
-    let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+    let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let run = run(&server, "").graphite(&ingest);
     harm(&run);
     said(&run, &run.run())
@@ -28,8 +32,8 @@ fn said(run: &Datametrics, output: &Output) -> Said {
 /// A file in the journal with its text changed so.
 fn changed(change: impl FnOnce(String) -> String) -> Said {
     after(|run| {
-        let entry = keep(run, 60, &["a.b", "a.c"]);
-        let file = state_dir(run).join("journal").join(&entry.name);
+        let entry = Journal::of(run).plant(60, &["a.b", "a.c"]);
+        let file = Journal::of(run).path(&entry.name);
         let text = fs::read_to_string(&file).expect("a file");
         fs::write(&file, change(text)).expect("a file");
     })
@@ -42,10 +46,10 @@ fn without(part: &'static str) -> Said {
 
 /// Graphite refuses everything, and this is added to the config.
 fn ill(config: &str, age: i64) -> Said {
-    let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::refusing(Dialect::WriteProxy, [503; 9]));
+    let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::refusing(Dialect::WriteProxy, [503; 9]));
     let run = run(&server, config).graphite(&ingest);
-    keep(&run, age, &own::names("old", 20));
-    keep(&run, age, &["older"]);
+    Journal::of(&run).plant(age, &numbered("old", 20));
+    Journal::of(&run).plant(age, &["older"]);
     Said::by(&run)
 }
 
@@ -55,17 +59,17 @@ const LATER: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
 pub(crate) const SCENES: &[Scene] = &[
     Played("Graphite is ill", || ill("", 60)),
     Played("it is well again", || {
-        let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["-v"]);
-        keep(&run, 60, &["a.b"]);
+        Journal::of(&run).plant(60, &["a.b"]);
         Said::by(&run)
     }),
     Played("too many bytes wait", || ill("[journal]\nmax_bytes = 1000\n", 60)),
     Played("what waits is too old", || ill("", 4000)),
     Played("another run is sending", || {
-        let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["--timeout", "1"]);
-        let _lock = own::journal(&run).lock(own::patience()).expect("a lock");
+        let _lock = Journal::of(&run).lock();
         Said::by(&run)
     }),
     Played("a file is cut", || changed(|text| text[..text.len() / 2].to_owned())),
@@ -76,30 +80,30 @@ pub(crate) const SCENES: &[Scene] = &[
     Played("the state directory is a file", || {
         after(|run| {
             fs::create_dir_all(run.home().join(".local/state")).expect("a folder");
-            fs::write(state_dir(run), "").expect("a file");
+            fs::write(run.state_dir(), "").expect("a file");
         })
     }),
-    Played("the lock is a folder", || after(|run| fs::create_dir_all(state_dir(run).join("lock")).expect("a folder"))),
+    Played("the lock is a folder", || after(|run| fs::create_dir_all(run.state_dir().join("lock")).expect("a folder"))),
     Played("a damaged file has no place", || {
-        let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest);
-        let entry = keep(&run, 60, &["a.b"]);
-        fs::write(state_dir(&run).join("journal").join(&entry.name), "junk").expect("a file");
-        fs::create_dir_all(state_dir(&run).join("damaged").join(&entry.name).join("full")).expect("a folder");
+        let entry = Journal::of(&run).plant(60, &["a.b"]);
+        fs::write(Journal::of(&run).path(&entry.name), "junk").expect("a file");
+        fs::create_dir_all(run.state_dir().join("damaged").join(&entry.name).join("full")).expect("a folder");
         said(&run, &run.run())
     }),
     Played("the state is a file", || {
-        let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["-v"]);
-        fs::create_dir_all(state_dir(&run)).expect("a folder");
-        fs::write(state_dir(&run).join("state"), "").expect("a file");
+        fs::create_dir_all(run.state_dir()).expect("a folder");
+        fs::write(run.state_dir().join("state"), "").expect("a file");
         Said::by(&run)
     }),
 ];
 
 /// The monitor answers so.
-fn monitor(answer: fn(&super::support::Received) -> Reply) -> Said {
-    let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+fn monitor(answer: fn(&Received) -> Reply) -> Said {
+    let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let monitor = Server::with(answer);
     let run = run(&server, "").graphite(&ingest).args(["-v"]).env("DATAMETRICS_PING_URL", monitor.url() + "/s3same");
     Said::by(&run.hide(monitor.address().to_string(), "MONITOR")).sorted()

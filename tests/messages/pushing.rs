@@ -1,19 +1,20 @@
 //! What can go wrong with Graphite.
 
-use super::own;
 use super::scene::{Said, Scene, typed};
-use super::support::{
-    BlackHole, Carbon, Datametrics, Dialect, Habit, Ingest, Reply, Server, Verdict, graphite, request::Received,
+use crate::support::{
+    Behaviour, BlackHole, Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict, graphite,
+    journal::Journal,
+    prices::{self},
 };
 use Scene::Played;
 
 /// A run with one price.
 fn run(provider: &Server) -> Datametrics {
-    own::run(provider, "")
+    prices::run(provider, "")
 }
 
 fn provider() -> Server {
-    own::provider(&[("BTC", "5")])
+    prices::provider(&[("BTC", "5")])
 }
 
 /// Graphite answers so, and this is typed in addition.
@@ -33,9 +34,9 @@ fn answer(answer: fn(&Received) -> Reply) -> Said {
 
 /// Graphite decides so about a push of these points.
 fn deciding(dialect: Dialect, prices: &[(&str, &str)], decide: fn(&graphite::Push) -> Verdict) -> Said {
-    let (provider, ingest) = (own::provider(prices), Ingest::deciding(dialect, decide));
+    let (provider, ingest) = (prices::provider(prices), Ingest::deciding(dialect, decide));
     let symbols: Vec<&str> = prices.iter().map(|(symbol, _)| *symbol).collect();
-    let run = own::bare(&provider, "").args(["--symbols", &symbols.join(","), "--retries", "0"]);
+    let run = prices::run_without_symbols(&provider, "").args(["--symbols", &symbols.join(","), "--retries", "0"]);
     Said::by(&run.graphite(&ingest))
 }
 
@@ -43,7 +44,7 @@ fn is_price(point: &graphite::Point) -> bool {
     point.name.starts_with("crypto.")
 }
 
-fn prices(push: &graphite::Push) -> Vec<usize> {
+fn price_indexes(push: &graphite::Push) -> Vec<usize> {
     push.points.iter().enumerate().filter(|(_, point)| is_price(point)).map(|(at, _)| at).collect()
 }
 
@@ -57,10 +58,10 @@ pub(crate) const INGEST: &[Scene] = &[
     Played("200, and nothing is said of points", || answer(|_| Reply::json("{}"))),
     Played("an endless answer", || answer(|_| Reply::json(vec![b' '; 1 << 16]).over(1 << 20))),
     Played("the older ingest refuses a point", || {
-        deciding(Dialect::Gateway, &[("BTC", "5")], |push| Verdict::Invalid(prices(push), "too odd"))
+        deciding(Dialect::Gateway, &[("BTC", "5")], |push| Verdict::Invalid(price_indexes(push), "too odd"))
     }),
     Played("the newer ingest refuses a point", || {
-        deciding(Dialect::WriteProxy, &[("BTC", "5")], |push| match prices(push) {
+        deciding(Dialect::WriteProxy, &[("BTC", "5")], |push| match price_indexes(push) {
             bad if bad.is_empty() => Verdict::Take,
             bad => Verdict::Invalid(bad, "too odd"),
         })
@@ -73,7 +74,7 @@ pub(crate) const INGEST: &[Scene] = &[
     Played("more bad points than can be found", || {
         let symbols: Vec<String> = (0..300).map(|at| format!("S{at}")).collect();
         let prices: Vec<(&str, &str)> = symbols.iter().map(|symbol| (symbol.as_str(), "1")).collect();
-        deciding(Dialect::WriteProxy, &prices, |push| match self::prices(push) {
+        deciding(Dialect::WriteProxy, &prices, |push| match price_indexes(push) {
             bad if bad.is_empty() => Verdict::Take,
             bad => Verdict::Invalid(bad, "too odd"),
         })
@@ -98,14 +99,14 @@ fn at(url: &str, authority: &str, timeout: &str) -> Said {
     Said::of(&output)
 }
 
-fn habit(habit: Habit, timeout: &str) -> Said {
-    let carbon = Carbon::with(&[habit]);
+fn behaviour(behaviour: Behaviour, timeout: &str) -> Said {
+    let carbon = Carbon::with(&[behaviour]);
     at(&carbon.url(), &carbon.authority(), timeout)
 }
 
 /// A run whose prices have names of so many characters.
 fn long_names(provider: &Server, length: usize) -> Datametrics {
-    own::run(provider, &format!("[graphite]\nnames = '{}.{{symbol}}.{{field}}'\n", "x".repeat(length)))
+    prices::run(provider, &format!("[graphite]\nnames = '{}.{{symbol}}.{{field}}'\n", "x".repeat(length)))
 }
 
 pub(crate) const CARBON: &[Scene] = &[
@@ -115,9 +116,9 @@ pub(crate) const CARBON: &[Scene] = &[
         let hole = BlackHole::start();
         at(&format!("tcp://{}", hole.address()), &hole.address().to_string(), "3")
     }),
-    Played("it answers", || habit(Habit::Answer, "20")),
-    Played("it resets", || habit(Habit::Reset, "20")),
-    Played("it never reads", || habit(Habit::NeverRead, "3")),
+    Played("it answers", || behaviour(Behaviour::Answer, "20")),
+    Played("it resets", || behaviour(Behaviour::Reset, "20")),
+    Played("it never reads", || behaviour(Behaviour::NeverRead, "3")),
     Played("it takes all, with `-v`", || {
         let (provider, carbon) = (provider(), Carbon::start());
         let run = run(&provider).env("GRAPHITE_URL", carbon.url()).args(["-v"]);
@@ -138,7 +139,7 @@ pub(crate) const CARBON: &[Scene] = &[
     Played("a point from the journal that it could not read", || {
         let (provider, carbon) = (provider(), Carbon::start());
         let run = run(&provider).carbon(&carbon);
-        own::keep(&run, 60, &["a b"]);
+        Journal::of(&run).plant(60, &["a b"]);
         Said::by(&run)
     }),
     Played("a point that no frame holds", || {

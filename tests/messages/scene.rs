@@ -1,6 +1,6 @@
 //! What happens, and what is said of it.
 
-use super::support::{Datametrics, Output, normalise::times};
+use crate::support::{Datametrics, Output, normalise::times};
 use std::process::Command;
 
 /// What happens.
@@ -16,8 +16,8 @@ pub(crate) enum Scene {
     Definition(&'static str),
     /// Anything else.
     Played(&'static str, fn() -> Said),
-    /// What no test can bring about is made of the error itself.
-    Rendered(&'static str, i32, fn() -> String),
+    /// No test can bring it about: what happens, the exit code, and the message.
+    Rendered(&'static str, i32, &'static str),
 }
 
 /// What was said of it.
@@ -62,8 +62,8 @@ impl Scene {
             }
             Self::Both(line, text) => Said::by(&typed(Datametrics::new().config(text), line)),
             Self::Played(_, play) => play(),
-            Self::Rendered(_, code, render) => {
-                Said { code: Some(*code), messages: vec![Message { level: "error", text: render() }] }
+            Self::Rendered(_, code, text) => {
+                Said { code: Some(*code), messages: vec![Message { level: "error", text: (*text).to_owned() }] }
             }
         }
     }
@@ -74,7 +74,7 @@ fn definition(text: &str) -> String {
     let (head, quote) = text.split_once("[[quote]]").unwrap_or((text, ""));
     let with = |text: &str, least: &[(&str, &str)]| {
         let missing = least.iter().filter(|(key, _)| !text.contains(&format!("{key} =")));
-        super::support::lines(missing.map(|(key, value)| format!("{key} = {value}"))) + text
+        crate::support::lines(missing.map(|(key, value)| format!("{key} = {value}"))) + text
     };
     let head = with(head, &[("market", "'other'"), ("base_url", "'https://own.example'")]);
     let quote = with(quote, &[("path", "'/{symbol}'"), ("fields", "{ last = '/last' }")]);

@@ -1,7 +1,7 @@
 //! What can be wrong with the config file, with variables, and with files that they name.
 
 use super::scene::{Said, Scene, typed};
-use super::support::Datametrics;
+use crate::support::Datametrics;
 use Scene::{Both, Config, Played, Typed};
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::PermissionsExt as _};
 

@@ -1,6 +1,6 @@
 //! Carbon as its clients see it: a socket that swallows what it is sent and never answers.
 
-use super::{PATIENCE, gate::Gate, graphite::Point, listener::Listener, lock, pickle};
+use super::{TIMEOUT, graphite::Point, latch::Latch, listener::Listener, lock, pickle};
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
@@ -9,7 +9,7 @@ use std::{
 
 /// What a listener does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Habit {
+pub(crate) enum Behaviour {
     /// Reads to the end, keeps what it read, then closes: a healthy Carbon.
     ReadToEnd,
     /// Ends the connection before anything came.
@@ -28,34 +28,34 @@ pub(crate) enum Habit {
 pub(crate) struct Carbon {
     listener: Listener,
     kept: Arc<Mutex<Vec<Vec<u8>>>>,
-    stopping: Gate,
+    stopping: Latch,
 }
 
 impl Carbon {
     /// A healthy one.
     pub(crate) fn start() -> Self {
-        Self::with(&[Habit::ReadToEnd])
+        Self::with(&[Behaviour::ReadToEnd])
     }
 
-    /// One that treats its connections in this order, the last habit being for all others.
-    pub(crate) fn with(habits: &[Habit]) -> Self {
-        Self::listen("127.0.0.1", habits)
+    /// One that treats its connections in this order, the last behaviour being for all others.
+    pub(crate) fn with(behaviours: &[Behaviour]) -> Self {
+        Self::listen("127.0.0.1", behaviours)
     }
 
     /// A healthy one on IPv6's loopback.
     pub(crate) fn start_v6() -> Self {
-        Self::listen("::1", &[Habit::ReadToEnd])
+        Self::listen("::1", &[Behaviour::ReadToEnd])
     }
 
-    fn listen(host: &str, habits: &[Habit]) -> Self {
+    fn listen(host: &str, behaviours: &[Behaviour]) -> Self {
         let kept = Arc::new(Mutex::default());
-        let stopping = Gate::new();
-        let habits = habits.to_vec();
+        let stopping = Latch::new();
+        let behaviours = behaviours.to_vec();
         let listener = {
             let (kept, stopping) = (Arc::clone(&kept), stopping.clone());
             Listener::start(host, move |stream, number| {
-                let habit = habits.get(number - 1).or(habits.last());
-                habit.expect("a habit").follow(stream, &kept, &stopping);
+                let behaviour = behaviours.get(number - 1).or(behaviours.last());
+                behaviour.expect("a behaviour").follow(stream, &kept, &stopping);
             })
         };
         Self { listener, kept, stopping }
@@ -122,41 +122,41 @@ impl Carbon {
 
 impl Drop for Carbon {
     fn drop(&mut self) {
-        self.stopping.open();
+        self.stopping.release();
         self.listener.stop();
     }
 }
 
-impl Habit {
+impl Behaviour {
     fn read(self, stream: &mut TcpStream, sent: &mut Vec<u8>) -> std::io::Result<()> {
         const FEW: u64 = 100;
-        while self == Habit::ReadSlowly && stream.take(FEW).read_to_end(sent)? > 0 {
+        while self == Behaviour::ReadSlowly && stream.take(FEW).read_to_end(sent)? > 0 {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         stream.read_to_end(sent).map(drop)
     }
 
-    fn follow(self, mut stream: TcpStream, kept: &Mutex<Vec<Vec<u8>>>, stopping: &Gate) {
+    fn follow(self, mut stream: TcpStream, kept: &Mutex<Vec<Vec<u8>>>, stopping: &Latch) {
         match self {
-            Habit::ReadToEnd | Habit::ReadSlowly => {
+            Behaviour::ReadToEnd | Behaviour::ReadSlowly => {
                 let mut sent = Vec::new();
                 // Kept before the close, which is what tells the client that all is well.
                 if self.read(&mut stream, &mut sent).is_ok() && !stopping.wait_for(std::time::Duration::ZERO) {
                     lock(kept).push(sent);
                 }
             }
-            Habit::CloseEarly => {}
-            Habit::Answer => {
+            Behaviour::CloseEarly => {}
+            Behaviour::Answer => {
                 let _ = stream.peek(&mut [0]);
                 let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n\x1b[2J");
-                stopping.wait_for(PATIENCE);
+                stopping.wait_for(TIMEOUT);
             }
-            Habit::Reset => {
+            Behaviour::Reset => {
                 // Closing with this byte unread is what makes the kernel send a reset.
                 let _ = stream.peek(&mut [0]);
             }
-            Habit::NeverRead => {
-                stopping.wait_for(PATIENCE);
+            Behaviour::NeverRead => {
+                stopping.wait_for(TIMEOUT);
             }
         }
     }

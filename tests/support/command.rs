@@ -2,7 +2,7 @@
 //! runs the tests reaches it.
 
 use super::{
-    Carbon, Ingest, PATIENCE, Server, graphite,
+    Carbon, Ingest, Server, TIMEOUT, graphite,
     normalise::{Normaliser, times},
 };
 use snapbox::{Assert, Data, IntoData};
@@ -11,7 +11,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{Read, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc,
@@ -33,7 +33,7 @@ pub(crate) struct Datametrics {
     stdin: Option<Vec<u8>>,
     home: Arc<TempDir>,
     has_hosts: bool,
-    patience: Duration,
+    timeout: Duration,
     normaliser: Normaliser,
     expected: Option<Expected>,
 }
@@ -73,7 +73,7 @@ impl Datametrics {
             stdin: None,
             home: Arc::new(home),
             has_hosts: false,
-            patience: PATIENCE,
+            timeout: TIMEOUT,
             normaliser,
             expected: None,
         }
@@ -108,7 +108,7 @@ impl Datametrics {
         self.args(["--config", "config.toml"])
     }
 
-    /// Has it see these lines as `/etc/hosts`. Ask [`super::can_mount`] first.
+    /// Has it see these lines as `/etc/hosts`. Ask [`super::mount::can_mount`] first.
     pub(crate) fn hosts(mut self, lines: &str) -> Self {
         fs::write(self.home().join("hosts"), lines).expect("a file");
         self.has_hosts = true;
@@ -118,6 +118,11 @@ impl Datametrics {
     /// Its home and working directory, gone with the last clone.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// Where it keeps its state by default.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.home().join(".local/state/datametrics")
     }
 
     /// Has a provider's requests sent to `server`, which the output shows as the upper-cased
@@ -147,8 +152,8 @@ impl Datametrics {
     }
 
     /// How long it may take before it is killed and the test fails.
-    pub(crate) fn patience(mut self, limit: Duration) -> Self {
-        self.patience = limit;
+    pub(crate) fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
         self
     }
 
@@ -215,7 +220,7 @@ impl Datametrics {
             // A thread, as it may print before it reads; it may also end without reading.
             thread::spawn(move || stdin.write_all(&text));
         }
-        Running { printed: Some(Printed::by(&mut child)), child, patience: self.patience, home: Arc::clone(&self.home) }
+        Running { printed: Some(Printed::by(&mut child)), child, timeout: self.timeout, _home: Arc::clone(&self.home) }
     }
 
     /// The command itself, for a test that wants something special of it.
@@ -253,9 +258,9 @@ impl std::fmt::Display for Output {
 pub(crate) struct Running {
     pub(crate) child: Child,
     printed: Option<Printed>,
-    patience: Duration,
+    timeout: Duration,
     /// Kept as long as the program may use it.
-    home: Arc<TempDir>,
+    _home: Arc<TempDir>,
 }
 
 impl Running {
@@ -265,15 +270,8 @@ impl Running {
         self.wait()
     }
 
-    /// Sends it a signal, such as `TERM`.
-    pub(crate) fn signal(&self, name: &str) {
-        let status =
-            Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("`kill` starts");
-        assert!(status.success(), "`kill` ended with {status}");
-    }
-
     /// The most memory it has had so far, in KiB, where the system tells. Ask while something
-    /// holds it, such as a reply behind a gate: after its end there is nothing to ask.
+    /// holds it, such as a reply behind a latch: after its end there is nothing to ask.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -287,13 +285,13 @@ impl Running {
     #[track_caller]
     pub(crate) fn wait(mut self) -> Output {
         let printed = self.printed.take().expect("nobody else takes it");
-        let stuck = !printed.is_complete_within(self.patience);
+        let stuck = !printed.is_complete_within(self.timeout);
         if stuck {
             self.child.kill().expect("a child of ours");
         }
         let status = self.child.wait().expect("a child of ours");
         let output = printed.with(status);
-        assert!(!stuck, "killed after {:?}: {output}", self.patience);
+        assert!(!stuck, "killed after {:?}: {output}", self.timeout);
         output
     }
 }

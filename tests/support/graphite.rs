@@ -45,7 +45,6 @@ pub(crate) struct Push<'a> {
     /// From 1, counting those of right form only.
     pub(crate) number: usize,
     pub(crate) points: &'a [Point],
-    pub(crate) request: &'a Received,
 }
 
 /// What becomes of a push.
@@ -144,7 +143,7 @@ impl<F: Fn(&Push) -> Verdict> Desk<F> {
             *number += 1;
             *number
         };
-        let verdict = (self.decide)(&Push { number, points: &points, request });
+        let verdict = (self.decide)(&Push { number, points: &points });
         self.carry_out(verdict, &points)
     }
 

@@ -1,6 +1,6 @@
 //! What a scripted server answers, and how it misbehaves while doing so.
 
-use super::{gate::Gate, request::Wire};
+use super::{latch::Latch, request::Wire};
 use std::{
     io::{self, Write as _},
     net::Shutdown,
@@ -14,7 +14,7 @@ pub(crate) struct Reply {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     manner: Manner,
-    gate: Option<Gate>,
+    latch: Option<Latch>,
     complaint: Option<String>,
 }
 
@@ -34,7 +34,7 @@ enum Manner {
 impl Reply {
     /// This status and nothing else.
     pub(crate) fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), manner: Manner::Whole, gate: None, complaint: None }
+        Self { status, headers: Vec::new(), body: Vec::new(), manner: Manner::Whole, latch: None, complaint: None }
     }
 
     /// 200 with a JSON body.
@@ -107,9 +107,9 @@ impl Reply {
         self.manner(Manner::Over { times })
     }
 
-    /// Does nothing before the test opens this gate.
-    pub(crate) fn after(mut self, gate: &Gate) -> Self {
-        self.gate = Some(gate.clone());
+    /// Does nothing before the test opens this latch.
+    pub(crate) fn after(mut self, latch: &Latch) -> Self {
+        self.latch = Some(latch.clone());
         self
     }
 
@@ -122,9 +122,9 @@ impl Reply {
         self
     }
 
-    /// The gate it waits for.
-    pub(super) fn gate(&self) -> Option<&Gate> {
-        self.gate.as_ref()
+    /// The latch it waits for.
+    pub(super) fn latch(&self) -> Option<&Latch> {
+        self.latch.as_ref()
     }
 
     /// Why the request should not have been made.
@@ -134,7 +134,7 @@ impl Reply {
 
     /// Sends it, and says whether the connection can carry another request. `stopping` ends a
     /// drip that nobody wants any more.
-    pub(super) fn send(&self, wire: &mut Wire, stopping: &Gate) -> io::Result<bool> {
+    pub(super) fn send(&self, wire: &mut Wire, stopping: &Latch) -> io::Result<bool> {
         if self.manner == Manner::Reset {
             return Ok(false);
         }

@@ -1,8 +1,8 @@
 //! An HTTP server that knows what it will be asked, and fails the test if it was not.
 
 use super::{
-    PATIENCE,
-    gate::Gate,
+    TIMEOUT,
+    latch::Latch,
     listener::Listener,
     lock, panic_text,
     reply::Reply,
@@ -31,7 +31,7 @@ struct Shared {
     state: Mutex<State>,
     /// Another request came.
     arrived: Condvar,
-    stopping: Gate,
+    stopping: Latch,
 }
 
 #[derive(Default)]
@@ -40,7 +40,7 @@ struct State {
     received: Vec<Received>,
     complaints: Vec<String>,
     /// Those that replies wait for; nobody else opens them when the test fails half way.
-    gates: Vec<Gate>,
+    latches: Vec<Latch>,
 }
 
 struct Exchange {
@@ -68,7 +68,7 @@ impl Server {
 
     fn listen(host: &str, handler: Option<Handler>) -> Self {
         let shared =
-            Arc::new(Shared { handler, state: Mutex::default(), arrived: Condvar::new(), stopping: Gate::new() });
+            Arc::new(Shared { handler, state: Mutex::default(), arrived: Condvar::new(), stopping: Latch::new() });
         let listener = {
             let shared = Arc::clone(&shared);
             Listener::start(host, move |stream, number| shared.serve(stream, number))
@@ -112,7 +112,7 @@ impl Server {
         let (state, _) = self
             .shared
             .arrived
-            .wait_timeout_while(lock(&self.shared.state), PATIENCE, |state| state.received.len() < requests)
+            .wait_timeout_while(lock(&self.shared.state), TIMEOUT, |state| state.received.len() < requests)
             .unwrap_or_else(PoisonError::into_inner);
         let came = state.received.len();
         drop(state);
@@ -125,9 +125,9 @@ impl Server {
     }
 
     fn stop(&mut self) -> Vec<String> {
-        self.shared.stopping.open();
-        for gate in lock(&self.shared.state).gates.drain(..) {
-            gate.open();
+        self.shared.stopping.release();
+        for latch in lock(&self.shared.state).latches.drain(..) {
+            latch.release();
         }
         self.listener.stop();
         let mut state = lock(&self.shared.state);
@@ -226,13 +226,13 @@ impl Shared {
         })
     }
 
-    /// Waits for the gate of the reply, if it has one.
+    /// Waits for the latch of the reply, if it has one.
     fn pass(&self, reply: &Reply) {
-        let Some(gate) = reply.gate() else { return };
-        lock(&self.state).gates.push(gate.clone());
-        // Whoever stops the server either found the gate in the list or is found out here.
-        if !self.stopping.wait_for(Duration::ZERO) && !gate.wait_for(PATIENCE) {
-            let why = "a reply waited in vain for its gate";
+        let Some(latch) = reply.latch() else { return };
+        lock(&self.state).latches.push(latch.clone());
+        // Whoever stops the server either found the latch in the list or is found out here.
+        if !self.stopping.wait_for(Duration::ZERO) && !latch.wait_for(TIMEOUT) {
+            let why = "a reply waited in vain for its latch";
             lock(&self.state).complaints.push(why.to_owned());
         }
     }

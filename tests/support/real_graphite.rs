@@ -1,8 +1,7 @@
 //! The real Graphite on loopback, as Debian packages it: carbon-cache, which takes points, and
 //! graphite-web, which shows them (packages graphite-carbon and graphite-web).
 
-#![allow(dead_code, reason = "several test binaries compile this module, and not all use all of it")]
-
+use super::{TIMEOUT, skip};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -17,9 +16,6 @@ use tempfile::TempDir;
 /// Debian's Python, which has Graphite's modules; another one may come first in the path.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// Whether a real Graphite can be started here. If not, says so, as the test that asks is to be
 /// skipped then; in CI, where the packages must be there, it fails.
 pub(crate) fn available() -> bool {
@@ -31,10 +27,7 @@ pub(crate) fn available() -> bool {
     if can("carbon-cache", &["--help"]) && can(PYTHON, &["-c", "import graphite, django, whisper"]) {
         return true;
     }
-    let missing = "no real Graphite: install the Debian packages graphite-carbon and graphite-web";
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-    println!("skipped: {missing}");
-    false
+    skip("no real Graphite: install the Debian packages graphite-carbon and graphite-web")
 }
 
 /// A Graphite that stores one point a minute for two days, and is gone when this is dropped.
@@ -101,7 +94,7 @@ impl RealGraphite {
             if let Some(answer) = ask() {
                 return answer;
             }
-            assert!(start.elapsed() < PATIENCE, "no {what} after {PATIENCE:?}; Graphite says:\n{}", self.logs());
+            assert!(start.elapsed() < TIMEOUT, "no {what} after {TIMEOUT:?}; Graphite says:\n{}", self.logs());
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(200));
         }
@@ -229,7 +222,7 @@ impl RealGraphite {
     /// The same; or, if it is no success, all of the reply.
     fn try_exchange(&self, request: &str) -> Result<String, String> {
         let mut stream = connect(self.web).unwrap_or_else(|| panic!("graphite-web is gone:\n{}", self.logs()));
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut reply = String::new();
         stream.read_to_string(&mut reply).unwrap();

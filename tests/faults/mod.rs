@@ -6,20 +6,16 @@
 mod body;
 mod fetch;
 mod memory;
-#[path = "../support/own.rs"]
-mod own;
 mod push;
-mod scene;
-#[path = "../support/mod.rs"]
-mod support;
+pub(crate) mod scene;
 
+use crate::support::{in_parallel, panic_text};
 use snapbox::{Assert, Data};
 use std::{
     fmt::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
-use support::{panic_text, side_by_side};
 
 /// KiB that a run may have at most, whatever comes.
 const MOST_MEMORY: u64 = 64 << 10;
@@ -37,7 +33,7 @@ and that no key or password is shown at any level, not even by `RUST_LOG=trace`,
 
 /// The rows of a table, as one text. A row that fails says so in its place.
 fn table<R: Sync>(rows: &[R], name: impl Fn(&R) -> &str + Sync, play: impl Fn(&R) -> String + Sync) -> String {
-    let lines = side_by_side(rows, |row| {
+    let lines = in_parallel(rows, |row| {
         catch_unwind(AssertUnwindSafe(|| play(row)))
             .unwrap_or_else(|panic| format!("| {} | FAILED | {} |\n", name(row), panic_text(&*panic)))
     });
