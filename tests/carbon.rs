@@ -32,7 +32,7 @@ fn bits(digits: &str) -> u64 {
 }
 
 #[test]
-fn a_real_graphite_shows_what_was_pushed() {
+fn real_graphite_shows_the_exact_values_that_were_pushed() {
     if !available() {
         return;
     }
@@ -67,7 +67,7 @@ fn a_real_graphite_shows_what_was_pushed() {
 /// A backlog of many points, each at its own time, as after an outage; and more of them in one run
 /// than a frame holds.
 #[test]
-fn a_real_graphite_shows_what_waited() {
+fn real_graphite_shows_a_backlog_of_the_journal_at_its_own_times() {
     if !available() {
         return;
     }
@@ -102,7 +102,7 @@ fn a_real_graphite_shows_what_waited() {
 }
 
 #[test]
-fn lines_and_frames_hold_the_same_points() {
+fn plaintext_lines_and_pickle_frames_hold_the_same_points() {
     let (plain, pickled) = (Carbon::start(), Carbon::start());
     let tags = "[graphite]\ntags = { env = \"home\" }\n";
     command(&kraken(), &plain.url()).config(tags).check();
@@ -115,7 +115,7 @@ fn lines_and_frames_hold_the_same_points() {
 }
 
 #[test]
-fn an_ipv6_literal_and_a_name_with_two_families_are_reached() {
+fn carbon_is_reached_at_an_ipv6_literal_and_at_localhost() {
     let carbon = Carbon::start_v6();
     command(&kraken(), &carbon.url()).check();
     assert!(!carbon.points().is_empty());
@@ -128,7 +128,7 @@ fn an_ipv6_literal_and_a_name_with_two_families_are_reached() {
 
 /// Whichever of its addresses comes first.
 #[test]
-fn every_address_of_a_name_is_tried() {
+fn carbon_push_tries_every_address_of_a_host_name() {
     if !can_mount() {
         return;
     }
@@ -150,7 +150,7 @@ fn every_address_of_a_name_is_tried() {
 }
 
 #[test]
-fn what_carbon_did_not_take_waits_for_the_next_run() {
+fn points_that_carbon_did_not_read_are_sent_by_the_next_run() {
     for behaviour in [Behaviour::CloseEarly, Behaviour::Reset, Behaviour::NeverRead] {
         let carbon = Carbon::with(&[behaviour, Behaviour::ReadToEnd]);
         let kraken = kraken();
@@ -169,7 +169,7 @@ fn what_carbon_did_not_take_waits_for_the_next_run() {
 }
 
 #[test]
-fn each_try_is_said_to_who_asks() {
+fn carbon_connection_is_logged_with_verbose() {
     let carbon = Carbon::start();
     let said = format!(
         "http://KRAKEN: HTTP 200 after <time>: BTC/USD, BAT/USD\n\
@@ -182,7 +182,7 @@ fn each_try_is_said_to_who_asks() {
 }
 
 #[test]
-fn nobody_listening_is_said_and_kept() {
+fn carbon_connection_refused_is_reported_and_points_stay_in_the_journal() {
     let kraken = kraken();
     let said = "error: graphite: Carbon at 127.0.0.1:9: no connection (127.0.0.1:9: Connection refused (os error 111)); \
         is Carbon running, and are host and port of the Graphite URL right?; the points are in the journal, the next \
@@ -191,7 +191,7 @@ fn nobody_listening_is_said_and_kept() {
 }
 
 #[test]
-fn a_dry_run_prints_lines_for_both_protocols() {
+fn carbon_dry_run_prints_plaintext_lines_for_both_protocols() {
     for url in ["tcp://carbon.example", "pickle://carbon.example"] {
         let output = command(&kraken(), url).args(["--dry-run"]).run();
         assert_eq!(output.stdout.lines().count(), 4 + prices::HEALTH_POINTS - 1, "without a journal: {output}");

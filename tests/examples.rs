@@ -32,7 +32,7 @@ fn known_keys(section: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_config_has_every_key() {
+fn example_config_has_every_key() {
     let text = uncommented(true);
     for section in ["graphite", "journal", "crypto", "stocks"] {
         let (_, rest) = text.split_once(&format!("\n[{section}]\n")).expect("a section");
@@ -44,7 +44,7 @@ fn the_config_has_every_key() {
 }
 
 #[test]
-fn the_config_says_the_defaults() {
+fn example_config_states_the_defaults() {
     let run = Datametrics::new().env("HTTPS_PROXY", "http://127.0.0.1:9").args(["check", "--retries", "0"]);
     // Name and value of every setting, as `datametrics check` lists them.
     let settings = |text: &str| {
@@ -108,7 +108,7 @@ fn command_lines(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn command_lines_are_ones_that_the_program_takes() {
+fn command_lines_in_docs_and_examples_are_accepted() {
     let mut seen = BTreeSet::new();
     for (name, text) in texts() {
         for args in command_lines(&text) {
@@ -172,7 +172,7 @@ fn named_variables(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn variables_are_ones_that_the_program_reads() {
+fn variables_in_docs_and_examples_are_read_by_the_program() {
     // Of others: the log, systemd's words, Kubernetes', a page that is linked, and what an example itself
     // sets up.
     let foreign =
@@ -205,7 +205,7 @@ fn times(line: &str) -> Option<Vec<&str>> {
 }
 
 #[test]
-fn the_crontab_has_variables_and_jobs_only() {
+fn crontab_example_has_only_variables_and_jobs() {
     let mut jobs = 0;
     for line in include_str!("../crontab.example").lines().filter(|line| !line.is_empty()) {
         // A job in a comment is there to be taken out of it.
@@ -234,7 +234,7 @@ fn dry_crontab() -> Option<&'static str> {
 }
 
 #[test]
-fn cron_takes_the_crontab() {
+fn cron_accepts_the_crontab_example() {
     let Some(option) = dry_crontab() else {
         let missing = "a crontab that can look at a file (of Debian's cron from 12 on, or of cronie) is needed";
         support::skip(missing);
@@ -256,7 +256,7 @@ fn cron_takes_the_crontab() {
 /// The job for Kubernetes and Heroku's Scheduler name the program without its folder, so an image has it
 /// where a runtime's PATH has it.
 #[test]
-fn images_have_the_program_in_the_path() {
+fn docker_images_have_the_program_in_the_path() {
     for text in [include_str!("../examples/docker/Dockerfile"), include_str!("../examples/heroku/Dockerfile")] {
         let copy = text.lines().find(|line| line.starts_with("COPY --from=build") && line.contains("/datametrics "));
         assert!(copy.is_some_and(|line| line.ends_with(" /usr/local/bin/datametrics")), "{copy:?}");
@@ -265,7 +265,7 @@ fn images_have_the_program_in_the_path() {
 }
 
 #[test]
-fn systemd_takes_the_units() {
+fn systemd_accepts_the_example_units() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
         let missing = "systemd-analyze (of systemd) is needed to check the units";
         support::skip(missing);

@@ -20,7 +20,7 @@ fn points(stdout: &str) -> BTreeMap<&str, &str> {
 }
 
 #[test]
-fn the_first_datametrics_crypto_batch_comes_out_under_its_names() {
+fn livecoin_example_gives_the_names_of_the_first_datametrics() {
     let livecoin = Server::start();
     livecoin.on("GET /exchange/ticker").reply(Reply::json(
         r#"[{"cur":"XYZ","symbol":"XYZ/BTC","last":1,"high":1,"low":1,"volume":1,"vwap":1,"max_bid":1,"min_ask":1,"best_bid":1,"best_ask":1},
@@ -64,7 +64,7 @@ fn the_first_datametrics_crypto_batch_comes_out_under_its_names() {
 }
 
 #[test]
-fn the_first_datametrics_stock_batch_comes_out_under_its_names() {
+fn iex_example_gives_the_names_of_the_first_datametrics() {
     let iex = Server::start();
     iex.on("GET /stock/market/batch?symbols=AMZN,WORK,NFLX&types=quote&token=a%2Ftoken").reply(Reply::json(
         r#"{"NFLX":{"quote":{"symbol":"NFLX","latestPrice":470.11,"change":-0.04,"open":null,"iexBidPrice":0,"volume":0,"primaryExchange":"NASDAQ"}},
@@ -89,7 +89,7 @@ fn the_first_datametrics_stock_batch_comes_out_under_its_names() {
 }
 
 #[test]
-fn exchange_rates_are_asked_base_by_base() {
+fn fx_example_makes_one_request_for_each_base() {
     let frankfurter = Server::start();
     frankfurter
         .on("GET /v1/latest?base=EUR&symbols=USD,GBP")
@@ -104,7 +104,7 @@ fn exchange_rates_are_asked_base_by_base() {
 }
 
 #[test]
-fn a_second_list_stands_beside_the_first() {
+fn second_list_example_gives_both_lists() {
     let kraken = Server::with(|asked| {
         let row = |key: &str| format!(r#""{key}":{{"c":["1.5"],"b":["1.4"],"a":["1.6"]}}"#);
         let keys: &[&str] = if asked.target.contains("XBTUSD") { &["XXBTZUSD"] } else { &["SOLUSD", "DOTUSD"] };
@@ -127,7 +127,7 @@ fn a_second_list_stands_beside_the_first() {
 }
 
 #[test]
-fn an_endpoint_of_ones_own_needs_no_rust() {
+fn own_endpoint_example_gives_its_sensor_values() {
     let house = Server::start();
     house.on("GET /sensors").header("Authorization", "Bearer secret-1").reply(Reply::json(
         r#"{"sensors":{"attic":{"temp":"21.5","humidity":40,"seen":"2026-11-24T05:24:17Z"},"cellar":{"temp":-3,"humidity":"71.25","seen":"2026-11-24T05:24:17+01:00"},"roof":{"temp":1}}}"#,

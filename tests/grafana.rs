@@ -309,7 +309,7 @@ fn push_twice(setup: &Setup, provider: &Server, url: &str) {
 
 /// Every query of every setup, after a few dozen runs.
 #[test]
-fn a_real_graphite_draws_every_query() {
+fn real_graphite_has_data_for_every_query_of_dashboard_and_alerts() {
     if !available() {
         return;
     }
@@ -382,7 +382,7 @@ fn draw_alerts(setup: &Setup, graphite: &RealGraphite, url: &str) {
 
 /// Nothing that a run pushes is invisible.
 #[test]
-fn every_point_is_on_a_panel() {
+fn every_pushed_point_is_on_a_dashboard_panel() {
     for setup in setups() {
         let provider = provider(&setup.crypto);
         let carbon = Carbon::start();
@@ -406,7 +406,7 @@ fn every_point_is_on_a_panel() {
 
 /// The examples are what the program prints, so that nobody copies something else.
 #[test]
-fn the_examples_are_what_is_printed() {
+fn grafana_examples_equal_the_printed_output() {
     for (name, arguments) in
         [("dashboard.json", &["dashboard"][..]), ("alerts.json", &["alerts", "--datasource", "YOUR-DATA-SOURCE"])]
     {
@@ -421,7 +421,7 @@ fn the_examples_are_what_is_printed() {
 }
 
 #[test]
-fn the_dashboard_is_sound() {
+fn dashboard_has_unique_ids_and_no_overlapping_panels() {
     for setup in setups() {
         let dashboard = setup.print("tcp://127.0.0.1:9", &["dashboard"]);
         assert_eq!(dashboard, setup.print("tcp://127.0.0.1:9", &["dashboard"]), "the same settings");
@@ -456,7 +456,7 @@ fn the_dashboard_is_sound() {
 }
 
 #[test]
-fn the_rules_are_sound_in_both_forms() {
+fn alert_rules_are_equal_in_file_and_api_format() {
     for setup in setups() {
         let [file, api] = ["file", "api"]
             .map(|format| setup.print("tcp://127.0.0.1:9", &["alerts", "--datasource", "the-uid", "--format", format]));
@@ -482,7 +482,7 @@ fn the_rules_are_sound_in_both_forms() {
 }
 
 #[test]
-fn what_cannot_be_made_is_said() {
+fn grafana_command_reports_what_it_cannot_build() {
     let run = Datametrics::new().args(["grafana", "alerts"]).run();
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run}");
     assert!(run.stderr.contains("--datasource <UID>"), "{run}");

@@ -430,7 +430,7 @@ impl Scenario {
 }
 
 #[test]
-fn every_answer() {
+fn every_answer_of_the_ingest_has_the_recorded_outcome() {
     let told = in_parallel(SCENARIOS, |scenario| {
         catch_unwind(|| scenario.play_both())
             .unwrap_or_else(|panic| (format!("{}: {}\n", scenario.what, panic_text(&*panic)), String::new()))

@@ -290,7 +290,7 @@ fn are_metrics(names: impl Iterator<Item = String>) {
 }
 
 #[test]
-fn a_text_stays_a_text() {
+fn hostile_text_from_any_source_stays_plain_text() {
     let cells: Vec<_> = WAYS.iter().flat_map(|way| HOSTILE.iter().map(move |text| (way, *text))).collect();
     let failures: Vec<_> = in_parallel(&cells, |(way, text)| {
         let closed = catch_unwind(|| way.is_closed_to(text));

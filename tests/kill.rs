@@ -214,7 +214,7 @@ fn kill_runs(kind: &str, graphite: impl FnOnce(&Arc<Mutex<Play>>) -> Graphite, w
 }
 
 #[test]
-fn no_point_is_lost_by_a_kill_whatever_the_graphite() {
+fn killed_runs_lose_no_point_that_was_in_the_journal() {
     thread::scope(|scope| {
         scope.spawn(|| kill_runs("new", |play| Graphite::ingest(Dialect::WriteProxy, play), &WHENS, 1));
         scope.spawn(|| kill_runs("old", |play| Graphite::ingest(Dialect::Gateway, play), &WHENS, 2));
@@ -233,7 +233,7 @@ fn numbered() -> (Server, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn thirty_runs_without_a_graphite_land_in_their_order() {
+fn thirty_runs_without_graphite_are_sent_in_their_order() {
     const KEPT: &str = "error: graphite: [..]; the points are in the journal, the next run sends them\n";
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let ingest = Graphite::Ingest(Ingest::start(Dialect::WriteProxy));
@@ -267,7 +267,7 @@ fn thirty_runs_without_a_graphite_land_in_their_order() {
 
 /// What was taken without a word is sent once more, and is the same.
 #[test]
-fn a_line_that_is_cut_before_the_reply_costs_nothing() {
+fn connection_cut_before_the_reply_loses_no_point() {
     for dialect in [Dialect::WriteProxy, Dialect::Gateway] {
         for cut in [Reply::close as fn() -> Reply, Reply::reset, || Reply::json("{\"published\":1}").cut_after(5)] {
             let ingest = Ingest::deciding(dialect, move |push| match push.number {

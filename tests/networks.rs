@@ -91,7 +91,7 @@ fn connect(mut client: TcpStream, heads: &Mutex<Vec<String>>) -> io::Result<()> 
 
 /// The name is resolved by the proxy alone: there is no such host here.
 #[test]
-fn a_proxy_leads_to_what_is_not_this_machine() {
+fn https_proxy_resolves_and_reaches_the_provider() {
     for (variable, password) in [("HTTPS_PROXY", ""), ("https_proxy", "user:pa%20ss@")] {
         let (provider, proxy) = (provider(), Proxy::start());
         let tls = Tls::before(provider.address(), Certificate::Good);
@@ -112,7 +112,7 @@ fn a_proxy_leads_to_what_is_not_this_machine() {
 
 /// Also the points go there, and in the open where Graphite has no TLS.
 #[test]
-fn points_go_through_a_proxy_too() {
+fn points_are_pushed_through_the_proxy() {
     let provider = provider();
     let (ingest, proxy) = (Ingest::start(Dialect::WriteProxy), Proxy::start());
     let tls = Tls::before(ingest.server().address(), Certificate::Good);
@@ -127,7 +127,7 @@ fn points_go_through_a_proxy_too() {
 }
 
 #[test]
-fn http_has_a_proxy_of_its_own() {
+fn http_proxy_is_used_for_http_urls() {
     let (provider, proxy) = (provider(), Proxy::start());
     let port = provider.address().port();
     let output = Datametrics::new()
@@ -142,7 +142,7 @@ fn http_has_a_proxy_of_its_own() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_named_as_such() {
+fn proxy_that_cannot_be_reached_is_named_in_the_error() {
     for (proxy, said) in [
         (
             "http://127.0.0.1:9",
@@ -161,7 +161,7 @@ fn a_proxy_that_is_not_there_is_named_as_such() {
 
 /// One that is there leads nowhere where it is not to be used.
 #[test]
-fn some_hosts_are_reached_without_a_proxy() {
+fn no_proxy_hosts_are_reached_directly() {
     if !can_mount() {
         return;
     }
@@ -180,7 +180,7 @@ fn some_hosts_are_reached_without_a_proxy() {
 
 /// The authorities of the file are trusted, whichever comes first, and nobody else.
 #[test]
-fn authorities_of_ones_own_replace_the_others() {
+fn ssl_cert_file_replaces_the_trusted_authorities() {
     let provider = provider();
     let tls = Tls::before(provider.address(), Certificate::Good);
     let another = Tls::before(provider.address(), Certificate::Good);
@@ -196,7 +196,7 @@ fn authorities_of_ones_own_replace_the_others() {
 }
 
 #[test]
-fn a_host_without_ipv4_is_reached() {
+fn hosts_with_only_ipv6_are_reached() {
     let mut names = vec!["[::1]"];
     if can_mount() {
         names.push("provider.test");

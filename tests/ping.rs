@@ -38,7 +38,7 @@ fn heard(monitor: &Server) -> (String, String, String) {
 }
 
 #[test]
-fn a_good_run_is_told_at_both_ends() {
+fn ping_is_sent_at_start_and_end_with_one_run_id() {
     let (monitor, server) = (monitor(), provider(&[("BTC", "5")]));
     let ingest = Ingest::start(Dialect::WriteProxy);
     let good = run(&server, "").graphite(&ingest);
@@ -51,7 +51,7 @@ fn a_good_run_is_told_at_both_ends() {
 }
 
 #[test]
-fn the_url_keeps_what_it_has() {
+fn ping_url_keeps_its_query_slash_and_credentials() {
     let server = provider(&[("BTC", "5")]);
     for (path, start, end) in [
         ("/ping/key/slug/?create=1", "GET /ping/key/slug/start?create=1&", "POST /ping/key/slug/0?create=1&"),
@@ -69,7 +69,7 @@ fn the_url_keeps_what_it_has() {
 
 /// The text is what the run printed, at whatever level, in words also where systemd reads it.
 #[test]
-fn a_bad_run_is_told_with_its_words() {
+fn ping_of_a_failed_run_has_exit_code_and_log() {
     let server = provider(&[("BTC", "5")]);
     for (options, expected) in [(["--timeout", "20"], 1), (["-vv", "--interval=60"], 6)] {
         let monitor = monitor();
@@ -85,7 +85,7 @@ fn a_bad_run_is_told_with_its_words() {
 }
 
 #[test]
-fn settings_that_are_wrong_are_told_too() {
+fn ping_is_sent_where_settings_are_invalid() {
     for (run, code, said) in [
         (Datametrics::new().args(["all"]), 78, "error: GRAPHITE_URL: is not set, "),
         (Datametrics::new().args(["all", "--retries", "x", "--graphite-url", "tcp://h"]), 2, "error: --retries: "),
@@ -102,7 +102,7 @@ fn settings_that_are_wrong_are_told_too() {
 
 /// By hand nobody waits for a run.
 #[test]
-fn what_is_no_run_is_not_told() {
+fn ping_is_not_sent_by_dry_run_check_and_providers() {
     let (monitor, server) = (Server::start(), provider(&[("BTC", "5")]));
     let run = run(&server, "").env("DATAMETRICS_PING_URL", url(&monitor));
     assert_eq!(run.clone().args(["--dry-run"]).run().code, Some(0));
@@ -115,7 +115,7 @@ fn what_is_no_run_is_not_told() {
 }
 
 #[test]
-fn a_url_that_is_none_ends_the_run_before_it_begins() {
+fn invalid_ping_url_ends_the_run_before_it_begins() {
     for (url, problem) in [
         ("s3same", "must be a URL such as https://host/path"),
         ("ftp://host/s3same", "must be an http or https URL"),
@@ -134,7 +134,7 @@ fn a_url_that_is_none_ends_the_run_before_it_begins() {
 
 /// A run is as good without its monitor. What passes is not said: the monitor itself misses us then.
 #[test]
-fn a_monitor_that_fails_changes_nothing() {
+fn failing_monitor_does_not_change_the_exit_code() {
     let server = provider(&[("BTC", "5")]);
     for (reply, said) in [
         (Reply::reset as fn() -> Reply, ""),
@@ -163,7 +163,7 @@ fn a_monitor_that_fails_changes_nothing() {
 
 /// The work goes on while the monitor has not answered, and waits for it a bounded time at the end.
 #[test]
-fn a_monitor_that_hangs_delays_nothing() {
+fn hanging_monitor_delays_neither_fetch_nor_push() {
     let latch = Latch::new();
     let hanging = latch.clone();
     let monitor = Server::with(move |_| Reply::text(200, "OK").after(&hanging));
@@ -181,7 +181,7 @@ fn a_monitor_that_hangs_delays_nothing() {
 
 /// No secret that the run knows is in what a monitor is told; what others echo is masked.
 #[test]
-fn no_secret_is_told() {
+fn ping_text_has_no_secret() {
     let monitor = monitor();
     let server = Server::with(|_| Reply::text(403, "key s3same-key is not valid"));
     let config = "[providers.own.headers]\nX-Key = '{secret:OWN_KEY}'\n";
@@ -201,7 +201,7 @@ fn no_secret_is_told() {
 
 /// The last lines are told, whole ones, ten thousand bytes at most.
 #[test]
-fn a_long_story_is_cut() {
+fn ping_text_is_limited_to_ten_thousand_bytes_of_whole_lines() {
     let monitor = monitor();
     let server = Server::with(|_| Reply::json("{\"price\":5}"));
     let config = "

@@ -11,7 +11,7 @@ use std::{
 
 /// All are run before any failure is told. `CASE=kraken` or `CASE=kraken/usual` picks some.
 #[test]
-fn cases() {
+fn provider_cases_give_the_recorded_output() {
     let picked = std::env::var("CASE").unwrap_or_default();
     let cases = cases_below(&folder());
     let picked: Vec<_> = cases.iter().filter(|(name, _)| name.starts_with(&picked)).collect();
@@ -24,7 +24,7 @@ fn cases() {
 
 /// A definition without a case is a guess, and a case without a definition is a leftover.
 #[test]
-fn every_definition_has_a_case() {
+fn every_built_in_definition_has_a_case() {
     let cases = cases_below(&folder());
     let tested: BTreeSet<_> = cases.iter().map(|(name, _)| provider(name)).collect();
     let builtin = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/builtin");
@@ -42,7 +42,7 @@ fn every_definition_has_a_case() {
 
 /// What `datametrics providers NAME` prints is whole, and quotes the same under another name.
 #[test]
-fn a_printed_definition_can_be_pasted() {
+fn printed_definition_works_under_another_name() {
     for (name, folder) in cases_below(&folder()).iter().filter(|(name, _)| name.ends_with("/several")) {
         let case = Case::read(provider(name), folder).expect("a case").pasted();
         case.run().unwrap_or_else(|why| panic!("{name}: {why}"));

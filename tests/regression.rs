@@ -8,7 +8,7 @@ use std::{
 };
 
 #[test]
-fn a_printed_definition_holds_no_password() {
+fn printed_definition_has_no_password() {
     let config = "[providers.kraken]\nbase_url = \"https://u:hunter2@h.example/api\"\n";
     let output = Datametrics::new().config(config).args(["providers", "kraken"]).run();
     assert!(output.stdout.contains("base_url = \"https://h.example/api\"\n"), "{output}");
@@ -16,7 +16,7 @@ fn a_printed_definition_holds_no_password() {
 }
 
 #[test]
-fn a_key_in_the_host_of_a_redirect_is_masked() {
+fn key_in_the_host_of_a_redirect_is_masked() {
     let server = Server::with(|_| Reply::status(302).header("Location", "https://S3cret-Key.example/x"));
     let output = Datametrics::new()
         .args(["stocks", "AAPL", "--provider", "finnhub", "--fields", "last", "--dry-run"])
@@ -43,7 +43,7 @@ fn default_fields_that_a_provider_lacks_are_left_out() {
 }
 
 #[test]
-fn a_provider_rests_also_where_the_first_gives_no_field_that_is_watched() {
+fn min_interval_holds_where_the_first_provider_has_none_of_the_fields() {
     let coingecko = Server::start();
     let asked = "GET /coins/markets?vs_currency=usd&ids=bitcoin&per_page=250&precision=full";
     coingecko.on(asked).reply(Reply::json(r#"[{"id":"bitcoin","total_volume":5}]"#));
@@ -61,7 +61,7 @@ fn a_provider_rests_also_where_the_first_gives_no_field_that_is_watched() {
 }
 
 #[test]
-fn a_symbol_that_only_served_to_compute_is_missing() {
+fn symbol_without_any_named_field_is_missing() {
     let yahoo = Server::start();
     yahoo.on("GET /v7/finance/spark?symbols=AMZN&range=1d&interval=5m").reply(Reply::json(
         r#"{"spark":{"result":[{"symbol":"AMZN","response":[{"meta":{"regularMarketPrice":204.5}}]}]}}"#,
@@ -85,7 +85,7 @@ fn a_symbol_that_only_served_to_compute_is_missing() {
 }
 
 #[test]
-fn a_long_error_still_says_that_the_symbol_is_bad() {
+fn unknown_symbol_is_recognised_in_a_long_error() {
     let kraken = Server::with(|asked| {
         if asked.target.contains("BAD") {
             let text = format!("{} Unknown asset pair", "x".repeat(300));
@@ -102,7 +102,7 @@ fn a_long_error_still_says_that_the_symbol_is_bad() {
 }
 
 #[test]
-fn settings_that_once_broke_a_run_are_refused() {
+fn settings_that_once_broke_a_run_are_errors() {
     for (config, said) in [
         (
             "[providers.kraken]\nper_second = 1e-30\n",
@@ -131,7 +131,7 @@ fn settings_that_once_broke_a_run_are_refused() {
 }
 
 #[test]
-fn a_provider_that_is_named_twice_is_asked_once() {
+fn provider_that_is_named_twice_gets_one_request() {
     let kraken = Server::start();
     kraken.on("GET /0/public/Ticker?pair=NOPEUSD").reply(Reply::json(r#"{"error":[],"result":{}}"#));
     let output = Datametrics::new()
@@ -143,7 +143,7 @@ fn a_provider_that_is_named_twice_is_asked_once() {
 
 /// It sends so much that it takes of the memory for long replies, and then no more.
 #[test]
-fn a_long_reply_that_stalls_costs_no_other_provider_its_own() {
+fn stalled_long_reply_does_not_block_another_provider() {
     const CONFIG: &str = "
         [feeds.bad]
         providers = ['bad']

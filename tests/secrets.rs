@@ -173,7 +173,7 @@ fn published(request: &Received) -> Reply {
 
 /// All secrets are sent where they belong, or these tests would prove nothing.
 #[test]
-fn the_secrets_are_in_use() {
+fn secrets_are_sent_where_they_belong() {
     let world = World::new(quotes, published);
     world.run().run();
     let basic = |user: &str, secret: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{secret}")));
@@ -189,7 +189,7 @@ fn the_secrets_are_in_use() {
 }
 
 #[test]
-fn when_all_is_well() {
+fn secrets_stay_hidden_in_a_successful_run() {
     let world = World::new(quotes, published);
     let said = stays_silent(&world.run());
     assert!(said.contains("stocks.AAPL.last") && said.contains("pushed "), "{said}");
@@ -197,7 +197,7 @@ fn when_all_is_well() {
 }
 
 #[test]
-fn when_a_provider_refuses() {
+fn secrets_stay_hidden_where_a_provider_answers_an_error() {
     for status in [400, 401, 403, 404, 429, 500, 503] {
         let world = World::new(
             move |request| match request.target.len() % 2 {
@@ -212,7 +212,7 @@ fn when_a_provider_refuses() {
 }
 
 #[test]
-fn when_a_provider_answers_nonsense() {
+fn secrets_stay_hidden_where_a_provider_answers_nonsense() {
     type Answer = fn(&Received) -> String;
     let answers: [(Answer, &str); 9] = [
         (|request| format!("<html><body>{}</body></html>", echo(request)), "HTML"),
@@ -234,7 +234,7 @@ fn when_a_provider_answers_nonsense() {
 }
 
 #[test]
-fn when_a_provider_sends_us_elsewhere() {
+fn secrets_stay_hidden_where_a_provider_redirects() {
     for location in [
         "https://elsewhere.example/{}?key={}",
         "http://{}@elsewhere.example/",
@@ -271,7 +271,7 @@ fn when_a_provider_sends_us_elsewhere() {
 }
 
 #[test]
-fn when_a_provider_breaks_the_protocol() {
+fn secrets_stay_hidden_where_a_provider_breaks_the_protocol() {
     let replies: [fn(&Received) -> Reply; 5] = [
         |_| Reply::reset(),
         |request| quotes(request).cut_after(40),
@@ -287,7 +287,7 @@ fn when_a_provider_breaks_the_protocol() {
 
 /// The points wait in the journal then, which is looked into as well.
 #[test]
-fn when_graphite_refuses() {
+fn secrets_stay_hidden_where_graphite_answers_an_error() {
     for status in [302, 400, 401, 403, 404, 413, 415, 429, 500, 503] {
         let world = World::new(quotes, move |request| {
             Reply::text(status, echo(request))
@@ -301,7 +301,7 @@ fn when_graphite_refuses() {
 }
 
 #[test]
-fn when_graphite_answers_nonsense() {
+fn secrets_stay_hidden_where_graphite_answers_nonsense() {
     let answers: [fn(&Received) -> String; 4] = [
         |request| format!("<html>{}</html>", echo(request)),
         |request| echo(request),
@@ -316,7 +316,7 @@ fn when_graphite_answers_nonsense() {
 
 /// It takes the points but one, and has a reason.
 #[test]
-fn when_graphite_refuses_a_point() {
+fn secrets_stay_hidden_where_graphite_refuses_a_point() {
     let world = World::new(quotes, |request| {
         let count = request.text().matches("\"name\":").count() - 1;
         let errors = format!(r#"{{{}:{{"Count":1,"ExampleIds":[0]}}}}"#, json(request));
@@ -327,7 +327,7 @@ fn when_graphite_refuses_a_point() {
 }
 
 #[test]
-fn when_a_proxy_refuses() {
+fn secrets_stay_hidden_where_a_proxy_refuses() {
     for scheme in ["http", "https"] {
         let proxy = Server::with(|request| Reply::text(407, echo(request)));
         let password = utf8_percent_encode(PROXY, NON_ALPHANUMERIC);
@@ -345,7 +345,7 @@ fn when_a_proxy_refuses() {
 
 /// An error of the settings says where, and never what.
 #[test]
-fn when_the_settings_are_wrong() {
+fn secrets_stay_hidden_where_settings_are_invalid() {
     let shown = |run: Datametrics, code: i32| {
         let run = run.args(["crypto", "--dry-run"]);
         let output = run.run();
@@ -391,7 +391,7 @@ fn when_the_settings_are_wrong() {
 
 /// A definition is printed to be pasted somewhere.
 #[test]
-fn when_the_providers_are_listed() {
+fn secrets_stay_hidden_in_printed_definitions() {
     let world = World::new(quotes, published);
     for name in [None, Some("finnhub"), Some("alpaca"), Some("in-path"), Some("user-info")] {
         let run = world.command(&["providers"]).args(name);
@@ -403,7 +403,7 @@ fn when_the_providers_are_listed() {
 
 /// Each setting is told of, and everything is tried.
 #[test]
-fn when_it_is_checked() {
+fn secrets_stay_hidden_in_a_check() {
     let world = World::new(quotes, published);
     for (graphite, code) in [(None, 0), (Some("ftp://u:glc_graph%2Fite+s3same@host"), 78)] {
         for options in [[].as_slice(), &["-vv"]] {
@@ -426,7 +426,7 @@ fn when_it_is_checked() {
 
 /// What a monitor is told is what was said, so it must be as silent; and its own URL is a secret.
 #[test]
-fn when_a_monitor_is_told() {
+fn secrets_stay_hidden_in_pings() {
     for status in [200, 403, 500] {
         let world = World::new(
             move |request| if status == 200 { quotes(request) } else { Reply::text(status, echo(request)) },

@@ -23,7 +23,7 @@ fn thirty() -> (Server, Datametrics, BTreeSet<String>) {
 }
 
 #[test]
-fn all_of_them_together_have_every_symbol_once() {
+fn shards_together_have_every_symbol_once() {
     let (_server, run, all) = thirty();
     assert_eq!(symbols(&run), all);
     for count in [1, 2, 7] {
@@ -41,7 +41,7 @@ fn all_of_them_together_have_every_symbol_once() {
 }
 
 #[test]
-fn one_more_symbol_moves_no_other() {
+fn additional_symbol_moves_no_other_between_shards() {
     let (server, run, _) = thirty();
     let fewer: Vec<String> = (0..29).map(|index| format!("C{index}")).collect();
     for index in 0..4 {
@@ -54,7 +54,7 @@ fn one_more_symbol_moves_no_other() {
 
 /// Names of health points and of files of state must not be those of another machine.
 #[test]
-fn each_has_a_name_of_its_own() {
+fn shards_have_health_points_and_state_files_of_their_own() {
     let (_server, run, _) = thirty();
     let ingest = Ingest::start(Dialect::WriteProxy);
     for index in 0..2 {
@@ -73,7 +73,7 @@ fn each_has_a_name_of_its_own() {
 }
 
 #[test]
-fn a_part_without_a_symbol_asks_nobody() {
+fn shard_without_a_symbol_makes_no_request() {
     // BTC/USD is in shard 3 of 8.
     let server = Server::start();
     let ingest = Ingest::start(Dialect::WriteProxy);
@@ -95,7 +95,7 @@ pushed 5 points of 0 symbols from nobody, as nothing was due in <time>
 }
 
 #[test]
-fn what_is_no_shard_is_said_with_its_place() {
+fn invalid_shard_is_an_error_with_its_origin() {
     for (shard, problem) in [
         ("4/4", "K is counted from 0, so of 4 machines the last is 3/4; 4/4 is none"),
         ("0/0", "N must be 1 at least: 0/0 would watch nothing"),
@@ -114,7 +114,7 @@ fn what_is_no_shard_is_said_with_its_place() {
 
 /// Two symbols of one name are found on every machine, whichever of them have the symbols.
 #[test]
-fn names_are_checked_across_all_parts() {
+fn name_conflicts_are_found_in_every_shard() {
     for index in 0..8 {
         let shard = format!("{index}/8");
         let run = Datametrics::new().args(["stocks", "^A", "_A", "--dry-run", "--shard", &shard]);
@@ -163,7 +163,7 @@ mod kubernetes {
 
     /// The variables are known, the arguments parse, and all indexes together are all shards.
     #[test]
-    fn the_example_runs() {
+    fn kubernetes_example_covers_every_symbol() {
         let documents = documents();
         let [map, cron] = &documents[..] else { panic!("{} documents", documents.len()) };
         assert_eq!((text(&map["kind"]), text(&cron["kind"])), ("ConfigMap", "CronJob"));
@@ -200,7 +200,7 @@ mod kubernetes {
 
     /// The whole of it, with its files where the pod has them: nothing is unknown, nothing missing.
     #[test]
-    fn its_settings_are_accepted() {
+    fn kubernetes_example_settings_are_accepted() {
         let documents = documents();
         let container = &documents[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
         let mut run = Datametrics::new();

@@ -68,7 +68,7 @@ fn peak(fillings: [&'static [u8]; 3]) -> u64 {
 }
 
 #[test]
-fn long_replies_share_the_memory() {
+fn long_replies_at_once_stay_within_the_memory_limit() {
     for fillings in [[b"x".as_slice(), b" ", b"x"], [b"\xff", b"x", b"\xff"], [b"\\n", b"\\u0041\xc3", b"\xff"]] {
         let peak = peak(fillings);
         assert!(peak < MOST_MEMORY, "{peak} KiB with {fillings:?}");

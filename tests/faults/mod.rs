@@ -41,7 +41,7 @@ fn table<R: Sync>(rows: &[R], name: impl Fn(&R) -> &str + Sync, play: impl Fn(&R
 }
 
 #[test]
-fn every_fault() {
+fn every_fault_has_the_recorded_outcome() {
     let mut text = HEAD.to_owned();
     for (head, rows) in [
         (fetch::HEAD, table(fetch::ROWS, |row| row.what, fetch::Row::play)),

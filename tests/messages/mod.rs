@@ -77,7 +77,7 @@ const NO_MESSAGES: &[&str] = &[
 ];
 
 #[test]
-fn every_message() {
+fn every_message_is_in_the_readme_and_every_text_in_a_message() {
     let mut page = HEAD.to_owned();
     let mut messages = Vec::new();
     for (title, scenes) in SECTIONS {

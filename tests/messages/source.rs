@@ -157,7 +157,7 @@ pub(crate) fn words(text: &str) -> String {
 }
 
 #[test]
-fn a_text_is_found_and_compared() {
+fn source_texts_are_found_and_compared_with_messages() {
     let code = r##"
         let a = '"'; let b = '\''; // "no text at all"
         say("it is {what} of {}", format!("a \"b\" \
