@@ -2,12 +2,11 @@
 //! whose file was in place.
 
 use crate::support::{
-    Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, TIMEOUT, Verdict, journal::Journal, prices,
+    Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, TIMEOUT, Verdict, journal::Journal, port, prices,
 };
 use datametrics::retry::Random;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::TcpListener,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -235,7 +234,7 @@ fn numbered() -> (Server, Arc<AtomicUsize>) {
 #[test]
 fn thirty_runs_without_graphite_are_sent_in_their_order() {
     const KEPT: &str = "error: graphite: [..]; the points are in the journal, the next run sends them\n";
-    let closed = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let closed = port::unused();
     let ingest = Graphite::Ingest(Ingest::start(Dialect::WriteProxy));
     let carbon = Graphite::Carbon(Carbon::start());
     for (graphite, down) in

@@ -7,13 +7,10 @@ use crate::support::{
     graphite,
     leak::{self, Secret},
     normalise::{Normaliser, times},
+    port,
     tls::Certificate,
 };
-use std::{
-    any::Any,
-    net::{SocketAddr, TcpListener},
-    time::Instant,
-};
+use std::{any::Any, net::SocketAddr, time::Instant};
 
 /// What must not be seen again.
 const KEY: &str = "own/key+s3same=&\"x";
@@ -96,11 +93,7 @@ impl Scene {
                 let address = server.authority().parse().expect("an address");
                 Self { scheme: "https", ..plain(address, Box::new(server)) }
             }
-            Peer::Refuses => {
-                // Bound and not listening, so that nobody else gets the port.
-                let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-                plain(free.expect("a free port"), Box::new(()))
-            }
+            Peer::Refuses => plain(SocketAddr::from(([127, 0, 0, 1], port::unused())), Box::new(())),
             Peer::Swallows => {
                 let hole = BlackHole::start();
                 plain(hole.address(), Box::new(hole))

@@ -16,6 +16,7 @@ pub(crate) mod listener;
 pub(crate) mod mount;
 pub(crate) mod normalise;
 pub(crate) mod pickle;
+pub(crate) mod port;
 pub(crate) mod prices;
 pub(crate) mod real_graphite;
 pub(crate) mod reply;

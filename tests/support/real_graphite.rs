@@ -1,12 +1,12 @@
 //! The real Graphite on loopback, as Debian packages it: carbon-cache, which takes points, and
 //! graphite-web, which shows them (packages graphite-carbon and graphite-web).
 
-use super::{TIMEOUT, skip};
+use super::{TIMEOUT, port, skip};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -55,7 +55,7 @@ pub(crate) struct Series {
 impl RealGraphite {
     /// Starts it and waits until it takes points and answers.
     pub(crate) fn start() -> Self {
-        let [plaintext, pickle, query, web] = free_ports();
+        let [plaintext, pickle, query, web] = [(); 4].map(|()| port::unused());
         let folder = tempfile::tempdir().unwrap();
         let mut graphite = Self { plaintext, pickle, web, folder, processes: Vec::new() };
         graphite.configure(query);
@@ -208,18 +208,25 @@ impl RealGraphite {
         let pairs: Vec<String> =
             parameters.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
         let request = format!("GET {path}?{} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", pairs.join("&"));
-        // Carbon writes the tags of what is new into the database that this request needs too, and
-        // whoever comes second may be told that it is locked.
-        let reply = self.wait_for(path, || self.try_exchange(&request).ok());
+        let reply = self.exchange(&request);
         serde_json::from_str(&reply).unwrap_or_else(|error| panic!("{path}: {error}: {reply}"))
     }
 
-    /// The body of a reply. HTTP/1.0 has no chunks, and ends with the connection.
+    /// The body of a successful reply. Graphite answers 500 while Carbon creates a file that the request
+    /// needs, or writes tags into the database: such a request is sent again.
     fn exchange(&self, request: &str) -> String {
-        self.try_exchange(request).unwrap_or_else(|reply| panic!("{request}: {reply}\n{}", self.logs()))
+        let start = Instant::now();
+        loop {
+            match self.try_exchange(request) {
+                Ok(body) => return body,
+                Err(reply) => assert!(start.elapsed() < TIMEOUT, "{request}: {reply}\n{}", self.logs()),
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
-    /// The same; or, if it is no success, all of the reply.
+    /// The body of a successful reply, or all of another one. HTTP/1.0 has no chunks; the reply ends with the
+    /// connection.
     fn try_exchange(&self, request: &str) -> Result<String, String> {
         let mut stream = connect(self.web).unwrap_or_else(|| panic!("graphite-web is gone:\n{}", self.logs()));
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
@@ -250,12 +257,6 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Ports that nobody has. They are chosen all at once, so that they differ.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 fn connect(port: u16) -> Option<TcpStream> {
