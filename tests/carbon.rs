@@ -1,4 +1,4 @@
-//! Pushing to Carbon: to a real one, read back from graphite-web, and to doubles that misbehave.
+//! Pushes to Carbon: to a real one, read back from graphite-web, and to doubles that misbehave.
 
 use crate::support::{
     Behaviour, Carbon, Datametrics, Reply, Server,
@@ -8,7 +8,7 @@ use crate::support::{
     real_graphite::{RealGraphite, Series, available},
 };
 
-/// Kraken's answer for two symbols, with numbers of many digits.
+/// A reply of Kraken for two symbols, with numbers of many digits.
 const KRAKEN: &str = r#"{"error":[],"result":{
     "XXBTZUSD":{"c":["49617.507573101621"],"v":["0","4412.73601799"]},
     "BATUSD":{"c":["0.00007351"],"v":["0","1e-08"]}}}"#;
@@ -26,7 +26,7 @@ fn command(kraken: &Server, url: &str) -> Datametrics {
         .env("GRAPHITE_URL", url)
 }
 
-/// The one number that these digits are nearest to.
+/// The bits of the float that is nearest to these digits.
 fn bits(digits: &str) -> u64 {
     digits.parse::<f64>().expect("a number").to_bits()
 }
@@ -64,8 +64,8 @@ fn real_graphite_shows_the_exact_values_that_were_pushed() {
     }
 }
 
-/// A backlog of many points, each at its own time, as after an outage; and more of them in one run
-/// than a frame holds.
+/// A backlog of many points, each at its own time, as after an outage; and more points in one run than one
+/// frame holds.
 #[test]
 fn real_graphite_shows_a_backlog_of_the_journal_at_its_own_times() {
     if !available() {
@@ -80,7 +80,7 @@ fn real_graphite_shows_a_backlog_of_the_journal_at_its_own_times() {
         (format!("pickle://127.0.0.1:{}", graphite.pickle), "pickled"),
     ] {
         let run = prices::run_without_symbols(&provider, "").args(["-", "--prefix", prefix]).stdin(symbols.join("\n"));
-        let kept: Vec<i64> = [86_400, 7_200, 600, 180]
+        let planted: Vec<i64> = [86_400, 7_200, 600, 180]
             .map(|age| {
                 let name = format!("{prefix}.waited");
                 Journal::of(&run).plant(age, &[name]).started
@@ -94,7 +94,7 @@ fn real_graphite_shows_a_backlog_of_the_journal_at_its_own_times() {
             let number = series.target.split(['C', '-']).nth(1).expect("a symbol");
             assert!(matches!(series.points[..], [(_, value)] if value.to_bits() == bits(number)), "{series:?}");
         }
-        let slots: Vec<(i64, f64)> = kept.iter().map(|time| (time - time % 60, 1.5)).collect();
+        let slots: Vec<(i64, f64)> = planted.iter().map(|time| (time - time % 60, 1.5)).collect();
         let target = format!("{prefix}.waited");
         let whole = |series: &Vec<Series>| series.iter().any(|series| series.points == slots);
         graphite.wait_for("the old points", || Some(graphite.render(&target, "-2days")).filter(whole));
@@ -119,14 +119,14 @@ fn carbon_is_reached_at_an_ipv6_literal_and_at_localhost() {
     let carbon = Carbon::start_v6();
     command(&kraken(), &carbon.url()).check();
     assert!(!carbon.points().is_empty());
-    // Of localhost's addresses only one has a listener.
+    // Only one of the addresses of localhost has a listener.
     let carbon = Carbon::start();
     let port = carbon.authority().rsplit_once(':').expect("a port").1.to_owned();
     command(&kraken(), &format!("tcp://localhost:{port}")).check();
     assert!(!carbon.points().is_empty());
 }
 
-/// Whichever of its addresses comes first.
+/// Whichever address of the name comes first.
 #[test]
 fn carbon_push_tries_every_address_of_a_host_name() {
     if !can_mount() {
@@ -139,7 +139,7 @@ fn carbon_push_tries_every_address_of_a_host_name() {
         command(&kraken, &format!("tcp://carbon.test:{port}")).hosts(hosts).check();
         assert!(!carbon.points().is_empty());
     }
-    // Nobody listens on any of them.
+    // Nobody listens on any of the addresses.
     let kraken = kraken();
     let hosts = "127.0.0.2 carbon.test\n127.0.0.1 carbon.test\n";
     let output = command(&kraken, "tcp://carbon.test:9").hosts(hosts).run();
@@ -171,12 +171,12 @@ fn points_that_carbon_did_not_read_are_sent_by_the_next_run() {
 #[test]
 fn carbon_connection_is_logged_with_verbose() {
     let carbon = Carbon::start();
-    let said = format!(
+    let message = format!(
         "http://KRAKEN: HTTP 200 after <time>: BTC/USD, BAT/USD\n\
          Carbon at CARBON: closed after <time>: {0} points\npushed {0} points of 2 symbols from kraken in <time>\n",
         4 + prices::HEALTH_POINTS
     );
-    command(&kraken(), "").carbon(&carbon).args(["-v"]).stderr(said).check();
+    command(&kraken(), "").carbon(&carbon).args(["-v"]).stderr(message).check();
     let output = command(&kraken(), "tcp://127.0.0.1:9").args(["-v"]).run();
     assert!(output.stderr.contains(" points failed after "), "{output}");
 }
@@ -184,10 +184,10 @@ fn carbon_connection_is_logged_with_verbose() {
 #[test]
 fn carbon_connection_refused_is_reported_and_points_stay_in_the_journal() {
     let kraken = kraken();
-    let said = "error: graphite: Carbon at 127.0.0.1:9: no connection (127.0.0.1:9: Connection refused (os error 111)); \
+    let message = "error: graphite: Carbon at 127.0.0.1:9: no connection (127.0.0.1:9: Connection refused (os error 111)); \
         is Carbon running, and are host and port of the Graphite URL right?; the points are in the journal, the next \
         run sends them\n";
-    command(&kraken, "tcp://127.0.0.1:9").stderr(said).exit(75).check();
+    command(&kraken, "tcp://127.0.0.1:9").stderr(message).exit(75).check();
 }
 
 #[test]

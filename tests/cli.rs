@@ -1,5 +1,4 @@
-//! The command line: what is asked for how, what is said on which stream, and with which exit code
-//! it ends.
+//! The command line: arguments, output streams and exit codes.
 
 use crate::support::{
     self, Datametrics, Dialect, Ingest, Reply, Server,
@@ -21,21 +20,21 @@ Usage: datametrics [OPTIONS] <all | crypto [SYMBOL]... | stocks [SYMBOL]...>
 For more information, try '--help'.
 ";
 
-/// A dry run whose output is plaintext.
+/// A dry run that prints plaintext lines.
 fn dry() -> Datametrics {
     Datametrics::new().args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9"])
 }
 
-/// A server that is asked once.
-fn asked(line: &str, reply: support::Reply) -> Server {
+/// A server that expects one request.
+fn one_request(line: &str, reply: support::Reply) -> Server {
     let server = Server::start();
     server.on(line).reply(reply);
     server
 }
 
-/// One Bitcoin.
+/// A server that expects one request for Bitcoin.
 fn one_bitcoin() -> Server {
-    asked("GET /0/public/Ticker?pair=XBTUSD", kraken(&CRYPTO[..1]))
+    one_request("GET /0/public/Ticker?pair=XBTUSD", kraken(&CRYPTO[..1]))
 }
 
 #[test]
@@ -48,7 +47,7 @@ fn short_help_is_as_recorded() {
     Datametrics::new().args(["-h"]).stdout(snapbox::file!["cli/short.txt"]).check();
 }
 
-/// No value of a variable is in it, whatever is set.
+/// The help shows no value of a variable, whatever is set.
 #[test]
 fn long_help_is_as_recorded_and_shows_no_value_of_a_variable() {
     let run = Datametrics::new().args(["--help"]).stdout(snapbox::file!["cli/long.txt"]);
@@ -87,7 +86,7 @@ fn version_flag_prints_name_and_version() {
 
 #[test]
 fn misspelled_subcommand_or_flag_gets_a_suggestion() {
-    for (args, said) in [
+    for (args, message) in [
         (["stoks"].as_slice(), "unrecognized subcommand 'stoks'\n\n  tip: a similar subcommand exists: 'stocks'"),
         (
             &["all", "--dry-rum"],
@@ -98,14 +97,14 @@ fn misspelled_subcommand_or_flag_gets_a_suggestion() {
             "unexpected argument '--provder' found\n\n  tip: a similar argument exists: '--provider'",
         ),
     ] {
-        Datametrics::new().args(args).stderr(format!("error: {said}\n...")).exit(2).check();
+        Datametrics::new().args(args).stderr(format!("error: {message}\n...")).exit(2).check();
     }
 }
 
 #[test]
 fn missing_feed_is_a_usage_error() {
-    let said = "error: no feed is named: add `crypto`, `stocks`, or `all` for all that the config has\n";
-    Datametrics::new().args(["--dry-run"]).stderr(format!("{said}{USAGE}")).exit(2).check();
+    let message = "error: no feed is named: add `crypto`, `stocks`, or `all` for all that the config has\n";
+    Datametrics::new().args(["--dry-run"]).stderr(format!("{message}{USAGE}")).exit(2).check();
 }
 
 #[test]
@@ -115,14 +114,14 @@ fn subcommand_and_feed_flags_together_are_a_usage_error() {
         let output = run.stderr("error: [..]\n...").check();
         assert!(output.stderr.contains("Usage:"), "{output}");
     }
-    let said = "error: a subcommand and --crypto, --stocks or --feed: use one form\n";
-    Datametrics::new().args(["--feed", "fx", "all"]).stderr(format!("{said}{USAGE}")).exit(2).check();
+    let message = "error: a subcommand and --crypto, --stocks or --feed: use one form\n";
+    Datametrics::new().args(["--feed", "fx", "all"]).stderr(format!("{message}{USAGE}")).exit(2).check();
 }
 
 #[test]
 fn quiet_and_verbose_together_are_a_usage_error() {
-    let said = "error: the argument '--quiet' cannot be used with '--verbose...'\n...";
-    Datametrics::new().args(["all", "-q", "-v"]).stderr(said).exit(2).check();
+    let message = "error: the argument '--quiet' cannot be used with '--verbose...'\n...";
+    Datametrics::new().args(["all", "-q", "-v"]).stderr(message).exit(2).check();
 }
 
 #[test]
@@ -160,7 +159,7 @@ fn negative_numbers_of_flags_are_errors() {
 
 #[test]
 fn unknown_provider_field_or_feed_gets_a_suggestion() {
-    for (args, said) in [
+    for (args, message) in [
         (
             ["crypto", "--provider", "krakn"].as_slice(),
             "--provider: provider \"krakn\" is not known; did you mean \"kraken\"?",
@@ -176,7 +175,7 @@ fn unknown_provider_field_or_feed_gets_a_suggestion() {
             "--fields: field \"previous_close\" is given by none of kraken, coinbase[..]",
         ),
     ] {
-        Datametrics::new().args(args).args(["--dry-run"]).stderr(format!("error: {said}\n")).exit(2).check();
+        Datametrics::new().args(args).args(["--dry-run"]).stderr(format!("error: {message}\n")).exit(2).check();
     }
 }
 
@@ -188,10 +187,10 @@ fn feed_without_a_provider_of_its_market_is_an_error() {
         (&["--crypto", "--stocks", "--provider", "kraken"], "stocks"),
         (&["all", "--provider", "yahoo"], "crypto"),
     ] {
-        let said = format!(
+        let message = format!(
             "error: --provider: none of these providers is of the market of feed \"{feed}\": `datametrics providers` shows which are\n"
         );
-        Datametrics::new().args(args).args(["--dry-run"]).stderr(said).exit(2).check();
+        Datametrics::new().args(args).args(["--dry-run"]).stderr(message).exit(2).check();
     }
 }
 
@@ -209,7 +208,7 @@ fn empty_list_flag_is_an_error() {
 
 #[test]
 fn symbols_come_from_one_source_and_belong_to_one_feed() {
-    for (args, said) in [
+    for (args, message) in [
         (
             ["crypto", "BTC", "--symbols", "ETH"].as_slice(),
             "--symbols: is given, and SYMBOL arguments too: use one form",
@@ -223,14 +222,14 @@ fn symbols_come_from_one_source_and_belong_to_one_feed() {
         (&["crypto", "BTC/USD/EUR"], "SYMBOL: symbol \"BTC/USD/EUR\" is not BASE/QUOTE"),
         (&["stocks", "AAPL", " "], "SYMBOL: a symbol is empty"),
     ] {
-        Datametrics::new().args(args).args(["--dry-run"]).stderr(format!("error: {said}\n")).exit(2).check();
+        Datametrics::new().args(args).args(["--dry-run"]).stderr(format!("error: {message}\n")).exit(2).check();
     }
 }
 
 #[test]
 fn missing_graphite_url_is_an_error() {
-    let said = "error: GRAPHITE_URL: is not set, so the points have nowhere to go: set it to https://HOST/graphite/metrics or tcp://HOST:2003, or print them with --dry-run\n";
-    Datametrics::new().args(["all"]).stderr(said).exit(78).check();
+    let message = "error: GRAPHITE_URL: is not set, so the points have nowhere to go: set it to https://HOST/graphite/metrics or tcp://HOST:2003, or print them with --dry-run\n";
+    Datametrics::new().args(["all"]).stderr(message).exit(78).check();
 }
 
 const BITCOIN_POINTS: &str = "\
@@ -263,7 +262,7 @@ fn feed_flags_equal_the_subcommand() {
     }
 }
 
-/// Whatever the order on the command line, the run has one name.
+/// The name of the run does not depend on the order of the flags.
 #[test]
 fn feed_flags_combine_in_any_order_into_one_run_name() {
     let config = "
@@ -277,9 +276,9 @@ fn feed_flags_combine_in_any_order_into_one_run_name() {
         path = '/{base}/{quote}'
         fields = { last = '/rate' }";
     for flags in [["--crypto", "--stocks", "--feed", "fx"], ["--feed", "fx", "--stocks", "--crypto"]] {
-        let crypto = asked(KRAKEN, kraken(&CRYPTO));
-        let stocks = asked(YAHOO, yahoo(&STOCKS));
-        let bank = asked("GET /EUR/USD", support::Reply::json(r#"{"rate":1.08}"#));
+        let crypto = one_request(KRAKEN, kraken(&CRYPTO));
+        let stocks = one_request(YAHOO, yahoo(&STOCKS));
+        let bank = one_request("GET /EUR/USD", support::Reply::json(r#"{"rate":1.08}"#));
         let run = dry().config(config).args(flags).args(["--fields", "last"]);
         let run = run.provider("kraken", &crypto).provider("yahoo", &stocks).provider("bank", &bank);
         run.stdout(
@@ -320,8 +319,8 @@ metrics.crypto-stocks-fx.points 27 [..]
 /// Without Graphite settings a dry run prints JSON.
 #[test]
 fn provider_flag_applies_to_the_feeds_of_its_market() {
-    let crypto = asked("GET /products/BTC-USD/ticker", support::Reply::json(r#"{"price":"65600.10"}"#));
-    let stocks = asked(YAHOO, yahoo(&STOCKS[..1]));
+    let crypto = one_request("GET /products/BTC-USD/ticker", support::Reply::json(r#"{"price":"65600.10"}"#));
+    let stocks = one_request(YAHOO, yahoo(&STOCKS[..1]));
     let run = Datametrics::new()
         .args(["all", "--dry-run", "--provider", "yahoo,coinbase", "--fields", "last"])
         .env("DATAMETRICS_CRYPTO_SYMBOLS", "BTC")
@@ -347,7 +346,7 @@ const TWO_SYMBOLS: &str = "GET /0/public/Ticker?pair=XBTUSD,ETHUSD";
 fn standard_input_may_hold_comments_and_blank_lines() {
     let list = "# what I have\nBTC/USD\n\n  eth # and this\n\t\r\nBTC\n#";
     for args in [["crypto", "-"].as_slice(), &["crypto", "--symbols", "-"], &["--crypto", "--symbols", "-"]] {
-        let server = asked(TWO_SYMBOLS, kraken(&CRYPTO[..2]));
+        let server = one_request(TWO_SYMBOLS, kraken(&CRYPTO[..2]));
         let run = dry().args(args).args(["--fields", "last"]).stdin(list).provider("kraken", &server);
         let (first, second) = ("crypto.BTC-USD.last 65600.10 [..]", "crypto.ETH-USD.last 3400.25 [..]");
         run.stdout(format!("{first}\n{second}\n...")).check();
@@ -356,7 +355,7 @@ fn standard_input_may_hold_comments_and_blank_lines() {
 
 #[test]
 fn standard_input_adds_symbols_to_arguments() {
-    let server = asked(TWO_SYMBOLS, kraken(&CRYPTO[..2]));
+    let server = one_request(TWO_SYMBOLS, kraken(&CRYPTO[..2]));
     let run = dry().args(["crypto", "BTC", "-", "--fields", "last"]).stdin("ETH").provider("kraken", &server);
     run.stdout("crypto.BTC-USD.last [..]\ncrypto.ETH-USD.last [..]\n...").check();
 }
@@ -371,19 +370,19 @@ fn empty_standard_input_is_an_error() {
 
 #[test]
 fn standard_input_with_an_invalid_symbol_is_an_error() {
-    let said = "error: standard input: symbol \"AA PL\" holds white space or a control character\n";
-    dry().args(["stocks", "-"]).stdin("AA PL\n").stderr(said).exit(78).check();
+    let message = "error: standard input: symbol \"AA PL\" holds white space or a control character\n";
+    dry().args(["stocks", "-"]).stdin("AA PL\n").stderr(message).exit(78).check();
 }
 
 #[test]
 fn unreadable_standard_input_is_an_error() {
-    let said = "error: standard input: cannot read symbols: ";
+    let message = "error: standard input: cannot read symbols: ";
     let why = "stream did not contain valid UTF-8\n";
-    dry().args(["stocks", "-"]).stdin(b"AAPL\n\xff\n").stderr(format!("{said}{why}")).exit(74).check();
+    dry().args(["stocks", "-"]).stdin(b"AAPL\n\xff\n").stderr(format!("{message}{why}")).exit(74).check();
     let run = dry().args(["stocks", "-"]);
     let folder = File::open(run.home()).unwrap();
     let output = run.command().stdin(folder).output().unwrap();
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{said}Is a directory (os error 21)\n"));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{message}Is a directory (os error 21)\n"));
     assert_eq!(output.status.code(), Some(74));
 }
 
@@ -405,8 +404,8 @@ fn full_standard_output_is_an_error() {
     let server = one_bitcoin();
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = dry_run_of(&server).command().stdout(full).output().unwrap();
-    let said = "error: cannot write to standard output: No space left on device (os error 28)\n";
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), said);
+    let message = "error: cannot write to standard output: No space left on device (os error 28)\n";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), message);
     assert_eq!(output.status.code(), Some(74));
 }
 
@@ -416,8 +415,8 @@ fn help_reports_a_full_and_accepts_a_closed_standard_output() {
         let run = Datametrics::new().args(args);
         let full = File::options().write(true).open("/dev/full").unwrap();
         let output = run.command().stdout(full).output().unwrap();
-        let said = "error: cannot write to standard output: No space left on device (os error 28)\n";
-        assert_eq!(String::from_utf8(output.stderr).unwrap(), said, "{args:?}");
+        let message = "error: cannot write to standard output: No space left on device (os error 28)\n";
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), message, "{args:?}");
         assert_eq!(output.status.code(), Some(74), "{args:?}");
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -426,7 +425,7 @@ fn help_reports_a_full_and_accepts_a_closed_standard_output() {
     }
 }
 
-/// A terminal is 80 columns wide: the table fits, and below each row are the sentences.
+/// The table fits a terminal of 80 columns. Limits and terms are below each row.
 #[test]
 fn providers_command_lists_market_keys_limits_and_terms() {
     let listed = Datametrics::new().args(["providers"]).env("FINNHUB_API_KEY", "a-key").run().stdout;
@@ -451,7 +450,7 @@ const ASKED: &str = "http://KRAKEN: HTTP 200 after <time>: BTC/USD\n";
 const SENT: &str = "http://127.0.0.1:[..]: HTTP 200 after <time>: 9 points\n";
 const PUSHED: &str = "pushed 9 points of 0 of 1 symbol from kraken in <time>\n";
 
-/// A run with an error, a warning and more to say.
+/// A run that logs a warning, an error and further lines.
 struct NoisyRun {
     kraken: Server,
     ingest: Ingest,
@@ -459,7 +458,7 @@ struct NoisyRun {
 
 impl NoisyRun {
     fn new() -> Self {
-        let kraken = asked("GET /0/public/Ticker?pair=XBTUSD", samples::kraken(&[]));
+        let kraken = one_request("GET /0/public/Ticker?pair=XBTUSD", samples::kraken(&[]));
         Self { kraken, ingest: Ingest::start(Dialect::WriteProxy) }
     }
 
@@ -545,13 +544,13 @@ fn log_lines_have_syslog_priorities_under_journald() {
         let run = run.env("JOURNAL_STREAM", stream.unwrap_or(&own));
         let output = run.command().stderr(file).output().unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(69), 0));
-        let said = fs::read_to_string(&stderr).unwrap();
-        let words = said.lines().zip(expected).filter(|(line, word)| line.starts_with(word));
-        assert_eq!((words.count(), said.lines().count()), (expected.len(), expected.len()), "{said}");
+        let message = fs::read_to_string(&stderr).unwrap();
+        let words = message.lines().zip(expected).filter(|(line, word)| line.starts_with(word));
+        assert_eq!((words.count(), message.lines().count()), (expected.len(), expected.len()), "{message}");
     }
 }
 
-/// Whether there is no `script`, which CI must have.
+/// Whether `script` is missing. Under `CI=true` it must be there.
 fn script_is_missing() -> bool {
     let version = Command::new("script").arg("--version").output();
     if version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux")) {
@@ -564,18 +563,18 @@ fn script() -> Datametrics {
     Datametrics::program("script")
 }
 
-/// What a terminal shows of the program with these arguments, and its exit code.
-fn shown(script: &Datametrics, line: &str) -> (String, Option<i32>) {
+/// The output of the program on a terminal, and its exit code.
+fn terminal_output(script: &Datametrics, line: &str) -> (String, Option<i32>) {
     let program = env!("CARGO_BIN_EXE_datametrics");
     let mut command = script.command();
     command.args(["-qec", &format!("{program} {line}"), "/dev/null"]);
-    // With its own input at an end it would type an end of file into the terminal.
+    // `script` types an end of file into the terminal when its own input ends.
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let _input = child.stdin.take();
-    let mut shown = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
+    let mut terminal_output = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut terminal_output).unwrap();
     let code = child.wait().unwrap().code();
-    (support::normalise::times(&shown.replace("\r\n", "\n")), code)
+    (support::normalise::times(&terminal_output.replace("\r\n", "\n")), code)
 }
 
 #[test]
@@ -586,7 +585,7 @@ fn terminal_run_prints_one_summary_line_unless_quiet() {
     for (options, expected) in [("", "pushed 14 points of 1 symbol from kraken in <time>\n"), ("-q", "")] {
         let (server, ingest) = (one_bitcoin(), Ingest::start(Dialect::WriteProxy));
         let script = script().provider("kraken", &server).graphite(&ingest);
-        assert_eq!(shown(&script, &format!("crypto BTC {options}")), (expected.to_owned(), Some(0)));
+        assert_eq!(terminal_output(&script, &format!("crypto BTC {options}")), (expected.to_owned(), Some(0)));
     }
 }
 
@@ -599,7 +598,7 @@ const PACED: &str = "
     quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
 ";
 
-/// Three requests a second for five symbols: the last comes after more than a second.
+/// Three requests a second for five symbols take more than a second.
 #[test]
 fn terminal_run_shows_progress_after_a_second() {
     if script_is_missing() {
@@ -609,11 +608,11 @@ fn terminal_run_shows_progress_after_a_second() {
     let script = script().provider("paced", &server).graphite(&ingest);
     fs::write(script.home().join("paced.toml"), PACED).unwrap();
     let line = "crypto A B C D E --config paced.toml --provider paced --fields last";
-    let (long, code) = shown(&script, line);
+    let (long, code) = terminal_output(&script, line);
     let (counts, last) = long.rsplit_once("\r\u{1b}[K").unwrap();
     assert!(counts.starts_with('\r') && counts.contains("5 requests answered in "), "{long:?}");
     assert_eq!((last, code), ("pushed 14 points of 5 symbols from paced in <time>\n", Some(0)));
-    let (quiet, code) = shown(&script, &format!("{line} -q"));
+    let (quiet, code) = terminal_output(&script, &format!("{line} -q"));
     assert_eq!((&*quiet, code), ("", Some(0)));
 }
 
@@ -623,8 +622,11 @@ fn terminal_dry_run_prints_only_its_points() {
         return;
     }
     let server = one_bitcoin();
-    let (shown, code) = shown(&script().provider("kraken", &server), "crypto BTC --dry-run");
-    assert!(shown.starts_with("[{") && shown.ends_with("}]\n") && shown.lines().count() == 1, "{shown}");
+    let (terminal_output, code) = terminal_output(&script().provider("kraken", &server), "crypto BTC --dry-run");
+    assert!(
+        terminal_output.starts_with("[{") && terminal_output.ends_with("}]\n") && terminal_output.lines().count() == 1,
+        "{terminal_output}"
+    );
     assert_eq!(code, Some(0));
 }
 
@@ -634,8 +636,8 @@ fn terminal_colours_are_disabled_by_no_color() {
         return;
     }
     let script = script().env("TERM", "xterm");
-    let (coloured, code) = shown(&script, "stoks");
+    let (coloured, code) = terminal_output(&script, "stoks");
     assert!(coloured.contains("\u{1b}[") && code == Some(2), "{coloured:?}");
-    let (plain, code) = shown(&script.env("NO_COLOR", "1"), "stoks");
+    let (plain, code) = terminal_output(&script.env("NO_COLOR", "1"), "stoks");
     assert!(plain.contains("'stoks'") && !plain.contains('\u{1b}') && code == Some(2), "{plain:?}");
 }

@@ -1,18 +1,18 @@
-//! The configs in `examples/feeds`, each as it is shipped, against replies of the API's shape.
+//! The configs in `examples/feeds`, unchanged, against replies in the shape of each API.
 
 use crate::support::{Datametrics, Reply, Server};
 use std::{collections::BTreeMap, path::Path};
 
 fn example(name: &str, provider: &str, server: &Server) -> Datametrics {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/feeds").join(name);
-    // Carbon's form is the one that is easily read back; nothing goes there.
+    // Plaintext lines are easy to read back; nothing is sent there.
     Datametrics::new()
         .args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9", "--config"])
         .args([config])
         .provider(provider, server)
 }
 
-/// The points about what is watched: name and value.
+/// Names and values of the points that are not about the run itself.
 fn points(stdout: &str) -> BTreeMap<&str, &str> {
     let words = stdout.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let points = words.map(|words| (words[0], words[1]));
@@ -51,15 +51,15 @@ fn livecoin_example_gives_the_names_of_the_first_datametrics() {
         ("crypto.ETH/USD-vwap", "345.5"),
     ];
     assert_eq!(points(&output.stdout), BTreeMap::from(expected));
-    // What is watched by name and has no value is said.
-    let said = "warning: a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead\n\
+    // A named symbol or field without a value is reported.
+    let message = "warning: a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead\n\
         error: crypto: no last of ETH/USD, BAT/USD: no provider gave it\n\
         error: crypto: no high of BAT/USD: no provider gave it\n\
         error: crypto: no low of BAT/USD: no provider gave it\n\
         error: crypto: no vwap of BAT/USD: no provider gave it\n\
         error: crypto: no max_bid of ETH/USD, BAT/USD: no provider gave it\n\
         error: crypto: no min_ask of BAT/USD: no provider gave it\n";
-    assert_eq!(output.stderr, said);
+    assert_eq!(output.stderr, message);
     assert_eq!(output.code, Some(1));
 }
 
@@ -105,9 +105,9 @@ fn fx_example_makes_one_request_for_each_base() {
 
 #[test]
 fn second_list_example_gives_both_lists() {
-    let kraken = Server::with(|asked| {
+    let kraken = Server::with(|request| {
         let row = |key: &str| format!(r#""{key}":{{"c":["1.5"],"b":["1.4"],"a":["1.6"]}}"#);
-        let keys: &[&str] = if asked.target.contains("XBTUSD") { &["XXBTZUSD"] } else { &["SOLUSD", "DOTUSD"] };
+        let keys: &[&str] = if request.target.contains("XBTUSD") { &["XXBTZUSD"] } else { &["SOLUSD", "DOTUSD"] };
         let rows: Vec<_> = keys.iter().map(|key| row(key)).collect();
         Reply::json(format!(r#"{{"error":[],"result":{{{}}}}}"#, rows.join(",")))
     });

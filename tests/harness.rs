@@ -1,4 +1,4 @@
-//! Tests of the tests: a double that is not strict makes every test that uses it worthless.
+//! Tests of the test doubles. A double that accepts too much makes every test that uses it worthless.
 
 use crate::support::{
     Behaviour, Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, Verdict,
@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-/// What a client sees that sends these bytes and reads to the end.
+/// The reply that a client gets that sends these bytes and reads to the end.
 fn exchange(address: impl std::net::ToSocketAddrs, sent: &[u8]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(sent)?;
@@ -34,7 +34,7 @@ fn get(server: &Server, target: &str) -> std::io::Result<String> {
     exchange(server.address(), request.as_bytes())
 }
 
-/// What the panic of `act` says.
+/// The text of the panic of `act`.
 fn complaint(act: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(act)).expect_err("a panic");
     panic_text(panic.as_ref()).to_owned()
@@ -80,7 +80,7 @@ fn server_double_reads_bodies_with_length_and_with_chunks() {
 #[test]
 fn server_double_fails_when_a_scripted_request_is_missing() {
     let why = complaint(|| Server::start().on("GET /a").reply(Reply::json("{}")));
-    assert_eq!(why, "the scripted server:\n  not asked: GET /a");
+    assert_eq!(why, "the scripted server:\n  missing request: GET /a");
 }
 
 #[test]
@@ -99,21 +99,21 @@ fn server_double_fails_when_a_header_is_missing() {
     server.on("GET /a").header("Host", "y").reply(Reply::json("{}"));
     assert!(get(&server, "/a").unwrap().starts_with("HTTP/1.1 599 "));
     let why = r#"GET /a: Host should be "y" and is Some("x")"#;
-    assert_eq!(server.finish(), [why]);
+    assert_eq!(server.into_complaints(), [why]);
 }
 
 #[test]
 fn server_double_fails_when_a_handler_panics() {
     let server = Server::with(|_| panic!("no idea"));
     assert!(get(&server, "/a").unwrap().starts_with("HTTP/1.1 599 "));
-    assert_eq!(server.finish(), ["the handler panicked at GET /a: no idea"]);
+    assert_eq!(server.into_complaints(), ["the handler panicked at GET /a: no idea"]);
 }
 
 #[test]
 fn server_double_fails_on_a_request_that_is_not_http() {
     let server = Server::start();
     exchange(server.address(), b"hello\r\n\r\n").expect_err("a reset, as that was not read");
-    assert_eq!(server.finish(), [r#"not HTTP/1.1: the request line "hello""#]);
+    assert_eq!(server.into_complaints(), [r#"not HTTP/1.1: the request line "hello""#]);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn ingest_double_fails_on_points_that_the_real_one_misreads() {
     ] {
         let ingest = Ingest::start(Dialect::WriteProxy);
         assert!(push(&ingest, &format!("[{wrong}]")).starts_with("HTTP/1.1 599 "));
-        let complaints = ingest.finish();
+        let complaints = ingest.into_complaints();
         assert!(complaints[0].contains(why), "{wrong}: {complaints:?}");
     }
 }
@@ -300,7 +300,7 @@ fn carbon_double_misbehaves_as_told() {
     let mut stream = TcpStream::connect(carbon.authority()).unwrap();
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     let reset = send(&carbon, b"a.b 1 1767225600\n").map_err(|error| error.kind());
-    // The second is what shutting down a connection says that was reset by then.
+    // A connection that was reset before answers a shutdown with the second error.
     let kinds = [ErrorKind::ConnectionReset, ErrorKind::NotConnected];
     assert!(kinds.contains(&reset.expect_err("a reset")));
     let mut stream = TcpStream::connect(carbon.authority()).unwrap();
@@ -319,8 +319,8 @@ fn carbon_double_records_pickled_points() {
     assert_eq!(carbon.pickled(), [Pickled { name, time, value }]);
 }
 
-/// As `pickle.dumps([("a", (1, 1.0)), ("b", (-2, 0.5))], 2)` of Python gives it, and the same
-/// with a time of more than 31 bits.
+/// The output of `pickle.dumps([("a", (1, 1.0)), ("b", (-2, 0.5))], 2)` in Python, and the same with a time
+/// of more than 31 bits.
 #[test]
 fn pickle_reader_reads_what_python_writes() {
     let python = b"\x80\x02]q\x00(X\x01\0\0\0aq\x01K\x01G?\xf0\0\0\0\0\0\0\x86q\x02\x86q\x03\
@@ -447,7 +447,7 @@ fn command_can_be_killed_by_the_test() {
     let mkfifo = Command::new("mkfifo").arg(run.home().join("pipe")).status();
     assert!(mkfifo.unwrap().success());
     let running = run.spawn();
-    // Opening a pipe waits for its other end; nothing will be written into it.
+    // Opening a pipe waits until its other end is open; nothing will be written into it.
     let mut write = File::options();
     let pipe = write.write(true).open(run.home().join("pipe")).unwrap();
     assert!(running.peak_memory().is_none_or(|kib| kib > 100));
@@ -474,7 +474,7 @@ fn case_exchange_is_parsed() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let expected = Exchange {
         line: "GET /a?b".to_owned(),
-        wanted: vec![pair("Accept", "*/*")],
+        required_headers: vec![pair("Accept", "*/*")],
         status: 200,
         headers: vec![pair("X", "y: z")],
         body: "{\n\n}\n".to_owned(),

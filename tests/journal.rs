@@ -1,6 +1,5 @@
-//! The journal under bad conditions: two runs at once, disks that are full or cannot be written,
-//! files that are damaged or not ours, bounds. What can be read is never lost, nothing panics, and
-//! what is said says what to do.
+//! The journal under bad conditions: two runs at once, full and read-only disks, damaged and foreign files,
+//! limits. No readable point is lost, nothing panics, and every message says what to do.
 
 use crate::support::{
     Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, Verdict,
@@ -11,7 +10,7 @@ use crate::support::{
 };
 use std::{fs, path::PathBuf};
 
-/// What a run says that has a journal and no Graphite.
+/// The error of a run that has a journal and cannot reach Graphite.
 const KEPT: &str =
     "error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them\n";
 
@@ -23,12 +22,12 @@ fn well() -> Ingest {
     Ingest::start(Dialect::WriteProxy)
 }
 
-/// A Graphite that is ill for good.
+/// A Graphite that fails forever.
 fn ill() -> Ingest {
     Ingest::deciding(Dialect::WriteProxy, |_| Verdict::Refuse(Reply::status(503)))
 }
 
-/// The names that landed, in the order in which they came.
+/// The names of the stored points, in the order of arrival.
 fn landed(ingest: &Ingest) -> Vec<String> {
     ingest.points().into_iter().map(|point| point.name).collect()
 }
@@ -38,7 +37,7 @@ fn path(run: &Datametrics, file: &JournalFile) -> PathBuf {
     Journal::of(run).path(&file.name)
 }
 
-/// A run that holds the lock, as its push is not answered before the latch opens.
+/// A run that holds the lock, because its push gets no reply before the latch is released.
 fn holding(run: &Datametrics, latch: &Latch) -> (Running, Ingest) {
     let latch = latch.clone();
     let ingest = Ingest::deciding(Dialect::WriteProxy, move |push| {
@@ -79,9 +78,9 @@ fn second_run_leaves_its_points_in_the_journal_at_its_deadline() {
     let (first, _first_ingest) = holding(&run, &latch);
     let ingest = well();
     let run = run.graphite(&ingest);
-    let said = "error: journal: another run held <home>/.local/state/datametrics/lock all the time; \
+    let message = "error: journal: another run held <home>/.local/state/datametrics/lock all the time; \
                 the points are in the journal, the next run sends them\n";
-    run.clone().args(["--prefix", "second", "--timeout", "1"]).stderr(said).exit(75).check();
+    run.clone().args(["--prefix", "second", "--timeout", "1"]).stderr(message).exit(75).check();
     assert_eq!((Journal::of(&run).files().len(), landed(&ingest).len()), (2, 0));
     latch.release();
     assert_eq!(first.wait().code, Some(0));
@@ -92,7 +91,7 @@ fn second_run_leaves_its_points_in_the_journal_at_its_deadline() {
     assert_eq!(Journal::of(&run).files(), []);
 }
 
-/// Whoever has the lock sends what it finds, be it of others.
+/// A run that has the lock sends all files, also those of other runs.
 #[test]
 fn journal_lock_holder_may_send_the_points_of_a_second_run() {
     let (provider, ingest) = (provider(), well());
@@ -122,7 +121,7 @@ fn journal_sends_the_oldest_file_first() {
     assert_eq!(landed(&ingest)[..7], ["t3000", "t2400", "t1200", "t600", "t60", "t1", "crypto.BTC-USD.last"]);
 }
 
-/// What the next run says of this one.
+/// The next run pushes this information about the run before.
 #[test]
 fn next_run_pushes_journal_size_and_status_of_the_push_before() {
     let (provider, ill) = (provider(), ill());
@@ -132,9 +131,9 @@ fn next_run_pushes_journal_size_and_status_of_the_push_before() {
     wait_until("the next second", || now() > started);
     let ingest = well();
     let waited = 1 + prices::HEALTH_POINTS;
-    let said =
+    let message =
         format!("...\npushed [..] points ({waited} of them waited in the journal) of 1 symbol from own in <time>\n");
-    run.clone().args(["-v"]).graphite(&ingest).stderr(said).check();
+    run.clone().args(["-v"]).graphite(&ingest).stderr(message).check();
     let points = ingest.points();
     let of = |name: &str| points.iter().rfind(|point| point.name == name).expect("a point");
     assert_eq!(of("metrics.crypto.journal").value, (1 + prices::HEALTH_POINTS).to_string());
@@ -143,7 +142,7 @@ fn next_run_pushes_journal_size_and_status_of_the_push_before() {
     assert_eq!(i64::try_from(of("metrics.crypto.graphite.response.time").time), Ok(started));
 }
 
-/// Also where of this run's own points none were taken.
+/// The count is right also where none of the run's own points were accepted.
 #[test]
 fn summary_counts_journal_points_where_the_own_push_fails() {
     let provider = provider();
@@ -153,12 +152,12 @@ fn summary_counts_journal_points_where_the_own_push_fails() {
     });
     let run = prices::run(&provider, "").graphite(&ingest).args(["-v"]);
     Journal::of(&run).plant(60, &["a"]);
-    let said = "...\npushed 1 point (1 of them waited in the journal) of 1 symbol from own in <time>\n";
-    run.stderr(format!("{said}{KEPT}")).exit(75).check();
+    let message = "...\npushed 1 point (1 of them waited in the journal) of 1 symbol from own in <time>\n";
+    run.stderr(format!("{message}{KEPT}")).exit(75).check();
     assert_eq!(landed(&ingest), ["a"]);
 }
 
-/// Where the market is closed nobody is asked, and the journal is sent.
+/// A run while the market is closed makes no requests to providers, but sends the journal.
 #[test]
 fn journal_is_sent_while_the_market_is_closed() {
     let (stocks, ingest) = (Server::start(), well());
@@ -169,7 +168,7 @@ fn journal_is_sent_while_the_market_is_closed() {
     assert_eq!((landed(&ingest)[0].as_str(), Journal::of(&run).files().len()), ("a", 0));
 }
 
-/// `; datametrics journal 2` and its check.
+/// `; datametrics journal 2` with its checksum.
 const LATER_VERSION: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
 
 #[test]
@@ -181,10 +180,10 @@ fn truncated_journal_file_gives_its_whole_points() {
     let text = fs::read_to_string(path(&run, &cut)).expect("a text");
     let middle = text.find("cut.3").expect("the fourth point") + 8;
     fs::write(path(&run, &cut), &text[..middle]).expect("a file of ours");
-    let said = "error: journal: <home>/.local/state/datametrics/journal/[..]-5.points is damaged: line 7 cannot be \
+    let message = "error: journal: <home>/.local/state/datametrics/journal/[..]-5.points is damaged: line 7 cannot be \
                 read; 3 of its 5 points are readable, and the file is put aside in \
                 <home>/.local/state/datametrics/damaged\n";
-    run.clone().stderr(said).exit(1).check();
+    run.clone().stderr(message).exit(1).check();
     let names = landed(&ingest);
     let expected = [&numbered("cut", 3)[..], &numbered("whole", 5)].concat();
     assert_eq!(names[..8], expected);
@@ -195,7 +194,7 @@ fn truncated_journal_file_gives_its_whole_points() {
     run.check();
 }
 
-/// It is said once, not once a minute, and what was readable waits.
+/// The damage is reported once, and the readable points stay in the journal.
 #[test]
 fn truncated_journal_file_is_moved_away_while_graphite_fails() {
     let (provider, ill, ingest) = (provider(), ill(), well());
@@ -218,10 +217,10 @@ fn journal_file_of_a_later_version_is_left_alone() {
     let later = Journal::of(&run).plant(120, &["later"]);
     Journal::of(&run).plant(60, &["known"]);
     fs::write(path(&run, &later), LATER_VERSION).expect("a file of ours");
-    let said = "warning: journal: <home>/.local/state/datametrics/journal/[..]-1.points is of form \"2\", and this \
+    let message = "warning: journal: <home>/.local/state/datametrics/journal/[..]-1.points is of form \"2\", and this \
                 datametrics knows form 1: it was left where it is; run the newer datametrics that wrote it, or \
                 remove the file and lose its points\n";
-    run.clone().stderr(said).check();
+    run.clone().stderr(message).check();
     assert_eq!(landed(&ingest)[..2], ["known", "crypto.BTC-USD.last"]);
     assert_eq!(fs::read_to_string(path(&run, &later)).expect("the file"), LATER_VERSION);
 }
@@ -236,17 +235,17 @@ fn unreadable_journal_file_is_moved_away_and_foreign_files_stay() {
     let folder = run.state_dir().join("journal");
     fs::write(folder.join("README"), "not ours").expect("a file");
     fs::create_dir(folder.join("001-002-003-1.points")).expect("a folder");
-    let said = "error: journal: <home>/.local/state/datametrics/journal/[..]-2.points is damaged: line 1 cannot be \
+    let message = "error: journal: <home>/.local/state/datametrics/journal/[..]-2.points is damaged: line 1 cannot be \
                 read, and without it the points mean nothing; 0 of its 2 points are readable, and the file is put \
                 aside in <home>/.local/state/datametrics/damaged\n";
-    run.clone().stderr(said).exit(1).check();
+    run.clone().stderr(message).exit(1).check();
     assert_eq!(landed(&ingest)[..2], ["known", "crypto.BTC-USD.last"]);
     assert_eq!(ingest.server().requests().len(), 2, "nothing is sent of what holds nothing");
     assert!(folder.join("README").exists() && folder.join("001-002-003-1.points").exists());
     run.check();
 }
 
-/// What a run that was killed left half written is nobody's, and no hindrance.
+/// A killed run leaves a temporary file, which does not disturb later runs.
 #[test]
 fn temporary_journal_file_is_ignored() {
     let (provider, ingest) = (provider(), well());
@@ -267,19 +266,19 @@ fn journal_removes_the_oldest_files_above_max_bytes() {
         let file = Journal::of(&run).plant(60, &numbered("t60", 20));
         fs::metadata(path(&run, &file)).expect("a file of ours").len()
     };
-    // Room for the file of the run and those of two others.
+    // Space for the file of the run and for those of two other runs.
     let run = prices::run(&provider, &format!("[journal]\nmax_bytes = {}\n", bytes * 2 + 700));
     for age in ages {
         Journal::of(&run).plant(age, &numbered(&format!("t{age}"), 20));
     }
-    let said = "error: journal: dropped 20 points of one run, which is more than journal.max_bytes allows\n";
-    run.clone().graphite(&ill).stderr(format!("{said}{KEPT}")).exit(75).check();
+    let message = "error: journal: dropped 20 points of one run, which is more than journal.max_bytes allows\n";
+    run.clone().graphite(&ill).stderr(format!("{message}{KEPT}")).exit(75).check();
     assert_eq!(Journal::of(&run).files().len(), 3);
     run.clone().graphite(&ingest).check();
     assert_eq!((landed(&ingest)[0].as_str(), landed(&ingest)[20].as_str()), ("t120.0", "t60.0"));
 }
 
-/// A bound is no reason not to send.
+/// A limit does not prevent sending.
 #[test]
 fn journal_above_max_bytes_is_sent_where_graphite_takes_it() {
     let (provider, ingest) = (provider(), well());
@@ -295,12 +294,12 @@ fn journal_removes_files_older_than_max_age() {
     let run = prices::run(&provider, "[journal]\nmax_age = 100\n").graphite(&ingest);
     Journal::of(&run).plant(200, &["a", "b", "c"]);
     Journal::of(&run).plant(50, &["d"]);
-    let said = "error: journal: dropped 3 points of one run, which is older than journal.max_age allows\n";
-    run.clone().stderr(said).exit(1).check();
+    let message = "error: journal: dropped 3 points of one run, which is older than journal.max_age allows\n";
+    run.clone().stderr(message).exit(1).check();
     assert_eq!(landed(&ingest)[0], "d");
 }
 
-/// Carbon takes what the cloud would not.
+/// Carbon accepts points that are too old for Grafana Cloud.
 #[test]
 fn journal_for_carbon_sends_files_up_to_a_week_old() {
     let (provider, carbon) = (provider(), Carbon::start());
@@ -309,8 +308,8 @@ fn journal_for_carbon_sends_files_up_to_a_week_old() {
     Journal::of(&run).plant(7 * day + 60, &["a"]);
     Journal::of(&run).plant(7 * day - 60, &["b"]);
     Journal::of(&run).plant(2 * 3_600, &["c"]);
-    let said = "error: journal: dropped 1 point of one run, which is older than journal.max_age allows\n";
-    run.clone().stderr(said).exit(1).check();
+    let message = "error: journal: dropped 1 point of one run, which is older than journal.max_age allows\n";
+    run.clone().stderr(message).exit(1).check();
     let names: Vec<_> = carbon.points().into_iter().map(|point| point.name).collect();
     assert_eq!(names[..3], ["b", "c", "crypto.BTC-USD.last"]);
 }
@@ -320,13 +319,13 @@ fn journal_folder_that_is_a_file_is_a_warning() {
     let (provider, ingest) = (provider(), well());
     let run = prices::run(&provider, "").env("DATAMETRICS_STATE_DIR", "state");
     fs::write(run.home().join("state"), "not a folder").expect("a file");
-    let said = "warning: journal: cannot make state/journal: Not a directory (os error 20); the state directory must \
+    let message = "warning: journal: cannot make state/journal: Not a directory (os error 20); the state directory must \
                 be writable and have room (DATAMETRICS_STATE_DIR chooses another)\n";
-    run.clone().graphite(&ingest).stderr(said).check();
+    run.clone().graphite(&ingest).stderr(message).check();
     assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("61000.5"));
-    // Now nothing keeps the points.
+    // Now the points are stored nowhere.
     let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
-    run.graphite(&ill()).stderr(format!("{said}{lost}")).exit(75).check();
+    run.graphite(&ill()).stderr(format!("{message}{lost}")).exit(75).check();
 }
 
 #[test]
@@ -335,9 +334,9 @@ fn journal_lock_that_cannot_be_created_is_a_warning() {
     let run = prices::run(&provider, "").graphite(&ingest);
     Journal::of(&run).plant(60, &["a"]);
     fs::create_dir(run.state_dir().join("lock")).expect("a folder");
-    let said = "warning: journal: cannot lock <home>/.local/state/datametrics/lock: Is a directory (os error 21); \
+    let message = "warning: journal: cannot lock <home>/.local/state/datametrics/lock: Is a directory (os error 21); \
                 the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)\n";
-    run.clone().stderr(said).check();
+    run.clone().stderr(message).check();
     assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
     assert_eq!(Journal::of(&run).files().len(), 1, "what others left is for whoever has the lock");
 }
@@ -365,8 +364,8 @@ fn journal_is_off_where_no_variable_names_a_state_directory() {
     assert_eq!(left, ["config.toml"]);
 }
 
-/// Runs it on such a file system, that is gone with it. `before` is done in the state directory
-/// first, `after` last. Gives exit code, standard output and standard error.
+/// Runs it on a file system of 32 KiB that only this run sees. The shell commands `before` and `after` run in
+/// the state directory. Returns exit code, standard output and standard error.
 fn run_on_small_disk(run: Datametrics, before: &str, after: &str) -> (Option<i32>, String, String) {
     let script = format!(
         "mkdir state && mount -t tmpfs -o size=32k none state && cd state && {{ {before}; }}; cd ..\n\
@@ -376,7 +375,7 @@ fn run_on_small_disk(run: Datametrics, before: &str, after: &str) -> (Option<i32
     (output.code, output.stdout, output.stderr)
 }
 
-/// Fills what is left, with what waits from an earlier run in place.
+/// Copies the journal of an earlier run and fills the rest of the disk.
 const FILL_DISK: &str = "cp -r ../.local/state/datametrics/journal . && : > lock && ! cat /dev/zero > fill 2>&-";
 
 fn disk_full_warning(path: &str) -> String {
@@ -386,7 +385,7 @@ fn disk_full_warning(path: &str) -> String {
     )
 }
 
-/// The name that a run gave its file is nobody's business here.
+/// Replaces the name of the journal file, which differs from run to run.
 fn without_file_name(stderr: &str) -> String {
     let word = |word: &str| {
         let is_file = word.starts_with("state/journal/") && word.ends_with(".points:");
@@ -406,14 +405,14 @@ fn journal_on_a_full_disk_is_a_warning_and_keeps_old_files() {
         Journal::of(&run).plant(60, &numbered("old", 40));
         run
     };
-    // All is well but the disk: everything lands, what waited is removed.
+    // Only the disk is full: every point is stored, and the old files are removed.
     let ingest = well();
     let (code, stdout, stderr) = run_on_small_disk(before(&ingest), FILL_DISK, "ls journal");
     assert_eq!((code, stdout.as_str(), without_file_name(&stderr)), (Some(0), "", disk_full_warning("FILE")));
     let names = landed(&ingest);
     assert_eq!((&names[..40], names[40].as_str()), (&numbered("old", 40)[..], "crypto.BTC-USD.last"));
 
-    // Graphite is ill, too: what waited goes on waiting, the points of the run are lost, and that is said.
+    // Graphite fails as well: the old files stay, and the loss of the run's own points is reported.
     let (code, stdout, stderr) = run_on_small_disk(before(&ill()), FILL_DISK, "grep -c '^old' journal/*");
     let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 10 points are lost, as there is no journal\n";
     assert_eq!(
@@ -421,7 +420,7 @@ fn journal_on_a_full_disk_is_a_warning_and_keeps_old_files() {
         (Some(75), "40\n", disk_full_warning("FILE") + lost)
     );
 
-    // Half of a file is taken: there is no room for the rest, so the file stays as it is.
+    // Graphite stores half of a file. There is no space for the other half, so the file stays as it is.
     let picky = Ingest::deciding(Dialect::WriteProxy, |push| {
         let has_last = push.points.iter().any(|point| point.name == "old.39");
         match push.points.len() {
@@ -442,14 +441,14 @@ fn journal_on_a_read_only_disk_is_a_warning() {
     }
     let (provider, ingest) = (provider(), well());
     let run_on = |before: &str| run_on_small_disk(prices::run(&provider, "").graphite(&ingest), before, "ls");
-    let said = "the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)";
+    let message = "the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)";
     let (code, stdout, stderr) = run_on("mount -o remount,ro,size=32k none .");
     let cannot = "cannot make state/journal: Read-only file system (os error 30)";
-    assert_eq!((code, stdout.as_str(), stderr), (Some(0), "", format!("warning: journal: {cannot}; {said}\n")));
+    assert_eq!((code, stdout.as_str(), stderr), (Some(0), "", format!("warning: journal: {cannot}; {message}\n")));
 
     let (code, stdout, stderr) = run_on("mkdir journal && mount -o remount,ro,size=32k none .");
     let cannot = "cannot write FILE: Read-only file system (os error 30)";
-    let expected = format!("warning: journal: {cannot}; {said}\n");
+    let expected = format!("warning: journal: {cannot}; {message}\n");
     assert_eq!((code, stdout.as_str(), without_file_name(&stderr)), (Some(0), "journal\n", expected));
     let last = landed(&ingest).into_iter().filter(|name| name == "crypto.BTC-USD.last").count();
     assert_eq!(last, 2);

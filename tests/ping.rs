@@ -1,4 +1,4 @@
-//! A monitor is told when a run begins and how it ends, and can do no harm.
+//! The monitor gets a ping at the start and at the end of a run, and cannot disturb the run.
 
 use crate::support::{
     Datametrics, Dialect, Ingest, Latch, Received, Reply, Server, Verdict,
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A monitor that is content.
+/// A monitor that answers OK.
 fn monitor() -> Server {
     Server::with(|_| Reply::text(200, "OK"))
 }
@@ -18,13 +18,13 @@ fn url(monitor: &Server) -> String {
     format!("{}/s3same", monitor.url())
 }
 
-/// Path and run of a ping.
+/// Method with path, and run id of a ping.
 fn parts(request: &Received) -> (String, String) {
     let (path, run) = request.target.split_once("rid=").expect("a run");
     (format!("{} {}", request.method, path), run.to_owned())
 }
 
-/// What a monitor heard: of start and end the path, and of the end the text.
+/// The pings of one run: the path of the first, the path of the last, and the text of the last.
 #[track_caller]
 fn heard(monitor: &Server) -> (String, String, String) {
     let requests = monitor.requests();
@@ -44,7 +44,7 @@ fn ping_is_sent_at_start_and_end_with_one_run_id() {
     let good = run(&server, "").graphite(&ingest);
     good.clone().args(["--ping-url", &url(&monitor)]).check();
     assert_eq!(heard(&monitor), ("GET /s3same/start?".into(), "POST /s3same/0?".into(), String::new()));
-    // Each run has a number of its own.
+    // Each run has an id of its own.
     good.env("DATAMETRICS_PING_URL", url(&monitor)).check();
     let runs: Vec<_> = monitor.requests().iter().map(|request| parts(request).1).collect();
     assert!(runs[0] == runs[1] && runs[2] == runs[3] && runs[1] != runs[2], "{runs:?}");
@@ -67,7 +67,7 @@ fn ping_url_keeps_its_query_slash_and_credentials() {
     }
 }
 
-/// The text is what the run printed, at whatever level, in words also where systemd reads it.
+/// The text is the log of the run at any level, without the prefixes for systemd.
 #[test]
 fn ping_of_a_failed_run_has_exit_code_and_log() {
     let server = provider(&[("BTC", "5")]);
@@ -78,7 +78,7 @@ fn ping_of_a_failed_run_has_exit_code_and_log() {
         let output = bad.run();
         let (_, end, text) = heard(&monitor);
         assert_eq!((output.code, end.as_str()), (Some(75), "POST /s3same/75?"));
-        // After it was told, it may go on about the telling.
+        // After the last ping, the log may go on about the ping itself.
         assert!(output.stderr.starts_with(&text) && text.lines().count() >= expected, "{text}\n{output}");
         assert!(text.contains("error: graphite: 127.0.0.1 answered HTTP 503: busy; "), "{text}");
     }
@@ -86,7 +86,7 @@ fn ping_of_a_failed_run_has_exit_code_and_log() {
 
 #[test]
 fn ping_is_sent_where_settings_are_invalid() {
-    for (run, code, said) in [
+    for (run, code, message) in [
         (Datametrics::new().args(["all"]), 78, "error: GRAPHITE_URL: is not set, "),
         (Datametrics::new().args(["all", "--retries", "x", "--graphite-url", "tcp://h"]), 2, "error: --retries: "),
         (Datametrics::new().args(["all", "--config", "gone.toml"]), 74, "error: --config: cannot read gone.toml: "),
@@ -96,11 +96,11 @@ fn ping_is_sent_where_settings_are_invalid() {
         let output = run.env("DATAMETRICS_PING_URL", url(&monitor)).run();
         let (_, end, text) = heard(&monitor);
         assert_eq!((output.code, end), (Some(code), format!("POST /s3same/{code}?")));
-        assert!(text.starts_with(said) && text == output.stderr && !text.contains("s3same"), "{text}");
+        assert!(text.starts_with(message) && text == output.stderr && !text.contains("s3same"), "{text}");
     }
 }
 
-/// By hand nobody waits for a run.
+/// Nobody monitors runs that are started by hand.
 #[test]
 fn ping_is_not_sent_by_dry_run_check_and_providers() {
     let (monitor, server) = (Server::start(), provider(&[("BTC", "5")]));
@@ -123,8 +123,8 @@ fn invalid_ping_url_ends_the_run_before_it_begins() {
     ] {
         let all = Datametrics::new().args(["all"]);
         all.clone().args(["--ping-url", url]).stderr(format!("error: --ping-url: {problem}\n")).exit(2).check();
-        let said = format!("error: DATAMETRICS_PING_URL: {problem}\n");
-        all.env("DATAMETRICS_PING_URL", url).stderr(said).exit(78).check();
+        let message = format!("error: DATAMETRICS_PING_URL: {problem}\n");
+        all.env("DATAMETRICS_PING_URL", url).stderr(message).exit(78).check();
     }
     let all = Datametrics::new().args(["all"]).env("DATAMETRICS_PING_URL_FILE", "gone");
     all.stderr("error: DATAMETRICS_PING_URL_FILE: cannot read gone: No such file or directory (os error 2)\n")
@@ -132,11 +132,12 @@ fn invalid_ping_url_ends_the_run_before_it_begins() {
         .check();
 }
 
-/// A run is as good without its monitor. What passes is not said: the monitor itself misses us then.
+/// A failing monitor does not change the run. Temporary failures are not reported, as the monitor itself
+/// reports the missing ping.
 #[test]
 fn failing_monitor_does_not_change_the_exit_code() {
     let server = provider(&[("BTC", "5")]);
-    for (reply, said) in [
+    for (reply, message) in [
         (Reply::reset as fn() -> Reply, ""),
         (|| Reply::status(503), ""),
         (|| Reply::status(429).header("Retry-After", "60"), ""),
@@ -154,14 +155,14 @@ fn failing_monitor_does_not_change_the_exit_code() {
         ),
     ] {
         let (monitor, ingest) = (Server::with(move |_| reply()), Ingest::start(Dialect::WriteProxy));
-        run(&server, "").graphite(&ingest).args(["--ping-url", &url(&monitor)]).stderr(said).check();
+        run(&server, "").graphite(&ingest).args(["--ping-url", &url(&monitor)]).stderr(message).check();
         assert!(monitor.requests().len() >= 2);
     }
     let ingest = Ingest::start(Dialect::WriteProxy);
     run(&server, "").graphite(&ingest).args(["--ping-url", "http://127.0.0.1:9/s3same"]).check();
 }
 
-/// The work goes on while the monitor has not answered, and waits for it a bounded time at the end.
+/// The run goes on while the ping has no reply, and waits a limited time for the last one.
 #[test]
 fn hanging_monitor_delays_neither_fetch_nor_push() {
     let latch = Latch::new();
@@ -170,7 +171,7 @@ fn hanging_monitor_delays_neither_fetch_nor_push() {
     let (server, ingest) = (provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let begun = Instant::now();
     let running = run(&server, "").graphite(&ingest).args(["--ping-url", &url(&monitor)]).spawn();
-    // Pushed while the first ping is still held.
+    // The points are pushed while the first ping is held.
     ingest.server().wait_for(1);
     let pushed = begun.elapsed();
     let output = running.wait();
@@ -179,7 +180,7 @@ fn hanging_monitor_delays_neither_fetch_nor_push() {
     latch.release();
 }
 
-/// No secret that the run knows is in what a monitor is told; what others echo is masked.
+/// The text has no secret of the run; where servers echo a secret, it is masked.
 #[test]
 fn ping_text_has_no_secret() {
     let monitor = monitor();
@@ -199,7 +200,7 @@ fn ping_text_has_no_secret() {
     }
 }
 
-/// The last lines are told, whole ones, ten thousand bytes at most.
+/// The text has the last lines, whole ones, 10,000 bytes at most.
 #[test]
 fn ping_text_is_limited_to_ten_thousand_bytes_of_whole_lines() {
     let monitor = monitor();
@@ -219,7 +220,7 @@ fn ping_text_is_limited_to_ten_thousand_bytes_of_whole_lines() {
     let (_, _, text) = heard(&monitor);
     assert!(output.stderr.len() > 12_000, "{output}");
     assert!((9_000..=10_000).contains(&text.len()), "{}", text.len());
-    // Side by side the order of what is said is anybody's.
-    let said: BTreeSet<&str> = output.stderr.lines().collect();
-    assert!(text.lines().all(|line| said.contains(line)) && text.contains("\npushed "), "{text}");
+    // Requests run in parallel, so the order of their log lines varies.
+    let message: BTreeSet<&str> = output.stderr.lines().collect();
+    assert!(text.lines().all(|line| message.contains(line)) && text.contains("\npushed "), "{text}");
 }

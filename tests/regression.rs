@@ -1,4 +1,4 @@
-//! What was wrong once: a test for each.
+//! One test for each defect that was fixed.
 
 use crate::support::{Datametrics, Latch, Reply, Server};
 use std::{
@@ -45,10 +45,10 @@ fn default_fields_that_a_provider_lacks_are_left_out() {
 #[test]
 fn min_interval_holds_where_the_first_provider_has_none_of_the_fields() {
     let coingecko = Server::start();
-    let asked = "GET /coins/markets?vs_currency=usd&ids=bitcoin&per_page=250&precision=full";
-    coingecko.on(asked).reply(Reply::json(r#"[{"id":"bitcoin","total_volume":5}]"#));
-    let graphite = Server::with(|asked| {
-        let count = String::from_utf8_lossy(&asked.body).matches("\"name\":").count();
+    let request = "GET /coins/markets?vs_currency=usd&ids=bitcoin&per_page=250&precision=full";
+    coingecko.on(request).reply(Reply::json(r#"[{"id":"bitcoin","total_volume":5}]"#));
+    let graphite = Server::with(|request| {
+        let count = String::from_utf8_lossy(&request.body).matches("\"name\":").count();
         Reply::json(format!("{{\"published\":{count}}}"))
     });
     let run = Datametrics::new()
@@ -56,7 +56,7 @@ fn min_interval_holds_where_the_first_provider_has_none_of_the_fields() {
         .provider("coingecko", &coingecko)
         .env("GRAPHITE_URL", format!("{}/metrics", graphite.url()));
     run.clone().check();
-    // The server fails the test if it is asked once more.
+    // The server fails the test if there is a second request.
     run.check();
 }
 
@@ -86,8 +86,8 @@ fn symbol_without_any_named_field_is_missing() {
 
 #[test]
 fn unknown_symbol_is_recognised_in_a_long_error() {
-    let kraken = Server::with(|asked| {
-        if asked.target.contains("BAD") {
+    let kraken = Server::with(|request| {
+        if request.target.contains("BAD") {
             let text = format!("{} Unknown asset pair", "x".repeat(300));
             return Reply::json(serde_json::json!({"error": [text]}).to_string());
         }
@@ -103,7 +103,7 @@ fn unknown_symbol_is_recognised_in_a_long_error() {
 
 #[test]
 fn settings_that_once_broke_a_run_are_errors() {
-    for (config, said) in [
+    for (config, message) in [
         (
             "[providers.kraken]\nper_second = 1e-30\n",
             "config.toml:2: providers.kraken.per_second: must be 0.00001 at least",
@@ -124,7 +124,7 @@ fn settings_that_once_broke_a_run_are_errors() {
             .config(config)
             .args(feed)
             .args(["--dry-run"])
-            .stderr(format!("error: {said}\n"))
+            .stderr(format!("error: {message}\n"))
             .exit(78)
             .check();
     }
@@ -141,7 +141,7 @@ fn provider_that_is_named_twice_gets_one_request() {
     assert_eq!(output.stderr, "error: crypto: no quote of NOPE/USD: kraken has none\n");
 }
 
-/// It sends so much that it takes of the memory for long replies, and then no more.
+/// The provider sends so much that its reply takes from the shared memory, and then stalls.
 #[test]
 fn stalled_long_reply_does_not_block_another_provider() {
     const CONFIG: &str = "
@@ -168,7 +168,7 @@ fn stalled_long_reply_does_not_block_another_provider() {
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n";
         stream.write_all((head.to_owned() + &" ".repeat(1_000_000)).as_bytes()).unwrap();
         opened.release();
-        // Until the program has given it up.
+        // Until the program closes the connection.
         drop(io::copy(&mut stream, &mut io::sink()));
     });
     let body = format!(r#"{{"last":5{}}}"#, " ".repeat(700_000));

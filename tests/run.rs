@@ -1,5 +1,5 @@
-//! Whole runs: what is asked, what is pushed, what is said and with which exit code it ends, when all
-//! is well and when a provider or Graphite is not.
+//! Whole runs: requests, pushed points, messages and exit codes, when everything works and when a provider or
+//! Graphite fails.
 
 use crate::support::{
     self, Carbon, Datametrics, Dialect, Ingest, Latch, Point, Reply, Server, Verdict,
@@ -14,10 +14,10 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// One provider a feed, and that as fast as it will.
+/// One provider a feed, without a request rate limit that matters.
 const PLAIN: &str = "[crypto]\nproviders = ['kraken']\n[providers.kraken]\nper_second = 1000\n";
 
-/// What is pushed of the default symbols, beside health.
+/// The points of the default symbols, without those about the run.
 const CRYPTO_POINTS: &str = "\
 crypto.BTC-USD.last 65600.10
 crypto.BTC-USD.high 660.90
@@ -56,7 +56,7 @@ stocks.AAPL.change_percent 2
 stocks.AAPL.volume 41234567
 ";
 
-/// Both default feeds and a Graphite.
+/// A provider for each default feed, and a Graphite.
 struct Both {
     crypto: Server,
     stocks: Server,
@@ -68,12 +68,12 @@ impl Both {
         Self { crypto: Server::start(), stocks: Server::start(), ingest: Ingest::start(Dialect::WriteProxy) }
     }
 
-    /// Both feeds, asked of Kraken and Yahoo, each request once.
+    /// Both feeds from Kraken and Yahoo, without retries.
     fn run(&self) -> Datametrics {
         self.trying("0")
     }
 
-    /// The same, with so many further tries.
+    /// The same with retries.
     fn trying(&self, retries: &str) -> Datametrics {
         let run = Datametrics::new().config(PLAIN).args(["--crypto", "--stocks", "--retries", retries]);
         run.provider("kraken", &self.crypto).provider("yahoo", &self.stocks).graphite(&self.ingest)
@@ -84,13 +84,13 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs()
 }
 
-/// The points as plaintext lines without what differs from run to run.
+/// The points as plaintext lines, without the parts that differ from run to run.
 fn plain(points: &[Point], since: u64) -> String {
     let lines = points.iter().map(|point| format!("{} {} {}", point.name, point.value, point.time));
     plain_lines(&support::lines(lines), since..=now()).unwrap()
 }
 
-/// What is in the journal of a run.
+/// The journal files of a run.
 fn journal(run: &Datametrics) -> Vec<PathBuf> {
     fn walk(folder: PathBuf, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -107,7 +107,7 @@ fn journal(run: &Datametrics) -> Vec<PathBuf> {
     found
 }
 
-/// The health of a run: of its providers, then of its feeds and itself.
+/// The points about a run: about its providers, then about its feeds and the run itself.
 fn health(run: &str, providers: &[(&str, u32, u32, u32)], feeds: &[(&str, u32, u32)], points: usize) -> String {
     let mut lines = Vec::new();
     for (name, status, requests, retries) in providers {
@@ -127,7 +127,7 @@ fn health(run: &str, providers: &[(&str, u32, u32, u32)], feeds: &[(&str, u32, u
 const HEALTHY_FEEDS: [(&str, u32, u32); 2] = [("crypto", 3, 3), ("stocks", 3, 3)];
 const HEALTHY_PROVIDERS: [(&str, u32, u32, u32); 2] = [("kraken", 200, 1, 0), ("yahoo", 200, 1, 0)];
 
-/// The double of the ingest is as strict as the real one: content type, account, integers.
+/// The double of the ingest checks content type, credentials and integers as strictly as the real one.
 #[test]
 fn successful_run_pushes_one_request_and_prints_nothing() {
     for dialect in [Dialect::WriteProxy, Dialect::Gateway] {
@@ -163,7 +163,7 @@ fn requests_have_the_user_agent_of_the_program() {
     for server in [&both.crypto, both.ingest.server()] {
         assert_eq!(server.requests()[0].header("User-Agent"), Some(own));
     }
-    // Its definition knows better.
+    // The definition of Yahoo sets another user agent.
     assert!(both.stocks.requests()[0].header("User-Agent").unwrap().starts_with("Mozilla/5.0 "));
 }
 
@@ -188,7 +188,7 @@ fn carbon_gets_the_same_points_pickled() {
     assert!((bitcoin.value - 65600.10).abs() < 1e-9 && points.len() == 24);
 }
 
-/// Runs of different feeds in one second must not overwrite each other's points.
+/// Runs of different feeds in the same second must not overwrite each other's points.
 #[test]
 fn runs_of_different_feeds_share_no_metric_name() {
     let (crypto, stocks) = (Server::with(|_| kraken(&CRYPTO)), Server::with(|_| yahoo(&STOCKS)));
@@ -199,7 +199,7 @@ fn runs_of_different_feeds_share_no_metric_name() {
         ingest.values().into_keys().collect()
     };
     assert!(names(&["crypto"]).is_disjoint(&names(&["stocks"])));
-    // What a run says of itself is its own, whatever it fetched.
+    // The points about a run have names that no other run uses.
     let mut seen = BTreeSet::new();
     for args in [["crypto"].as_slice(), &["stocks"], &["--crypto", "--stocks"], &["all"]] {
         for name in names(args).into_iter().filter(|name| name.starts_with("metrics.")) {
@@ -208,16 +208,16 @@ fn runs_of_different_feeds_share_no_metric_name() {
     }
 }
 
-/// Not a point beside Kraken's quotes is missing, and nothing else is said. `tests/faults` has
-/// the table of what can go wrong.
+/// Only the quotes of Kraken are missing, and there is one message. `tests/faults` has the table of all
+/// faults.
 #[test]
 fn failed_provider_does_not_affect_the_other_feed() {
     let both = Both::start();
     both.crypto.on(KRAKEN).reply(Reply::status(500));
     both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
     let since = now();
-    let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n";
-    both.run().stderr(said).exit(1).check();
+    let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n";
+    both.run().stderr(message).exit(1).check();
     let providers = [("kraken", 500, 1, 0), ("yahoo", 200, 1, 0)];
     let feeds = [("crypto", 3, 0), ("stocks", 3, 3)];
     let expected = format!("{STOCKS_POINTS}{}", health("crypto-stocks", &providers, &feeds, 33));
@@ -242,9 +242,9 @@ fn missing_symbols_are_reported_and_the_rest_is_pushed() {
     both.crypto.on(KRAKEN).reply(kraken(&CRYPTO[1..2]));
     both.stocks.on(YAHOO).reply(yahoo(&STOCKS[..2]));
     let since = now();
-    let said = "error: crypto: no quote of BTC/USD, BAT/USD: kraken has none\n\
+    let message = "error: crypto: no quote of BTC/USD, BAT/USD: kraken has none\n\
                 error: stocks: no quote of AAPL: yahoo has none\n";
-    both.run().stderr(said).exit(1).check();
+    both.run().stderr(message).exit(1).check();
     let lines = |all: &str, symbols: &[&str]| -> String {
         let of = |line: &&str| symbols.iter().any(|symbol| line.contains(symbol));
         support::lines(all.lines().filter(of))
@@ -259,22 +259,22 @@ fn missing_symbols_are_reported_and_the_rest_is_pushed() {
     assert_eq!(plain(&both.ingest.points(), since), expected.concat());
 }
 
-/// The health is all there is then, and it is pushed.
+/// The points about the run are pushed also when there are no others.
 #[test]
 fn run_exits_with_69_where_no_provider_gives_a_quote() {
     let both = Both::start();
     both.crypto.on(KRAKEN).reply(Reply::status(500));
     both.stocks.on(YAHOO).reply(yahoo(&[]));
     let since = now();
-    let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n\
+    let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n\
                 error: stocks: no quote of AMZN, NFLX, AAPL: yahoo has none\n";
-    both.run().stderr(said).exit(69).check();
+    both.run().stderr(message).exit(69).check();
     let providers = [("kraken", 500, 1, 0), ("yahoo", 200, 1, 0)];
     let feeds = [("crypto", 3, 0), ("stocks", 3, 0)];
     assert_eq!(plain(&both.ingest.points(), since), health("crypto-stocks", &providers, &feeds, 15));
 }
 
-/// A refused key is the provider's matter: 1 or 69, never 77, and the variable is named.
+/// A rejected key of a provider gives exit code 1 or 69, never 77, and the message names the variable.
 #[test]
 fn rejected_api_key_is_reported_with_its_variable() {
     for status in [401, 403] {
@@ -285,26 +285,26 @@ fn rejected_api_key_is_reported_with_its_variable() {
         );
         let run = both.run().env("DATAMETRICS_STOCKS_PROVIDERS", "finnhub").env("DATAMETRICS_STOCKS_SYMBOLS", "AAPL");
         let run = run.env("FINNHUB_API_KEY", "sesame").env("DATAMETRICS_FIELDS", "last");
-        let said = format!(
+        let message = format!(
             "error: stocks: finnhub: AAPL: HTTP {status}: Invalid API key; check FINNHUB_API_KEY, and what the plan allows\n"
         );
-        run.provider("finnhub", &both.stocks).stderr(said).exit(1).check();
+        run.provider("finnhub", &both.stocks).stderr(message).exit(1).check();
     }
 }
 
-/// What says "not you" of one request would say it of the next: the rest is not asked.
+/// A status that rejects the client itself ends the requests to this provider.
 #[test]
 fn provider_gets_no_further_request_after_status_401() {
     let server = Server::start();
     server.on("GET /quote?symbol=A").reply(Reply::status(401));
     let run = Datametrics::new().args(["stocks", "A", "B", "C", "--fields", "last", "--dry-run"]);
     let run = run.config("[providers.finnhub]\nmax_concurrency = 1\n").args(["--provider", "finnhub"]);
-    let said = "error: stocks: finnhub: A, B, C: HTTP 401; check FINNHUB_API_KEY, and what the plan allows\n";
+    let message = "error: stocks: finnhub: A, B, C: HTTP 401; check FINNHUB_API_KEY, and what the plan allows\n";
     let run = run.env("FINNHUB_API_KEY", "sesame").provider("finnhub", &server);
-    run.stdout("[{\"name\":\"metrics.stocks.finnhub.response.time\"[..]\n").stderr(said).exit(69).check();
+    run.stdout("[{\"name\":\"metrics.stocks.finnhub.response.time\"[..]\n").stderr(message).exit(69).check();
 }
 
-/// Each answers only when the other has been asked.
+/// Each provider replies only after the other has its request.
 #[test]
 fn requests_to_two_providers_run_in_parallel() {
     let both = Both::start();
@@ -319,7 +319,7 @@ fn requests_to_two_providers_run_in_parallel() {
     assert_eq!(running.wait().code, Some(0));
 }
 
-/// How often Kraken was asked, as the health points have it.
+/// Requests, retries and status of Kraken, from the points about the run.
 fn request_counts(both: &Both) -> [String; 3] {
     ["requests", "retries", "response.status_code"]
         .map(|what| both.ingest.value(&format!("metrics.crypto-stocks.kraken.{what}")).unwrap())
@@ -353,8 +353,8 @@ fn retry_does_not_follow_permanent_failures() {
         let both = Both::start();
         both.crypto.on(KRAKEN).reply(first);
         both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: [..]\n";
-        both.trying("3").stderr(said).exit(1).check();
+        let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: [..]\n";
+        both.trying("3").stderr(message).exit(1).check();
         assert_eq!(request_counts(&both)[..2], ["1", "0"]);
     }
 }
@@ -365,17 +365,17 @@ fn retry_happens_twice_by_default() {
     for _ in 0..3 {
         crypto.on(KRAKEN).reply(Reply::status(502));
     }
-    let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 502; the next run asks again\n";
+    let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 502; the next run asks again\n";
     let run = Datametrics::new().config(PLAIN).args(["crypto"]).provider("kraken", &crypto).graphite(&ingest);
-    run.stderr(said).exit(69).check();
+    run.stderr(message).exit(69).check();
     assert_eq!(ingest.value("metrics.crypto.kraken.retries").as_deref(), Some("2"));
 }
 
-/// Who asks again sooner than he is told is shut out for longer.
+/// A provider may block a client that retries too early.
 #[test]
 fn retry_waits_as_long_as_retry_after_says() {
-    let asked = std::sync::Arc::new(Mutex::new(Vec::new()));
-    let times = std::sync::Arc::clone(&asked);
+    let received = std::sync::Arc::new(Mutex::new(Vec::new()));
+    let times = std::sync::Arc::clone(&received);
     let crypto = Server::with(move |_| {
         let mut times = times.lock().unwrap();
         times.push(Instant::now());
@@ -384,7 +384,7 @@ fn retry_waits_as_long_as_retry_after_says() {
     let both = Both { crypto, ..Both::start() };
     both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
     both.trying("1").check();
-    let times = asked.lock().unwrap();
+    let times = received.lock().unwrap();
     assert!(times.len() == 2 && times[1] - times[0] >= Duration::from_secs(1), "{times:?}");
 }
 
@@ -393,12 +393,12 @@ fn retry_is_given_up_where_retry_after_does_not_fit_the_deadline() {
     let both = Both::start();
     both.crypto.on(KRAKEN).reply(Reply::status(429).header("Retry-After", "3600"));
     both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-    let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 429; its limits: [..]\n";
-    both.trying("5").stderr(said).exit(1).check();
+    let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 429; its limits: [..]\n";
+    both.trying("5").stderr(message).exit(1).check();
     assert_eq!(request_counts(&both), ["1", "0", "429"]);
 }
 
-/// A feed of two symbols and the two providers that it asks.
+/// A feed of two symbols with two providers.
 const FAILOVER_CONFIG: &str = "
     [feeds.x]
     providers = ['first', 'second']
@@ -431,7 +431,7 @@ impl TwoProviders {
         Self { first: Server::start(), second: Server::start() }
     }
 
-    /// Plaintext is printed of these fields.
+    /// A dry run that prints plaintext lines of these fields.
     fn run(&self, fields: &str) -> Datametrics {
         let run = Datametrics::new().config(FAILOVER_CONFIG).args(["--feed", "x", "--dry-run", "--retries", "0"]);
         let run = run.args(["--fields", fields, "--graphite-url", "tcp://127.0.0.1:9"]);
@@ -475,7 +475,7 @@ metrics.x.points 14 [..]
         .check();
 }
 
-/// What the first gave stays: two sources would alternate in one series.
+/// Values of the first provider stay: values of two sources would alternate in one series.
 #[test]
 fn failover_requests_missing_fields_from_the_next_provider() {
     let two = TwoProviders::start();
@@ -492,8 +492,8 @@ fn failover_replaces_a_provider_that_fails() {
     let two = TwoProviders::start();
     two.first.on(BOTH_SYMBOLS).reply(Reply::status(500));
     two.second.on("GET /last?of=AAA,BBB").reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":2}}"#));
-    let said = "error: x: first: AAA, BBB: HTTP 500; the next run asks again\n";
-    two.run("last").stdout("x.AAA.last 1 [..]\nx.BBB.last 2 [..]\n...").stderr(said).exit(1).check();
+    let message = "error: x: first: AAA, BBB: HTTP 500; the next run asks again\n";
+    two.run("last").stdout("x.AAA.last 1 [..]\nx.BBB.last 2 [..]\n...").stderr(message).exit(1).check();
 }
 
 #[test]
@@ -501,8 +501,8 @@ fn symbol_that_no_provider_has_is_reported() {
     let two = TwoProviders::start();
     two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1}}"#));
     two.second.on("GET /last?of=BBB").reply(Reply::json("{}"));
-    let said = "error: x: no quote of BBB: first has none, second has none\n";
-    two.run("last").stdout("x.AAA.last 1 [..]\nmetrics[..]\n...").stderr(said).exit(1).check();
+    let message = "error: x: no quote of BBB: first has none, second has none\n";
+    two.run("last").stdout("x.AAA.last 1 [..]\nmetrics[..]\n...").stderr(message).exit(1).check();
 }
 
 #[test]
@@ -510,11 +510,11 @@ fn named_field_that_no_provider_has_is_reported() {
     let two = TwoProviders::start();
     two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1,"b":2},"BBB":{"l":1}}"#));
     two.second.on("GET /book?of=BBB").reply(Reply::json("{}"));
-    let said = "error: x: no bid of BBB: no provider gave it\n";
-    two.run("last,bid").stdout("x.AAA.last 1 [..]\nx.AAA.bid 2 [..]\n...").stderr(said).exit(1).check();
+    let message = "error: x: no bid of BBB: no provider gave it\n";
+    two.run("last,bid").stdout("x.AAA.last 1 [..]\nx.AAA.bid 2 [..]\n...").stderr(message).exit(1).check();
 }
 
-/// The default fields are a wish. Coinbase has no vwap, Kraken not this symbol.
+/// Default fields are optional. Coinbase has no vwap, and Kraken does not have this symbol.
 #[test]
 fn missing_default_field_is_not_an_error() {
     let (first, second) = (Server::start(), Server::start());
@@ -526,7 +526,7 @@ fn missing_default_field_is_not_an_error() {
     assert!(!output.stdout.contains("crypto.BAT-USD.vwap") && output.stdout.contains("crypto.BTC-USD.vwap"));
 }
 
-/// A difference of two sources would be a guess.
+/// A difference between two sources would be wrong.
 #[test]
 fn change_is_computed_from_one_quote_only() {
     let two = TwoProviders::start();
@@ -538,8 +538,7 @@ fn change_is_computed_from_one_quote_only() {
     run.stdout(format!("{lines}x.BBB.change_percent 100 [..]\n...")).check();
 }
 
-/// Two runs: in the first Graphite is ill, in the second it takes everything. `tests/faults` has the
-/// table of how it can be ill.
+/// Graphite fails in the first run and works in the second. `tests/faults` has the table of its faults.
 #[test]
 fn points_that_graphite_refused_are_sent_by_the_next_run() {
     let healthy = std::sync::Arc::new(Mutex::new(false));
@@ -549,8 +548,9 @@ fn points_that_graphite_refused_are_sent_by_the_next_run() {
     });
     let crypto = Server::with(|_| kraken(&CRYPTO));
     let run = Datametrics::new().args(["crypto", "--retries", "0"]).provider("kraken", &crypto).graphite(&ingest);
-    let said = "error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them\n";
-    run.clone().stderr(said).exit(75).check();
+    let message =
+        "error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them\n";
+    run.clone().stderr(message).exit(75).check();
     assert_eq!((ingest.points().len(), journal(&run).len()), (0, 1));
     *healthy.lock().unwrap() = true;
     run.clone().check();
@@ -567,12 +567,12 @@ fn points_that_graphite_refused_are_lost_without_a_journal() {
     let crypto = Server::with(|_| kraken(&CRYPTO));
     let run = Datametrics::new().args(["crypto", "--retries", "0", "--no-journal"]);
     let run = run.provider("kraken", &crypto).graphite(&ingest);
-    let said = "error: graphite: 127.0.0.1 answered HTTP 503; 23 points are lost, as there is no journal\n";
-    run.clone().stderr(said).exit(75).check();
+    let message = "error: graphite: 127.0.0.1 answered HTTP 503; 23 points are lost, as there is no journal\n";
+    run.clone().stderr(message).exit(75).check();
     assert!(journal(&run).is_empty());
 }
 
-/// The gravest counts: what was fetched does not matter when nothing was taken.
+/// A failed push gives the exit code, whatever was fetched.
 #[test]
 fn exit_code_of_a_failed_push_outranks_failed_providers() {
     for (reply, code) in [(Reply::status(503), 75), (Reply::status(401), 77)] {
@@ -581,8 +581,8 @@ fn exit_code_of_a_failed_push_outranks_failed_providers() {
             Ingest::deciding(Dialect::Gateway, move |_| Verdict::Refuse(reply.lock().unwrap().take().unwrap()));
         let crypto = Server::with(|_| Reply::status(500));
         let run = Datametrics::new().args(["crypto", "--provider", "kraken", "--retries", "0"]);
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\nerror: graphite: [..]\n";
-        run.provider("kraken", &crypto).graphite(&ingest).stderr(said).exit(code).check();
+        let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\nerror: graphite: [..]\n";
+        run.provider("kraken", &crypto).graphite(&ingest).stderr(message).exit(code).check();
     }
 }
 
@@ -609,13 +609,13 @@ fn refused_points_that_the_gateway_lists_are_reported() {
     let ingest = Ingest::deciding(Dialect::Gateway, |push| Verdict::Invalid(bad_indexes(push.points), "too odd"));
     let crypto = Server::with(|_| kraken(&CRYPTO));
     let run = run_crypto(&ingest, &crypto);
-    let said = "error: graphite refused crypto.BTC-USD.high: too odd\n\
+    let message = "error: graphite refused crypto.BTC-USD.high: too odd\n\
                 error: graphite refused crypto.BAT-USD.vwap: too odd\n";
-    run.clone().stderr(said).exit(1).check();
+    run.clone().stderr(message).exit(1).check();
     assert_eq!((ingest.points().len(), journal(&run).len()), (24 - 2, 0));
 }
 
-/// The current ingest says no to a whole batch for one point: it is looked for.
+/// The current ingest refuses a whole batch because of one point, so the run searches for it.
 #[test]
 fn refused_points_are_found_by_bisection() {
     let ingest = Ingest::deciding(Dialect::WriteProxy, |push| match &bad_indexes(push.points)[..] {
@@ -624,14 +624,14 @@ fn refused_points_are_found_by_bisection() {
     });
     let crypto = Server::with(|_| kraken(&CRYPTO));
     let run = run_crypto(&ingest, &crypto);
-    let said = "error: graphite refused crypto.BTC-USD.high: HTTP 400: invalid metric data received: too odd\n\
+    let message = "error: graphite refused crypto.BTC-USD.high: HTTP 400: invalid metric data received: too odd\n\
                 error: graphite refused crypto.BAT-USD.vwap: HTTP 400: invalid metric data received: too odd\n";
-    run.clone().stderr(said).exit(1).check();
+    run.clone().stderr(message).exit(1).check();
     let names: BTreeSet<_> = ingest.points().into_iter().map(|point| point.name).collect();
     assert_eq!((ingest.points().len(), names.len(), journal(&run).len()), (24 - 2, 24 - 2, 0));
 }
 
-/// A number is taken at its word, even if the points are not named.
+/// The number of refused points counts, even if the reply does not name them.
 #[test]
 fn refused_points_without_names_are_counted() {
     let ingest =
@@ -645,34 +645,34 @@ fn refused_points_without_names_are_counted() {
 fn missing_symbol_is_reported_only_by_the_first_run() {
     let (crypto, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
     let run = Datametrics::new().config(PLAIN).args(["crypto"]).provider("kraken", &crypto).graphite(&ingest);
-    let next = |there: &[(&str, &str)], options: &[&str], said: &str| {
+    let next = |there: &[(&str, &str)], options: &[&str], message: &str| {
         crypto.on(KRAKEN).reply(kraken(there));
         let code = i32::from(there.len() < 3);
-        run.clone().args(options).stderr(said).exit(code).check();
+        run.clone().args(options).stderr(message).exit(code).check();
         assert_eq!(ingest.value("metrics.crypto.feed.crypto.fetched"), Some(there.len().to_string()));
     };
     let bat = "crypto: no quote of BAT/USD: kraken has none\n";
     next(&CRYPTO[..2], &[], &format!("error: {bat}"));
     next(&CRYPTO[..2], &[], "");
     next(&CRYPTO[..2], &["-v"], &format!("[..]\n{bat}[..]\npushed [..]\n"));
-    // Another one joins it.
+    // A second symbol goes missing.
     next(&CRYPTO[..1], &[], "error: crypto: no quote of ETH/USD: kraken has none\n");
     next(&CRYPTO[..1], &[], "");
     next(&CRYPTO[..2], &[], "");
-    // It came back, so that it is gone again is news.
+    // The symbol came back, so its next absence is reported again.
     next(&CRYPTO, &[], "");
     next(&CRYPTO[..2], &[], &format!("error: {bat}"));
 }
 
-/// A provider that fails is not a symbol that is delisted: it is said each time.
+/// Unlike a missing symbol, a failed provider is reported by every run.
 #[test]
 fn failed_provider_is_reported_by_every_run() {
     let (crypto, ingest) = (Server::with(|_| Reply::status(500)), Ingest::start(Dialect::WriteProxy));
     let run = Datametrics::new().config(PLAIN).args(["crypto", "--retries", "0"]);
     let run = run.provider("kraken", &crypto).graphite(&ingest);
     for _ in 0..2 {
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n";
-        run.clone().stderr(said).exit(69).check();
+        let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n";
+        run.clone().stderr(message).exit(69).check();
     }
 }
 
@@ -683,7 +683,7 @@ fn next_run_pushes_status_and_time_of_the_push_before() {
     let run = Datametrics::new().args(["crypto", "--retries", "1"]).provider("kraken", &crypto).graphite(&ingest);
     run.clone().check();
     let first = ingest.points()[0].time;
-    // The next second, or the point would be one of the same name and time.
+    // In the same second, the point would have the same name and time.
     while now() <= first {
         std::thread::yield_now();
     }
@@ -763,7 +763,7 @@ fn points_have_safe_names_for_any_symbol() {
     assert_eq!(names[9], "metrics.my-feed.feed.my-feed.fetched 4");
 }
 
-/// Never a guess: what is no number is no point, and prices are above zero.
+/// A value that is not a number gives no point, and prices are above zero.
 #[test]
 fn points_have_exactly_the_digits_of_the_reply() {
     let config = "
@@ -787,9 +787,9 @@ fn points_have_exactly_the_digits_of_the_reply() {
     server.on("GET /all").reply(Reply::json(rows));
     let ingest = Ingest::start(Dialect::WriteProxy);
     let run = Datametrics::new().config(config).args(["--feed", "x"]).provider("p", &server).graphite(&ingest);
-    let said = "error: x: no quote of E, F, G, H, I: p has none\n\
+    let message = "error: x: no quote of E, F, G, H, I: p has none\n\
                 error: x: no last of C, D, J: no provider gave it\n";
-    run.stderr(said).exit(1).check();
+    run.stderr(message).exit(1).check();
     let values: Vec<_> = ingest.points().into_iter().map(|point| format!("{} {}", point.name, point.value)).collect();
     let expected = [
         "x.A.last 0.00007351",
@@ -803,7 +803,7 @@ fn points_have_exactly_the_digits_of_the_reply() {
     assert_eq!(values[..7], expected);
 }
 
-/// At the most detailed level a dry run says where every value came from.
+/// With -vv a dry run logs where every value came from.
 #[test]
 fn dry_run_logs_the_pointer_of_every_value() {
     let server = Server::start();
@@ -812,7 +812,7 @@ fn dry_run_logs_the_pointer_of_every_value() {
         .reply(Reply::json(r#"{"error":[],"result":{"XXBTZUSD":{"c":["5"],"v":[null,"x"]}}}"#));
     let run = Datametrics::new().args(["crypto", "BTC", "--dry-run", "-vv", "--provider", "kraken"]);
     let output = run.provider("kraken", &server).stdout("[[..]\n").stderr("[..]\n...").check();
-    for said in ["last", "/c/0", "volume", "/v/1", "vwap", "/p/1"] {
-        assert!(output.stderr.contains(said), "{said}: {output}");
+    for message in ["last", "/c/0", "volume", "/v/1", "vwap", "/p/1"] {
+        assert!(output.stderr.contains(message), "{message}: {output}");
     }
 }

@@ -1,5 +1,4 @@
-//! What the settings come to: which source wins, what is wrong with them and where, and what they
-//! make of a run.
+//! Settings: which source wins, the errors with their origin, and the effect on a run.
 
 use crate::support::{
     self, Carbon, Datametrics, Dialect, Ingest, Reply, Server,
@@ -11,7 +10,7 @@ use std::{
     path::Path,
 };
 
-/// A feed of one symbol and its provider, to be asked `GET /EUR/USD`.
+/// A feed of one symbol, and its provider, which gets `GET /EUR/USD`.
 const FX: &str = "
 [feeds.fx]
 providers = ['bank']
@@ -26,14 +25,14 @@ path = '/{base}/{quote}'
 last = '/rate'
 ";
 
-/// The bank, asked once.
+/// A bank that expects one request.
 fn bank() -> Server {
     let server = Server::start();
     server.on("GET /EUR/USD").reply(Reply::json(r#"{"rate":1.0850}"#));
     server
 }
 
-/// A dry run of the feed.
+/// A dry run of this feed.
 fn fx(bank: &Server) -> Datametrics {
     Datametrics::new().args(["--feed", "fx", "--dry-run"]).provider("bank", bank)
 }
@@ -45,13 +44,13 @@ fn write(run: &Datametrics, path: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// A run that ends before it asks anybody.
+/// Checks that a run ends with this error before it makes a request.
 #[track_caller]
-fn fails(run: Datametrics, code: i32, said: &str) {
-    run.stderr(format!("error: {said}\n")).exit(code).check();
+fn fails(run: Datametrics, code: i32, message: &str) {
+    run.stderr(format!("error: {message}\n")).exit(code).check();
 }
 
-/// A setting of a dry run: how each source gives it, and what the run then prints.
+/// A setting of a dry run: the value in each source, and the resulting output.
 struct SettingSources {
     flag: [&'static str; 3],
     variable: [&'static str; 3],
@@ -97,7 +96,7 @@ fn setting_precedence_is_flag_variable_file_default() {
     }
 }
 
-/// What each source has asked of whom.
+/// Each source, and the requests that result from it.
 #[test]
 fn feed_settings_follow_flag_variable_and_file() {
     const FILE: &str = "[crypto]\nproviders = ['coinbase']\nsymbols = ['LTC']\nfields = ['bid']\ncurrency = 'EUR'\n";
@@ -111,7 +110,7 @@ fn feed_settings_follow_flag_variable_and_file() {
     let wider =
         [("DATAMETRICS_SYMBOLS", "DOGE/USD"), ("DATAMETRICS_PROVIDER", "coinbase"), ("DATAMETRICS_FIELDS", "last,bid")];
     let flags = ["--symbols", "ADA", "--provider", "coinbase,kraken", "--fields", "volume"];
-    for (variables, flags, asked, printed) in [
+    for (variables, flags, requests, printed) in [
         (
             [].as_slice(),
             [].as_slice(),
@@ -130,7 +129,7 @@ fn feed_settings_follow_flag_variable_and_file() {
         (&wider, &flags, &["GET /products/ADA-EUR/ticker"], &["crypto.ADA-EUR.volume 4"]),
     ] {
         let server = Server::start();
-        for line in asked {
+        for line in requests {
             server.on(line).reply(Reply::json(ticker));
         }
         let run = Datametrics::new().config(FILE).args(["crypto", "--dry-run", "--graphite-url", "tcp://127.0.0.1"]);
@@ -141,18 +140,18 @@ fn feed_settings_follow_flag_variable_and_file() {
     }
 }
 
-/// More specific is stronger only where it is nearer: a variable for all feeds beats one for a feed.
+/// A variable for all feeds overrides one for a single feed, as flags do.
 #[test]
 fn provider_variable_overrides_the_variable_of_a_feed() {
-    for (variables, asked) in [
+    for (variables, requests) in [
         ([("DATAMETRICS_STOCKS_PROVIDERS", "cnbc"), ("DATAMETRICS_PROVIDER", "")], "cnbc"),
         ([("DATAMETRICS_STOCKS_PROVIDERS", "yahoo"), ("DATAMETRICS_PROVIDER", "cnbc")], "cnbc"),
     ] {
         let server = Server::with(|_| Reply::json("{}"));
         let run = Datametrics::new().config("[stocks]\nproviders = ['finnhub']").args(["stocks", "AAPL", "--dry-run"]);
         let run = variables.iter().fold(run, |run, (name, value)| run.env(name, value));
-        let output = run.args(["--retries", "0"]).provider(asked, &server).run();
-        assert!(output.stdout.contains(&format!("metrics.stocks.{asked}.requests")), "{output}");
+        let output = run.args(["--retries", "0"]).provider(requests, &server).run();
+        assert!(output.stdout.contains(&format!("metrics.stocks.{requests}.requests")), "{output}");
     }
 }
 
@@ -180,12 +179,12 @@ fn retries_flag_overrides_its_variable() {
         let run = Datametrics::new().config(FAST).args(["crypto", "BTC", "--dry-run", "--provider", "kraken"]);
         let run = run.args(flags).env("DATAMETRICS_RETRIES", variable).provider("kraken", &server);
         let output = run.run();
-        let said = "error: crypto: kraken: BTC/USD: HTTP 503; the next run asks again\n";
-        assert_eq!((output.stderr.as_str(), output.code), (said, Some(69)));
+        let message = "error: crypto: kraken: BTC/USD: HTTP 503; the next run asks again\n";
+        assert_eq!((output.stderr.as_str(), output.code), (message, Some(69)));
     }
 }
 
-/// A wrong value that a stronger source hides is not looked at.
+/// An invalid value is not read where a stronger source overrides it.
 #[test]
 fn invalid_variable_is_an_error_unless_a_flag_overrides_it() {
     for (variable, flag, value, problem) in [
@@ -288,7 +287,7 @@ fn default_config_file_may_be_missing() {
     let run = Datametrics::new().args(["crypto", "--dry-run"]).provider("kraken", &server);
     run.clone().stdout("[{\"name\":\"crypto.BTC-USD.last\"[..]\n").check();
     run.clone().env("XDG_CONFIG_HOME", "nowhere").stdout("[{\"name\":\"crypto.BTC-USD.last\"[..]\n").check();
-    // cron has a HOME, a container may have none.
+    // A container may have no HOME, unlike cron.
     let output = run.command().env_remove("HOME").output().unwrap();
     assert!(output.stdout.starts_with(b"[{\"name\":\"crypto.BTC-USD.last\"") && output.stderr.is_empty());
     assert_eq!(output.status.code(), Some(0));
@@ -310,13 +309,13 @@ fn named_config_file_that_cannot_be_read_is_an_error() {
     fails(run, 74, own);
 }
 
-/// As of a link into a disk that is not mounted, or of a folder in its place.
+/// For example a link to a disk that is not mounted, or a folder of that name.
 #[test]
 fn default_config_file_that_cannot_be_read_is_an_error() {
     let run = Datametrics::new().args(["all", "--dry-run"]);
     fs::create_dir_all(run.home().join(".config/datametrics/config.toml")).unwrap();
-    let said = "config file: cannot read <home>/.config/datametrics/config.toml: Is a directory (os error 21)";
-    fails(run, 74, said);
+    let message = "config file: cannot read <home>/.config/datametrics/config.toml: Is a directory (os error 21)";
+    fails(run, 74, message);
     let run = Datametrics::new().args(["all", "--dry-run"]);
     fs::create_dir_all(run.home().join(".config/datametrics")).unwrap();
     symlink("config.toml", run.home().join(".config/datametrics/config.toml")).unwrap();
@@ -331,7 +330,7 @@ fn config_file_sets_prefix_and_names() {
     fx(&bank).config(&config).stdout("[{\"name\":\"found.x.fx.EUR.USD.last\"[..]\n").check();
 }
 
-/// Of the page that says what a config may hold, in other words.
+/// Every section that the documentation describes.
 #[test]
 fn config_file_with_every_section_is_accepted() {
     let (crypto, stocks, bank) = (Server::start(), Server::start(), bank());
@@ -396,9 +395,9 @@ fn config_file_with_every_section_is_accepted() {
 
 #[track_caller]
 fn all_are_errors(cases: &[(&str, &str)]) {
-    for (config, said) in cases {
+    for (config, message) in cases {
         let run = Datametrics::new().config(config).args(["all", "--dry-run"]);
-        fails(run, 78, &format!("config.toml:{said}"));
+        fails(run, 78, &format!("config.toml:{message}"));
     }
 }
 
@@ -503,7 +502,7 @@ fn invalid_names_in_the_config_are_errors_with_suggestions() {
 
 #[test]
 fn feed_without_symbols_providers_or_fields_is_an_error() {
-    for (config, args, said) in [
+    for (config, args, message) in [
         ("[crypto]\nsymbols = []\n", ["crypto"].as_slice(), "config.toml:2: crypto.symbols: is empty"),
         ("[crypto]\nproviders = []\n", &["crypto"], "config.toml:2: crypto.providers: is empty"),
         ("[crypto]\n\nfields = []\n", &["crypto"], "config.toml:3: crypto.fields: is empty"),
@@ -515,13 +514,13 @@ fn feed_without_symbols_providers_or_fields_is_an_error() {
             "crypto.symbols, stocks.symbols: no feed has symbols: give one some",
         ),
     ] {
-        fails(Datametrics::new().config(config).args(args).args(["--dry-run"]), 78, said);
+        fails(Datametrics::new().config(config).args(args).args(["--dry-run"]), 78, message);
     }
     let run = Datametrics::new().args(["crypto", "--dry-run"]).env("DATAMETRICS_SYMBOLS", ",");
     fails(run, 78, "DATAMETRICS_SYMBOLS: is empty");
 }
 
-/// The parser's message quotes no line: it may be the one with the password.
+/// The error does not quote the line, which may hold the password.
 #[test]
 fn config_file_that_is_not_toml_is_an_error_without_its_text() {
     for (config, line) in [
@@ -532,8 +531,8 @@ fn config_file_that_is_not_toml_is_an_error_without_its_text() {
         ("[graphite]\npassword = 'a'\npassword = 'hunter2'\n", 3),
     ] {
         let run = Datametrics::new().config(config).args(["all", "--dry-run"]);
-        let said = format!("error: config.toml:{line}: not TOML: [..]\n");
-        let output = run.stderr(said).exit(78).check();
+        let message = format!("error: config.toml:{line}: not TOML: [..]\n");
+        let output = run.stderr(message).exit(78).check();
         assert!(!output.stderr.contains("hunter2"), "{output}");
     }
 }
@@ -541,7 +540,7 @@ fn config_file_that_is_not_toml_is_an_error_without_its_text() {
 #[test]
 fn invalid_definitions_are_errors_with_their_line() {
     const HEAD: &str = "[feeds.x]\nproviders = ['p']\nsymbols = ['A', 'B']\n[providers.p]\nmarket = 'other'\n";
-    for (definition, said) in [
+    for (definition, message) in [
         ("", "4: providers.p: has no [[quote]], and is no built-in provider; [..]"),
         ("base_url = 'https://a.example'\nquote = []\n", "[..]: [[quote]] is missing"),
         ("[[providers.p.quote]]\npath = '/'\nfields = { last = '/l' }\n", "4: providers.p: base_url is missing"),
@@ -607,17 +606,17 @@ fn invalid_definitions_are_errors_with_their_line() {
         ),
     ] {
         let run = Datametrics::new().config(&format!("{HEAD}{definition}")).args(["--feed", "x", "--dry-run"]);
-        fails(run, 78, &format!("config.toml:{said}"));
+        fails(run, 78, &format!("config.toml:{message}"));
     }
     let market = HEAD.replace("other", "shares");
     let run = Datametrics::new().config(&format!("{market}quote = [{{}}]\n")).args(["--feed", "x", "--dry-run"]);
-    let said = "config.toml:5: providers.p.market: must be \"crypto\", \"stocks\" or \"other\", not \"shares\"";
-    fails(run, 78, said);
+    let message = "config.toml:5: providers.p.market: must be \"crypto\", \"stocks\" or \"other\", not \"shares\"";
+    fails(run, 78, message);
 }
 
 #[test]
 fn two_series_under_one_name_are_an_error() {
-    for (config, args, said) in [
+    for (config, args, message) in [
         (
             "",
             ["stocks", "BRK.B", "BRK-B", "--provider", "cnbc"].as_slice(),
@@ -645,13 +644,13 @@ fn two_series_under_one_name_are_an_error() {
         ),
     ] {
         let run = Datametrics::new().config(config).args(args).args(["--dry-run"]);
-        fails(run, 78, said);
+        fails(run, 78, message);
     }
 }
 
 const FINNHUB_REQUEST: &str = "GET /quote?symbol=AAPL";
 
-/// Asks Finnhub with this key.
+/// A Finnhub that expects one request with this key.
 fn finnhub(key: &str) -> Server {
     let server = Server::start();
     server.on(FINNHUB_REQUEST).header("X-Finnhub-Token", key).reply(Reply::json(r#"{"c":204}"#));
@@ -679,7 +678,7 @@ fn key_of_a_feed_that_does_not_run_is_not_needed() {
     run.provider("kraken", &server).stdout("[{\"name\":\"crypto.BTC-USD.last\"[..]\n").check();
 }
 
-/// Of those asked for it takes the ones of its market, and only they are in use.
+/// The feed takes only the named providers of its market, so the others need no key.
 #[test]
 fn key_of_a_provider_that_is_not_in_use_is_not_needed() {
     let server = Server::start();
@@ -744,10 +743,10 @@ fn secret_that_is_empty_or_has_control_characters_is_an_error() {
 
 #[test]
 fn secret_with_two_sources_is_an_error() {
-    let said = "FINNHUB_API_KEY: is set, and FINNHUB_API_KEY_FILE too: unset one";
-    fails(finnhub_run().env("FINNHUB_API_KEY", "a").env("FINNHUB_API_KEY_FILE", "key"), 78, said);
-    let said = "GRAPHITE_PASSWORD: is set, and GRAPHITE_PASSWORD_FILE too: unset one";
-    fails(finnhub_run().env("GRAPHITE_PASSWORD", "a").env("GRAPHITE_PASSWORD_FILE", "key"), 78, said);
+    let message = "FINNHUB_API_KEY: is set, and FINNHUB_API_KEY_FILE too: unset one";
+    fails(finnhub_run().env("FINNHUB_API_KEY", "a").env("FINNHUB_API_KEY_FILE", "key"), 78, message);
+    let message = "GRAPHITE_PASSWORD: is set, and GRAPHITE_PASSWORD_FILE too: unset one";
+    fails(finnhub_run().env("GRAPHITE_PASSWORD", "a").env("GRAPHITE_PASSWORD_FILE", "key"), 78, message);
     let config = "[graphite]\npassword = 'x'\npassword_file = 'key'\n";
     let run = Datametrics::new().config(config).args(["all", "--dry-run"]);
     fails(run, 78, "config.toml:2: graphite.password: is set, and password_file too: remove one");
@@ -761,12 +760,12 @@ fn dry_run_all() -> Datametrics {
 fn graphite_url_with_a_wrong_path_gets_a_suggestion() {
     let host = "https://graphite-prod-01-eu-west-0.grafana.net";
     for path in ["", "/", "/graphite", "/graphite/render", "/api/v1/push", "/metricsx"] {
-        let said = format!("GRAPHITE_URL: must end in /metrics: try {host}/graphite/metrics");
-        fails(dry_run_all().env("GRAPHITE_URL", format!("{host}{path}")), 78, &said);
+        let message = format!("GRAPHITE_URL: must end in /metrics: try {host}/graphite/metrics");
+        fails(dry_run_all().env("GRAPHITE_URL", format!("{host}{path}")), 78, &message);
     }
     let config = "[graphite]\nurl = 'http://u:p@127.0.0.1:8080/graphite'\n";
-    let said = "config.toml:2: graphite.url: must end in /metrics: try http://127.0.0.1:8080/graphite/metrics";
-    fails(dry_run_all().config(config), 78, said);
+    let message = "config.toml:2: graphite.url: must end in /metrics: try http://127.0.0.1:8080/graphite/metrics";
+    fails(dry_run_all().config(config), 78, message);
 }
 
 #[test]
@@ -776,20 +775,20 @@ fn graphite_user_and_password_are_needed_together() {
                  and GRAPHITE_PASSWORD (a token with metrics:write)";
     fails(dry_run_all().env("GRAPHITE_URL", cloud), 78, needs);
     let user = dry_run_all().env("GRAPHITE_URL", cloud).env("GRAPHITE_USER", "1");
-    let said = "GRAPHITE_USER: is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE";
-    fails(user, 78, said);
+    let message = "GRAPHITE_USER: is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE";
+    fails(user, 78, message);
     let password = dry_run_all().env("GRAPHITE_URL", cloud).env("GRAPHITE_PASSWORD", "p");
     fails(password, 78, "GRAPHITE_USER: is not set, but a password is: set both or neither");
 }
 
-/// A market that is closed, so that nobody is asked.
+/// A run without requests to providers, as the market is closed.
 fn nothing_due(run: Datametrics, config: &str) -> Datametrics {
     run.config(&format!("{}{config}", closed_config())).args(["stocks", "--market-hours", "regular"])
 }
 
 #[test]
 fn graphite_credentials_are_not_sent_over_plain_http() {
-    let said =
+    let message =
         "would send the password in the clear: use https, or set allow_plaintext_credentials = true in [graphite]";
     for (url, clear) in [
         ("http://graphite.example/metrics", true),
@@ -804,23 +803,23 @@ fn graphite_credentials_are_not_sent_over_plain_http() {
         let known = || run().env("GRAPHITE_USER", "u").env("GRAPHITE_PASSWORD", "p");
         let health = "[{\"name\":\"metrics.stocks.feed.stocks.expected\"[..]\n";
         if clear {
-            fails(nothing_due(known(), ""), 78, &format!("GRAPHITE_URL: {said}"));
+            fails(nothing_due(known(), ""), 78, &format!("GRAPHITE_URL: {message}"));
             nothing_due(known(), "[graphite]\nallow_plaintext_credentials = true\n").stdout(health).check();
-            // Without credentials there is nothing to lose.
+            // Without credentials plain HTTP is accepted.
             nothing_due(run(), "").stdout(health).check();
         } else {
             nothing_due(known(), "").stdout(health).check();
         }
     }
     let in_the_url = Datametrics::new().args(["--dry-run"]).env("GRAPHITE_URL", "http://u:p@graphite.example/metrics");
-    fails(nothing_due(in_the_url, ""), 78, &format!("GRAPHITE_URL: {said}"));
+    fails(nothing_due(in_the_url, ""), 78, &format!("GRAPHITE_URL: {message}"));
 }
 
 #[test]
 fn provider_keys_are_not_sent_over_plain_http() {
-    let said = "providers.finnhub.base_url: would send a key in the clear: use https";
+    let message = "providers.finnhub.base_url: would send a key in the clear: use https";
     let run = dry_run_all().args(["--provider", "kraken,finnhub"]).env("FINNHUB_API_KEY", "k");
-    fails(run.env("DATAMETRICS_FINNHUB_BASE_URL", "http://finnhub.example"), 78, said);
+    fails(run.env("DATAMETRICS_FINNHUB_BASE_URL", "http://finnhub.example"), 78, message);
 }
 
 #[test]
@@ -846,10 +845,11 @@ fn config_file_with_a_password_that_others_can_read_is_a_warning() {
     run.clone().check();
     for mode in [0o644, 0o640, 0o604] {
         fs::set_permissions(run.home().join("config.toml"), fs::Permissions::from_mode(mode)).unwrap();
-        let said = "config.toml holds a password and others can read it: chmod 600 config.toml, or use password_file";
-        run.clone().stderr(format!("warning: {said}\n")).check();
+        let message =
+            "config.toml holds a password and others can read it: chmod 600 config.toml, or use password_file";
+        run.clone().stderr(format!("warning: {message}\n")).check();
     }
-    // Without a password anybody may read it.
+    // Without a password the permissions of the file do not matter.
     let run = nothing_due(Datametrics::new(), "").graphite(&ingest);
     fs::set_permissions(run.home().join("config.toml"), fs::Permissions::from_mode(0o644)).unwrap();
     run.check();
@@ -857,11 +857,11 @@ fn config_file_with_a_password_that_others_can_read_is_a_warning() {
 
 #[test]
 fn slash_in_a_metric_name_is_a_warning_for_carbon() {
-    let said = "warning: a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead\n";
+    let message = "warning: a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead\n";
     let (carbon, ingest) = (Carbon::start(), Ingest::start(Dialect::WriteProxy));
     for config in ["[graphite]\nnames = '{feed}.{base}/{quote}-{field}'\n", "[graphite]\nprefix = 'a/b'\n"] {
         nothing_due(Datametrics::new(), config).graphite(&ingest).check();
-        nothing_due(Datametrics::new(), config).carbon(&carbon).stderr(said).check();
+        nothing_due(Datametrics::new(), config).carbon(&carbon).stderr(message).check();
     }
     nothing_due(Datametrics::new(), "").carbon(&carbon).check();
 }
@@ -874,15 +874,15 @@ pub(crate) fn closed_config() -> String {
 fn closed_market_makes_no_request_and_other_feeds_go_on() {
     let (crypto, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
     crypto.on(KRAKEN).reply(kraken(&CRYPTO));
-    // Would complain about any request.
+    // This server fails the test on any request.
     let stocks = Server::start();
     for hours in ["regular", "extended"] {
         let config = format!("{}market_hours = '{hours}'\n", closed_config());
         let run = Datametrics::new().config(&config).graphite(&ingest).provider("yahoo", &stocks);
         run.clone().args(["stocks"]).check();
-        let said = "stocks: not due: the market is closed\n[..] points\n\
+        let message = "stocks: not due: the market is closed\n[..] points\n\
                     pushed [..] points of 0 symbols from nobody, as nothing was due in <time>\n";
-        run.args(["stocks", "-v"]).stderr(said).check();
+        run.args(["stocks", "-v"]).stderr(message).check();
     }
     assert_eq!(ingest.value("metrics.stocks.feed.stocks.expected").as_deref(), Some("0"));
     assert_eq!(ingest.value("metrics.stocks.feed.stocks.fetched").as_deref(), Some("0"));
@@ -902,7 +902,7 @@ fn market_hours_flag_overrides_the_config() {
     run.provider("yahoo", &stocks).stdout("[{\"name\":\"stocks.AMZN.last\"[..]\n").check();
 }
 
-/// Crypto trades always, so the option is not about it.
+/// Crypto trades at all hours, so the option does not apply to it.
 #[test]
 fn market_hours_do_not_apply_to_crypto() {
     let crypto = Server::start();
@@ -911,7 +911,7 @@ fn market_hours_do_not_apply_to_crypto() {
     run.provider("kraken", &crypto).stdout("[{\"name\":\"crypto.BTC-USD.last\"[..]\n").check();
 }
 
-/// Two providers of one feed, of which the first wants to be left alone for an hour.
+/// A feed with two providers; the first has a `min_interval` of an hour.
 const MIN_INTERVAL_CONFIG: &str = "
     [feeds.fx]
     providers = ['slow', 'other']
@@ -935,18 +935,18 @@ fn min_interval_prevents_requests_until_it_is_over() {
     slow.on(MIN_INTERVAL_REQUEST).reply(Reply::json(r#"{"rate":1.08}"#));
     run.clone().check();
     assert_eq!(ingest.value("fx.EUR-USD.last").as_deref(), Some("1.08"));
-    // Neither it nor the next one is asked: two sources would alternate in one series.
+    // Neither this provider nor the next gets a request: values of two sources would alternate in one series.
     run.clone().check();
-    let said = "fx: not due: slow is not to be asked for another <time>\n[..] points\n\
+    let message = "fx: not due: slow is not to be asked for another <time>\n[..] points\n\
                 pushed [..] points of 0 symbols from nobody, as nothing was due in <time>\n";
-    run.clone().args(["-v"]).stderr(said).check();
+    run.clone().args(["-v"]).stderr(message).check();
     assert_eq!(ingest.value("metrics.fx.feed.fx.expected").as_deref(), Some("0"));
-    // A person who looks is told, now.
+    // A dry run always makes its requests.
     slow.on(MIN_INTERVAL_REQUEST).reply(Reply::json(r#"{"rate":1.09}"#));
     run.args(["--dry-run"]).stdout("[{\"name\":\"fx.EUR-USD.last\",\"interval\":60,\"value\":1.09,[..]\n").check();
 }
 
-/// A dry run leaves nothing behind, so it does not count.
+/// A dry run leaves no state, so it does not count.
 #[test]
 fn min_interval_does_not_begin_with_a_dry_run() {
     let (slow, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
@@ -966,11 +966,11 @@ fn min_interval_per_symbol_counts_symbols() {
     let run = Datametrics::new().config(&config).args(["--feed", "fx"]).graphite(&ingest).provider("slow", &slow);
     slow.on(MIN_INTERVAL_REQUEST).reply(Reply::json(r#"{"rate":1.08}"#));
     run.clone().check();
-    let said = "fx: not due: slow is not to be asked for another <time>\n[..] points\npushed [..]\n";
-    run.args(["-v"]).stderr(said).check();
+    let message = "fx: not due: slow is not to be asked for another <time>\n[..] points\npushed [..]\n";
+    run.args(["-v"]).stderr(message).check();
 }
 
-/// The home is not always there to be written.
+/// A container may have no home directory.
 #[test]
 fn push_succeeds_without_a_home_variable() {
     let (server, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));

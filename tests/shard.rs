@@ -1,4 +1,4 @@
-//! Several machines that share one watch list: each does its part, and nobody needs to talk.
+//! Several machines share one list of symbols; each fetches its shard, without talking to the others.
 
 use crate::support::{
     Datametrics, Dialect, Ingest, Server,
@@ -6,7 +6,7 @@ use crate::support::{
 };
 use std::{collections::BTreeSet, fs};
 
-/// The symbols that a run prints.
+/// The symbols in the output of a run.
 fn symbols(run: &Datametrics) -> BTreeSet<String> {
     let output = run.clone().args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9"]).run();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
@@ -52,7 +52,7 @@ fn additional_symbol_moves_no_other_between_shards() {
     }
 }
 
-/// Names of health points and of files of state must not be those of another machine.
+/// Health points and state files of two shards must have different names.
 #[test]
 fn shards_have_health_points_and_state_files_of_their_own() {
     let (_server, run, _) = thirty();
@@ -107,20 +107,20 @@ fn invalid_shard_is_an_error_with_its_origin() {
     ] {
         let run = Datametrics::new().args(["crypto", "--dry-run"]);
         run.clone().args(["--shard", shard]).stderr(format!("error: --shard: {problem}\n")).exit(2).check();
-        let said = format!("error: DATAMETRICS_SHARD: {problem}\n");
-        run.env("DATAMETRICS_SHARD", shard).stderr(said).exit(78).check();
+        let message = format!("error: DATAMETRICS_SHARD: {problem}\n");
+        run.env("DATAMETRICS_SHARD", shard).stderr(message).exit(78).check();
     }
 }
 
-/// Two symbols of one name are found on every machine, whichever of them have the symbols.
+/// A conflict of names is found on every machine, whichever shard has the symbols.
 #[test]
 fn name_conflicts_are_found_in_every_shard() {
     for index in 0..8 {
         let shard = format!("{index}/8");
         let run = Datametrics::new().args(["stocks", "^A", "_A", "--dry-run", "--shard", &shard]);
-        let said =
+        let message =
             "error: stocks.names: ^A and _A would be pushed under one name: leave one out, or choose other names\n";
-        run.stderr(said).exit(78).check();
+        run.stderr(message).exit(78).check();
     }
 }
 
@@ -143,7 +143,7 @@ mod kubernetes {
         yaml.as_vec().unwrap().iter().map(|one| text(one).to_owned()).collect()
     }
 
-    /// What a kubelet makes of the variables: `$(NAME)` is replaced where NAME stands above.
+    /// The variables of a container as a kubelet sets them: `$(NAME)` is replaced if NAME is defined above.
     fn environment(container: &Yaml, index: u32) -> Vec<(String, String)> {
         let mut all: Vec<(String, String)> = Vec::new();
         for variable in container["env"].as_vec().unwrap() {
@@ -161,7 +161,7 @@ mod kubernetes {
         all
     }
 
-    /// The variables are known, the arguments parse, and all indexes together are all shards.
+    /// The variables are known, the arguments are accepted, and all indexes together cover all shards.
     #[test]
     fn kubernetes_example_covers_every_symbol() {
         let documents = documents();
@@ -182,8 +182,8 @@ mod kubernetes {
 
         let help = Datametrics::new().args(["--help"]).run().stdout;
         for (name, _) in environment(container, 0) {
-            let stem = name.trim_end_matches("_FILE");
-            assert!(name == "SHARD_INDEX" || help.contains(stem), "{name} is no variable of datametrics");
+            let variable = name.trim_end_matches("_FILE");
+            assert!(name == "SHARD_INDEX" || help.contains(variable), "{name} is no variable of datametrics");
         }
 
         let mut all = BTreeSet::new();
@@ -198,7 +198,7 @@ mod kubernetes {
         assert_eq!(all.len(), 12);
     }
 
-    /// The whole of it, with its files where the pod has them: nothing is unknown, nothing missing.
+    /// The whole example with its files in place: no setting is unknown or missing.
     #[test]
     fn kubernetes_example_settings_are_accepted() {
         let documents = documents();

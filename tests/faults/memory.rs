@@ -1,9 +1,9 @@
-//! Many replies at once, each as long as may be.
+//! Many replies at once, each as long as allowed.
 
 use super::MOST_MEMORY;
 use crate::support::{Datametrics, Dialect, Ingest, Latch, Reply, Server, Verdict};
 
-/// Two feeds of two providers, each asked for its symbols one by one and all at once.
+/// Two feeds with a provider each; every symbol is requested alone, all at the same time.
 const CONFIG: &str = "
 [feeds.a]
 providers = ['a']
@@ -21,17 +21,17 @@ base_url = 'http://127.0.0.1:9'
 quote = [{ path = '/{symbol}', rows = '/rows', fields = { last = '/last' } }]
 ";
 
-/// A good reply of 16 MiB, the rest of it being a text of this.
+/// A valid reply of 16 MiB, filled with a text of these bytes.
 fn long(filling: &[u8]) -> Vec<u8> {
     let (before, after) = (br#"{"rows":{"last":5},"x":""#, br#""}"#);
-    let room = (16 << 20) - before.len() - after.len();
+    let length = (16 << 20) - before.len() - after.len();
     let mut body = before.to_vec();
-    body.extend(filling.iter().cycle().take(room / filling.len() * filling.len()));
+    body.extend(filling.iter().cycle().take(length / filling.len() * filling.len()));
     body.extend(after);
     body
 }
 
-/// The most memory that a run had which was sent these, one to each request, at once.
+/// The peak memory of a run that gets these replies at the same time.
 fn peak(fillings: [&'static [u8]; 3]) -> u64 {
     let (latch, pushed) = (Latch::new(), Latch::new());
     let opened = latch.clone();
@@ -40,7 +40,7 @@ fn peak(fillings: [&'static [u8]; 3]) -> u64 {
         Server::with(move |request| {
             let at = request.target.as_bytes()[2] - b'1';
             let reply = Reply::json(long(fillings[usize::from(at)])).after(&opened);
-            // Half of them do not say how long they are.
+            // Half of the replies have no length in their header.
             if request.target.starts_with("/A") { reply.over(1) } else { reply }
         })
     };
@@ -60,7 +60,7 @@ fn peak(fillings: [&'static [u8]; 3]) -> u64 {
     let peak = running.peak_memory().expect("a process that waits");
     pushed.release();
     let output = running.wait();
-    // On a machine that is busy some are too late, which costs no memory.
+    // On a busy machine some replies come too late, which costs no memory.
     let is_late = |line: &str| line.contains(" in time");
     assert!(output.stderr.lines().all(is_late), "{output}");
     assert!(graphite.values().len() > 9, "{output}");

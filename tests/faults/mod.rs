@@ -1,13 +1,13 @@
-//! What a provider or Graphite can do wrong, and what a run makes of it. `README.md` is the table of
-//! what was found; this is how it is found. Every row is run against the built program, and holds
-//! in it what may never be otherwise: the exit code, the rest of the points, one line for one cause,
-//! the time, the memory, and that no secret is anywhere.
+//! Every fault of a provider or of Graphite, and the outcome of the run. `README.md` is the table of
+//! outcomes. Each row runs the built program and also checks what must hold for every fault: the exit code,
+//! the points of other feeds, one message for one cause, the duration, the memory, and that no secret is
+//! shown.
 
 mod body;
 mod fetch;
 mod memory;
 mod push;
-pub(crate) mod scene;
+pub(crate) mod target;
 
 use crate::support::{in_parallel, panic_text};
 use snapbox::{Assert, Data};
@@ -17,21 +17,21 @@ use std::{
     path::Path,
 };
 
-/// KiB that a run may have at most, whatever comes.
+/// The memory limit of a run in KiB.
 const MOST_MEMORY: u64 = 64 << 10;
 
 const HEAD: &str = "\
 # Faults
 
-What the program does when a provider or Graphite does something wrong. This page is what `cargo test --test faults`
-found; it fails when anything here is no longer so. After a change that is wanted,
-`SNAPSHOTS=overwrite cargo test --test faults` writes it anew.
+What the program does when a provider or Graphite does something wrong. `cargo test --test integration faults` compares
+this page with the runs of the built program. After an intended change,
+`SNAPSHOTS=overwrite cargo test --test integration faults` rewrites it.
 
-For every row it also holds that the run is over in time, that its memory stays under 64 MiB, that nothing panics,
-and that no key or password is shown at any level, not even by `RUST_LOG=trace`, nor left in a file.
+The test also checks for every row that the run ends in time, that its memory stays under 64 MiB, that nothing panics,
+and that no key or password is shown at any level, not even with `RUST_LOG=trace`, or left in a file.
 ";
 
-/// The rows of a table, as one text. A row that fails says so in its place.
+/// The rows of a table as one text. The row of a panic has its text.
 fn table<R: Sync>(rows: &[R], name: impl Fn(&R) -> &str + Sync, play: impl Fn(&R) -> String + Sync) -> String {
     let lines = in_parallel(rows, |row| {
         catch_unwind(AssertUnwindSafe(|| play(row)))

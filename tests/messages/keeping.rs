@@ -1,6 +1,6 @@
-//! What can go wrong with the journal, the state and the monitor.
+//! Failures of the journal, the state and the monitor.
 
-use super::scene::{Said, Scene};
+use super::scene::{Observed, Scene};
 use crate::support::{
     Datametrics, Dialect, Ingest, Output, Received, Reply, Server,
     journal::Journal,
@@ -10,27 +10,27 @@ use crate::support::{
 use Scene::Played;
 use std::fs;
 
-/// A run that has been before, and then this is done to what it finds.
-fn after(harm: impl FnOnce(&Datametrics)) -> Said {
+/// A run after `damage` was done to its home.
+fn after(damage: impl FnOnce(&Datametrics)) -> Observed {
     let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let run = run(&server, "").graphite(&ingest);
-    harm(&run);
-    said(&run, &run.run())
+    damage(&run);
+    observed(&run, &run.run())
 }
 
-/// The names of files hold the time.
-fn said(run: &Datametrics, output: &Output) -> Said {
+/// Hides the names of journal files, which contain the time.
+fn observed(run: &Datametrics, output: &Output) -> Observed {
     let mut output = run.normalise(output);
     let words = output.stderr.split('/').map(|part| match part.split_once(".points") {
         Some((_, after)) => format!("FILE.points{after}"),
         None => part.to_owned(),
     });
     output.stderr = words.collect::<Vec<_>>().join("/");
-    Said::of(&output)
+    Observed::of_output(&output)
 }
 
-/// A file in the journal with its text changed so.
-fn changed(change: impl FnOnce(String) -> String) -> Said {
+/// A run with a journal file whose text was changed.
+fn changed(change: impl FnOnce(String) -> String) -> Observed {
     after(|run| {
         let entry = Journal::of(run).plant(60, &["a.b", "a.c"]);
         let file = Journal::of(run).path(&entry.name);
@@ -39,21 +39,21 @@ fn changed(change: impl FnOnce(String) -> String) -> Said {
     })
 }
 
-/// A file in the journal that lacks the line with this.
-fn without(part: &'static str) -> Said {
+/// A run with a journal file without the line that contains `part`.
+fn without(part: &'static str) -> Observed {
     changed(|text| text.split_inclusive('\n').filter(|line| !line.contains(part)).collect())
 }
 
-/// Graphite refuses everything, and this is added to the config.
-fn ill(config: &str, age: i64) -> Said {
+/// A run whose Graphite refuses everything, with this added to its config.
+fn ill(config: &str, age: i64) -> Observed {
     let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::refusing(Dialect::WriteProxy, [503; 9]));
     let run = run(&server, config).graphite(&ingest);
     Journal::of(&run).plant(age, &numbered("old", 20));
     Journal::of(&run).plant(age, &["older"]);
-    Said::by(&run)
+    Observed::of_run(&run)
 }
 
-/// How a file of the next form begins, with the check of its first line.
+/// A file of the next version: its first line with its checksum.
 const LATER: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
 
 pub(crate) const SCENES: &[Scene] = &[
@@ -62,7 +62,7 @@ pub(crate) const SCENES: &[Scene] = &[
         let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["-v"]);
         Journal::of(&run).plant(60, &["a.b"]);
-        Said::by(&run)
+        Observed::of_run(&run)
     }),
     Played("too many bytes wait", || ill("[journal]\nmax_bytes = 1000\n", 60)),
     Played("what waits is too old", || ill("", 4000)),
@@ -70,7 +70,7 @@ pub(crate) const SCENES: &[Scene] = &[
         let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["--timeout", "1"]);
         let _lock = Journal::of(&run).lock();
-        Said::by(&run)
+        Observed::of_run(&run)
     }),
     Played("a file is cut", || changed(|text| text[..text.len() / 2].to_owned())),
     Played("a file lacks its end", || without("; end")),
@@ -90,23 +90,23 @@ pub(crate) const SCENES: &[Scene] = &[
         let entry = Journal::of(&run).plant(60, &["a.b"]);
         fs::write(Journal::of(&run).path(&entry.name), "junk").expect("a file");
         fs::create_dir_all(run.state_dir().join("damaged").join(&entry.name).join("full")).expect("a folder");
-        said(&run, &run.run())
+        observed(&run, &run.run())
     }),
     Played("the state is a file", || {
         let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["-v"]);
         fs::create_dir_all(run.state_dir()).expect("a folder");
         fs::write(run.state_dir().join("state"), "").expect("a file");
-        Said::by(&run)
+        Observed::of_run(&run)
     }),
 ];
 
-/// The monitor answers so.
-fn monitor(answer: fn(&Received) -> Reply) -> Said {
+/// A run whose monitor replies with `answer`.
+fn monitor(answer: fn(&Received) -> Reply) -> Observed {
     let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let monitor = Server::with(answer);
     let run = run(&server, "").graphite(&ingest).args(["-v"]).env("DATAMETRICS_PING_URL", monitor.url() + "/s3same");
-    Said::by(&run.hide(monitor.address().to_string(), "MONITOR")).sorted()
+    Observed::of_run(&run.hide(monitor.address().to_string(), "MONITOR")).sorted()
 }
 
 pub(crate) const MONITOR: &[Scene] = &[

@@ -1,6 +1,5 @@
-//! Every message there is, beside each other. `README.md` is the list; this is how it is found: the
-//! built program is brought to say each of them. A text of the source that is in none of them fails
-//! the test, so that the list cannot go stale.
+//! Every message of the program. `README.md` lists them; this test makes the built program write each one. It
+//! also fails if a text of the source is in no message, so the list is always complete.
 
 mod checking;
 mod command_line;
@@ -14,7 +13,7 @@ mod settings;
 mod source;
 
 use crate::support::{Datametrics, graphite, in_parallel, leak, panic_text};
-use scene::{Message, Said, Scene};
+use scene::{Message, Observed, Scene};
 use snapbox::{Assert, Data};
 use std::{
     fmt::Write as _,
@@ -25,18 +24,17 @@ use std::{
 const HEAD: &str = "\
 # Messages
 
-Everything that the program says of what is wrong, as it says it, and the exit code that it ends with. This page is what
-`cargo test --test messages` found; it fails when anything here is no longer so, and when a text of `src` is nowhere in
-it. After a change that is wanted, `SNAPSHOTS=overwrite cargo test --test messages` writes it anew.
+Every message about something that is wrong, and the exit code of the run. `cargo test --test integration messages`
+compares this page with the messages of the built program. The test also fails when a text of `src` is in no message.
+After an intended change, `SNAPSHOTS=overwrite cargo test --test integration messages` rewrites the page.
 
-A message says what happened, where, and what to do unless that is plain from the rest. It begins in lower case, ends
-without a period, says the same word for the same thing, and never holds a secret or more of a URL than its host.
+A message says what happened, where, and what to do if that is not obvious. It begins in lower case, ends without a
+period, uses one word for one thing, and never contains a secret or more of a URL than its host.
 
-The last part is of errors that no test can bring about: it shows what they say of themselves, without what a run puts
-before and behind it.
+The last section has the errors that no test can bring about, without the parts that a run adds before and after them.
 ";
 
-/// The parts of the page.
+/// The sections of the page.
 const SECTIONS: &[(&str, &[Scene])] = &[
     ("Command line", command_line::SCENES),
     ("Values of flags", command_line::VALUES),
@@ -84,11 +82,12 @@ fn every_message_is_in_the_readme_and_every_text_in_a_message() {
         write!(page, "\n## {title}\n\n| what happens | exit | level | message |\n| --- | --- | --- | --- |\n")
             .expect("memory");
         let rows = in_parallel(scenes, |scene| {
-            catch_unwind(AssertUnwindSafe(|| scene.play())).unwrap_or_else(|panic| Said::failed(panic_text(&*panic)))
+            catch_unwind(AssertUnwindSafe(|| scene.play()))
+                .unwrap_or_else(|panic| Observed::failed(panic_text(&*panic)))
         });
-        for (scene, said) in scenes.iter().zip(rows) {
-            page += &said.rows(&scene.what(), &messages);
-            messages.extend(said.messages);
+        for (scene, observed) in scenes.iter().zip(rows) {
+            page += &observed.rows(&scene.what(), &messages);
+            messages.extend(observed.messages);
         }
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages/README.md");
@@ -100,7 +99,7 @@ fn every_message_is_in_the_readme_and_every_text_in_a_message() {
     every_text_is_in(&messages);
 }
 
-/// Whatever the source can say is in a message, or in what is printed as data.
+/// Checks that every text of the source is in a message or in printed data.
 fn every_text_is_in(messages: &[Message]) {
     let data = data();
     let is_known = |text: &source::Text| {
@@ -110,14 +109,14 @@ fn every_text_is_in(messages: &[Message]) {
     };
     let texts = source::texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let unknown = texts.iter().filter(|text| !is_known(text));
-    let unknown: Vec<String> = unknown.map(|text| format!("{}: {}", text.place, text.text())).collect();
+    let unknown: Vec<String> = unknown.map(|text| format!("{}: {}", text.location, text.text())).collect();
     assert!(unknown.is_empty(), "these can be said, and no scene of tests/messages has it:\n{}", unknown.join("\n"));
     for known in NO_MESSAGES {
         assert!(texts.iter().any(|text| text.text() == *known), "there is no {known:?} any more");
     }
 }
 
-/// What the program prints because it was asked for it.
+/// The output of commands that print data.
 fn data() -> Vec<String> {
     const CONFIG: &str = "
         [stocks]
@@ -140,10 +139,11 @@ fn data() -> Vec<String> {
         below = 2
         change_percent_1h = 3
     ";
-    let asked = ["--help", "-h", "providers", "grafana dashboard", "grafana alerts --datasource uid --format api"];
+    let command_lines =
+        ["--help", "-h", "providers", "grafana dashboard", "grafana alerts --datasource uid --format api"];
     let print = |line: &&str| {
         let printed = Datametrics::new().config(CONFIG).args(line.split(' ')).run().stdout;
         source::words(&printed.replace("\\\"", "\""))
     };
-    asked.iter().map(print).collect()
+    command_lines.iter().map(print).collect()
 }

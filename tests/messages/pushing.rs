@@ -1,6 +1,6 @@
-//! What can go wrong with Graphite.
+//! Failures of Graphite.
 
-use super::scene::{Said, Scene, typed};
+use super::scene::{Observed, Scene, typed};
 use crate::support::{
     Behaviour, BlackHole, Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict, graphite,
     journal::Journal,
@@ -17,27 +17,27 @@ fn provider() -> Server {
     prices::provider(&[("BTC", "5")])
 }
 
-/// Graphite answers so, and this is typed in addition.
-fn typing(line: &str, answer: fn(&Received) -> Reply) -> Said {
+/// A run with these further arguments, whose Graphite replies with `answer`.
+fn typing(line: &str, answer: fn(&Received) -> Reply) -> Observed {
     let (provider, server) = (provider(), Server::with(answer));
     let run = run(&provider).env("GRAPHITE_URL", format!("{}/graphite/metrics", server.url()));
     let run = run
         .hide(server.address().to_string(), "GRAPHITE")
         .env("GRAPHITE_USER", graphite::USER)
         .env("GRAPHITE_PASSWORD", graphite::PASSWORD);
-    Said::by(&typed(run, line))
+    Observed::of_run(&typed(run, line))
 }
 
-fn answer(answer: fn(&Received) -> Reply) -> Said {
+fn answer(answer: fn(&Received) -> Reply) -> Observed {
     typing("", answer)
 }
 
-/// Graphite decides so about a push of these points.
-fn deciding(dialect: Dialect, prices: &[(&str, &str)], decide: fn(&graphite::Push) -> Verdict) -> Said {
+/// A run with these prices, whose Graphite decides with `decide`.
+fn deciding(dialect: Dialect, prices: &[(&str, &str)], decide: fn(&graphite::Push) -> Verdict) -> Observed {
     let (provider, ingest) = (prices::provider(prices), Ingest::deciding(dialect, decide));
     let symbols: Vec<&str> = prices.iter().map(|(symbol, _)| *symbol).collect();
     let run = prices::run_without_symbols(&provider, "").args(["--symbols", &symbols.join(","), "--retries", "0"]);
-    Said::by(&run.graphite(&ingest))
+    Observed::of_run(&run.graphite(&ingest))
 }
 
 fn is_price(point: &graphite::Point) -> bool {
@@ -82,12 +82,12 @@ pub(crate) const INGEST: &[Scene] = &[
     }),
 ];
 
-/// Carbon at a URL.
-fn at(url: &str, authority: &str, timeout: &str) -> Said {
+/// A run with Carbon at this URL.
+fn at(url: &str, authority: &str, timeout: &str) -> Observed {
     let provider = provider();
     let run = run(&provider).env("GRAPHITE_URL", url).args(["--timeout", timeout]).hide(authority, "CARBON");
     let mut output = run.normalise(&run.run());
-    // How many bytes there are depends on the time that it took, and why is the resolver's affair.
+    // The number of bytes depends on timing, and the reason on the resolver.
     for (before, after) in [(" after ", " bytes"), ("took ", " bytes"), ("information: ", ";")] {
         if let Some((head, rest)) = output.stderr.split_once(before).map(|(a, b)| (a.to_owned(), b.to_owned()))
             && let Some((_, tail)) = rest.split_once(after)
@@ -96,15 +96,15 @@ fn at(url: &str, authority: &str, timeout: &str) -> Said {
             output.stderr = format!("{head}{before}{word}{after}{tail}");
         }
     }
-    Said::of(&output)
+    Observed::of_output(&output)
 }
 
-fn behaviour(behaviour: Behaviour, timeout: &str) -> Said {
+fn behaviour(behaviour: Behaviour, timeout: &str) -> Observed {
     let carbon = Carbon::with(&[behaviour]);
     at(&carbon.url(), &carbon.authority(), timeout)
 }
 
-/// A run whose prices have names of so many characters.
+/// A run whose metric names have so many characters.
 fn long_names(provider: &Server, length: usize) -> Datametrics {
     prices::run(provider, &format!("[graphite]\nnames = '{}.{{symbol}}.{{field}}'\n", "x".repeat(length)))
 }
@@ -122,28 +122,28 @@ pub(crate) const CARBON: &[Scene] = &[
     Played("it takes all, with `-v`", || {
         let (provider, carbon) = (provider(), Carbon::start());
         let run = run(&provider).env("GRAPHITE_URL", carbon.url()).args(["-v"]);
-        Said::by(&run.hide(carbon.authority(), "CARBON:2003"))
+        Observed::of_run(&run.hide(carbon.authority(), "CARBON:2003"))
     }),
     Played("nobody listens, with `-v`", || {
         let provider = provider();
-        Said::by(&run(&provider).env("GRAPHITE_URL", "tcp://127.0.0.1:9").args(["-v"]))
+        Observed::of_run(&run(&provider).env("GRAPHITE_URL", "tcp://127.0.0.1:9").args(["-v"]))
     }),
     Played("a / in a name", || {
         let (provider, carbon) = (provider(), Carbon::start());
-        Said::by(&run(&provider).carbon(&carbon).args(["--prefix", "a/b"]))
+        Observed::of_run(&run(&provider).carbon(&carbon).args(["--prefix", "a/b"]))
     }),
     Played("a point that it could not read", || {
         let (provider, carbon) = (provider(), Carbon::start());
-        Said::by(&long_names(&provider, 20_000).carbon(&carbon))
+        Observed::of_run(&long_names(&provider, 20_000).carbon(&carbon))
     }),
     Played("a point from the journal that it could not read", || {
         let (provider, carbon) = (provider(), Carbon::start());
         let run = run(&provider).carbon(&carbon);
         Journal::of(&run).plant(60, &["a b"]);
-        Said::by(&run)
+        Observed::of_run(&run)
     }),
     Played("a point that no frame holds", || {
         let (provider, carbon) = (provider(), Carbon::start());
-        Said::by(&long_names(&provider, 1 << 20).env("GRAPHITE_URL", carbon.pickle_url()))
+        Observed::of_run(&long_names(&provider, 1 << 20).env("GRAPHITE_URL", carbon.pickle_url()))
     }),
 ];

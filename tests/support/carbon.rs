@@ -1,4 +1,4 @@
-//! Carbon as its clients see it: a socket that swallows what it is sent and never answers.
+//! A double of Carbon: a socket that reads and never replies.
 
 use super::{TIMEOUT, graphite::Point, latch::Latch, listener::Listener, lock, pickle};
 use std::{
@@ -10,55 +10,55 @@ use std::{
 /// What a listener does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behaviour {
-    /// Reads to the end, keeps what it read, then closes: a healthy Carbon.
+    /// Reads to the end, records it, then closes: a healthy Carbon.
     ReadToEnd,
-    /// Ends the connection before anything came.
+    /// Closes the connection before anything came.
     CloseEarly,
-    /// Waits for the first byte, then answers as a server of HTTP does.
+    /// Waits for the first byte, then replies as an HTTP server.
     Answer,
     /// Waits for the first byte, then resets.
     Reset,
-    /// Reads a few bytes at a time, and to the end.
+    /// Reads a few bytes at a time, to the end.
     ReadSlowly,
-    /// Accepts, and that was all.
+    /// Accepts the connection and does nothing more.
     NeverRead,
 }
 
 /// Listens on loopback until dropped.
 pub(crate) struct Carbon {
     listener: Listener,
-    kept: Arc<Mutex<Vec<Vec<u8>>>>,
+    received: Arc<Mutex<Vec<Vec<u8>>>>,
     stopping: Latch,
 }
 
 impl Carbon {
-    /// A healthy one.
+    /// A healthy Carbon.
     pub(crate) fn start() -> Self {
         Self::with(&[Behaviour::ReadToEnd])
     }
 
-    /// One that treats its connections in this order, the last behaviour being for all others.
+    /// A Carbon with these behaviours, one for each connection; the last one is for all further connections.
     pub(crate) fn with(behaviours: &[Behaviour]) -> Self {
         Self::listen("127.0.0.1", behaviours)
     }
 
-    /// A healthy one on IPv6's loopback.
+    /// A healthy Carbon on IPv6's loopback.
     pub(crate) fn start_v6() -> Self {
         Self::listen("::1", &[Behaviour::ReadToEnd])
     }
 
     fn listen(host: &str, behaviours: &[Behaviour]) -> Self {
-        let kept = Arc::new(Mutex::default());
+        let received = Arc::new(Mutex::default());
         let stopping = Latch::new();
         let behaviours = behaviours.to_vec();
         let listener = {
-            let (kept, stopping) = (Arc::clone(&kept), stopping.clone());
+            let (received, stopping) = (Arc::clone(&received), stopping.clone());
             Listener::start(host, move |stream, number| {
                 let behaviour = behaviours.get(number - 1).or(behaviours.last());
-                behaviour.expect("a behaviour").follow(stream, &kept, &stopping);
+                behaviour.expect("a behaviour").follow(stream, &received, &stopping);
             })
         };
-        Self { listener, kept, stopping }
+        Self { listener, received, stopping }
     }
 
     /// `tcp://127.0.0.1:PORT`
@@ -76,9 +76,9 @@ impl Carbon {
         self.listener.address().to_string()
     }
 
-    /// What each connection that was read to its end had sent, in the order in which they ended.
+    /// The bytes of each connection that was read to its end, in the order of the ends.
     pub(crate) fn connections(&self) -> Vec<Vec<u8>> {
-        lock(&self.kept).clone()
+        lock(&self.received).clone()
     }
 
     /// The plaintext lines of all connections.
@@ -95,7 +95,7 @@ impl Carbon {
         lines
     }
 
-    /// The plaintext lines as points; those have no interval, so it is 0.
+    /// The plaintext lines as points, with an interval of 0.
     ///
     /// # Panics
     /// When a line is not `name value time`.
@@ -106,7 +106,7 @@ impl Carbon {
     /// The pickled frames of all connections.
     ///
     /// # Panics
-    /// When Carbon would not take one.
+    /// When Carbon would refuse one.
     pub(crate) fn frames(&self) -> Vec<Vec<u8>> {
         self.connections().iter().flat_map(|sent| pickle::frames(sent).expect("whole frames")).collect()
     }
@@ -114,7 +114,7 @@ impl Carbon {
     /// The points of all frames.
     ///
     /// # Panics
-    /// When one is not as Carbon wants it.
+    /// When a frame is not in the form that Carbon reads.
     pub(crate) fn pickled(&self) -> Vec<pickle::Pickled> {
         self.frames().iter().flat_map(|frame| pickle::points(frame).expect("a list of points")).collect()
     }
@@ -136,13 +136,13 @@ impl Behaviour {
         stream.read_to_end(sent).map(drop)
     }
 
-    fn follow(self, mut stream: TcpStream, kept: &Mutex<Vec<Vec<u8>>>, stopping: &Latch) {
+    fn follow(self, mut stream: TcpStream, received: &Mutex<Vec<Vec<u8>>>, stopping: &Latch) {
         match self {
             Behaviour::ReadToEnd | Behaviour::ReadSlowly => {
                 let mut sent = Vec::new();
-                // Kept before the close, which is what tells the client that all is well.
+                // Recorded before the close, which the client takes as success.
                 if self.read(&mut stream, &mut sent).is_ok() && !stopping.wait_for(std::time::Duration::ZERO) {
-                    lock(kept).push(sent);
+                    lock(received).push(sent);
                 }
             }
             Behaviour::CloseEarly => {}
@@ -152,7 +152,7 @@ impl Behaviour {
                 stopping.wait_for(TIMEOUT);
             }
             Behaviour::Reset => {
-                // Closing with this byte unread is what makes the kernel send a reset.
+                // The kernel sends a reset when a socket closes with this byte unread.
                 let _ = stream.peek(&mut [0]);
             }
             Behaviour::NeverRead => {
