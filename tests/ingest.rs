@@ -381,28 +381,28 @@ impl Scenario {
         let prices: Vec<_> = symbols.iter().map(|symbol| (symbol.as_str(), "0.00007351")).collect();
         let provider = prices::provider(&prices);
         let ingest = Ingest::deciding(dialect, self.graphite);
-        let bare = prices::run_without_symbols(&provider, "").args(["-"]).stdin(symbols.join("\n"));
+        let base = prices::run_without_symbols(&provider, "").args(["-"]).stdin(symbols.join("\n"));
         for (age, points) in self.waits {
-            Journal::of(&bare).plant(*age, &names(&format!("t{age}"), *points));
+            Journal::of(&base).plant(*age, &names(&format!("t{age}"), *points));
         }
         let waited: usize = self.waits.iter().map(|(_, points)| points.good + points.bad).sum();
         let all = waited + symbols.len() + prices::HEALTH_POINTS;
 
-        let output = bare.clone().args(self.args).graphite(&ingest).run();
+        let output = base.clone().args(self.args).graphite(&ingest).run();
         assert_eq!(output.stdout, "");
         let landed: BTreeSet<_> = ingest.points().into_iter().map(|point| point.name).collect();
-        let waiting = Journal::of(&bare).values();
-        let somewhere: BTreeSet<_> = landed.iter().chain(waiting.keys().map(|(name, _)| name)).collect();
-        let (gone, requests) = (all - somewhere.len(), ingest.server().requests().len());
+        let waiting = Journal::of(&base).values();
+        let known: BTreeSet<_> = landed.iter().chain(waiting.keys().map(|(name, _)| name)).collect();
+        let (gone, requests) = (all - known.len(), ingest.server().requests().len());
         let code = output.code.expect("no signal");
         let row = format!("{:>6} {:>5} {gone:>4} {requests:>8} {code:>4}", landed.len(), waiting.len());
 
         // The points in the journal are sent as soon as Graphite works again.
-        let well = Ingest::start(dialect);
-        let again = bare.clone().args(["--prefix", "again"]).graphite(&well).run();
+        let healthy = Ingest::start(dialect);
+        let again = base.clone().args(["--prefix", "again"]).graphite(&healthy).run();
         assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
-        assert_eq!(Journal::of(&bare).values().len(), 0);
-        let values = well.values();
+        assert_eq!(Journal::of(&base).values().len(), 0);
+        let values = healthy.values();
         for ((name, _), value) in &waiting {
             assert_eq!(values.get(name), Some(value), "{name}");
         }

@@ -81,7 +81,7 @@ fn feed(provider: &str, symbol: &str) -> String {
     format!("[feeds.x]\nproviders = ['{provider}']\nsymbols = [{symbol}]\nfields = ['last']\n{}", definition())
 }
 
-fn well(_: &str) -> Reply {
+fn healthy(_: &str) -> Reply {
     Reply::json(r#"{"last":5}"#)
 }
 
@@ -95,7 +95,7 @@ const USUAL: Way = Way {
     config: |_| feed("own", "'AAA'"),
     args: |_| Some(vec!["--feed".to_owned(), "x".to_owned()]),
     stdin: |_| String::new(),
-    reply: well,
+    reply: healthy,
     error_reply: None,
 };
 
@@ -193,7 +193,7 @@ const TOKEN: &str = "a-token";
 
 impl Way {
     /// Checks everything that is visible from outside.
-    fn contains(&self, text: &'static str) {
+    fn check(&self, text: &'static str) {
         let reply = self.reply;
         let provider = Server::with(move |_| reply(text));
         let error_reply = self.error_reply;
@@ -297,8 +297,8 @@ fn are_metric_names(names: impl Iterator<Item = String>) {
 fn hostile_text_from_any_source_stays_plain_text() {
     let cells: Vec<_> = WAYS.iter().flat_map(|way| HOSTILE.iter().map(move |text| (way, *text))).collect();
     let failures: Vec<_> = in_parallel(&cells, |(way, text)| {
-        let closed = catch_unwind(|| way.contains(text));
-        closed.err().map(|panic| format!("{} with {text:?}: {}", way.name, panic_text(&*panic)))
+        let result = catch_unwind(|| way.check(text));
+        result.err().map(|panic| format!("{} with {text:?}: {}", way.name, panic_text(&*panic)))
     })
     .into_iter()
     .flatten()

@@ -18,12 +18,12 @@ fn provider() -> Server {
     prices::provider(&[("BTC", "61000.5")])
 }
 
-fn well() -> Ingest {
+fn healthy() -> Ingest {
     Ingest::start(Dialect::WriteProxy)
 }
 
 /// A Graphite that fails forever.
-fn ill() -> Ingest {
+fn failing() -> Ingest {
     Ingest::deciding(Dialect::WriteProxy, |_| Verdict::Refuse(Reply::status(503)))
 }
 
@@ -54,7 +54,7 @@ fn second_run_waits_until_the_first_has_sent() {
     let (provider, latch) = (provider(), Latch::new());
     let run = prices::run(&provider, "");
     let (first, first_ingest) = holding(&run, &latch);
-    let ingest = well();
+    let ingest = healthy();
     let second = run.clone().args(["--prefix", "second"]).graphite(&ingest).spawn();
     Journal::of(&run).wait_for_files(2);
     assert_eq!(ingest.points(), [], "the lock is for sending");
@@ -76,7 +76,7 @@ fn second_run_leaves_its_points_in_the_journal_at_its_deadline() {
     let (provider, latch) = (provider(), Latch::new());
     let run = prices::run(&provider, "");
     let (first, _first_ingest) = holding(&run, &latch);
-    let ingest = well();
+    let ingest = healthy();
     let run = run.graphite(&ingest);
     let message = "error: journal: another run held <home>/.local/state/datametrics/lock all the time; \
                 the points are in the journal, the next run sends them\n";
@@ -94,7 +94,7 @@ fn second_run_leaves_its_points_in_the_journal_at_its_deadline() {
 /// A run that has the lock sends all files, also those of other runs.
 #[test]
 fn journal_lock_holder_may_send_the_points_of_a_second_run() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "").graphite(&ingest);
     let journal = Journal::of(&run);
     let lock = journal.lock();
@@ -112,7 +112,7 @@ fn journal_lock_holder_may_send_the_points_of_a_second_run() {
 
 #[test]
 fn journal_sends_the_oldest_file_first() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "");
     for age in [60, 3_000, 1_200, 1, 2_400, 600] {
         Journal::of(&run).plant(age, &[format!("t{age}")]);
@@ -124,12 +124,12 @@ fn journal_sends_the_oldest_file_first() {
 /// The next run pushes this information about the run before.
 #[test]
 fn next_run_pushes_journal_size_and_status_of_the_push_before() {
-    let (provider, ill) = (provider(), ill());
+    let (provider, failing) = (provider(), failing());
     let run = prices::run(&provider, "");
-    run.clone().graphite(&ill).stderr(KEPT).exit(75).check();
+    run.clone().graphite(&failing).stderr(KEPT).exit(75).check();
     let started = Journal::of(&run).files()[0].started;
     wait_until("the next second", || now() > started);
-    let ingest = well();
+    let ingest = healthy();
     let waited = 1 + prices::HEALTH_POINTS;
     let message =
         format!("...\npushed [..] points ({waited} of them waited in the journal) of 1 symbol from own in <time>\n");
@@ -160,7 +160,7 @@ fn summary_counts_journal_points_where_the_own_push_fails() {
 /// A run while the market is closed makes no requests to providers, but sends the journal.
 #[test]
 fn journal_is_sent_while_the_market_is_closed() {
-    let (stocks, ingest) = (Server::start(), well());
+    let (stocks, ingest) = (Server::start(), healthy());
     let config = format!("[stocks]\nclosed = {}\nmarket_hours = 'regular'\n", holidays());
     let run = Datametrics::new().config(&config).args(["stocks"]).provider("yahoo", &stocks).graphite(&ingest);
     Journal::of(&run).plant(60, &["a"]);
@@ -173,7 +173,7 @@ const LATER_VERSION: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
 
 #[test]
 fn truncated_journal_file_gives_its_whole_points() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "").graphite(&ingest);
     let cut = Journal::of(&run).plant(120, &numbered("cut", 5));
     Journal::of(&run).plant(60, &numbered("whole", 5));
@@ -197,14 +197,14 @@ fn truncated_journal_file_gives_its_whole_points() {
 /// The damage is reported once, and the readable points stay in the journal.
 #[test]
 fn truncated_journal_file_is_moved_away_while_graphite_fails() {
-    let (provider, ill, ingest) = (provider(), ill(), well());
+    let (provider, failing, ingest) = (provider(), failing(), healthy());
     let run = prices::run(&provider, "");
     let cut = Journal::of(&run).plant(120, &numbered("cut", 5));
     let text = fs::read_to_string(path(&run, &cut)).expect("a text");
     fs::write(path(&run, &cut), &text[..text.len() - 10]).expect("a file of ours");
     let damaged = "error: journal: [..] is damaged: line 9 cannot be read; 5 of its 5 points are readable, [..]\n";
-    run.clone().graphite(&ill).stderr(format!("{damaged}{KEPT}")).exit(75).check();
-    run.clone().graphite(&ill).stderr(KEPT).exit(75).check();
+    run.clone().graphite(&failing).stderr(format!("{damaged}{KEPT}")).exit(75).check();
+    run.clone().graphite(&failing).stderr(KEPT).exit(75).check();
     run.clone().graphite(&ingest).check();
     assert_eq!(landed(&ingest)[..5], numbered("cut", 5));
     assert_eq!(Journal::of(&run).files(), []);
@@ -212,7 +212,7 @@ fn truncated_journal_file_is_moved_away_while_graphite_fails() {
 
 #[test]
 fn journal_file_of_a_later_version_is_left_alone() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "").graphite(&ingest);
     let later = Journal::of(&run).plant(120, &["later"]);
     Journal::of(&run).plant(60, &["known"]);
@@ -227,7 +227,7 @@ fn journal_file_of_a_later_version_is_left_alone() {
 
 #[test]
 fn unreadable_journal_file_is_moved_away_and_foreign_files_stay() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "").graphite(&ingest);
     let junk = Journal::of(&run).plant(120, &["junk", "more"]);
     Journal::of(&run).plant(60, &["known"]);
@@ -248,7 +248,7 @@ fn unreadable_journal_file_is_moved_away_and_foreign_files_stay() {
 /// A killed run leaves a temporary file, which does not disturb later runs.
 #[test]
 fn temporary_journal_file_is_ignored() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "").graphite(&ingest);
     let entry = Journal::of(&run).plant(60, &["a"]);
     let half = path(&run, &entry).with_extension("points.tmp");
@@ -259,7 +259,7 @@ fn temporary_journal_file_is_ignored() {
 
 #[test]
 fn journal_removes_the_oldest_files_above_max_bytes() {
-    let (provider, ill, ingest) = (provider(), ill(), well());
+    let (provider, failing, ingest) = (provider(), failing(), healthy());
     let ages = [180, 120, 60];
     let bytes: u64 = {
         let run = prices::run(&provider, "");
@@ -272,7 +272,7 @@ fn journal_removes_the_oldest_files_above_max_bytes() {
         Journal::of(&run).plant(age, &numbered(&format!("t{age}"), 20));
     }
     let message = "error: journal: dropped 20 points of one run, which is more than journal.max_bytes allows\n";
-    run.clone().graphite(&ill).stderr(format!("{message}{KEPT}")).exit(75).check();
+    run.clone().graphite(&failing).stderr(format!("{message}{KEPT}")).exit(75).check();
     assert_eq!(Journal::of(&run).files().len(), 3);
     run.clone().graphite(&ingest).check();
     assert_eq!((landed(&ingest)[0].as_str(), landed(&ingest)[20].as_str()), ("t120.0", "t60.0"));
@@ -281,7 +281,7 @@ fn journal_removes_the_oldest_files_above_max_bytes() {
 /// A limit does not prevent sending.
 #[test]
 fn journal_above_max_bytes_is_sent_where_graphite_takes_it() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "[journal]\nmax_bytes = 1\n").graphite(&ingest);
     Journal::of(&run).plant(60, &["a"]);
     run.clone().check();
@@ -290,7 +290,7 @@ fn journal_above_max_bytes_is_sent_where_graphite_takes_it() {
 
 #[test]
 fn journal_removes_files_older_than_max_age() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "[journal]\nmax_age = 100\n").graphite(&ingest);
     Journal::of(&run).plant(200, &["a", "b", "c"]);
     Journal::of(&run).plant(50, &["d"]);
@@ -316,7 +316,7 @@ fn journal_for_carbon_sends_files_up_to_a_week_old() {
 
 #[test]
 fn journal_folder_that_is_a_file_is_a_warning() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "").env("DATAMETRICS_STATE_DIR", "state");
     fs::write(run.home().join("state"), "not a folder").expect("a file");
     let message = "warning: journal: cannot make state/journal: Not a directory (os error 20); the state directory must \
@@ -325,12 +325,12 @@ fn journal_folder_that_is_a_file_is_a_warning() {
     assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("61000.5"));
     // Now the points are stored nowhere.
     let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
-    run.graphite(&ill()).stderr(format!("{message}{lost}")).exit(75).check();
+    run.graphite(&failing()).stderr(format!("{message}{lost}")).exit(75).check();
 }
 
 #[test]
 fn journal_lock_that_cannot_be_created_is_a_warning() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "").graphite(&ingest);
     Journal::of(&run).plant(60, &["a"]);
     fs::create_dir(run.state_dir().join("lock")).expect("a folder");
@@ -343,13 +343,13 @@ fn journal_lock_that_cannot_be_created_is_a_warning() {
 
 #[test]
 fn no_journal_flag_neither_writes_nor_sends_the_journal() {
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "").args(["--no-journal"]);
     Journal::of(&run).plant(60, &["a"]);
     run.clone().graphite(&ingest).check();
     assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
     let lost = "error: graphite: 127.0.0.1 answered HTTP 503; [..] points are lost, as there is no journal\n";
-    run.clone().graphite(&ill()).stderr(lost).exit(75).check();
+    run.clone().graphite(&failing()).stderr(lost).exit(75).check();
     assert_eq!(Journal::of(&run).files().len(), 1);
 }
 
@@ -357,9 +357,9 @@ fn no_journal_flag_neither_writes_nor_sends_the_journal() {
 fn journal_is_off_where_no_variable_names_a_state_directory() {
     let provider = provider();
     let run = prices::run(&provider, "").env("HOME", "");
-    run.clone().graphite(&well()).check();
+    run.clone().graphite(&healthy()).check();
     let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
-    run.clone().graphite(&ill()).stderr(lost).exit(75).check();
+    run.clone().graphite(&failing()).stderr(lost).exit(75).check();
     let left: Vec<_> = fs::read_dir(run.home()).expect("a home").flatten().map(|file| file.file_name()).collect();
     assert_eq!(left, ["config.toml"]);
 }
@@ -406,14 +406,14 @@ fn journal_on_a_full_disk_is_a_warning_and_keeps_old_files() {
         run
     };
     // Only the disk is full: every point is stored, and the old files are removed.
-    let ingest = well();
+    let ingest = healthy();
     let (code, stdout, stderr) = run_on_small_disk(before(&ingest), FILL_DISK, "ls journal");
     assert_eq!((code, stdout.as_str(), without_file_name(&stderr)), (Some(0), "", disk_full_warning("FILE")));
     let names = landed(&ingest);
     assert_eq!((&names[..40], names[40].as_str()), (&numbered("old", 40)[..], "crypto.BTC-USD.last"));
 
     // Graphite fails as well: the old files stay, and the loss of the run's own points is reported.
-    let (code, stdout, stderr) = run_on_small_disk(before(&ill()), FILL_DISK, "grep -c '^old' journal/*");
+    let (code, stdout, stderr) = run_on_small_disk(before(&failing()), FILL_DISK, "grep -c '^old' journal/*");
     let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 10 points are lost, as there is no journal\n";
     assert_eq!(
         (code, stdout.as_str(), without_file_name(&stderr)),
@@ -439,7 +439,7 @@ fn journal_on_a_read_only_disk_is_a_warning() {
     if !mount::can_mount() {
         return;
     }
-    let (provider, ingest) = (provider(), well());
+    let (provider, ingest) = (provider(), healthy());
     let run_on = |before: &str| run_on_small_disk(prices::run(&provider, "").graphite(&ingest), before, "ls");
     let message = "the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)";
     let (code, stdout, stderr) = run_on("mount -o remount,ro,size=32k none .");

@@ -347,7 +347,7 @@ fn secrets_stay_hidden_where_a_proxy_refuses() {
 /// An error about a setting names its origin, never its value.
 #[test]
 fn secrets_stay_hidden_where_settings_are_invalid() {
-    let shows_nothing = |run: Datametrics, code: i32| {
+    let is_error_without_secret = |run: Datametrics, code: i32| {
         let run = run.args(["crypto", "--dry-run"]);
         let output = run.run();
         assert_none_leaked(&run, &output);
@@ -373,7 +373,7 @@ fn secrets_stay_hidden_where_settings_are_invalid() {
         "url = 'tcp://u:{}@graphite.example/x'",
     ] {
         let line = line.replace("'{}\\u0007'", "\"{}\\u0007\"").replace("{}", GRAPHITE);
-        shows_nothing(Datametrics::new().config(&format!("[graphite]\n{line}\n")), 78);
+        is_error_without_secret(Datametrics::new().config(&format!("[graphite]\n{line}\n")), 78);
     }
     let percent = utf8_percent_encode(USERINFO, NON_ALPHANUMERIC).to_string();
     for (name, value, code) in [
@@ -386,7 +386,7 @@ fn secrets_stay_hidden_where_settings_are_invalid() {
         ("HTTPS_PROXY", format!("ftp://u:{percent}@proxy.example"), 78),
         ("HTTP_PROXY", format!("u:{percent}@proxy example"), 78),
     ] {
-        shows_nothing(Datametrics::new().env(name, value), code);
+        is_error_without_secret(Datametrics::new().env(name, value), code);
     }
 }
 

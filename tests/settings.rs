@@ -782,7 +782,7 @@ fn graphite_user_and_password_are_needed_together() {
 }
 
 /// A run without requests to providers, as the market is closed.
-fn nothing_due(run: Datametrics, config: &str) -> Datametrics {
+fn closed_market(run: Datametrics, config: &str) -> Datametrics {
     run.config(&format!("{}{config}", closed_config())).args(["stocks", "--market-hours", "regular"])
 }
 
@@ -803,16 +803,16 @@ fn graphite_credentials_are_not_sent_over_plain_http() {
         let known = || run().env("GRAPHITE_USER", "u").env("GRAPHITE_PASSWORD", "p");
         let health = "[{\"name\":\"metrics.stocks.feed.stocks.expected\"[..]\n";
         if clear {
-            fails(nothing_due(known(), ""), 78, &format!("GRAPHITE_URL: {message}"));
-            nothing_due(known(), "[graphite]\nallow_plaintext_credentials = true\n").stdout(health).check();
+            fails(closed_market(known(), ""), 78, &format!("GRAPHITE_URL: {message}"));
+            closed_market(known(), "[graphite]\nallow_plaintext_credentials = true\n").stdout(health).check();
             // Without credentials plain HTTP is accepted.
-            nothing_due(run(), "").stdout(health).check();
+            closed_market(run(), "").stdout(health).check();
         } else {
-            nothing_due(known(), "").stdout(health).check();
+            closed_market(known(), "").stdout(health).check();
         }
     }
     let in_the_url = Datametrics::new().args(["--dry-run"]).env("GRAPHITE_URL", "http://u:p@graphite.example/metrics");
-    fails(nothing_due(in_the_url, ""), 78, &format!("GRAPHITE_URL: {message}"));
+    fails(closed_market(in_the_url, ""), 78, &format!("GRAPHITE_URL: {message}"));
 }
 
 #[test]
@@ -829,7 +829,7 @@ fn graphite_url_may_hold_user_and_password() {
     // `a@b:c/d %` in base64.
     server.on("POST /metrics").header("Authorization", "Basic YUBiOmMvZCAl").reply(reply);
     let url = format!("http://a%40b:c%2Fd%20%25@{}/metrics", server.address());
-    nothing_due(Datametrics::new(), "").env("GRAPHITE_URL", url).check();
+    closed_market(Datametrics::new(), "").env("GRAPHITE_URL", url).check();
 }
 
 #[test]
@@ -841,7 +841,7 @@ fn config_file_with_a_password_that_others_can_read_is_a_warning() {
         support::graphite::USER,
         support::graphite::PASSWORD
     );
-    let run = nothing_due(Datametrics::new(), &config);
+    let run = closed_market(Datametrics::new(), &config);
     run.clone().check();
     for mode in [0o644, 0o640, 0o604] {
         fs::set_permissions(run.home().join("config.toml"), fs::Permissions::from_mode(mode)).unwrap();
@@ -850,7 +850,7 @@ fn config_file_with_a_password_that_others_can_read_is_a_warning() {
         run.clone().stderr(format!("warning: {message}\n")).check();
     }
     // Without a password the permissions of the file do not matter.
-    let run = nothing_due(Datametrics::new(), "").graphite(&ingest);
+    let run = closed_market(Datametrics::new(), "").graphite(&ingest);
     fs::set_permissions(run.home().join("config.toml"), fs::Permissions::from_mode(0o644)).unwrap();
     run.check();
 }
@@ -860,10 +860,10 @@ fn slash_in_a_metric_name_is_a_warning_for_carbon() {
     let message = "warning: a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead\n";
     let (carbon, ingest) = (Carbon::start(), Ingest::start(Dialect::WriteProxy));
     for config in ["[graphite]\nnames = '{feed}.{base}/{quote}-{field}'\n", "[graphite]\nprefix = 'a/b'\n"] {
-        nothing_due(Datametrics::new(), config).graphite(&ingest).check();
-        nothing_due(Datametrics::new(), config).carbon(&carbon).stderr(message).check();
+        closed_market(Datametrics::new(), config).graphite(&ingest).check();
+        closed_market(Datametrics::new(), config).carbon(&carbon).stderr(message).check();
     }
-    nothing_due(Datametrics::new(), "").carbon(&carbon).check();
+    closed_market(Datametrics::new(), "").carbon(&carbon).check();
 }
 
 pub(crate) fn closed_config() -> String {

@@ -5,7 +5,7 @@
 //! is expected is noted while the holes are filled, so no code here reads a reply. A run gets the replies
 //! from a transport inside this process and prints its points as lines for Carbon.
 
-use crate::support::Datametrics;
+use crate::support::{Datametrics, in_parallel};
 use arbtest::{arbitrary::Unstructured, arbtest};
 use clap::Parser as _;
 use datametrics::{
@@ -502,10 +502,7 @@ fn random_replies_of_every_provider_give_the_numbers_that_were_written() {
     assert_eq!(shapes, built_in, "a shape for every built-in definition");
     log::set_logger(&ErrorLog).expect("no other logger in this process");
     log::set_max_level(log::LevelFilter::Error);
-    let totals: Vec<Total> = std::thread::scope(|scope| {
-        let threads: Vec<_> = SHAPES.iter().map(|shape| scope.spawn(|| shape.test())).collect();
-        threads.into_iter().map(|thread| thread.join().expect("a panic was reported above")).collect()
-    });
+    let totals = in_parallel(&SHAPES, Shape::test);
     let cases: usize = totals.iter().map(|total| total.cases).sum();
     let numbers: usize = totals.iter().map(|total| total.numbers).sum();
     println!("{cases} cases, {numbers} numbers");

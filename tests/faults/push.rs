@@ -144,20 +144,20 @@ impl Row {
     /// The message, the exit code, and the number of points in the journal.
     fn run(&self, options: &[&str]) -> (String, i32, usize) {
         let provider = Server::with(quotes);
-        let bare = run("http", &provider.address().to_string()).args(["--retries", "0"]);
+        let base = run("http", &provider.address().to_string()).args(["--retries", "0"]);
         let (carbon, target);
         let (scheme, authority, run) = match &self.receiver {
             Receiver::Listener(scheme, behaviour) => {
                 carbon = Carbon::with(&[*behaviour]);
-                (*scheme, carbon.authority(), bare.clone())
+                (*scheme, carbon.authority(), base.clone())
             }
             Receiver::Carbon(scheme, peer) => {
                 target = Target::of(peer, published);
-                (*scheme, target.authority.clone(), bare.clone())
+                (*scheme, target.authority.clone(), base.clone())
             }
             Receiver::Ingest(peer) => {
                 target = Target::of(peer, published);
-                let run = bare.clone().env("GRAPHITE_USER", graphite::USER);
+                let run = base.clone().env("GRAPHITE_USER", graphite::USER);
                 let run = target.reached_by(run.env("GRAPHITE_PASSWORD", graphite::PASSWORD));
                 (target.scheme, target.authority.clone(), run)
             }
@@ -169,17 +169,17 @@ impl Row {
         let code = finished.output.code.expect("no signal");
         let errors: Vec<_> = finished.message.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
         assert_eq!(errors.len(), usize::from(code != 0), "{}", finished.output);
-        let waiting = Journal::of(&bare).values();
+        let waiting = Journal::of(&base).values();
         assert_eq!(waiting.is_empty(), code == 0, "{waiting:?}");
 
         // The points in the journal are sent as soon as Graphite works again.
-        let well = Ingest::start(Dialect::WriteProxy);
-        bare.clone().args(["--prefix", "again"]).graphite(&well).check();
-        let values = well.values();
+        let healthy = Ingest::start(Dialect::WriteProxy);
+        base.clone().args(["--prefix", "again"]).graphite(&healthy).check();
+        let values = healthy.values();
         for ((name, _), value) in &waiting {
             assert_eq!(values.get(name), Some(value), "{name}");
         }
-        assert!(Journal::of(&bare).values().is_empty());
+        assert!(Journal::of(&base).values().is_empty());
         // The number of bytes depends on timing.
         let message = errors.first().map_or("", |line| line.trim_start_matches("graphite: "));
         let message = match message.split_once(" of ").zip(message.split_once(" bytes")) {

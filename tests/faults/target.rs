@@ -74,8 +74,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Where the server can be reached, it replies with `well`.
-    pub(crate) fn of(peer: &Peer, well: fn(&Received) -> Reply) -> Self {
+    /// Where the server can be reached, it replies with `healthy`.
+    pub(crate) fn of(peer: &Peer, healthy: fn(&Received) -> Reply) -> Self {
         let plain = |address: SocketAddr, listeners: Box<dyn Any>| Self {
             scheme: "http",
             authority: address.to_string(),
@@ -106,7 +106,7 @@ impl Target {
                 listeners: Vec::new(),
             },
             Peer::Tls(certificate, trusted) => {
-                let server = Server::with(well);
+                let server = Server::with(healthy);
                 let tls = Tls::before(server.address(), certificate);
                 let roots = (trusted == Trusted::Yes).then(|| tls.roots().to_owned());
                 let target = plain(tls.address(), Box::new(tls));
@@ -114,7 +114,7 @@ impl Target {
                 Self { scheme: "https", roots, listeners, ..target }
             }
             Peer::IsAtTheSecondAddress => {
-                let server = Server::with(well);
+                let server = Server::with(healthy);
                 let tls = Tls::before(server.address(), Certificate::Good);
                 let hole = BlackHole::at("127.0.0.2", tls.address().port());
                 Self {

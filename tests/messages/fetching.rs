@@ -8,7 +8,7 @@ use crate::support::{
 use Scene::Played;
 
 /// A run that requests two symbols from such a provider, with these further arguments.
-fn typing(line: &str, peer: &Peer, timeout: u64) -> Observed {
+fn with_arguments(line: &str, peer: &Peer, timeout: u64) -> Observed {
     let (target, ingest) = (Target::of(peer, |_| rows("")), Ingest::start(Dialect::WriteProxy));
     let run = target.reached_by(run(target.scheme, &target.authority)).graphite(&ingest);
     let mut output: Output = play(&typed(run, line), &target.authority, timeout, |_| 0).into();
@@ -16,13 +16,13 @@ fn typing(line: &str, peer: &Peer, timeout: u64) -> Observed {
     Observed::of_output(&output)
 }
 
-fn at(peer: &Peer) -> Observed {
-    typing("--retries 0", peer, 40)
+fn reaching(peer: &Peer) -> Observed {
+    with_arguments("--retries 0", peer, 40)
 }
 
 /// The provider replies with `answer`.
 fn answer(answer: fn(&Received) -> Reply) -> Observed {
-    at(&Peer::Answers(answer))
+    reaching(&Peer::Answers(answer))
 }
 
 /// A reply with these rows.
@@ -31,13 +31,13 @@ fn rows(rows: &str) -> Reply {
 }
 
 /// A fault that lasts until the timeout.
-fn late(peer: &Peer) -> Observed {
-    typing("--retries 0", peer, 3)
+fn until_timeout(peer: &Peer) -> Observed {
+    with_arguments("--retries 0", peer, 3)
 }
 
 pub(crate) const WAYS: &[Scene] = &[
-    Played("its name does not resolve", || at(&Peer::HasNoName)),
-    Played("nobody listens", || at(&Peer::Refuses)),
+    Played("its name does not resolve", || reaching(&Peer::HasNoName)),
+    Played("nobody listens", || reaching(&Peer::Refuses)),
     Played("a proxy where nobody listens", || {
         let observed = "HTTPS_PROXY=http://127.0.0.1:9 crypto BTC --provider kraken --dry-run --retries 0";
         Observed::of_run(&typed(Datametrics::new(), observed))
@@ -51,19 +51,19 @@ pub(crate) const WAYS: &[Scene] = &[
         let observed = "HTTPS_PROXY=https://127.0.0.1:9 crypto BTC --provider kraken --dry-run --retries 0";
         Observed::of_run(&typed(Datametrics::new(), observed))
     }),
-    Played("nothing comes back", || late(&Peer::Swallows)),
-    Played("it is silent", || late(&Peer::Answers(|_| Reply::hang()))),
+    Played("nothing comes back", || until_timeout(&Peer::Swallows)),
+    Played("it is silent", || until_timeout(&Peer::Answers(|_| Reply::hang()))),
     Played("it is silent at the first of two symbols", || {
         let slow = Server::with(|_| Reply::hang());
         let run = Datametrics::new().provider("coinbase", &slow).config("[providers.coinbase]\nmax_concurrency = 1");
         Observed::of_run(&typed(run, "crypto BTC ETH --provider coinbase --dry-run --retries 0 --timeout 1"))
     }),
     Played("it closes before its reply", || answer(|_| Reply::close())),
-    Played("TLS: an authority nobody knows", || at(&Peer::Tls(Certificate::Good, Trusted::No))),
-    Played("TLS: an authority that is its own server", || at(&Peer::Tls(Certificate::Authority, Trusted::Yes))),
-    Played("TLS: expired", || at(&Peer::Tls(Certificate::Expired, Trusted::Yes))),
-    Played("TLS: for another host", || at(&Peer::Tls(Certificate::OfAnother, Trusted::Yes))),
-    Played("TLS: it speaks plain HTTP", || at(&Peer::SpeaksPlain)),
+    Played("TLS: an authority nobody knows", || reaching(&Peer::Tls(Certificate::Good, Trusted::No))),
+    Played("TLS: an authority that is its own server", || reaching(&Peer::Tls(Certificate::Authority, Trusted::Yes))),
+    Played("TLS: expired", || reaching(&Peer::Tls(Certificate::Expired, Trusted::Yes))),
+    Played("TLS: for another host", || reaching(&Peer::Tls(Certificate::OfAnother, Trusted::Yes))),
+    Played("TLS: it speaks plain HTTP", || reaching(&Peer::SpeaksPlain)),
     Played("its body is too long", || {
         answer(|_| Reply::json(vec![b' '; 1 << 16]).header("Content-Length", &(64 << 20).to_string()).over(1 << 10))
     }),
@@ -73,7 +73,9 @@ pub(crate) const WAYS: &[Scene] = &[
     }),
     Played("gzip that is none", || answer(|_| Reply::json("no gzip").header("Content-Encoding", "gzip"))),
     Played("a redirect in a circle", || answer(|_| Reply::status(301).header("Location", "/quotes"))),
-    Played("a failure, and it is tried again", || typing("--retries 1 -v", &Peer::Answers(|_| Reply::status(503)), 40)),
+    Played("a failure, and it is tried again", || {
+        with_arguments("--retries 1 -v", &Peer::Answers(|_| Reply::status(503)), 40)
+    }),
 ];
 
 pub(crate) const STATUSES: &[Scene] = &[
@@ -122,7 +124,7 @@ pub(crate) const REPLIES: &[Scene] = &[
     }),
     Played("more than 16 bad symbols in a batch", || {
         let server = Server::with(|_| Reply::json(r#"{"error":["EQuery:Unknown asset pair"]}"#));
-        let symbols: Vec<String> = (0..40).map(|at| format!("X{at}")).collect();
+        let symbols: Vec<String> = (0..40).map(|reaching| format!("X{reaching}")).collect();
         let run = Datametrics::new().provider("kraken", &server).config("[providers.kraken]\nper_second = 1000");
         let run = run.args(["crypto", "--provider", "kraken", "--dry-run"]).args(symbols);
         Observed::of_run(&run)

@@ -45,7 +45,7 @@ fn without(part: &'static str) -> Observed {
 }
 
 /// A run whose Graphite refuses everything, with this added to its config.
-fn ill(config: &str, age: i64) -> Observed {
+fn failing(config: &str, age: i64) -> Observed {
     let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::refusing(Dialect::WriteProxy, [503; 9]));
     let run = run(&server, config).graphite(&ingest);
     Journal::of(&run).plant(age, &numbered("old", 20));
@@ -57,15 +57,15 @@ fn ill(config: &str, age: i64) -> Observed {
 const LATER: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
 
 pub(crate) const SCENES: &[Scene] = &[
-    Played("Graphite is ill", || ill("", 60)),
+    Played("Graphite is ill", || failing("", 60)),
     Played("it is well again", || {
         let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["-v"]);
         Journal::of(&run).plant(60, &["a.b"]);
         Observed::of_run(&run)
     }),
-    Played("too many bytes wait", || ill("[journal]\nmax_bytes = 1000\n", 60)),
-    Played("what waits is too old", || ill("", 4000)),
+    Played("too many bytes wait", || failing("[journal]\nmax_bytes = 1000\n", 60)),
+    Played("what waits is too old", || failing("", 4000)),
     Played("another run is sending", || {
         let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["--timeout", "1"]);

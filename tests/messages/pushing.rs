@@ -18,7 +18,7 @@ fn provider() -> Server {
 }
 
 /// A run with these further arguments, whose Graphite replies with `answer`.
-fn typing(line: &str, answer: fn(&Received) -> Reply) -> Observed {
+fn with_arguments(line: &str, answer: fn(&Received) -> Reply) -> Observed {
     let (provider, server) = (provider(), Server::with(answer));
     let run = run(&provider).env("GRAPHITE_URL", format!("{}/graphite/metrics", server.url()));
     let run = run
@@ -29,7 +29,7 @@ fn typing(line: &str, answer: fn(&Received) -> Reply) -> Observed {
 }
 
 fn answer(answer: fn(&Received) -> Reply) -> Observed {
-    typing("", answer)
+    with_arguments("", answer)
 }
 
 /// A run with these prices, whose Graphite decides with `decide`.
@@ -54,7 +54,7 @@ pub(crate) const INGEST: &[Scene] = &[
     Played("401", || answer(|_| Reply::text(401, "invalid authentication credentials"))),
     Played("404", || answer(|_| Reply::text(404, "404 page not found"))),
     Played("429", || answer(|_| Reply::text(429, "too many requests"))),
-    Played("503, and no journal", || typing("--no-journal", |_| Reply::status(503))),
+    Played("503, and no journal", || with_arguments("--no-journal", |_| Reply::status(503))),
     Played("200, and nothing is said of points", || answer(|_| Reply::json("{}"))),
     Played("an endless answer", || answer(|_| Reply::json(vec![b' '; 1 << 16]).over(1 << 20))),
     Played("the older ingest refuses a point", || {

@@ -40,7 +40,7 @@ pub(crate) use self::{
 use std::{
     any::Any,
     fmt::Display,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -105,9 +105,13 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a text")
 }
 
-/// Applies a function to every item on several threads and returns the results in the order of the
-/// items. Runs of the program spend their time waiting, so there are more threads than processors.
+/// How many items all calls of [`in_parallel`] work on at the same time. Runs of the program often wait, so
+/// there are more than processors; too many would make each of them so slow that its timeouts end it.
+const MAX_PARALLEL: usize = 8;
+
+/// Applies a function to every item on several threads and returns the results in the order of the items.
 pub(crate) fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    /// Other calls must get a turn as well.
     const THREADS: usize = 6;
     let queue = Mutex::new(items.iter().enumerate());
     let results = Mutex::new(Vec::new());
@@ -116,6 +120,7 @@ pub(crate) fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T 
             scope.spawn(|| {
                 let next = || lock(&queue).next();
                 while let Some((at, item)) = next() {
+                    let _permit = Permit::acquire();
                     let result = work(item);
                     lock(&results).push((at, result));
                 }
@@ -125,4 +130,27 @@ pub(crate) fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T 
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// One of [`MAX_PARALLEL`] permits, returned when it is dropped.
+struct Permit;
+
+/// The number of permits in use, and the signal that one was returned.
+static PERMITS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+impl Permit {
+    fn acquire() -> Self {
+        let (used, returned) = &PERMITS;
+        let all_used = |used: &mut usize| *used >= MAX_PARALLEL;
+        *returned.wait_while(lock(used), all_used).unwrap_or_else(PoisonError::into_inner) += 1;
+        Self
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let (used, returned) = &PERMITS;
+        *lock(used) -= 1;
+        returned.notify_one();
+    }
 }
