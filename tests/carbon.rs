@@ -1,15 +1,14 @@
-//! Pushing to Carbon: to a real one, read back from graphite-web, and to doubles that misbehave.
+//! Pushes to Carbon: to a real one, read back from graphite-web, and to doubles that misbehave.
 
-#[path = "support/carbon_real.rs"]
-mod carbon_real;
-#[path = "support/own.rs"]
-mod own;
-mod support;
+use crate::support::{
+    Behaviour, Carbon, Datametrics, Reply, Server,
+    journal::Journal,
+    mount::can_mount,
+    prices,
+    real_graphite::{RealGraphite, Series, available},
+};
 
-use carbon_real::{RealGraphite, available};
-use support::{Carbon, Datametrics, Habit, Reply, Server};
-
-/// Kraken's answer for two symbols, with numbers of many digits.
+/// A reply of Kraken for two symbols, with numbers of many digits.
 const KRAKEN: &str = r#"{"error":[],"result":{
     "XXBTZUSD":{"c":["49617.507573101621"],"v":["0","4412.73601799"]},
     "BATUSD":{"c":["0.00007351"],"v":["0","1e-08"]}}}"#;
@@ -27,13 +26,13 @@ fn command(kraken: &Server, url: &str) -> Datametrics {
         .env("GRAPHITE_URL", url)
 }
 
-/// The one number that these digits are nearest to.
+/// The bits of the float that is nearest to these digits.
 fn bits(digits: &str) -> u64 {
     digits.parse::<f64>().expect("a number").to_bits()
 }
 
 #[test]
-fn a_real_graphite_shows_what_was_pushed() {
+fn real_graphite_shows_the_exact_values_that_were_pushed() {
     if !available() {
         return;
     }
@@ -65,26 +64,26 @@ fn a_real_graphite_shows_what_was_pushed() {
     }
 }
 
-/// A backlog of many points, each at its own time, as after an outage; and more of them in one run
-/// than a frame holds.
+/// A backlog of many points, each at its own time, as after an outage; and more points in one run than one
+/// frame holds.
 #[test]
-fn a_real_graphite_shows_what_waited() {
+fn real_graphite_shows_a_backlog_of_the_journal_at_its_own_times() {
     if !available() {
         return;
     }
     let graphite = RealGraphite::start();
     let symbols: Vec<String> = (1..=600).map(|number| format!("C{number}")).collect();
     let prices: Vec<(&str, &str)> = symbols.iter().map(|symbol| (symbol.as_str(), &symbol[1..])).collect();
-    let provider = own::provider(&prices);
+    let provider = prices::provider(&prices);
     for (url, prefix) in [
         (format!("tcp://127.0.0.1:{}", graphite.plaintext), "plain"),
         (format!("pickle://127.0.0.1:{}", graphite.pickle), "pickled"),
     ] {
-        let run = own::bare(&provider, "").args(["-", "--prefix", prefix]).stdin(symbols.join("\n"));
-        let kept: Vec<i64> = [86_400, 7_200, 600, 180]
+        let run = prices::run_without_symbols(&provider, "").args(["-", "--prefix", prefix]).stdin(symbols.join("\n"));
+        let planted: Vec<i64> = [86_400, 7_200, 600, 180]
             .map(|age| {
                 let name = format!("{prefix}.waited");
-                own::keep(&run, age, &[name]).started
+                Journal::of(&run).plant(age, &[name]).started
             })
             .into();
         run.env("GRAPHITE_URL", url).check();
@@ -95,15 +94,15 @@ fn a_real_graphite_shows_what_waited() {
             let number = series.target.split(['C', '-']).nth(1).expect("a symbol");
             assert!(matches!(series.points[..], [(_, value)] if value.to_bits() == bits(number)), "{series:?}");
         }
-        let slots: Vec<(i64, f64)> = kept.iter().map(|time| (time - time % 60, 1.5)).collect();
+        let slots: Vec<(i64, f64)> = planted.iter().map(|time| (time - time % 60, 1.5)).collect();
         let target = format!("{prefix}.waited");
-        let whole = |series: &Vec<carbon_real::Series>| series.iter().any(|series| series.points == slots);
+        let whole = |series: &Vec<Series>| series.iter().any(|series| series.points == slots);
         graphite.wait_for("the old points", || Some(graphite.render(&target, "-2days")).filter(whole));
     }
 }
 
 #[test]
-fn lines_and_frames_hold_the_same_points() {
+fn plaintext_lines_and_pickle_frames_hold_the_same_points() {
     let (plain, pickled) = (Carbon::start(), Carbon::start());
     let tags = "[graphite]\ntags = { env = \"home\" }\n";
     command(&kraken(), &plain.url()).config(tags).check();
@@ -116,21 +115,21 @@ fn lines_and_frames_hold_the_same_points() {
 }
 
 #[test]
-fn an_ipv6_literal_and_a_name_with_two_families_are_reached() {
+fn carbon_is_reached_at_an_ipv6_literal_and_at_localhost() {
     let carbon = Carbon::start_v6();
     command(&kraken(), &carbon.url()).check();
     assert!(!carbon.points().is_empty());
-    // Of localhost's addresses only one has a listener.
+    // Only one of the addresses of localhost has a listener.
     let carbon = Carbon::start();
     let port = carbon.authority().rsplit_once(':').expect("a port").1.to_owned();
     command(&kraken(), &format!("tcp://localhost:{port}")).check();
     assert!(!carbon.points().is_empty());
 }
 
-/// Whichever of its addresses comes first.
+/// Whichever address of the name comes first.
 #[test]
-fn every_address_of_a_name_is_tried() {
-    if !support::can_mount() {
+fn carbon_push_tries_every_address_of_a_host_name() {
+    if !can_mount() {
         return;
     }
     for carbon in [Carbon::start(), Carbon::start_v6()] {
@@ -140,7 +139,7 @@ fn every_address_of_a_name_is_tried() {
         command(&kraken, &format!("tcp://carbon.test:{port}")).hosts(hosts).check();
         assert!(!carbon.points().is_empty());
     }
-    // Nobody listens on any of them.
+    // Nobody listens on any of the addresses.
     let kraken = kraken();
     let hosts = "127.0.0.2 carbon.test\n127.0.0.1 carbon.test\n";
     let output = command(&kraken, "tcp://carbon.test:9").hosts(hosts).run();
@@ -151,9 +150,9 @@ fn every_address_of_a_name_is_tried() {
 }
 
 #[test]
-fn what_carbon_did_not_take_waits_for_the_next_run() {
-    for habit in [Habit::CloseEarly, Habit::Reset, Habit::NeverRead] {
-        let carbon = Carbon::with(&[habit, Habit::ReadToEnd]);
+fn points_that_carbon_did_not_read_are_sent_by_the_next_run() {
+    for behaviour in [Behaviour::CloseEarly, Behaviour::Reset, Behaviour::NeverRead] {
+        let carbon = Carbon::with(&[behaviour, Behaviour::ReadToEnd]);
         let kraken = kraken();
         let run = command(&kraken, &carbon.url()).args(["--timeout", "2"]);
         let begun = std::time::Instant::now();
@@ -170,32 +169,32 @@ fn what_carbon_did_not_take_waits_for_the_next_run() {
 }
 
 #[test]
-fn each_try_is_said_to_who_asks() {
+fn carbon_connection_is_logged_with_verbose() {
     let carbon = Carbon::start();
-    let said = format!(
+    let message = format!(
         "http://KRAKEN: HTTP 200 after <time>: BTC/USD, BAT/USD\n\
          Carbon at CARBON: closed after <time>: {0} points\npushed {0} points of 2 symbols from kraken in <time>\n",
-        4 + own::HEALTH
+        4 + prices::HEALTH_POINTS
     );
-    command(&kraken(), "").carbon(&carbon).args(["-v"]).stderr(said).check();
+    command(&kraken(), "").carbon(&carbon).args(["-v"]).stderr(message).check();
     let output = command(&kraken(), "tcp://127.0.0.1:9").args(["-v"]).run();
     assert!(output.stderr.contains(" points failed after "), "{output}");
 }
 
 #[test]
-fn nobody_listening_is_said_and_kept() {
+fn carbon_connection_refused_is_reported_and_points_stay_in_the_journal() {
     let kraken = kraken();
-    let said = "error: graphite: Carbon at 127.0.0.1:9: no connection (127.0.0.1:9: Connection refused (os error 111)); \
+    let message = "error: graphite: Carbon at 127.0.0.1:9: no connection (127.0.0.1:9: Connection refused (os error 111)); \
         is Carbon running, and are host and port of the Graphite URL right?; the points are in the journal, the next \
         run sends them\n";
-    command(&kraken, "tcp://127.0.0.1:9").stderr(said).exit(75).check();
+    command(&kraken, "tcp://127.0.0.1:9").stderr(message).exit(75).check();
 }
 
 #[test]
-fn a_dry_run_prints_lines_for_both_protocols() {
+fn carbon_dry_run_prints_plaintext_lines_for_both_protocols() {
     for url in ["tcp://carbon.example", "pickle://carbon.example"] {
         let output = command(&kraken(), url).args(["--dry-run"]).run();
-        assert_eq!(output.stdout.lines().count(), 4 + own::HEALTH - 1, "without a journal: {output}");
+        assert_eq!(output.stdout.lines().count(), 4 + prices::HEALTH_POINTS - 1, "without a journal: {output}");
         let first = output.stdout.lines().next().expect("a line");
         assert!(first.starts_with("crypto.BTC-USD.last 49617.507573101621 "), "{output}");
         assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));

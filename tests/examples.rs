@@ -1,9 +1,8 @@
-//! The files to copy: what they say must be what the program knows.
+//! The examples and the README name only commands, settings and variables that the program knows.
 
-mod support;
-
+use crate::support::{self, Datametrics};
 use clap::Parser as _;
-use datametrics::{Settings, cli::Cli, settings};
+use datametrics::{Settings, cli::Cli};
 use std::{
     cell::RefCell,
     collections::BTreeSet,
@@ -11,12 +10,10 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use support::Datametrics;
 
 const CONFIG: &str = include_str!("../examples/config.toml");
 
-/// The config with the lines of settings taken out of their comments, those without a default only
-/// where they are asked for.
+/// The example config with its settings uncommented; those without a default only if `all` is set.
 fn uncommented(all: bool) -> String {
     let is_setting = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
     let bare = |line: &'static str| match line.strip_prefix('#').filter(is_setting) {
@@ -26,7 +23,7 @@ fn uncommented(all: bool) -> String {
     support::lines(CONFIG.lines().map(bare))
 }
 
-/// What the program says are the keys of a section: an unknown one makes it list them.
+/// The keys of a section, as the error about an unknown key lists them.
 fn known_keys(section: &str) -> BTreeSet<String> {
     let output = Datametrics::new().config(&format!("[{section}]\n'?' = 1\n")).args(["all", "--dry-run"]).run();
     let (_, list) = output.stderr.trim().split_once("known: ").expect("a list of keys");
@@ -34,7 +31,7 @@ fn known_keys(section: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_config_has_every_key() {
+fn example_config_has_every_key() {
     let text = uncommented(true);
     for section in ["graphite", "journal", "crypto", "stocks"] {
         let (_, rest) = text.split_once(&format!("\n[{section}]\n")).expect("a section");
@@ -46,22 +43,28 @@ fn the_config_has_every_key() {
 }
 
 #[test]
-fn the_config_says_the_defaults() {
-    let home = tempfile::tempdir().expect("a temporary folder");
+fn example_config_states_the_defaults() {
+    let run = Datametrics::new().env("HTTPS_PROXY", "http://127.0.0.1:9").args(["check", "--retries", "0"]);
+    // Name and value of every setting, as `datametrics check` lists them.
     let settings = |text: &str| {
-        let file = home.path().join("config.toml");
-        fs::write(&file, text).expect("a config file");
-        let cli = Cli::parse_from(["datametrics", "all", "--dry-run", "--config", file.to_str().expect("UTF-8")]);
-        let settings = Settings::read(&cli, &|_| None, std::io::empty()).expect("settings");
-        // Only that makes a difference: a field that is named is missed.
-        format!("{settings:#?}").replace("fields_are_named: true", "fields_are_named: false")
+        let output = run.clone().config(text).run();
+        let (table, _) = output.stdout.split_once("\n\n").unwrap_or_else(|| panic!("{output}"));
+        let from = table.find("FROM").expect("a column");
+        let rows = table.lines().map(|line| line[..from].split_whitespace().collect::<Vec<_>>().join(" "));
+        let plain = |row: String| match row.as_str() {
+            // A feed without names of its own has the names of all feeds.
+            "crypto.names not set" | "stocks.names not set" => row.replace("not set", "{feed}.{symbol}.{field}"),
+            // An empty text or table counts as none.
+            _ => row.replace(" not set", " none").replace(", ", ","),
+        };
+        rows.map(plain).collect::<Vec<_>>()
     };
     let defaults = settings("");
     assert_eq!(settings(CONFIG), defaults);
     assert_eq!(settings(&uncommented(false)), defaults);
 }
 
-/// README and every text to be copied, each with its name.
+/// README and every example that is a text, each with its name.
 fn texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found: Vec<PathBuf> = ["README.md", "crontab.example"].map(|name| root.join(name)).into();
@@ -81,8 +84,8 @@ fn texts() -> Vec<(String, String)> {
     found.iter().map(|path| (name(path), fs::read_to_string(path).expect("a text"))).collect()
 }
 
-/// The arguments of every command line of the program in a text: in a job, a unit, a block of shell
-/// or between backquotes. A program that is named in prose is none.
+/// The arguments of every command line in a text: in a job, a unit, a block of shell or between backquotes.
+/// Prose that names the program is left out.
 fn command_lines(text: &str) -> Vec<&str> {
     let begins = |before: &str| {
         before.is_empty()
@@ -104,12 +107,12 @@ fn command_lines(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn command_lines_are_ones_that_the_program_takes() {
+fn command_lines_in_docs_and_examples_are_accepted() {
     let mut seen = BTreeSet::new();
     for (name, text) in texts() {
         for args in command_lines(&text) {
             let words = std::iter::once("datametrics").chain(args.split_whitespace());
-            // Help is data, too.
+            // Help is printed as data and counts as accepted.
             let is_taken =
                 Cli::try_parse_from(words).map_or_else(|error| !error.use_stderr(), |cli| cli.problem().is_none());
             assert!(is_taken, "{name}: datametrics {args}");
@@ -127,21 +130,25 @@ fn command_lines_are_ones_that_the_program_takes() {
     }
 }
 
-/// Every variable that the program asks its environment for.
+/// Every variable that the program reads.
 fn known_variables() -> BTreeSet<String> {
-    let asked = RefCell::new(BTreeSet::new());
+    let listed = Datametrics::new().args(["providers"]).run().stdout;
+    let names = listed.lines().skip(1).filter(|line| !line.starts_with(' '));
+    let providers: Vec<&str> = names.map(|line| line.split(' ').next().unwrap_or_default()).collect();
+    let read = RefCell::new(BTreeSet::new());
     let env = |name: &str| {
-        asked.borrow_mut().insert(name.to_owned());
+        read.borrow_mut().insert(name.to_owned());
         None
     };
-    let cli = Cli::parse_from(["datametrics", "check"]);
-    Settings::read(&cli, &env, std::io::empty()).expect("settings");
-    settings::monitor(&cli.options, &env).expect("a monitor or none");
-    settings::providers(&cli.options, &env, None).expect("the providers");
-    asked.into_inner()
+    // A flag hides its variable, so the second command line alone would not do.
+    for options in [[].as_slice(), &["--provider", &providers.join(",")]] {
+        let cli = Cli::parse_from(["datametrics", "check"].iter().chain(options));
+        Settings::read(&cli, &env, std::io::empty()).expect("settings");
+    }
+    read.into_inner()
 }
 
-/// The variables that a text names. `_SYMBOLS` behind another one has its beginning.
+/// The variables that a text names. A word such as `_SYMBOLS` continues the variable before it.
 fn named_variables(text: &str) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for line in text.lines() {
@@ -151,7 +158,7 @@ fn named_variables(text: &str) -> BTreeSet<String> {
             let is_a_name = rest.starts_with(|c: char| c.is_ascii_uppercase()) && word.contains('_') && rest.len() > 3;
             match before.rsplit_once('_') {
                 _ if !is_a_name || word.ends_with('_') => {}
-                Some((stem, _)) if word.starts_with('_') => drop(all.insert(format!("{stem}{word}"))),
+                Some((prefix, _)) if word.starts_with('_') => drop(all.insert(format!("{prefix}{word}"))),
                 None if word.starts_with('_') => {}
                 _ => {
                     before = word;
@@ -164,9 +171,9 @@ fn named_variables(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn variables_are_ones_that_the_program_reads() {
-    // Of others: the log, systemd's words, Kubernetes', a page that is linked, and what an example itself
-    // sets up.
+fn variables_in_docs_and_examples_are_read_by_the_program() {
+    // Variables of others: of the logger, systemd, Kubernetes, a linked page; and those that an example sets
+    // itself.
     let foreign =
         ["RUST_LOG", "AF_INET", "AF_INET6", "AF_UNIX", "SHARD_INDEX", "JOB_COMPLETION_INDEX", "COMMANDS_AND_FLAGS"];
     let own = ["IEX_TOKEN", "HOME_TOKEN"];
@@ -189,7 +196,7 @@ fn variables_are_ones_that_the_program_reads() {
     }
 }
 
-/// The times of a job, if the line is one.
+/// The five time fields of a line, if the line is a job.
 fn times(line: &str) -> Option<Vec<&str>> {
     let fields: Vec<&str> = line.split_whitespace().take(5).collect();
     let is_time = |field: &&str| field.bytes().all(|b| b.is_ascii_digit() || b"*-/,".contains(&b));
@@ -197,10 +204,10 @@ fn times(line: &str) -> Option<Vec<&str>> {
 }
 
 #[test]
-fn the_crontab_has_variables_and_jobs_only() {
+fn crontab_example_has_only_variables_and_jobs() {
     let mut jobs = 0;
     for line in include_str!("../crontab.example").lines().filter(|line| !line.is_empty()) {
-        // A job in a comment is there to be taken out of it.
+        // A job in a comment is meant to be uncommented.
         let bare = line.trim_start_matches(['#', ' ']);
         if times(bare).is_some() {
             assert_eq!(command_lines(bare).len(), 1, "{line}");
@@ -209,15 +216,14 @@ fn the_crontab_has_variables_and_jobs_only() {
         } else if !line.starts_with('#') {
             let (name, value) = line.split_once('=').unwrap_or_else(|| panic!("no variable and no job: {line}"));
             assert!(name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{line}");
-            // cron takes what is behind the sign as it stands.
+            // cron does not expand values and takes them as they are.
             assert!(!value.contains(['$', '~', '#']), "cron expands nothing here: {line}");
         }
     }
     assert!(jobs >= 3, "{jobs} jobs");
 }
 
-/// How this machine's crontab is asked to look at a file and to do nothing: Debian's and cronie's
-/// differ, and the one's option is another thing to the other.
+/// The option with which this machine's crontab only checks a file. Debian's and cronie's options differ.
 fn dry_crontab() -> Option<&'static str> {
     let output = Command::new("crontab").arg("-h").env("LC_ALL", "C").output().ok()?;
     let usage = [output.stdout, output.stderr].concat();
@@ -226,17 +232,16 @@ fn dry_crontab() -> Option<&'static str> {
 }
 
 #[test]
-fn cron_takes_the_crontab() {
+fn cron_accepts_the_crontab_example() {
     let Some(option) = dry_crontab() else {
         let missing = "a crontab that can look at a file (of Debian's cron from 12 on, or of cronie) is needed";
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-        println!("skipped: {missing}");
+        support::skip(missing);
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("crontab");
     let text = include_str!("../crontab.example");
-    // With its jobs out of their comments too.
+    // The second text has its jobs uncommented.
     let bare = |line: &'static str| Some(line.trim_start_matches(['#', ' '])).filter(|line| times(line).is_some());
     let bare = text.lines().map(|line| bare(line).unwrap_or(line));
     for text in [text.to_owned(), support::lines(bare)] {
@@ -246,10 +251,10 @@ fn cron_takes_the_crontab() {
     }
 }
 
-/// The job for Kubernetes and Heroku's Scheduler name the program without its folder, so an image has it
-/// where a runtime's PATH has it.
+/// Kubernetes and Heroku's Scheduler start the program without its folder, so the images must have it in
+/// PATH.
 #[test]
-fn images_have_the_program_in_the_path() {
+fn docker_images_have_the_program_in_the_path() {
     for text in [include_str!("../examples/docker/Dockerfile"), include_str!("../examples/heroku/Dockerfile")] {
         let copy = text.lines().find(|line| line.starts_with("COPY --from=build") && line.contains("/datametrics "));
         assert!(copy.is_some_and(|line| line.ends_with(" /usr/local/bin/datametrics")), "{copy:?}");
@@ -258,11 +263,10 @@ fn images_have_the_program_in_the_path() {
 }
 
 #[test]
-fn systemd_takes_the_units() {
+fn systemd_accepts_the_example_units() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
         let missing = "systemd-analyze (of systemd) is needed to check the units";
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-        println!("skipped: {missing}");
+        support::skip(missing);
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -270,13 +274,13 @@ fn systemd_takes_the_units() {
     let units = ["datametrics.service", "datametrics.timer"].map(|name| {
         let text = fs::read_to_string(source.join(name)).expect(name);
         let unit = folder.path().join(name);
-        // It is there to be started only where it is installed.
+        // systemd requires that the program exists, so the unit gets the path of the built one.
         fs::write(&unit, text.replace("/usr/bin/datametrics", env!("CARGO_BIN_EXE_datametrics"))).expect("a unit");
         unit
     });
     let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&units).output().expect("it starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    // Units of the machine are looked at too.
-    let ours: Vec<&str> = said.lines().filter(|line| line.contains("datametrics.")).collect();
-    assert!(output.status.success() && ours.is_empty(), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    // systemd also reports about the units of this machine.
+    let ours: Vec<&str> = message.lines().filter(|line| line.contains("datametrics.")).collect();
+    assert!(output.status.success() && ours.is_empty(), "{message}");
 }

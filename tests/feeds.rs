@@ -1,20 +1,18 @@
-//! The configs in `examples/feeds`, each as it is shipped, against replies of the API's shape.
+//! The configs in `examples/feeds`, unchanged, against replies in the shape of each API.
 
-mod support;
-
+use crate::support::{Datametrics, Reply, Server};
 use std::{collections::BTreeMap, path::Path};
-use support::{Datametrics, Reply, Server};
 
 fn example(name: &str, provider: &str, server: &Server) -> Datametrics {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/feeds").join(name);
-    // Carbon's form is the one that is easily read back; nothing goes there.
+    // Plaintext lines are easy to read back; nothing is sent there.
     Datametrics::new()
         .args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9", "--config"])
         .args([config])
         .provider(provider, server)
 }
 
-/// The points about what is watched: name and value.
+/// Names and values of the points that are not about the run itself.
 fn points(stdout: &str) -> BTreeMap<&str, &str> {
     let words = stdout.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let points = words.map(|words| (words[0], words[1]));
@@ -22,7 +20,7 @@ fn points(stdout: &str) -> BTreeMap<&str, &str> {
 }
 
 #[test]
-fn the_first_datametrics_crypto_batch_comes_out_under_its_names() {
+fn livecoin_example_gives_the_names_of_the_first_datametrics() {
     let livecoin = Server::start();
     livecoin.on("GET /exchange/ticker").reply(Reply::json(
         r#"[{"cur":"XYZ","symbol":"XYZ/BTC","last":1,"high":1,"low":1,"volume":1,"vwap":1,"max_bid":1,"min_ask":1,"best_bid":1,"best_ask":1},
@@ -53,20 +51,20 @@ fn the_first_datametrics_crypto_batch_comes_out_under_its_names() {
         ("crypto.ETH/USD-vwap", "345.5"),
     ];
     assert_eq!(points(&output.stdout), BTreeMap::from(expected));
-    // What is watched by name and has no value is said.
-    let said = "warning: a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead\n\
+    // A named symbol or field without a value is reported.
+    let message = "warning: a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead\n\
         error: crypto: no last of ETH/USD, BAT/USD: no provider gave it\n\
         error: crypto: no high of BAT/USD: no provider gave it\n\
         error: crypto: no low of BAT/USD: no provider gave it\n\
         error: crypto: no vwap of BAT/USD: no provider gave it\n\
         error: crypto: no max_bid of ETH/USD, BAT/USD: no provider gave it\n\
         error: crypto: no min_ask of BAT/USD: no provider gave it\n";
-    assert_eq!(output.stderr, said);
+    assert_eq!(output.stderr, message);
     assert_eq!(output.code, Some(1));
 }
 
 #[test]
-fn the_first_datametrics_stock_batch_comes_out_under_its_names() {
+fn iex_example_gives_the_names_of_the_first_datametrics() {
     let iex = Server::start();
     iex.on("GET /stock/market/batch?symbols=AMZN,WORK,NFLX&types=quote&token=a%2Ftoken").reply(Reply::json(
         r#"{"NFLX":{"quote":{"symbol":"NFLX","latestPrice":470.11,"change":-0.04,"open":null,"iexBidPrice":0,"volume":0,"primaryExchange":"NASDAQ"}},
@@ -91,7 +89,7 @@ fn the_first_datametrics_stock_batch_comes_out_under_its_names() {
 }
 
 #[test]
-fn exchange_rates_are_asked_base_by_base() {
+fn fx_example_makes_one_request_for_each_base() {
     let frankfurter = Server::start();
     frankfurter
         .on("GET /v1/latest?base=EUR&symbols=USD,GBP")
@@ -106,10 +104,10 @@ fn exchange_rates_are_asked_base_by_base() {
 }
 
 #[test]
-fn a_second_list_stands_beside_the_first() {
-    let kraken = Server::with(|asked| {
+fn second_list_example_gives_both_lists() {
+    let kraken = Server::with(|request| {
         let row = |key: &str| format!(r#""{key}":{{"c":["1.5"],"b":["1.4"],"a":["1.6"]}}"#);
-        let keys: &[&str] = if asked.target.contains("XBTUSD") { &["XXBTZUSD"] } else { &["SOLUSD", "DOTUSD"] };
+        let keys: &[&str] = if request.target.contains("XBTUSD") { &["XXBTZUSD"] } else { &["SOLUSD", "DOTUSD"] };
         let rows: Vec<_> = keys.iter().map(|key| row(key)).collect();
         Reply::json(format!(r#"{{"error":[],"result":{{{}}}}}"#, rows.join(",")))
     });
@@ -129,7 +127,7 @@ fn a_second_list_stands_beside_the_first() {
 }
 
 #[test]
-fn an_endpoint_of_ones_own_needs_no_rust() {
+fn own_endpoint_example_gives_its_sensor_values() {
     let house = Server::start();
     house.on("GET /sensors").header("Authorization", "Bearer secret-1").reply(Reply::json(
         r#"{"sensors":{"attic":{"temp":"21.5","humidity":40,"seen":"2026-11-24T05:24:17Z"},"cellar":{"temp":-3,"humidity":"71.25","seen":"2026-11-24T05:24:17+01:00"},"roof":{"temp":1}}}"#,

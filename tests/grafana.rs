@@ -1,11 +1,10 @@
-//! The dashboard and the alert rules: their structure, and whether a real Graphite has something to
-//! draw for each of their queries.
+//! The dashboard and the alert rules: their structure, and whether a real Graphite has data for each query.
 
-#[path = "support/carbon_real.rs"]
-mod carbon_real;
-mod support;
-
-use carbon_real::{RealGraphite, Series, available};
+use crate::support::{
+    Carbon, Datametrics, Reply, Server, now,
+    real_graphite::{RealGraphite, Series, available},
+    samples,
+};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -16,9 +15,8 @@ use std::{
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
-use support::{Datametrics, Reply, Server, samples};
 
 /// A feed of the user's own, with a field of its own and no price.
 const OWN: &str = "
@@ -62,11 +60,11 @@ symbol = 'AAPL'
 below = 1
 ";
 
-/// A way of setting it up.
+/// A config for which the dashboard and the rules are built.
 struct Setup {
     name: &'static str,
     config: String,
-    /// How the symbols of crypto read in the dashboard.
+    /// The crypto symbols as the dashboard shows them.
     crypto: Vec<String>,
 }
 
@@ -103,13 +101,13 @@ fn setups() -> Vec<Setup> {
     ]
 }
 
-/// Quotes whose prices move from request to request.
+/// A provider whose prices change from request to request.
 fn provider(symbols: &[String]) -> Server {
-    let asked = AtomicU32::new(0);
+    let requests = AtomicU32::new(0);
     let bases: Vec<String> =
         symbols.iter().map(|symbol| symbol[..symbol.find(['-', '/']).unwrap()].to_owned()).collect();
     Server::with(move |request| {
-        let price = (1000 + asked.fetch_add(1, Ordering::Relaxed) * 7 % 50).to_string();
+        let price = (1000 + requests.fetch_add(1, Ordering::Relaxed) * 7 % 50).to_string();
         let line = request.line();
         if line.contains("/own") {
             return Reply::json(format!(
@@ -141,7 +139,7 @@ impl Setup {
         ["kraken", "yahoo", "own"].iter().fold(run, |run, name| run.provider(name, provider))
     }
 
-    /// What a command prints, which must be all it says.
+    /// The JSON that a command prints. Nothing else may be printed.
     fn print(&self, graphite: &str, arguments: &[&str]) -> Value {
         let output = self.command(graphite).args(["grafana"]).args(arguments).run();
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
@@ -165,7 +163,7 @@ fn targets(dashboard: &Value) -> Vec<&str> {
     panels(dashboard).flat_map(|panel| array(&panel["targets"])).map(|target| str(&target["target"])).collect()
 }
 
-/// A piece of a glob or of a regular expression, of those that occur here.
+/// A part of a glob or of a regular expression.
 #[derive(Clone, Debug)]
 enum Token {
     Char(char),
@@ -207,7 +205,7 @@ fn tokens(text: &str, is_regex: bool) -> Vec<Token> {
     tokens
 }
 
-/// What the group holds where the tokens are all of the text.
+/// The text that the group matches, if the tokens match the whole text.
 fn matched(tokens: &[Token], text: &str) -> Option<String> {
     let Some((token, rest)) = tokens.split_first() else { return text.is_empty().then(String::new) };
     match token {
@@ -223,13 +221,13 @@ fn matched(tokens: &[Token], text: &str) -> Option<String> {
     }
 }
 
-/// The patterns of names in a target.
+/// The patterns of metric names in a target.
 fn patterns(target: &str) -> Vec<Vec<Token>> {
     if target.contains("seriesByTag(") {
         let regexes = target.split("'name=~^").skip(1).map(|rest| rest.split("$'").next().unwrap());
         return regexes.map(|regex| tokens(regex, true)).collect();
     }
-    // What stands in quotation marks is no name.
+    // Quoted texts are not names.
     let bare: String = target.split('\'').step_by(2).collect();
     let mut depth = 0;
     let words = bare.split(|c| {
@@ -239,8 +237,8 @@ fn patterns(target: &str) -> Vec<Vec<Token>> {
     words.filter(|word| word.contains('.')).map(|word| tokens(word, false)).collect()
 }
 
-/// Puts values in the place of variables, as Grafana does.
-fn filled(target: &str, variables: &[(String, Vec<String>, String)], all: bool) -> String {
+/// Replaces variables by their values, as Grafana does.
+fn with_values(target: &str, variables: &[(String, Vec<String>, String)], all: bool) -> String {
     let mut target = target.to_owned();
     for (name, values, all_value) in variables {
         let (glob, regex) = if all {
@@ -256,7 +254,7 @@ fn filled(target: &str, variables: &[(String, Vec<String>, String)], all: bool) 
     target
 }
 
-/// The values of the variables, asked for as Grafana does.
+/// The values of the variables, requested from Graphite as Grafana does.
 fn variables(graphite: &RealGraphite, dashboard: &Value) -> Vec<(String, Vec<String>, String)> {
     let list = array(&dashboard["templating"]["list"]).iter().filter(|variable| variable["type"] == "query");
     let values = |variable: &Value| {
@@ -265,10 +263,10 @@ fn variables(graphite: &RealGraphite, dashboard: &Value) -> Vec<(String, Vec<Str
             let mut parts = inner.strip_suffix(')').unwrap().split(',');
             let mut parameters = vec![("tag", parts.next().unwrap()), ("limit", "10000")];
             parameters.extend(parts.map(|part| ("expr", part)));
-            let found = graphite.ask("/tags/autoComplete/values", &parameters);
+            let found = graphite.get("/tags/autoComplete/values", &parameters);
             array(&found).iter().map(|value| str(value).to_owned()).collect()
         } else {
-            let found = graphite.ask("/metrics/find", &[("query", query)]);
+            let found = graphite.get("/metrics/find", &[("query", query)]);
             array(&found).iter().map(|node| str(&node["text"]).to_owned()).collect()
         };
         let tokens = tokens(regex.trim_start_matches("/^").trim_end_matches("$/"), true);
@@ -280,18 +278,13 @@ fn variables(graphite: &RealGraphite, dashboard: &Value) -> Vec<(String, Vec<Str
         .collect()
 }
 
-fn now() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
-}
-
-/// Runs that printed what they would push, at other times: the lines are the program's, their times
-/// are a few dozen minutes of the last two hours.
+/// Sends the points of dry runs to Carbon at other times: some dozens of minutes in the last two hours.
 fn push_history(setup: &Setup, provider: &Server, graphite: &RealGraphite, url: &str, runs: i64) {
     let mut stream = TcpStream::connect(("127.0.0.1", graphite.plaintext)).unwrap();
     for run in 0..runs {
         let output = setup.run(provider, url).args(["--dry-run"]).run();
         assert_eq!(output.code, Some(0), "{output}");
-        // Half of them an hour before the others, for what compares with an hour ago.
+        // Half of them are an hour older, for queries that compare with an hour ago.
         let time = now() - (run / 2 + 1) * 60 - if run % 2 == 0 { 0 } else { 3600 };
         for line in output.stdout.lines() {
             let (point, _) = line.rsplit_once(' ').unwrap();
@@ -300,8 +293,8 @@ fn push_history(setup: &Setup, provider: &Server, graphite: &RealGraphite, url: 
     }
 }
 
-/// Two runs that push, the second one a second later at least: it tells of the push before it, at that
-/// push's own time.
+/// Two runs that push, at least a second apart: the second pushes status and time of the first push, at the
+/// time of the first.
 fn push_twice(setup: &Setup, provider: &Server, url: &str) {
     let run = setup.run(provider, url);
     assert_eq!(run.run().code, Some(0), "{}", setup.name);
@@ -312,9 +305,9 @@ fn push_twice(setup: &Setup, provider: &Server, url: &str) {
     assert_eq!(run.run().code, Some(0), "{}", setup.name);
 }
 
-/// Every query of every setup, after a few dozen runs.
+/// Every query of every setup, after some dozens of runs.
 #[test]
-fn a_real_graphite_draws_every_query() {
+fn real_graphite_has_data_for_every_query_of_dashboard_and_alerts() {
     if !available() {
         return;
     }
@@ -323,7 +316,7 @@ fn a_real_graphite_draws_every_query() {
     for setup in setups() {
         let provider = provider(&setup.crypto);
         push_history(&setup, &provider, &graphite, &url, if setup.name == "many" { 4 } else { 30 });
-        // What only a run that pushes knows: of its journal, and of the push before it.
+        // Only runs that push have points about the journal and about the push before.
         push_twice(&setup, &provider, &url);
         let dashboard = setup.print(&url, &["dashboard"]);
         let pushed = |all: &Vec<Series>| all.iter().any(|series| !series.points.is_empty());
@@ -332,7 +325,7 @@ fn a_real_graphite_draws_every_query() {
         let variables = variables(&graphite, &dashboard);
         for all in [true, false] {
             for panel in panels(&dashboard) {
-                let target = filled(str(&panel["targets"][0]["target"]), &variables, all);
+                let target = with_values(str(&panel["targets"][0]["target"]), &variables, all);
                 let drawn = graphite.wait_for_points(&target, "-3h");
                 let noisy = |series: &&Series| series.target.contains(['(', ';', '.', '\\']);
                 assert_eq!(drawn.iter().find(noisy), None, "{}: {target}", setup.name);
@@ -351,7 +344,7 @@ fn a_real_graphite_draws_every_query() {
     }
 }
 
-/// Whether it is that integer, to the last bit.
+/// Whether the value is exactly that integer.
 fn is(value: f64, integer: i32) -> bool {
     value.total_cmp(&f64::from(integer)).is_eq()
 }
@@ -364,13 +357,14 @@ fn draw_alerts(setup: &Setup, graphite: &RealGraphite, url: &str) {
         let from = format!("-{}s", query["relativeTimeRange"]["from"]);
         let drawn = graphite.wait_for_points(target, &from);
         let last: Vec<f64> = drawn.iter().filter_map(|series| Some(series.points.last()?.1)).collect();
-        // Grafana tells alerts apart by their labels: the tags, of which `name` is the target in newer ones.
+        // Grafana distinguishes alerts by their labels: the tags, which include the target as
+        // `name` in newer versions.
         let names: BTreeSet<&str> = drawn.iter().map(|series| series.target.as_str()).collect();
         let tags: BTreeSet<&str> = drawn.iter().map(|series| series.tags.as_str()).collect();
         assert_eq!((names.len(), tags.len()), (drawn.len(), drawn.len()), "two alerts of one name: {drawn:?}");
         match str(&rule["labels"]["kind"]) {
             "missing" => assert!(last.iter().all(|value| is(*value, 0)), "{drawn:?}"),
-            // The run of this minute may not be there yet; one of the window is enough.
+            // The run of this minute may be missing; one run within the window is enough.
             "norun" => {
                 assert!(drawn.iter().flat_map(|series| &series.points).any(|(_, value)| is(*value, 1)), "{drawn:?}");
             }
@@ -385,12 +379,12 @@ fn draw_alerts(setup: &Setup, graphite: &RealGraphite, url: &str) {
     }
 }
 
-/// Nothing that a run pushes is invisible.
+/// Every point is visible on the dashboard.
 #[test]
-fn every_point_is_on_a_panel() {
+fn every_pushed_point_is_on_a_dashboard_panel() {
     for setup in setups() {
         let provider = provider(&setup.crypto);
-        let carbon = support::Carbon::start();
+        let carbon = Carbon::start();
         push_twice(&setup, &provider, &carbon.url());
         let dashboard = setup.print(&carbon.url(), &["dashboard"]);
         let patterns: Vec<Vec<Token>> = targets(&dashboard).into_iter().flat_map(patterns).collect();
@@ -398,7 +392,7 @@ fn every_point_is_on_a_panel() {
         let names: BTreeSet<String> = carbon.points().into_iter().map(|point| point.name).collect();
         assert!(names.iter().any(|name| name.contains("graphite.response.time")), "{names:?}");
         for name in names {
-            // A `/` is what a dot is to Carbon, unless there are tags.
+            // Carbon treats `/` like a dot, unless there are tags.
             let name = if is_tagged { name } else { name.replace('/', ".") };
             assert!(
                 patterns.iter().any(|tokens| matched(tokens, &name).is_some()),
@@ -409,9 +403,9 @@ fn every_point_is_on_a_panel() {
     }
 }
 
-/// The examples are what the program prints, so that nobody copies something else.
+/// The examples are copied by users, so they must equal the output of the program.
 #[test]
-fn the_examples_are_what_is_printed() {
+fn grafana_examples_equal_the_printed_output() {
     for (name, arguments) in
         [("dashboard.json", &["dashboard"][..]), ("alerts.json", &["alerts", "--datasource", "YOUR-DATA-SOURCE"])]
     {
@@ -426,7 +420,7 @@ fn the_examples_are_what_is_printed() {
 }
 
 #[test]
-fn the_dashboard_is_sound() {
+fn dashboard_has_unique_ids_and_no_overlapping_panels() {
     for setup in setups() {
         let dashboard = setup.print("tcp://127.0.0.1:9", &["dashboard"]);
         assert_eq!(dashboard, setup.print("tcp://127.0.0.1:9", &["dashboard"]), "the same settings");
@@ -461,7 +455,7 @@ fn the_dashboard_is_sound() {
 }
 
 #[test]
-fn the_rules_are_sound_in_both_forms() {
+fn alert_rules_are_equal_in_file_and_api_format() {
     for setup in setups() {
         let [file, api] = ["file", "api"]
             .map(|format| setup.print("tcp://127.0.0.1:9", &["alerts", "--datasource", "the-uid", "--format", format]));
@@ -473,7 +467,7 @@ fn the_rules_are_sound_in_both_forms() {
         assert!(uids.iter().all(|uid| uid.len() <= 40), "{uids:?}");
         for (one, other) in in_file.iter().zip(in_api) {
             assert_eq!((&one["uid"], &one["title"]), (&other["uid"], &other["title"]));
-            // What Grafana reads in a file is what the API is told.
+            // Grafana expands `$` in files only, so it is doubled there.
             assert_eq!(one["data"].to_string().replace("$$", "$"), other["data"].to_string());
             assert_eq!(one["annotations"].to_string().replace("$$", "$"), other["annotations"].to_string());
             assert!(!one.to_string().replace("$$", "").contains('$'), "{one}");
@@ -487,7 +481,7 @@ fn the_rules_are_sound_in_both_forms() {
 }
 
 #[test]
-fn what_cannot_be_made_is_said() {
+fn grafana_command_reports_what_it_cannot_build() {
     let run = Datametrics::new().args(["grafana", "alerts"]).run();
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run}");
     assert!(run.stderr.contains("--datasource <UID>"), "{run}");

@@ -1,24 +1,21 @@
-//! Whatever an ingest answers: what landed, what waits for the next run, what is gone, in how many
-//! requests, and what the run says.
+//! Every kind of answer of an ingest: which points are stored, which stay in the journal, which are lost, how
+//! many requests are made, and what the run logs.
 
-mod support;
-
-#[path = "support/own.rs"]
-mod own;
-
-use snapbox::Assert;
-use std::{collections::BTreeSet, fmt::Write as _, panic::catch_unwind};
-use support::{
+use crate::support::{
     Dialect, Ingest, Reply, Verdict,
     graphite::Push,
+    in_parallel,
+    journal::Journal,
     normalise::{Normaliser, times},
-    panic_text, side_by_side,
+    numbered, panic_text, prices,
 };
+use snapbox::Assert;
+use std::{collections::BTreeSet, fmt::Write as _, panic::catch_unwind};
 
-/// What comes of each scenario, at the current ingest (new) and the one before it (old): points
-/// that landed, those that wait for the next run, and those that are gone for good; requests made,
-/// and the exit code. Beside one point for each symbol a run has nine about itself. What was taken
-/// without a word of it has landed and waits.
+/// The outcome of each scenario at the current ingest (new) and the one before it (old): points that landed
+/// at Graphite, points that wait in the journal, and points that are gone; the number of requests and the
+/// exit code. A run has one point for each symbol and nine about itself. Points that Graphite stored without
+/// confirming them are in both columns.
 const TABLE: &str = "\
 what                                                    landed waits gone requests exit
 all is well                                        both     50     0    0        3    0
@@ -57,7 +54,7 @@ a line cut before the reply, after all was taken   both     20    30    0       
 silence                                            both      0    30    0        1   75
 ";
 
-/// What the runs say; of lines that differ by the number in a name, one is here.
+/// The logs of the runs. Of lines that differ only in numbers the first is here.
 const TEXTS: &str = "\
 one invalid point among 5,000 (new):
 error: graphite refused crypto.XBAD0-USD.last: HTTP 400: invalid metric data received: name too odd
@@ -151,21 +148,21 @@ error: graphite: no whole answer from 127.0.0.1 in time (waiting for its answer)
 
 ";
 
-/// Points by the name of their symbol or metric: what is in conflict with what Graphite has, or
-/// invalid, is called bad.
+/// A number of good points and of bad ones. A point with "bad" in its name is invalid, or in conflict with a
+/// point that Graphite has.
 #[derive(Clone, Copy)]
 struct Points {
     good: usize,
     bad: usize,
 }
 
-/// What a run finds, and what its Graphite does.
+/// The journal before a run, the run, and the behaviour of Graphite.
 struct Scenario {
     what: &'static str,
-    /// The files in the journal: their age in seconds and what is in them.
+    /// The files in the journal: their age in seconds and their points.
     waits: &'static [(i64, Points)],
     /// The symbols of the run.
-    own: Points,
+    of_run: Points,
     args: &'static [&'static str],
     graphite: fn(&Push) -> Verdict,
 }
@@ -173,7 +170,7 @@ struct Scenario {
 const USUAL: Scenario = Scenario {
     what: "",
     waits: &[],
-    own: Points { good: 1, bad: 0 },
+    of_run: Points { good: 1, bad: 0 },
     args: &["--retries", "0"],
     graphite: |_| Verdict::Take,
 };
@@ -190,15 +187,15 @@ const ONE_IN_FIVE_THOUSAND: Points = Points { good: 4_990, bad: 1 };
 
 const SCENARIOS: &[Scenario] = &[
     Scenario { what: "all is well", waits: &[(120, good(20)), (60, good(20))], ..USUAL },
-    Scenario { what: "one invalid point among 5,000", own: ONE_IN_FIVE_THOUSAND, graphite: invalid, ..USUAL },
+    Scenario { what: "one invalid point among 5,000", of_run: ONE_IN_FIVE_THOUSAND, graphite: invalid, ..USUAL },
     Scenario {
         what: "twelve invalid points of thirteen",
-        own: Points { good: 1, bad: 12 },
+        of_run: Points { good: 1, bad: 12 },
         graphite: invalid,
         ..USUAL
     },
-    Scenario { what: "one point of 5,000 in conflict", own: ONE_IN_FIVE_THOUSAND, graphite: conflict, ..USUAL },
-    Scenario { what: "all prices in conflict", own: bad(5), graphite: conflict, ..USUAL },
+    Scenario { what: "one point of 5,000 in conflict", of_run: ONE_IN_FIVE_THOUSAND, graphite: conflict, ..USUAL },
+    Scenario { what: "all prices in conflict", of_run: bad(5), graphite: conflict, ..USUAL },
     Scenario {
         what: "a conflict in the journal",
         waits: &[(180, good(5)), (120, ONE_IN_FIVE_THOUSAND), (60, good(5))],
@@ -254,11 +251,11 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         what: "413 above 300 points",
-        own: good(2_000),
+        of_run: good(2_000),
         graphite: |push| if push.points.len() > 300 { too_large() } else { Verdict::Take },
         ..USUAL
     },
-    Scenario { what: "413 to everything", own: good(100), graphite: |_| too_large(), ..USUAL },
+    Scenario { what: "413 to everything", of_run: good(100), graphite: |_| too_large(), ..USUAL },
     Scenario {
         what: "429 once",
         args: &["--retries", "2"],
@@ -369,43 +366,43 @@ fn too_often(retry_after: Option<&str>) -> Verdict {
     })
 }
 
-/// `PREFIX.good.0` and so on, those that are bad in the middle.
+/// `PREFIX.good.0` and so on, with the bad ones in the middle.
 fn names(prefix: &str, points: Points) -> Vec<String> {
-    let mut names = own::names(&format!("{prefix}.good"), points.good);
+    let mut names = numbered(&format!("{prefix}.good"), points.good);
     let middle = names.len() / 2;
-    names.splice(middle..middle, own::names(&format!("{prefix}.bad"), points.bad));
+    names.splice(middle..middle, numbered(&format!("{prefix}.bad"), points.bad));
     names
 }
 
 impl Scenario {
-    /// Its row of the table, and what the run says.
+    /// The row of the table, and the log of the run.
     fn play(&self, dialect: Dialect) -> (String, String) {
-        let symbols: Vec<_> = names("X", self.own).iter().map(|name| name.replace('.', "").to_uppercase()).collect();
+        let symbols: Vec<_> = names("X", self.of_run).iter().map(|name| name.replace('.', "").to_uppercase()).collect();
         let prices: Vec<_> = symbols.iter().map(|symbol| (symbol.as_str(), "0.00007351")).collect();
-        let provider = own::provider(&prices);
+        let provider = prices::provider(&prices);
         let ingest = Ingest::deciding(dialect, self.graphite);
-        let bare = own::bare(&provider, "").args(["-"]).stdin(symbols.join("\n"));
+        let base = prices::run_without_symbols(&provider, "").args(["-"]).stdin(symbols.join("\n"));
         for (age, points) in self.waits {
-            own::keep(&bare, *age, &names(&format!("t{age}"), *points));
+            Journal::of(&base).plant(*age, &names(&format!("t{age}"), *points));
         }
         let waited: usize = self.waits.iter().map(|(_, points)| points.good + points.bad).sum();
-        let all = waited + symbols.len() + own::HEALTH;
+        let all = waited + symbols.len() + prices::HEALTH_POINTS;
 
-        let output = bare.clone().args(self.args).graphite(&ingest).run();
+        let output = base.clone().args(self.args).graphite(&ingest).run();
         assert_eq!(output.stdout, "");
         let landed: BTreeSet<_> = ingest.points().into_iter().map(|point| point.name).collect();
-        let waiting = own::values_waiting(&bare);
-        let somewhere: BTreeSet<_> = landed.iter().chain(waiting.keys().map(|(name, _)| name)).collect();
-        let (gone, requests) = (all - somewhere.len(), ingest.server().requests().len());
+        let waiting = Journal::of(&base).values();
+        let known: BTreeSet<_> = landed.iter().chain(waiting.keys().map(|(name, _)| name)).collect();
+        let (gone, requests) = (all - known.len(), ingest.server().requests().len());
         let code = output.code.expect("no signal");
         let row = format!("{:>6} {:>5} {gone:>4} {requests:>8} {code:>4}", landed.len(), waiting.len());
 
-        // Whatever came of it: what waits lands as soon as Graphite is well.
-        let well = Ingest::start(dialect);
-        let again = bare.clone().args(["--prefix", "again"]).graphite(&well).run();
+        // The points in the journal are sent as soon as Graphite works again.
+        let healthy = Ingest::start(dialect);
+        let again = base.clone().args(["--prefix", "again"]).graphite(&healthy).run();
         assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
-        assert_eq!(own::values_waiting(&bare).len(), 0);
-        let values = well.values();
+        assert_eq!(Journal::of(&base).values().len(), 0);
+        let values = healthy.values();
         for ((name, _), value) in &waiting {
             assert_eq!(values.get(name), Some(value), "{name}");
         }
@@ -417,28 +414,28 @@ impl Scenario {
         (row, times(&hidden.apply(&lines.join("\n"))))
     }
 
-    /// Where both servers come to the same, one row and one text for both.
+    /// One row and one text for both servers if their outcomes are equal.
     fn play_both(&self) -> (String, String) {
         let [proxy, gateway] = [Dialect::WriteProxy, Dialect::Gateway].map(|dialect| self.play(dialect));
-        let mut told = (String::new(), String::new());
+        let mut results = (String::new(), String::new());
         let servers = if proxy == gateway { vec![("both", proxy)] } else { vec![("new", proxy), ("old", gateway)] };
-        for (server, (row, said)) in servers {
-            writeln!(told.0, "{:<50} {server:<4} {row}", self.what).expect("memory");
-            if !said.is_empty() {
-                writeln!(told.1, "{} ({server}):\n{said}\n", self.what).expect("memory");
+        for (server, (row, message)) in servers {
+            writeln!(results.0, "{:<50} {server:<4} {row}", self.what).expect("memory");
+            if !message.is_empty() {
+                writeln!(results.1, "{} ({server}):\n{message}\n", self.what).expect("memory");
             }
         }
-        told
+        results
     }
 }
 
 #[test]
-fn every_answer() {
-    let told = side_by_side(SCENARIOS, |scenario| {
+fn every_answer_of_the_ingest_has_the_recorded_outcome() {
+    let results = in_parallel(SCENARIOS, |scenario| {
         catch_unwind(|| scenario.play_both())
             .unwrap_or_else(|panic| (format!("{}: {}\n", scenario.what, panic_text(&*panic)), String::new()))
     });
-    let (rows, texts): (String, String) = told.into_iter().unzip();
+    let (rows, texts): (String, String) = results.into_iter().unzip();
     let head = format!(
         "{:<50} {:<4} {:>6} {:>5} {:>4} {:>8} {:>4}\n",
         "what", "", "landed", "waits", "gone", "requests", "exit"

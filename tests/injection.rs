@@ -1,13 +1,13 @@
-//! What somebody else wrote, or mistyped, stays what it is: a text. Wherever it comes in, it reaches
-//! no other parameter, path or header of a request, no other metric, and moves no terminal.
+//! Text from outside stays plain text. Wherever a hostile text comes in, it changes no other parameter, path
+//! or header of a request, no other metric, and it cannot control a terminal.
 
-mod support;
-
+use crate::support::{
+    Carbon, Datametrics, Dialect, Ingest, Output, Received, Reply, Server, Verdict, in_parallel, panic_text,
+};
 use percent_encoding::percent_decode_str;
 use std::{fmt::Write as _, panic::catch_unwind};
-use support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict, panic_text, side_by_side};
 
-/// Texts that mean something to a URL, to HTTP, to Graphite, to JSON or to a terminal.
+/// Texts with a meaning in URLs, HTTP, Graphite, JSON or terminals.
 const HOSTILE: &[&str] = &[
     "A&token=x",
     "A?x=1#f",
@@ -33,22 +33,22 @@ const HOSTILE: &[&str] = &[
     "\u{e4}\u{1f4a9}",
 ];
 
-/// How a text comes in.
+/// A way in which a text comes in.
 struct Way {
     name: &'static str,
-    /// The config of the run, given the text.
+    /// The config of the run.
     config: fn(&str) -> String,
-    /// Its arguments, given the text; none where the text cannot stand there.
+    /// The arguments of the run; none if the text cannot be an argument.
     args: fn(&str) -> Option<Vec<String>>,
-    /// What it reads from standard input.
+    /// The standard input of the run.
     stdin: fn(&str) -> String,
-    /// What the provider answers.
+    /// The reply of the provider.
     reply: fn(&str) -> Reply,
-    /// What Graphite answers, where it does not take the points.
-    refusal: Option<fn(&str) -> Reply>,
+    /// The reply of Graphite if it does not accept the points.
+    error_reply: Option<fn(&str) -> Reply>,
 }
 
-/// A text in TOML.
+/// A text as a TOML string.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -81,7 +81,7 @@ fn feed(provider: &str, symbol: &str) -> String {
     format!("[feeds.x]\nproviders = ['{provider}']\nsymbols = [{symbol}]\nfields = ['last']\n{}", definition())
 }
 
-fn well(_: &str) -> Reply {
+fn healthy(_: &str) -> Reply {
     Reply::json(r#"{"last":5}"#)
 }
 
@@ -89,14 +89,14 @@ fn json(key: &str, text: &str) -> Reply {
     Reply::json(serde_json::json!({ key: text }).to_string())
 }
 
-/// All is as it should be.
+/// A run in which the text comes in nowhere.
 const USUAL: Way = Way {
     name: "",
     config: |_| feed("own", "'AAA'"),
     args: |_| Some(vec!["--feed".to_owned(), "x".to_owned()]),
     stdin: |_| String::new(),
-    reply: well,
-    refusal: None,
+    reply: healthy,
+    error_reply: None,
 };
 
 const WAYS: &[Way] = &[
@@ -171,11 +171,15 @@ const WAYS: &[Way] = &[
         ..USUAL
     },
     Way { name: "a time to wait", reply: |text| Reply::text(429, "").header("Retry-After", text), ..USUAL },
-    Way { name: "what Graphite says", refusal: Some(|text| Reply::text(400, text)), ..USUAL },
-    Way { name: "where Graphite sends us", refusal: Some(|text| Reply::status(302).header("Location", text)), ..USUAL },
+    Way { name: "what Graphite says", error_reply: Some(|text| Reply::text(400, text)), ..USUAL },
+    Way {
+        name: "where Graphite sends us",
+        error_reply: Some(|text| Reply::status(302).header("Location", text)),
+        ..USUAL
+    },
     Way {
         name: "why Graphite takes a point not",
-        refusal: Some(|text| {
+        error_reply: Some(|text| {
             let errors = serde_json::json!({ text: { "Count": 1, "ExampleIds": [0] } });
             let count = 9;
             Reply::json(serde_json::json!({ "Invalid": 1, "Published": count, "ValidationErrors": errors }).to_string())
@@ -188,20 +192,20 @@ const KEY: &str = "a-key";
 const TOKEN: &str = "a-token";
 
 impl Way {
-    /// Everything that can be told from outside is as it should be, whatever the text made of the run.
-    fn is_closed_to(&self, text: &'static str) {
+    /// Checks everything that is visible from outside.
+    fn check(&self, text: &'static str) {
         let reply = self.reply;
         let provider = Server::with(move |_| reply(text));
-        let refusal = self.refusal;
-        let ingest = Ingest::deciding(Dialect::WriteProxy, move |_| match refusal {
-            Some(refusal) => Verdict::Refuse(refusal(text)),
+        let error_reply = self.error_reply;
+        let ingest = Ingest::deciding(Dialect::WriteProxy, move |_| match error_reply {
+            Some(error_reply) => Verdict::Refuse(error_reply(text)),
             None => Verdict::Take,
         });
         let Some(args) = (self.args)(text) else { return };
         let run = Datametrics::new().config(&(self.config)(text)).args(args).args(["-vv", "--retries", "0"]);
         let run = run.env("OWN_KEY", KEY).env("OWN_TOKEN", TOKEN).provider("own", &provider).provider("all", &provider);
         let run = run.stdin((self.stdin)(text));
-        is_tame(&run.clone().graphite(&ingest).run());
+        is_harmless(&run.clone().graphite(&ingest).run());
         for request in ingest.server().requests() {
             has_headers(&request, &["authorization", "content-type", "content-length"]);
             assert_eq!(request.target, "/graphite/metrics");
@@ -210,33 +214,33 @@ impl Way {
             .points()
             .into_iter()
             .map(|point| point.tags.into_iter().fold(point.name, |all, tag| all + ";" + &tag));
-        are_metrics(names);
+        are_metric_names(names);
 
         let carbon = Carbon::start();
-        is_tame(&run.clone().env("GRAPHITE_URL", carbon.url()).run());
-        are_metrics(
+        is_harmless(&run.clone().env("GRAPHITE_URL", carbon.url()).run());
+        are_metric_names(
             carbon
                 .points()
                 .into_iter()
                 .map(|point| point.tags.into_iter().fold(point.name, |all, tag| all + ";" + &tag)),
         );
         let carbon = Carbon::start();
-        is_tame(&run.env("GRAPHITE_URL", carbon.pickle_url()).run());
-        are_metrics(carbon.pickled().into_iter().map(|point| point.name));
+        is_harmless(&run.env("GRAPHITE_URL", carbon.pickle_url()).run());
+        are_metric_names(carbon.pickled().into_iter().map(|point| point.name));
 
         for request in provider.requests() {
             has_headers(&request, &["x-key"]);
-            // Where a redirect leads on the same server is the server's matter.
+            // A redirect on the same server may lead anywhere on that server.
             if self.name != "a redirect" {
-                is_one_question(&request);
+                is_one_quote_request(&request);
             }
         }
     }
 }
 
-/// Nothing in the output moves a terminal or looks like a line of its own.
+/// No output controls a terminal, and no line looks like another line of output.
 #[track_caller]
-fn is_tame(output: &support::Output) {
+fn is_harmless(output: &Output) {
     assert_eq!(output.stdout, "");
     let moves = |c: char| {
         (c.is_control() && c != '\n')
@@ -250,9 +254,9 @@ fn is_tame(output: &support::Output) {
     assert!(output.code.is_some_and(|code| code != 70), "{output}");
 }
 
-/// A path of two steps and the two parameters there are, for one symbol.
+/// A request for one symbol: a path of two segments and two parameters.
 #[track_caller]
-fn is_one_question(request: &Received) {
+fn is_one_quote_request(request: &Received) {
     let (path, query) = request.target.split_once('?').expect("a query");
     let Some(symbol) = path.strip_prefix("/v1/") else { panic!("{path}") };
     let decoded = percent_decode_str(symbol).decode_utf8().expect("UTF-8");
@@ -264,7 +268,7 @@ fn is_one_question(request: &Received) {
     assert!(decoded.starts_with(&*base) || symbol == "all", "{query}");
 }
 
-/// These, and those that every request has.
+/// These headers, and those that every request has.
 #[track_caller]
 fn has_headers(request: &Received, own: &[&str]) {
     const USUAL: [&str; 4] = ["host", "user-agent", "accept", "accept-encoding"];
@@ -275,9 +279,9 @@ fn has_headers(request: &Received, own: &[&str]) {
     }
 }
 
-/// Each is one name, with the tags that it may have, and no other metric's.
+/// Each is one metric name with its tags, and not the name of another metric.
 #[track_caller]
-fn are_metrics(names: impl Iterator<Item = String>) {
+fn are_metric_names(names: impl Iterator<Item = String>) {
     for name in names {
         let mut parts = name.split(';');
         let path = parts.next().unwrap_or_default();
@@ -290,11 +294,11 @@ fn are_metrics(names: impl Iterator<Item = String>) {
 }
 
 #[test]
-fn a_text_stays_a_text() {
+fn hostile_text_from_any_source_stays_plain_text() {
     let cells: Vec<_> = WAYS.iter().flat_map(|way| HOSTILE.iter().map(move |text| (way, *text))).collect();
-    let failures: Vec<_> = side_by_side(&cells, |(way, text)| {
-        let closed = catch_unwind(|| way.is_closed_to(text));
-        closed.err().map(|panic| format!("{} with {text:?}: {}", way.name, panic_text(&*panic)))
+    let failures: Vec<_> = in_parallel(&cells, |(way, text)| {
+        let result = catch_unwind(|| way.check(text));
+        result.err().map(|panic| format!("{} with {text:?}: {}", way.name, panic_text(&*panic)))
     })
     .into_iter()
     .flatten()

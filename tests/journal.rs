@@ -1,473 +1,455 @@
-//! The journal under bad conditions: two runs at once, disks that are full or cannot be written,
-//! files that are damaged or not ours, bounds. What can be read is never lost, nothing panics, and
-//! what is said says what to do.
+//! The journal under bad conditions: two runs at once, full and read-only disks, damaged and foreign files,
+//! limits. No readable point is lost, nothing panics, and every message says what to do.
 
-mod support;
-
-#[path = "support/own.rs"]
-mod own;
-
-use datametrics::journal::Entry;
-use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
+use crate::support::{
+    Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, Verdict,
+    command::Running,
+    holidays,
+    journal::{Journal, JournalFile},
+    mount, now, numbered, prices, wait_until,
+};
 use std::{fs, path::PathBuf};
-use support::{Carbon, Datametrics, Dialect, Gate, Ingest, Reply, Server, Verdict};
 
-/// What a run says that has a journal and no Graphite.
+/// The error of a run that has a journal and cannot reach Graphite.
 const KEPT: &str =
     "error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them\n";
 
 fn provider() -> Server {
-    own::provider(&[("BTC", "61000.5")])
+    prices::provider(&[("BTC", "61000.5")])
 }
 
-fn well() -> Ingest {
+fn healthy() -> Ingest {
     Ingest::start(Dialect::WriteProxy)
 }
 
-/// A Graphite that is ill for good.
-fn ill() -> Ingest {
+/// A Graphite that fails forever.
+fn failing() -> Ingest {
     Ingest::deciding(Dialect::WriteProxy, |_| Verdict::Refuse(Reply::status(503)))
 }
 
-/// The names that landed, in the order in which they came.
+/// The names of the stored points, in the order of arrival.
 fn landed(ingest: &Ingest) -> Vec<String> {
     ingest.points().into_iter().map(|point| point.name).collect()
 }
 
 /// The path of a file of the journal.
-fn path(run: &Datametrics, entry: &Entry) -> PathBuf {
-    own::state_dir(run).join("journal").join(&entry.name)
+fn path(run: &Datametrics, file: &JournalFile) -> PathBuf {
+    Journal::of(run).path(&file.name)
 }
 
-mod two_runs_at_once {
-    use super::*;
-
-    /// A run that holds the lock, as its push is not answered before the gate opens.
-    fn holding(run: &Datametrics, gate: &Gate) -> (support::command::Running, Ingest) {
-        let gate = gate.clone();
-        let ingest = Ingest::deciding(Dialect::WriteProxy, move |push| {
-            let reply = Reply::json(format!(r#"{{"published":{}}}"#, push.points.len()));
-            Verdict::TakeBut(reply.after(&gate))
-        });
-        let running = run.clone().args(["--prefix", "first"]).graphite(&ingest).spawn();
-        ingest.server().wait_for(1);
-        (running, ingest)
-    }
-
-    #[test]
-    fn the_second_waits_for_the_first() {
-        let (provider, gate) = (provider(), Gate::new());
-        let run = own::run(&provider, "");
-        let (first, first_ingest) = holding(&run, &gate);
-        let ingest = well();
-        let second = run.clone().args(["--prefix", "second"]).graphite(&ingest).spawn();
-        own::wait_for_files(&run, 2);
-        assert_eq!(ingest.points(), [], "the lock is for sending");
-        gate.open();
-        for output in [first.wait(), second.wait()] {
-            assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (Some(0), "", ""));
-        }
-        assert!(landed(&first_ingest).iter().all(|name| name.starts_with("first.")));
-        assert!(landed(&ingest).iter().all(|name| name.starts_with("second.")));
-        assert_eq!((first_ingest.points().len(), ingest.points().len()), (1 + own::HEALTH, 1 + own::HEALTH));
-        assert_eq!(own::waiting(&run), []);
-    }
-
-    #[test]
-    fn the_second_leaves_its_points_at_its_deadline() {
-        let (provider, gate) = (provider(), Gate::new());
-        let run = own::run(&provider, "");
-        let (first, _first_ingest) = holding(&run, &gate);
-        let ingest = well();
-        let run = run.graphite(&ingest);
-        let said = "error: journal: another run held <home>/.local/state/datametrics/lock all the time; \
-                    the points are in the journal, the next run sends them\n";
-        run.clone().args(["--prefix", "second", "--timeout", "1"]).stderr(said).exit(75).check();
-        assert_eq!((own::waiting(&run).len(), landed(&ingest).len()), (2, 0));
-        gate.open();
-        assert_eq!(first.wait().code, Some(0));
-        assert_eq!(own::waiting(&run).len(), 1, "the first sends what it found when it began to send");
-        run.clone().args(["--prefix", "third"]).check();
-        let names = landed(&ingest);
-        assert!(names[0].starts_with("second.") && names[1 + own::HEALTH].starts_with("third."), "{names:?}");
-        assert_eq!(own::waiting(&run), []);
-    }
-
-    /// Whoever has the lock sends what it finds, be it of others.
-    #[test]
-    fn the_first_may_send_the_points_of_the_second() {
-        let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        let journal = own::journal(&run);
-        let lock = journal.lock(own::patience()).expect("nobody else has it");
-        let second = run.args(["-v"]).spawn();
-        own::wait_until("a file", || journal.waiting().is_ok_and(|waiting| !waiting.is_empty()));
-        let entry = journal.waiting().expect("a folder").remove(0);
-        assert_eq!(journal.read(&entry).expect("a file").batch.len(), 1 + own::HEALTH);
-        journal.remove(&entry).expect("a file of ours");
-        drop(lock);
-        let output = second.wait();
-        assert_eq!(output.code, Some(0));
-        assert!(output.stderr.contains("\npushed 0 points of 1 symbol from own in "), "{output}");
-        assert_eq!(ingest.server().requests().len(), 0);
-    }
+/// A run that holds the lock, because its push gets no reply before the latch is released.
+fn holding(run: &Datametrics, latch: &Latch) -> (Running, Ingest) {
+    let latch = latch.clone();
+    let ingest = Ingest::deciding(Dialect::WriteProxy, move |push| {
+        let reply = Reply::json(format!(r#"{{"published":{}}}"#, push.points.len()));
+        Verdict::TakeBut(reply.after(&latch))
+    });
+    let running = run.clone().args(["--prefix", "first"]).graphite(&ingest).spawn();
+    ingest.server().wait_for(1);
+    (running, ingest)
 }
 
 #[test]
-fn the_oldest_is_sent_first() {
-    let (provider, ingest) = (provider(), well());
-    let run = own::run(&provider, "");
+fn second_run_waits_until_the_first_has_sent() {
+    let (provider, latch) = (provider(), Latch::new());
+    let run = prices::run(&provider, "");
+    let (first, first_ingest) = holding(&run, &latch);
+    let ingest = healthy();
+    let second = run.clone().args(["--prefix", "second"]).graphite(&ingest).spawn();
+    Journal::of(&run).wait_for_files(2);
+    assert_eq!(ingest.points(), [], "the lock is for sending");
+    latch.release();
+    for output in [first.wait(), second.wait()] {
+        assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (Some(0), "", ""));
+    }
+    assert!(landed(&first_ingest).iter().all(|name| name.starts_with("first.")));
+    assert!(landed(&ingest).iter().all(|name| name.starts_with("second.")));
+    assert_eq!(
+        (first_ingest.points().len(), ingest.points().len()),
+        (1 + prices::HEALTH_POINTS, 1 + prices::HEALTH_POINTS)
+    );
+    assert_eq!(Journal::of(&run).files(), []);
+}
+
+#[test]
+fn second_run_leaves_its_points_in_the_journal_at_its_deadline() {
+    let (provider, latch) = (provider(), Latch::new());
+    let run = prices::run(&provider, "");
+    let (first, _first_ingest) = holding(&run, &latch);
+    let ingest = healthy();
+    let run = run.graphite(&ingest);
+    let message = "error: journal: another run held <home>/.local/state/datametrics/lock all the time; \
+                the points are in the journal, the next run sends them\n";
+    run.clone().args(["--prefix", "second", "--timeout", "1"]).stderr(message).exit(75).check();
+    assert_eq!((Journal::of(&run).files().len(), landed(&ingest).len()), (2, 0));
+    latch.release();
+    assert_eq!(first.wait().code, Some(0));
+    assert_eq!(Journal::of(&run).files().len(), 1, "the first sends what it found when it began to send");
+    run.clone().args(["--prefix", "third"]).check();
+    let names = landed(&ingest);
+    assert!(names[0].starts_with("second.") && names[1 + prices::HEALTH_POINTS].starts_with("third."), "{names:?}");
+    assert_eq!(Journal::of(&run).files(), []);
+}
+
+/// A run that has the lock sends all files, also those of other runs.
+#[test]
+fn journal_lock_holder_may_send_the_points_of_a_second_run() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "").graphite(&ingest);
+    let journal = Journal::of(&run);
+    let lock = journal.lock();
+    let second = run.clone().args(["-v"]).spawn();
+    journal.wait_for_files(1);
+    let file = journal.files().remove(0);
+    assert_eq!(file.points.len(), 1 + prices::HEALTH_POINTS);
+    fs::remove_file(path(&run, &file)).expect("a file of ours");
+    drop(lock);
+    let output = second.wait();
+    assert_eq!(output.code, Some(0));
+    assert!(output.stderr.contains("\npushed 0 points of 1 symbol from own in "), "{output}");
+    assert_eq!(ingest.server().requests().len(), 0);
+}
+
+#[test]
+fn journal_sends_the_oldest_file_first() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "");
     for age in [60, 3_000, 1_200, 1, 2_400, 600] {
-        own::keep(&run, age, &[format!("t{age}")]);
+        Journal::of(&run).plant(age, &[format!("t{age}")]);
     }
     run.clone().graphite(&ingest).check();
     assert_eq!(landed(&ingest)[..7], ["t3000", "t2400", "t1200", "t600", "t60", "t1", "crypto.BTC-USD.last"]);
 }
 
-/// What the next run says of this one.
+/// The next run pushes this information about the run before.
 #[test]
-fn what_waits_and_how_the_push_went_is_known_to_the_next_run() {
-    let (provider, ill) = (provider(), ill());
-    let run = own::run(&provider, "");
-    run.clone().graphite(&ill).stderr(KEPT).exit(75).check();
-    let started = own::waiting(&run)[0].started;
-    own::wait_until("the next second", || own::now() > started);
-    let ingest = well();
-    let waited = 1 + own::HEALTH;
-    let said =
+fn next_run_pushes_journal_size_and_status_of_the_push_before() {
+    let (provider, failing) = (provider(), failing());
+    let run = prices::run(&provider, "");
+    run.clone().graphite(&failing).stderr(KEPT).exit(75).check();
+    let started = Journal::of(&run).files()[0].started;
+    wait_until("the next second", || now() > started);
+    let ingest = healthy();
+    let waited = 1 + prices::HEALTH_POINTS;
+    let message =
         format!("...\npushed [..] points ({waited} of them waited in the journal) of 1 symbol from own in <time>\n");
-    run.clone().args(["-v"]).graphite(&ingest).stderr(said).check();
+    run.clone().args(["-v"]).graphite(&ingest).stderr(message).check();
     let points = ingest.points();
     let of = |name: &str| points.iter().rfind(|point| point.name == name).expect("a point");
-    assert_eq!(of("metrics.crypto.journal").value, (1 + own::HEALTH).to_string());
+    assert_eq!(of("metrics.crypto.journal").value, (1 + prices::HEALTH_POINTS).to_string());
     let status = of("metrics.crypto.graphite.response.status_code");
     assert_eq!((status.value.as_str(), i64::try_from(status.time)), ("503", Ok(started)));
     assert_eq!(i64::try_from(of("metrics.crypto.graphite.response.time").time), Ok(started));
 }
 
-/// Also where of this run's own points none were taken.
+/// The count is right also where none of the run's own points were accepted.
 #[test]
-fn what_waited_is_counted_where_it_is_sent() {
+fn summary_counts_journal_points_where_the_own_push_fails() {
     let provider = provider();
     let ingest = Ingest::deciding(Dialect::WriteProxy, |push| match push.points {
         [point] if point.name == "a" => Verdict::Take,
         _ => Verdict::Refuse(Reply::status(503)),
     });
-    let run = own::run(&provider, "").graphite(&ingest).args(["-v"]);
-    own::keep(&run, 60, &["a"]);
-    let said = "...\npushed 1 point (1 of them waited in the journal) of 1 symbol from own in <time>\n";
-    run.stderr(format!("{said}{KEPT}")).exit(75).check();
+    let run = prices::run(&provider, "").graphite(&ingest).args(["-v"]);
+    Journal::of(&run).plant(60, &["a"]);
+    let message = "...\npushed 1 point (1 of them waited in the journal) of 1 symbol from own in <time>\n";
+    run.stderr(format!("{message}{KEPT}")).exit(75).check();
     assert_eq!(landed(&ingest), ["a"]);
 }
 
-/// Where the market is closed nobody is asked, and the journal is sent.
+/// A run while the market is closed makes no requests to providers, but sends the journal.
 #[test]
-fn a_closed_market_sends_the_journal() {
-    let (stocks, ingest) = (Server::start(), well());
-    let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-    let days = [-1, 0, 1].map(|days| format!("'{}'", today.checked_add(days.days()).expect("a date")));
-    let config = format!("[stocks]\nclosed = [{}]\nmarket_hours = 'regular'\n", days.join(", "));
+fn journal_is_sent_while_the_market_is_closed() {
+    let (stocks, ingest) = (Server::start(), healthy());
+    let config = format!("[stocks]\nclosed = {}\nmarket_hours = 'regular'\n", holidays());
     let run = Datametrics::new().config(&config).args(["stocks"]).provider("yahoo", &stocks).graphite(&ingest);
-    own::keep(&run, 60, &["a"]);
+    Journal::of(&run).plant(60, &["a"]);
     run.clone().check();
-    assert_eq!((landed(&ingest)[0].as_str(), own::waiting(&run).len()), ("a", 0));
+    assert_eq!((landed(&ingest)[0].as_str(), Journal::of(&run).files().len()), ("a", 0));
 }
 
-mod what_is_not_as_it_was_written {
-    use super::*;
+/// `; datametrics journal 2` with its checksum.
+const LATER_VERSION: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
 
-    /// `; datametrics journal 2` and its check.
-    const LATER: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
-
-    #[test]
-    fn a_cut_file_gives_what_is_whole() {
-        let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        let cut = own::keep(&run, 120, &own::names("cut", 5));
-        own::keep(&run, 60, &own::names("whole", 5));
-        let text = fs::read_to_string(path(&run, &cut)).expect("a text");
-        let middle = text.find("cut.3").expect("the fourth point") + 8;
-        fs::write(path(&run, &cut), &text[..middle]).expect("a file of ours");
-        let said = "error: journal: <home>/.local/state/datametrics/journal/[..]-5.points is damaged: line 7 cannot be \
-                    read; 3 of its 5 points are readable, and the file is put aside in \
-                    <home>/.local/state/datametrics/damaged\n";
-        run.clone().stderr(said).exit(1).check();
-        let names = landed(&ingest);
-        let expected = [&own::names("cut", 3)[..], &own::names("whole", 5)].concat();
-        assert_eq!(names[..8], expected);
-        assert_eq!(names.len(), 8 + 1 + own::HEALTH);
-        assert_eq!(own::waiting(&run), []);
-        let aside = own::state_dir(&run).join("damaged").join(&cut.name);
-        assert_eq!(fs::read_to_string(aside).expect("the file"), text[..middle]);
-        run.check();
-    }
-
-    /// It is said once, not once a minute, and what was readable waits.
-    #[test]
-    fn a_cut_file_is_put_aside_though_graphite_is_ill() {
-        let (provider, ill, ingest) = (provider(), ill(), well());
-        let run = own::run(&provider, "");
-        let cut = own::keep(&run, 120, &own::names("cut", 5));
-        let text = fs::read_to_string(path(&run, &cut)).expect("a text");
-        fs::write(path(&run, &cut), &text[..text.len() - 10]).expect("a file of ours");
-        let damaged = "error: journal: [..] is damaged: line 9 cannot be read; 5 of its 5 points are readable, [..]\n";
-        run.clone().graphite(&ill).stderr(format!("{damaged}{KEPT}")).exit(75).check();
-        run.clone().graphite(&ill).stderr(KEPT).exit(75).check();
-        run.clone().graphite(&ingest).check();
-        assert_eq!(landed(&ingest)[..5], own::names("cut", 5));
-        assert_eq!(own::waiting(&run), []);
-    }
-
-    #[test]
-    fn a_file_of_a_later_version_is_left_alone() {
-        let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        let later = own::keep(&run, 120, &["later"]);
-        own::keep(&run, 60, &["known"]);
-        fs::write(path(&run, &later), LATER).expect("a file of ours");
-        let said = "warning: journal: <home>/.local/state/datametrics/journal/[..]-1.points is of form \"2\", and this \
-                    datametrics knows form 1: it was left where it is; run the newer datametrics that wrote it, or \
-                    remove the file and lose its points\n";
-        run.clone().stderr(said).check();
-        assert_eq!(landed(&ingest)[..2], ["known", "crypto.BTC-USD.last"]);
-        assert_eq!(fs::read_to_string(path(&run, &later)).expect("the file"), LATER);
-    }
-
-    #[test]
-    fn junk_is_put_aside_and_what_is_not_ours_left_alone() {
-        let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        let junk = own::keep(&run, 120, &["junk", "more"]);
-        own::keep(&run, 60, &["known"]);
-        fs::write(path(&run, &junk), b"\xff\0\xfe junk without a line").expect("a file of ours");
-        let folder = own::state_dir(&run).join("journal");
-        fs::write(folder.join("README"), "not ours").expect("a file");
-        fs::create_dir(folder.join("001-002-003-1.points")).expect("a folder");
-        let said = "error: journal: <home>/.local/state/datametrics/journal/[..]-2.points is damaged: line 1 cannot be \
-                    read, and without it the points mean nothing; 0 of its 2 points are readable, and the file is put \
-                    aside in <home>/.local/state/datametrics/damaged\n";
-        run.clone().stderr(said).exit(1).check();
-        assert_eq!(landed(&ingest)[..2], ["known", "crypto.BTC-USD.last"]);
-        assert_eq!(ingest.server().requests().len(), 2, "nothing is sent of what holds nothing");
-        assert!(folder.join("README").exists() && folder.join("001-002-003-1.points").exists());
-        run.check();
-    }
-
-    /// What a run that was killed left half written is nobody's, and no hindrance.
-    #[test]
-    fn a_file_that_was_never_whole_is_no_file() {
-        let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        let entry = own::keep(&run, 60, &["a"]);
-        let half = path(&run, &entry).with_extension("points.tmp");
-        fs::rename(path(&run, &entry), &half).expect("a file of ours");
-        run.clone().check();
-        assert_eq!((landed(&ingest)[0].as_str(), half.exists()), ("crypto.BTC-USD.last", true));
-    }
+#[test]
+fn truncated_journal_file_gives_its_whole_points() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "").graphite(&ingest);
+    let cut = Journal::of(&run).plant(120, &numbered("cut", 5));
+    Journal::of(&run).plant(60, &numbered("whole", 5));
+    let text = fs::read_to_string(path(&run, &cut)).expect("a text");
+    let middle = text.find("cut.3").expect("the fourth point") + 8;
+    fs::write(path(&run, &cut), &text[..middle]).expect("a file of ours");
+    let message = "error: journal: <home>/.local/state/datametrics/journal/[..]-5.points is damaged: line 7 cannot be \
+                read; 3 of its 5 points are readable, and the file is put aside in \
+                <home>/.local/state/datametrics/damaged\n";
+    run.clone().stderr(message).exit(1).check();
+    let names = landed(&ingest);
+    let expected = [&numbered("cut", 3)[..], &numbered("whole", 5)].concat();
+    assert_eq!(names[..8], expected);
+    assert_eq!(names.len(), 8 + 1 + prices::HEALTH_POINTS);
+    assert_eq!(Journal::of(&run).files(), []);
+    let aside = run.state_dir().join("damaged").join(&cut.name);
+    assert_eq!(fs::read_to_string(aside).expect("the file"), text[..middle]);
+    run.check();
 }
 
-mod bounds {
-    use super::*;
+/// The damage is reported once, and the readable points stay in the journal.
+#[test]
+fn truncated_journal_file_is_moved_away_while_graphite_fails() {
+    let (provider, failing, ingest) = (provider(), failing(), healthy());
+    let run = prices::run(&provider, "");
+    let cut = Journal::of(&run).plant(120, &numbered("cut", 5));
+    let text = fs::read_to_string(path(&run, &cut)).expect("a text");
+    fs::write(path(&run, &cut), &text[..text.len() - 10]).expect("a file of ours");
+    let damaged = "error: journal: [..] is damaged: line 9 cannot be read; 5 of its 5 points are readable, [..]\n";
+    run.clone().graphite(&failing).stderr(format!("{damaged}{KEPT}")).exit(75).check();
+    run.clone().graphite(&failing).stderr(KEPT).exit(75).check();
+    run.clone().graphite(&ingest).check();
+    assert_eq!(landed(&ingest)[..5], numbered("cut", 5));
+    assert_eq!(Journal::of(&run).files(), []);
+}
 
-    #[test]
-    fn the_oldest_go_when_there_are_too_many_bytes() {
-        let (provider, ill, ingest) = (provider(), ill(), well());
-        let ages = [180, 120, 60];
-        let bytes: u64 = {
-            let run = own::run(&provider, "");
-            own::keep(&run, 60, &own::names("t60", 20)).bytes
-        };
-        // Room for the file of the run and those of two others.
-        let run = own::run(&provider, &format!("[journal]\nmax_bytes = {}\n", bytes * 2 + 700));
-        for age in ages {
-            own::keep(&run, age, &own::names(&format!("t{age}"), 20));
+#[test]
+fn journal_file_of_a_later_version_is_left_alone() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "").graphite(&ingest);
+    let later = Journal::of(&run).plant(120, &["later"]);
+    Journal::of(&run).plant(60, &["known"]);
+    fs::write(path(&run, &later), LATER_VERSION).expect("a file of ours");
+    let message = "warning: journal: <home>/.local/state/datametrics/journal/[..]-1.points is of form \"2\", and this \
+                datametrics knows form 1: it was left where it is; run the newer datametrics that wrote it, or \
+                remove the file and lose its points\n";
+    run.clone().stderr(message).check();
+    assert_eq!(landed(&ingest)[..2], ["known", "crypto.BTC-USD.last"]);
+    assert_eq!(fs::read_to_string(path(&run, &later)).expect("the file"), LATER_VERSION);
+}
+
+#[test]
+fn unreadable_journal_file_is_moved_away_and_foreign_files_stay() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "").graphite(&ingest);
+    let junk = Journal::of(&run).plant(120, &["junk", "more"]);
+    Journal::of(&run).plant(60, &["known"]);
+    fs::write(path(&run, &junk), b"\xff\0\xfe junk without a line").expect("a file of ours");
+    let folder = run.state_dir().join("journal");
+    fs::write(folder.join("README"), "not ours").expect("a file");
+    fs::create_dir(folder.join("001-002-003-1.points")).expect("a folder");
+    let message = "error: journal: <home>/.local/state/datametrics/journal/[..]-2.points is damaged: line 1 cannot be \
+                read, and without it the points mean nothing; 0 of its 2 points are readable, and the file is put \
+                aside in <home>/.local/state/datametrics/damaged\n";
+    run.clone().stderr(message).exit(1).check();
+    assert_eq!(landed(&ingest)[..2], ["known", "crypto.BTC-USD.last"]);
+    assert_eq!(ingest.server().requests().len(), 2, "nothing is sent of what holds nothing");
+    assert!(folder.join("README").exists() && folder.join("001-002-003-1.points").exists());
+    run.check();
+}
+
+/// A killed run leaves a temporary file, which does not disturb later runs.
+#[test]
+fn temporary_journal_file_is_ignored() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "").graphite(&ingest);
+    let entry = Journal::of(&run).plant(60, &["a"]);
+    let half = path(&run, &entry).with_extension("points.tmp");
+    fs::rename(path(&run, &entry), &half).expect("a file of ours");
+    run.clone().check();
+    assert_eq!((landed(&ingest)[0].as_str(), half.exists()), ("crypto.BTC-USD.last", true));
+}
+
+#[test]
+fn journal_removes_the_oldest_files_above_max_bytes() {
+    let (provider, failing, ingest) = (provider(), failing(), healthy());
+    let ages = [180, 120, 60];
+    let bytes: u64 = {
+        let run = prices::run(&provider, "");
+        let file = Journal::of(&run).plant(60, &numbered("t60", 20));
+        fs::metadata(path(&run, &file)).expect("a file of ours").len()
+    };
+    // Space for the file of the run and for those of two other runs.
+    let run = prices::run(&provider, &format!("[journal]\nmax_bytes = {}\n", bytes * 2 + 700));
+    for age in ages {
+        Journal::of(&run).plant(age, &numbered(&format!("t{age}"), 20));
+    }
+    let message = "error: journal: dropped 20 points of one run, which is more than journal.max_bytes allows\n";
+    run.clone().graphite(&failing).stderr(format!("{message}{KEPT}")).exit(75).check();
+    assert_eq!(Journal::of(&run).files().len(), 3);
+    run.clone().graphite(&ingest).check();
+    assert_eq!((landed(&ingest)[0].as_str(), landed(&ingest)[20].as_str()), ("t120.0", "t60.0"));
+}
+
+/// A limit does not prevent sending.
+#[test]
+fn journal_above_max_bytes_is_sent_where_graphite_takes_it() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "[journal]\nmax_bytes = 1\n").graphite(&ingest);
+    Journal::of(&run).plant(60, &["a"]);
+    run.clone().check();
+    assert_eq!(landed(&ingest).len(), 1 + 1 + prices::HEALTH_POINTS);
+}
+
+#[test]
+fn journal_removes_files_older_than_max_age() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "[journal]\nmax_age = 100\n").graphite(&ingest);
+    Journal::of(&run).plant(200, &["a", "b", "c"]);
+    Journal::of(&run).plant(50, &["d"]);
+    let message = "error: journal: dropped 3 points of one run, which is older than journal.max_age allows\n";
+    run.clone().stderr(message).exit(1).check();
+    assert_eq!(landed(&ingest)[0], "d");
+}
+
+/// Carbon accepts points that are too old for Grafana Cloud.
+#[test]
+fn journal_for_carbon_sends_files_up_to_a_week_old() {
+    let (provider, carbon) = (provider(), Carbon::start());
+    let run = prices::run(&provider, "").carbon(&carbon);
+    let day = 86_400;
+    Journal::of(&run).plant(7 * day + 60, &["a"]);
+    Journal::of(&run).plant(7 * day - 60, &["b"]);
+    Journal::of(&run).plant(2 * 3_600, &["c"]);
+    let message = "error: journal: dropped 1 point of one run, which is older than journal.max_age allows\n";
+    run.clone().stderr(message).exit(1).check();
+    let names: Vec<_> = carbon.points().into_iter().map(|point| point.name).collect();
+    assert_eq!(names[..3], ["b", "c", "crypto.BTC-USD.last"]);
+}
+
+#[test]
+fn journal_folder_that_is_a_file_is_a_warning() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "").env("DATAMETRICS_STATE_DIR", "state");
+    fs::write(run.home().join("state"), "not a folder").expect("a file");
+    let message = "warning: journal: cannot make state/journal: Not a directory (os error 20); the state directory must \
+                be writable and have room (DATAMETRICS_STATE_DIR chooses another)\n";
+    run.clone().graphite(&ingest).stderr(message).check();
+    assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("61000.5"));
+    // Now the points are stored nowhere.
+    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
+    run.graphite(&failing()).stderr(format!("{message}{lost}")).exit(75).check();
+}
+
+#[test]
+fn journal_lock_that_cannot_be_created_is_a_warning() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "").graphite(&ingest);
+    Journal::of(&run).plant(60, &["a"]);
+    fs::create_dir(run.state_dir().join("lock")).expect("a folder");
+    let message = "warning: journal: cannot lock <home>/.local/state/datametrics/lock: Is a directory (os error 21); \
+                the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)\n";
+    run.clone().stderr(message).check();
+    assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
+    assert_eq!(Journal::of(&run).files().len(), 1, "what others left is for whoever has the lock");
+}
+
+#[test]
+fn no_journal_flag_neither_writes_nor_sends_the_journal() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "").args(["--no-journal"]);
+    Journal::of(&run).plant(60, &["a"]);
+    run.clone().graphite(&ingest).check();
+    assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
+    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; [..] points are lost, as there is no journal\n";
+    run.clone().graphite(&failing()).stderr(lost).exit(75).check();
+    assert_eq!(Journal::of(&run).files().len(), 1);
+}
+
+#[test]
+fn journal_is_off_where_no_variable_names_a_state_directory() {
+    let provider = provider();
+    let run = prices::run(&provider, "").env("HOME", "");
+    run.clone().graphite(&healthy()).check();
+    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
+    run.clone().graphite(&failing()).stderr(lost).exit(75).check();
+    let left: Vec<_> = fs::read_dir(run.home()).expect("a home").flatten().map(|file| file.file_name()).collect();
+    assert_eq!(left, ["config.toml"]);
+}
+
+/// Runs it on a file system of 32 KiB that only this run sees. The shell commands `before` and `after` run in
+/// the state directory. Returns exit code, standard output and standard error.
+fn run_on_small_disk(run: Datametrics, before: &str, after: &str) -> (Option<i32>, String, String) {
+    let script = format!(
+        "mkdir state && mount -t tmpfs -o size=32k none state && cd state && {{ {before}; }}; cd ..\n\
+         \"$@\"; code=$?; cd state && {{ {after}; }}; exit $code"
+    );
+    let output = mount::run_script(&run.env("DATAMETRICS_STATE_DIR", "state"), &script);
+    (output.code, output.stdout, output.stderr)
+}
+
+/// Copies the journal of an earlier run and fills the rest of the disk.
+const FILL_DISK: &str = "cp -r ../.local/state/datametrics/journal . && : > lock && ! cat /dev/zero > fill 2>&-";
+
+fn disk_full_warning(path: &str) -> String {
+    format!(
+        "warning: journal: cannot write {path}: No space left on device (os error 28); the state directory must be \
+         writable and have room (DATAMETRICS_STATE_DIR chooses another)\n"
+    )
+}
+
+/// Replaces the name of the journal file, which differs from run to run.
+fn without_file_name(stderr: &str) -> String {
+    let word = |word: &str| {
+        let is_file = word.starts_with("state/journal/") && word.ends_with(".points:");
+        if is_file { "FILE:".to_owned() } else { word.to_owned() }
+    };
+    stderr.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn journal_on_a_full_disk_is_a_warning_and_keeps_old_files() {
+    if !mount::can_mount() {
+        return;
+    }
+    let provider = provider();
+    let before = |graphite: &Ingest| {
+        let run = prices::run(&provider, "").graphite(graphite);
+        Journal::of(&run).plant(60, &numbered("old", 40));
+        run
+    };
+    // Only the disk is full: every point is stored, and the old files are removed.
+    let ingest = healthy();
+    let (code, stdout, stderr) = run_on_small_disk(before(&ingest), FILL_DISK, "ls journal");
+    assert_eq!((code, stdout.as_str(), without_file_name(&stderr)), (Some(0), "", disk_full_warning("FILE")));
+    let names = landed(&ingest);
+    assert_eq!((&names[..40], names[40].as_str()), (&numbered("old", 40)[..], "crypto.BTC-USD.last"));
+
+    // Graphite fails as well: the old files stay, and the loss of the run's own points is reported.
+    let (code, stdout, stderr) = run_on_small_disk(before(&failing()), FILL_DISK, "grep -c '^old' journal/*");
+    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 10 points are lost, as there is no journal\n";
+    assert_eq!(
+        (code, stdout.as_str(), without_file_name(&stderr)),
+        (Some(75), "40\n", disk_full_warning("FILE") + lost)
+    );
+
+    // Graphite stores half of a file. There is no space for the other half, so the file stays as it is.
+    let picky = Ingest::deciding(Dialect::WriteProxy, |push| {
+        let has_last = push.points.iter().any(|point| point.name == "old.39");
+        match push.points.len() {
+            20.. if has_last => Verdict::Refuse(Reply::text(413, "too many")),
+            _ if has_last => Verdict::Refuse(Reply::status(503)),
+            _ => Verdict::Take,
         }
-        let said = "error: journal: dropped 20 points of one run, which is more than journal.max_bytes allows\n";
-        run.clone().graphite(&ill).stderr(format!("{said}{KEPT}")).exit(75).check();
-        assert_eq!(own::waiting(&run).len(), 3);
-        run.clone().graphite(&ingest).check();
-        assert_eq!((landed(&ingest)[0].as_str(), landed(&ingest)[20].as_str()), ("t120.0", "t60.0"));
-    }
-
-    /// A bound is no reason not to send.
-    #[test]
-    fn what_can_be_sent_is_sent_whatever_its_size() {
-        let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "[journal]\nmax_bytes = 1\n").graphite(&ingest);
-        own::keep(&run, 60, &["a"]);
-        run.clone().check();
-        assert_eq!(landed(&ingest).len(), 1 + 1 + own::HEALTH);
-    }
-
-    #[test]
-    fn the_old_go_by_an_age_that_is_set() {
-        let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "[journal]\nmax_age = 100\n").graphite(&ingest);
-        own::keep(&run, 200, &["a", "b", "c"]);
-        own::keep(&run, 50, &["d"]);
-        let said = "error: journal: dropped 3 points of one run, which is older than journal.max_age allows\n";
-        run.clone().stderr(said).exit(1).check();
-        assert_eq!(landed(&ingest)[0], "d");
-    }
-
-    /// Carbon takes what the cloud would not.
-    #[test]
-    fn carbon_gets_what_is_a_week_old() {
-        let (provider, carbon) = (provider(), Carbon::start());
-        let run = own::run(&provider, "").carbon(&carbon);
-        let day = 86_400;
-        own::keep(&run, 7 * day + 60, &["a"]);
-        own::keep(&run, 7 * day - 60, &["b"]);
-        own::keep(&run, 2 * 3_600, &["c"]);
-        let said = "error: journal: dropped 1 point of one run, which is older than journal.max_age allows\n";
-        run.clone().stderr(said).exit(1).check();
-        let names: Vec<_> = carbon.points().into_iter().map(|point| point.name).collect();
-        assert_eq!(names[..3], ["b", "c", "crypto.BTC-USD.last"]);
-    }
+    });
+    let (code, stdout, stderr) = run_on_small_disk(before(&picky), FILL_DISK, "grep -c '^old' journal/*");
+    assert_eq!((code, stdout.as_str()), (Some(75), "40\n"), "{stderr}");
+    assert_eq!(landed(&picky)[..20], numbered("old", 20));
 }
 
-mod no_place {
-    use super::*;
-
-    #[test]
-    fn a_file_where_the_folder_should_be() {
-        let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").env("DATAMETRICS_STATE_DIR", "state");
-        fs::write(run.home().join("state"), "not a folder").expect("a file");
-        let said = "warning: journal: cannot make state/journal: Not a directory (os error 20); the state directory must \
-                    be writable and have room (DATAMETRICS_STATE_DIR chooses another)\n";
-        run.clone().graphite(&ingest).stderr(said).check();
-        assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("61000.5"));
-        // Now nothing keeps the points.
-        let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
-        run.graphite(&ill()).stderr(format!("{said}{lost}")).exit(75).check();
+#[test]
+fn journal_on_a_read_only_disk_is_a_warning() {
+    if !mount::can_mount() {
+        return;
     }
+    let (provider, ingest) = (provider(), healthy());
+    let run_on = |before: &str| run_on_small_disk(prices::run(&provider, "").graphite(&ingest), before, "ls");
+    let message = "the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)";
+    let (code, stdout, stderr) = run_on("mount -o remount,ro,size=32k none .");
+    let cannot = "cannot make state/journal: Read-only file system (os error 30)";
+    assert_eq!((code, stdout.as_str(), stderr), (Some(0), "", format!("warning: journal: {cannot}; {message}\n")));
 
-    #[test]
-    fn a_lock_that_cannot_be_made() {
-        let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").graphite(&ingest);
-        own::keep(&run, 60, &["a"]);
-        fs::create_dir(own::state_dir(&run).join("lock")).expect("a folder");
-        let said = "warning: journal: cannot lock <home>/.local/state/datametrics/lock: Is a directory (os error 21); \
-                    the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)\n";
-        run.clone().stderr(said).check();
-        assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
-        assert_eq!(own::waiting(&run).len(), 1, "what others left is for whoever has the lock");
-    }
-
-    #[test]
-    fn no_journal_is_wanted() {
-        let (provider, ingest) = (provider(), well());
-        let run = own::run(&provider, "").args(["--no-journal"]);
-        own::keep(&run, 60, &["a"]);
-        run.clone().graphite(&ingest).check();
-        assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
-        let lost = "error: graphite: 127.0.0.1 answered HTTP 503; [..] points are lost, as there is no journal\n";
-        run.clone().graphite(&ill()).stderr(lost).exit(75).check();
-        assert_eq!(own::waiting(&run).len(), 1);
-    }
-
-    #[test]
-    fn no_variable_says_where() {
-        let provider = provider();
-        let run = own::run(&provider, "").env("HOME", "");
-        run.clone().graphite(&well()).check();
-        let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
-        run.clone().graphite(&ill()).stderr(lost).exit(75).check();
-        let left: Vec<_> = fs::read_dir(run.home()).expect("a home").flatten().map(|file| file.file_name()).collect();
-        assert_eq!(left, ["config.toml"]);
-    }
-}
-
-/// A file system of 32 KiB, seen by a run alone.
-mod a_small_disk {
-    use super::*;
-
-    /// Runs it on such a file system, that is gone with it. `before` is done in the state directory
-    /// first, `after` last. Gives exit code, standard output and standard error.
-    fn run(run: Datametrics, before: &str, after: &str) -> (Option<i32>, String, String) {
-        let script = format!(
-            "mkdir state && mount -t tmpfs -o size=32k none state && cd state && {{ {before}; }}; cd ..\n\
-             \"$@\"; code=$?; cd state && {{ {after}; }}; exit $code"
-        );
-        let output = own::mounting(&run.env("DATAMETRICS_STATE_DIR", "state"), &script);
-        (output.code, output.stdout, output.stderr)
-    }
-
-    /// Fills what is left, with what waits from an earlier run in place.
-    const FILL: &str = "cp -r ../.local/state/datametrics/journal . && : > lock && ! cat /dev/zero > fill 2>&-";
-
-    fn full(path: &str) -> String {
-        format!(
-            "warning: journal: cannot write {path}: No space left on device (os error 28); the state directory must be \
-             writable and have room (DATAMETRICS_STATE_DIR chooses another)\n"
-        )
-    }
-
-    /// The name that a run gave its file is nobody's business here.
-    fn without_name(stderr: &str) -> String {
-        let word = |word: &str| {
-            let is_file = word.starts_with("state/journal/") && word.ends_with(".points:");
-            if is_file { "FILE:".to_owned() } else { word.to_owned() }
-        };
-        stderr.split(' ').map(word).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn that_is_full() {
-        if !support::can_mount() {
-            return;
-        }
-        let provider = provider();
-        let before = |graphite: &Ingest| {
-            let run = own::run(&provider, "").graphite(graphite);
-            own::keep(&run, 60, &own::names("old", 40));
-            run
-        };
-        // All is well but the disk: everything lands, what waited is removed.
-        let ingest = well();
-        let (code, stdout, stderr) = run(before(&ingest), FILL, "ls journal");
-        assert_eq!((code, stdout.as_str(), without_name(&stderr)), (Some(0), "", full("FILE")));
-        let names = landed(&ingest);
-        assert_eq!((&names[..40], names[40].as_str()), (&own::names("old", 40)[..], "crypto.BTC-USD.last"));
-
-        // Graphite is ill, too: what waited goes on waiting, the points of the run are lost, and that is said.
-        let (code, stdout, stderr) = run(before(&ill()), FILL, "grep -c '^old' journal/*");
-        let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 10 points are lost, as there is no journal\n";
-        assert_eq!((code, stdout.as_str(), without_name(&stderr)), (Some(75), "40\n", full("FILE") + lost));
-
-        // Half of a file is taken: there is no room for the rest, so the file stays as it is.
-        let picky = Ingest::deciding(Dialect::WriteProxy, |push| {
-            let has_last = push.points.iter().any(|point| point.name == "old.39");
-            match push.points.len() {
-                20.. if has_last => Verdict::Refuse(Reply::text(413, "too many")),
-                _ if has_last => Verdict::Refuse(Reply::status(503)),
-                _ => Verdict::Take,
-            }
-        });
-        let (code, stdout, stderr) = run(before(&picky), FILL, "grep -c '^old' journal/*");
-        assert_eq!((code, stdout.as_str()), (Some(75), "40\n"), "{stderr}");
-        assert_eq!(landed(&picky)[..20], own::names("old", 20));
-    }
-
-    #[test]
-    fn that_cannot_be_written() {
-        if !support::can_mount() {
-            return;
-        }
-        let (provider, ingest) = (provider(), well());
-        let run_on = |before: &str| run(own::run(&provider, "").graphite(&ingest), before, "ls");
-        let said = "the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)";
-        let (code, stdout, stderr) = run_on("mount -o remount,ro,size=32k none .");
-        let cannot = "cannot make state/journal: Read-only file system (os error 30)";
-        assert_eq!((code, stdout.as_str(), stderr), (Some(0), "", format!("warning: journal: {cannot}; {said}\n")));
-
-        let (code, stdout, stderr) = run_on("mkdir journal && mount -o remount,ro,size=32k none .");
-        let cannot = "cannot write FILE: Read-only file system (os error 30)";
-        let expected = format!("warning: journal: {cannot}; {said}\n");
-        assert_eq!((code, stdout.as_str(), without_name(&stderr)), (Some(0), "journal\n", expected));
-        let last = landed(&ingest).into_iter().filter(|name| name == "crypto.BTC-USD.last").count();
-        assert_eq!(last, 2);
-    }
+    let (code, stdout, stderr) = run_on("mkdir journal && mount -o remount,ro,size=32k none .");
+    let cannot = "cannot write FILE: Read-only file system (os error 30)";
+    let expected = format!("warning: journal: {cannot}; {message}\n");
+    assert_eq!((code, stdout.as_str(), without_file_name(&stderr)), (Some(0), "journal\n", expected));
+    let last = landed(&ingest).into_iter().filter(|name| name == "crypto.BTC-USD.last").count();
+    assert_eq!(last, 2);
 }

@@ -1,16 +1,12 @@
-//! Runs that are killed at any instant, and a Graphite that is away or goes away: no point is lost
-//! whose file was in place.
+//! Runs that are killed at any moment, and a Graphite that is down or goes down. No point of a complete
+//! journal file is lost.
 
-mod support;
-
-#[path = "support/own.rs"]
-mod own;
-
+use crate::support::{
+    Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, TIMEOUT, Verdict, journal::Journal, port, prices,
+};
 use datametrics::retry::Random;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    net::TcpListener,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -18,78 +14,77 @@ use std::{
     thread,
     time::Duration,
 };
-use support::{Carbon, Datametrics, Dialect, Gate, Ingest, PATIENCE, Reply, Server, Verdict};
 
-/// Runs that are killed for each kind of Graphite.
+/// How many runs are killed for each kind of Graphite.
 const KILLS: usize = 100;
 
-/// After so many of them one is left to its end.
-const REST: usize = 20;
+/// After this many killed runs, one run is left undisturbed.
+const UNDISTURBED: usize = 20;
 
 /// Name and time of a point, and its value.
 type Points = BTreeMap<(String, i64), String>;
 
-/// When a run is killed.
+/// The moment at which a run is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum When {
-    /// Whatever it does then.
-    AfterAWhile,
-    /// The provider was asked and has not answered.
-    Asked,
-    /// It writes its file.
+enum Moment {
+    /// After a random pause.
+    AfterAPause,
+    /// The provider has the request and has not replied.
+    Requested,
+    /// The run writes its journal file.
     Writing,
-    /// Its file is in place.
-    Kept,
-    /// Graphite has read a push and does nothing with it.
-    Pushed,
-    /// Graphite has stored a push, but not answered.
+    /// The journal file is complete.
+    Written,
+    /// Graphite has read a push and not stored it.
+    Received,
+    /// Graphite has stored a push and not replied.
     Stored,
-    /// Graphite stores and answers.
+    /// Graphite has stored a push and replied.
     Answered,
-    /// A file of the journal is gone.
+    /// The run has removed a journal file.
     Removed,
 }
 
-const WHENS: [When; 10] = [
-    When::AfterAWhile,
-    When::AfterAWhile,
-    When::AfterAWhile,
-    When::Asked,
-    When::Writing,
-    When::Kept,
-    When::Pushed,
-    When::Stored,
-    When::Answered,
-    When::Removed,
+const MOMENTS: [Moment; 10] = [
+    Moment::AfterAPause,
+    Moment::AfterAPause,
+    Moment::AfterAPause,
+    Moment::Requested,
+    Moment::Writing,
+    Moment::Written,
+    Moment::Received,
+    Moment::Stored,
+    Moment::Answered,
+    Moment::Removed,
 ];
 
-/// What both sides of a run do.
+/// What provider and Graphite do during a run.
 #[derive(Default)]
-struct Play {
-    /// When the run is killed; none when it is left alone.
-    when: Option<When>,
-    /// Holds back what the run must not see before it is dead.
-    gate: Gate,
-    /// The price that the provider gives.
+struct Script {
+    /// The moment of the kill; none if the run is left undisturbed.
+    moment: Option<Moment>,
+    /// Holds the reply that the run must not get before it is killed.
+    latch: Latch,
+    /// The price in the reply of the provider.
     price: usize,
 }
 
-/// What takes the points.
+/// The server that takes the points.
 enum Graphite {
     Ingest(Ingest),
     Carbon(Carbon),
 }
 
 impl Graphite {
-    fn ingest(dialect: Dialect, play: &Arc<Mutex<Play>>) -> Self {
-        let play = Arc::clone(play);
+    fn ingest(dialect: Dialect, script: &Arc<Mutex<Script>>) -> Self {
+        let script = Arc::clone(script);
         Self::Ingest(Ingest::deciding(dialect, move |push| {
-            let play = play.lock().expect("no panic in here");
-            match play.when {
-                Some(When::Pushed) => Verdict::Refuse(Reply::close().after(&play.gate)),
-                Some(When::Stored) => {
+            let script = script.lock().expect("no panic in here");
+            match script.moment {
+                Some(Moment::Received) => Verdict::Refuse(Reply::close().after(&script.latch)),
+                Some(Moment::Stored) => {
                     let reply = Reply::json(format!(r#"{{"published":{}}}"#, push.points.len()));
-                    Verdict::TakeBut(reply.after(&play.gate))
+                    Verdict::TakeBut(reply.after(&script.latch))
                 }
                 _ => Verdict::Take,
             }
@@ -103,7 +98,7 @@ impl Graphite {
         }
     }
 
-    /// What it has read.
+    /// How many pushes the server has read.
     fn pushes(&self) -> usize {
         match self {
             Self::Ingest(ingest) => ingest.server().requests().len(),
@@ -111,7 +106,7 @@ impl Graphite {
         }
     }
 
-    /// What it has, in the order in which it came.
+    /// The stored points, in the order of arrival.
     fn stored(&self) -> Vec<((String, i64), String)> {
         let points = match self {
             Self::Ingest(ingest) => ingest.points(),
@@ -122,39 +117,35 @@ impl Graphite {
     }
 }
 
-/// What is in the journal's folder, by the ends of their names: files and those being written.
-fn files(run: &Datametrics, end: &str) -> BTreeSet<String> {
-    let files = fs::read_dir(own::state_dir(run).join("journal")).into_iter().flatten().flatten();
-    let names = files.filter_map(|file| file.file_name().into_string().ok());
-    names.filter(|name| name.ends_with(end)).collect()
-}
-
-/// Kills a run at that time.
-fn kill(run: &Datametrics, graphite: &Graphite, provider: &Server, when: When, pause: Duration) {
-    let (files_before, temporary) = (files(run, ".points"), files(run, ".tmp"));
-    let (pushes, asked) = (graphite.pushes(), provider.requests().len());
-    let is_time = || match when {
-        When::AfterAWhile => true,
-        When::Asked => provider.requests().len() > asked,
-        When::Writing => !files(run, ".tmp").is_subset(&temporary) || !files(run, ".points").is_subset(&files_before),
-        When::Kept => !files(run, ".points").is_subset(&files_before),
-        When::Pushed | When::Stored | When::Answered => graphite.pushes() > pushes,
-        When::Removed => !files_before.is_subset(&files(run, ".points")),
+/// Starts a run and kills it at that moment.
+fn kill(run: &Datametrics, graphite: &Graphite, provider: &Server, moment: Moment, pause: Duration) {
+    let journal = Journal::of(run);
+    let files = || BTreeSet::from_iter(journal.file_names());
+    let temporary = || BTreeSet::from_iter(journal.temporary_names());
+    let (files_before, temporary_before) = (files(), temporary());
+    let (pushes, requests) = (graphite.pushes(), provider.requests().len());
+    let is_reached = || match moment {
+        Moment::AfterAPause => true,
+        Moment::Requested => provider.requests().len() > requests,
+        Moment::Writing => !temporary().is_subset(&temporary_before) || !files().is_subset(&files_before),
+        Moment::Written => !files().is_subset(&files_before),
+        Moment::Received | Moment::Stored | Moment::Answered => graphite.pushes() > pushes,
+        Moment::Removed => !files_before.is_subset(&files()),
     };
     let mut running = run.spawn();
-    if when == When::AfterAWhile {
+    if moment == Moment::AfterAPause {
         thread::sleep(pause);
     }
     let begun = std::time::Instant::now();
-    // It may be over before anybody sees it.
-    while !is_time() && running.child.try_wait().expect("a child of ours").is_none() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain: {when:?}");
+    // The run may end before the moment is seen.
+    while !is_reached() && running.child.try_wait().expect("a child of ours").is_none() {
+        assert!(begun.elapsed() < TIMEOUT, "waited in vain: {moment:?}");
         thread::yield_now();
     }
     running.kill();
 }
 
-/// No point of these has two values, and each batch that is there is there as a whole.
+/// Checks that no point has two values and that each batch is complete.
 fn check(stored: &[((String, i64), String)]) -> Points {
     let mut values = Points::new();
     for (point, value) in stored {
@@ -177,57 +168,64 @@ fn check(stored: &[((String, i64), String)]) -> Points {
     values
 }
 
-fn kill_runs(kind: &str, graphite: impl FnOnce(&Arc<Mutex<Play>>) -> Graphite, whens: &[When], seed: u64) {
-    let play = Arc::new(Mutex::new(Play::default()));
+fn kill_runs(kind: &str, graphite: impl FnOnce(&Arc<Mutex<Script>>) -> Graphite, moments: &[Moment], seed: u64) {
+    let script = Arc::new(Mutex::new(Script::default()));
     let provider = {
-        let play = Arc::clone(&play);
+        let script = Arc::clone(&script);
         Server::with(move |_| {
-            let play = play.lock().expect("no panic in here");
-            let reply = Reply::json(format!(r#"[{{"symbol":"BTC","price":{}}}]"#, play.price));
-            if play.when == Some(When::Asked) { reply.after(&play.gate) } else { reply }
+            let script = script.lock().expect("no panic in here");
+            let reply = Reply::json(format!(r#"[{{"symbol":"BTC","price":{}}}]"#, script.price));
+            if script.moment == Some(Moment::Requested) { reply.after(&script.latch) } else { reply }
         })
     };
-    let graphite = graphite(&play);
-    let run = graphite.of(own::run(&provider, ""));
+    let graphite = graphite(&script);
+    let run = graphite.of(prices::run(&provider, ""));
     let random = Random::seeded(seed);
-    let mut kept = Points::new();
-    // How often a run was killed then, and how often its file was in place.
-    let mut counts: BTreeMap<When, (usize, usize)> = BTreeMap::new();
+    let mut written = Points::new();
+    // How often a run was killed at that moment, and how often its journal file was complete.
+    let mut counts: BTreeMap<Moment, (usize, usize)> = BTreeMap::new();
     for price in 1..=KILLS {
-        let when = whens[usize::try_from(random.next() % whens.len() as u64).expect("a small number")];
-        let gate = Gate::new();
-        *play.lock().expect("no panic in here") = Play { when: Some(when), gate: gate.clone(), price };
-        let named = |price: usize| run.clone().args(["--prefix", &format!("r{price}")]);
+        let moment = moments[usize::try_from(random.next() % moments.len() as u64).expect("a small number")];
+        let latch = Latch::new();
+        *script.lock().expect("no panic in here") = Script { moment: Some(moment), latch: latch.clone(), price };
+        let with_prefix = |price: usize| run.clone().args(["--prefix", &format!("r{price}")]);
         let pause = Duration::from_micros(random.next() % 40_000);
-        kill(&named(price), &graphite, &provider, when, pause);
-        gate.open();
-        let waiting = own::values_waiting(&run);
-        let count = counts.entry(when).or_default();
+        kill(&with_prefix(price), &graphite, &provider, moment, pause);
+        latch.release();
+        let waiting = Journal::of(&run).values();
+        let count = counts.entry(moment).or_default();
         count.0 += 1;
         count.1 += usize::from(waiting.keys().any(|(name, _)| name.starts_with(&format!("r{price}."))));
-        kept.extend(waiting);
-        if price % REST == 0 {
-            *play.lock().expect("no panic in here") = Play { price: KILLS + price, ..Play::default() };
-            named(KILLS + price).check();
-            assert_eq!(own::waiting(&run), []);
+        written.extend(waiting);
+        if price % UNDISTURBED == 0 {
+            *script.lock().expect("no panic in here") = Script { price: KILLS + price, ..Script::default() };
+            with_prefix(KILLS + price).check();
+            assert_eq!(Journal::of(&run).files(), []);
         }
     }
-    println!("{kind}: (killed, of them with the file in place) {counts:?}, {} points were in files", kept.len());
+    println!("{kind}: (killed, of them with the file in place) {counts:?}, {} points were in files", written.len());
     let stored = check(&graphite.stored());
-    for (point, value) in &kept {
+    for (point, value) in &written {
         assert_eq!(stored.get(point), Some(value), "{point:?}");
     }
-    let in_place: usize = counts.values().map(|(_, kept)| kept).sum();
+    let in_place: usize = counts.values().map(|(_, written)| written).sum();
     assert!(in_place > KILLS / 10, "only {in_place} files were in place: {counts:?}");
 }
 
 #[test]
-fn no_point_is_lost_by_a_kill_whatever_the_graphite() {
+fn killed_runs_lose_no_point_that_was_in_the_journal() {
     thread::scope(|scope| {
-        scope.spawn(|| kill_runs("new", |play| Graphite::ingest(Dialect::WriteProxy, play), &WHENS, 1));
-        scope.spawn(|| kill_runs("old", |play| Graphite::ingest(Dialect::Gateway, play), &WHENS, 2));
-        let whens = [When::AfterAWhile, When::Asked, When::Writing, When::Kept, When::Answered, When::Removed];
-        scope.spawn(move || kill_runs("Carbon", |_| Graphite::Carbon(Carbon::start()), &whens, 3));
+        scope.spawn(|| kill_runs("new", |script| Graphite::ingest(Dialect::WriteProxy, script), &MOMENTS, 1));
+        scope.spawn(|| kill_runs("old", |script| Graphite::ingest(Dialect::Gateway, script), &MOMENTS, 2));
+        let moments = [
+            Moment::AfterAPause,
+            Moment::Requested,
+            Moment::Writing,
+            Moment::Written,
+            Moment::Answered,
+            Moment::Removed,
+        ];
+        scope.spawn(move || kill_runs("Carbon", |_| Graphite::Carbon(Carbon::start()), &moments, 3));
     });
 }
 
@@ -241,41 +239,41 @@ fn numbered() -> (Server, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn thirty_runs_without_a_graphite_land_in_their_order() {
+fn thirty_runs_without_graphite_are_sent_in_their_order() {
     const KEPT: &str = "error: graphite: [..]; the points are in the journal, the next run sends them\n";
-    let closed = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let closed = port::unused();
     let ingest = Graphite::Ingest(Ingest::start(Dialect::WriteProxy));
     let carbon = Graphite::Carbon(Carbon::start());
     for (graphite, down) in
         [(ingest, format!("http://127.0.0.1:{closed}/metrics")), (carbon, format!("tcp://127.0.0.1:{closed}"))]
     {
         let (provider, number) = numbered();
-        let run = own::run(&provider, "");
+        let run = prices::run(&provider, "");
         let next = |at: usize| {
             number.store(at, Ordering::SeqCst);
             run.clone().args(["--prefix", &format!("r{at}")])
         };
         for at in 1..=30 {
             next(at).env("GRAPHITE_URL", &down).stderr(KEPT).exit(75).check();
-            assert_eq!(own::waiting(&run).len(), at);
+            assert_eq!(Journal::of(&run).files().len(), at);
         }
-        let kept = own::values_waiting(&run);
+        let written = Journal::of(&run).values();
         graphite.of(next(31)).check();
-        assert_eq!(own::waiting(&run), []);
+        assert_eq!(Journal::of(&run).files(), []);
 
         let stored = graphite.stored();
         let mut order: Vec<&str> = stored.iter().map(|((name, _), _)| name.split('.').next().unwrap()).collect();
         order.dedup();
         assert_eq!(order, (1..=31).map(|at| format!("r{at}")).collect::<Vec<_>>());
         let stored = check(&stored);
-        assert!(kept.len() >= 30 * (1 + own::HEALTH));
-        assert!(kept.iter().all(|(point, value)| stored.get(point) == Some(value)));
+        assert!(written.len() >= 30 * (1 + prices::HEALTH_POINTS));
+        assert!(written.iter().all(|(point, value)| stored.get(point) == Some(value)));
     }
 }
 
-/// What was taken without a word is sent once more, and is the same.
+/// Points that were stored without a reply are sent once more with the same values.
 #[test]
-fn a_line_that_is_cut_before_the_reply_costs_nothing() {
+fn connection_cut_before_the_reply_loses_no_point() {
     for dialect in [Dialect::WriteProxy, Dialect::Gateway] {
         for cut in [Reply::close as fn() -> Reply, Reply::reset, || Reply::json("{\"published\":1}").cut_after(5)] {
             let ingest = Ingest::deciding(dialect, move |push| match push.number {
@@ -284,15 +282,15 @@ fn a_line_that_is_cut_before_the_reply_costs_nothing() {
             });
             let graphite = Graphite::Ingest(ingest);
             let (provider, number) = numbered();
-            let run = graphite.of(own::run(&provider, ""));
-            let said = "error: graphite: 127.0.0.1 cut the connection before its reply was whole; \
+            let run = graphite.of(prices::run(&provider, ""));
+            let message = "error: graphite: 127.0.0.1 cut the connection before its reply was whole; \
                         the points are in the journal, the next run sends them\n";
             for (at, code) in [(1, 75), (2, 75), (3, 0)] {
                 number.store(at, Ordering::SeqCst);
                 let run = run.clone().args(["--prefix", &format!("r{at}")]);
-                run.stderr(if code == 0 { "" } else { said }).exit(code).check();
+                run.stderr(if code == 0 { "" } else { message }).exit(code).check();
             }
-            assert_eq!(own::waiting(&run), []);
+            assert_eq!(Journal::of(&run).files(), []);
             let stored = graphite.stored();
             let times_of = |name: &str| stored.iter().filter(|((stored, _), _)| stored == name).count();
             let times = [1, 2, 3].map(|at| times_of(&format!("r{at}.crypto.BTC-USD.last")));

@@ -1,18 +1,16 @@
-//! Networks as they are: proxies, authorities of one's own, hosts without IPv4.
+//! Proxies, custom certificate authorities, and hosts that only have IPv6.
 
-mod support;
-
+use crate::support::{
+    Datametrics, Dialect, Ingest, Reply, Server, Tls, lines, listener::Listener, mount::can_mount, tls::Certificate,
+};
 use std::{
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpStream},
     sync::{Arc, Mutex},
     thread,
 };
-use support::{
-    Datametrics, Dialect, Ingest, Reply, Server, Tls, can_mount, lines, listener::Listener, tls::Certificate,
-};
 
-/// A provider at a name that is not this machine's.
+/// A provider whose host name does not exist.
 const CONFIG: &str = "
 [crypto]
 providers = ['own']
@@ -31,39 +29,39 @@ fn provider() -> Server {
     server
 }
 
-/// A run that trusts what is in the file of certificates of this `tls`.
+/// A run that trusts the certificate of this server.
 fn run(tls: &Tls) -> Datametrics {
     let run = Datametrics::new().config(CONFIG).args(["crypto", "--retries", "0"]);
     std::fs::write(run.home().join("roots.pem"), tls.roots()).expect("a file");
     run.env("SSL_CERT_FILE", "roots.pem")
 }
 
-/// A proxy that leads wherever it is asked to, and to this machine at that.
+/// A proxy that connects every request to the same port on loopback.
 struct Proxy {
     listener: Listener,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
     fn start() -> Self {
-        let asked = Arc::new(Mutex::default());
-        let heads = Arc::clone(&asked);
-        // An error is the client's, who sees it.
+        let requests = Arc::new(Mutex::default());
+        let heads = Arc::clone(&requests);
+        // An error shows in the client as well.
         let serve = move |stream, _| drop(connect(stream, &heads));
-        Self { listener: Listener::start("127.0.0.1", serve), asked }
+        Self { listener: Listener::start("127.0.0.1", serve), requests }
     }
 
     fn authority(&self) -> String {
         self.listener.address().to_string()
     }
 
-    /// What it was asked, and who asked: the first lines and the headers of the credentials.
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("no panic in there").clone()
+    /// The first line of each request and its proxy credentials.
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("no panic in there").clone()
     }
 }
 
-/// Reads `CONNECT host:port`, connects to that port on loopback, and passes both ways.
+/// Reads `CONNECT host:port`, connects to that port on loopback, and copies in both directions.
 fn connect(mut client: TcpStream, heads: &Mutex<Vec<String>>) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -91,15 +89,15 @@ fn connect(mut client: TcpStream, heads: &Mutex<Vec<String>>) -> io::Result<()> 
     up.join().expect("no panic").or(Ok(()))
 }
 
-/// The name is resolved by the proxy alone: there is no such host here.
+/// Only the proxy resolves the name; it does not exist on this machine.
 #[test]
-fn a_proxy_leads_to_what_is_not_this_machine() {
+fn https_proxy_resolves_and_reaches_the_provider() {
     for (variable, password) in [("HTTPS_PROXY", ""), ("https_proxy", "user:pa%20ss@")] {
         let (provider, proxy) = (provider(), Proxy::start());
         let tls = Tls::before(provider.address(), Certificate::Good);
         let port = tls.address().port();
         let ingest = Ingest::start(Dialect::WriteProxy);
-        // Graphite is on loopback, and so asked without.
+        // Graphite is on loopback and needs no proxy.
         run(&tls)
             .env("DATAMETRICS_OWN_BASE_URL", format!("https://provider.test:{port}"))
             .env(variable, format!("http://{password}{}", proxy.authority()))
@@ -108,13 +106,13 @@ fn a_proxy_leads_to_what_is_not_this_machine() {
             .check();
         assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("64210.10"));
         let credentials = if password.is_empty() { "" } else { " Proxy-Authorization: Basic dXNlcjpwYSBzcw==" };
-        assert_eq!(proxy.asked(), [format!("CONNECT provider.test:{port} HTTP/1.1{credentials}")]);
+        assert_eq!(proxy.requests(), [format!("CONNECT provider.test:{port} HTTP/1.1{credentials}")]);
     }
 }
 
-/// Also the points go there, and in the open where Graphite has no TLS.
+/// A proxy also serves the push, and the requests to providers without TLS.
 #[test]
-fn points_go_through_a_proxy_too() {
+fn points_are_pushed_through_the_proxy() {
     let provider = provider();
     let (ingest, proxy) = (Ingest::start(Dialect::WriteProxy), Proxy::start());
     let tls = Tls::before(ingest.server().address(), Certificate::Good);
@@ -125,11 +123,11 @@ fn points_go_through_a_proxy_too() {
         .env("HTTPS_PROXY", format!("http://{}", proxy.authority()));
     run.check();
     assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("64210.10"));
-    assert_eq!(proxy.asked(), [format!("CONNECT graphite.test:{} HTTP/1.1", tls.address().port())]);
+    assert_eq!(proxy.requests(), [format!("CONNECT graphite.test:{} HTTP/1.1", tls.address().port())]);
 }
 
 #[test]
-fn http_has_a_proxy_of_its_own() {
+fn http_proxy_is_used_for_http_urls() {
     let (provider, proxy) = (provider(), Proxy::start());
     let port = provider.address().port();
     let output = Datametrics::new()
@@ -140,12 +138,12 @@ fn http_has_a_proxy_of_its_own() {
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
         .run();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
-    assert_eq!(proxy.asked(), [format!("CONNECT provider.test:{port} HTTP/1.1")]);
+    assert_eq!(proxy.requests(), [format!("CONNECT provider.test:{port} HTTP/1.1")]);
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_named_as_such() {
-    for (proxy, said) in [
+fn proxy_that_cannot_be_reached_is_named_in_the_error() {
+    for (proxy, message) in [
         (
             "http://127.0.0.1:9",
             "no connection to provider.test by the proxy http://127.0.0.1:9: Connection refused (os error 111); is it up, and may this machine reach it?",
@@ -157,13 +155,13 @@ fn a_proxy_that_is_not_there_is_named_as_such() {
     ] {
         let run = Datametrics::new().config(CONFIG).args(["crypto", "--retries", "0", "--dry-run", "-q"]);
         let output = run.env("HTTPS_PROXY", proxy).run();
-        assert_eq!(output.stderr, format!("error: crypto: own: BTC/USD: {said}\n"));
+        assert_eq!(output.stderr, format!("error: crypto: own: BTC/USD: {message}\n"));
     }
 }
 
-/// One that is there leads nowhere where it is not to be used.
+/// The proxy cannot be reached, so the run fails if it uses the proxy.
 #[test]
-fn some_hosts_are_reached_without_a_proxy() {
+fn no_proxy_hosts_are_reached_directly() {
     if !can_mount() {
         return;
     }
@@ -180,25 +178,25 @@ fn some_hosts_are_reached_without_a_proxy() {
     }
 }
 
-/// The authorities of the file are trusted, whichever comes first, and nobody else.
+/// Only the authorities of the file are trusted, whichever comes first.
 #[test]
-fn authorities_of_ones_own_replace_the_others() {
+fn ssl_cert_file_replaces_the_trusted_authorities() {
     let provider = provider();
     let tls = Tls::before(provider.address(), Certificate::Good);
     let another = Tls::before(provider.address(), Certificate::Good);
-    let ask = |roots: &str| {
+    let fetch = |roots: &str| {
         let run = run(&tls).args(["--dry-run", "-q"]);
         std::fs::write(run.home().join("roots.pem"), roots).expect("a file");
         run.env("DATAMETRICS_OWN_BASE_URL", format!("https://{}", tls.address())).run()
     };
-    let output = ask(&lines(["# of one's own", another.roots(), tls.roots()]));
+    let output = fetch(&lines(["# of one's own", another.roots(), tls.roots()]));
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
-    let output = ask(another.roots());
+    let output = fetch(another.roots());
     assert!(output.code == Some(69) && output.stderr.contains("SSL_CERT_FILE"), "{output}");
 }
 
 #[test]
-fn a_host_without_ipv4_is_reached() {
+fn hosts_with_only_ipv6_are_reached() {
     let mut names = vec!["[::1]"];
     if can_mount() {
         names.push("provider.test");

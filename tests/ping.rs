@@ -1,17 +1,15 @@
-//! A monitor is told when a run begins and how it ends, and can do no harm.
+//! The monitor gets a ping at the start and at the end of a run, and cannot disturb the run.
 
-#[path = "support/own.rs"]
-mod own;
-mod support;
-
-use own::{bare, provider, run};
+use crate::support::{
+    Datametrics, Dialect, Ingest, Latch, Received, Reply, Server, Verdict,
+    prices::{provider, run, run_without_symbols},
+};
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
-use support::{Datametrics, Dialect, Gate, Ingest, Received, Reply, Server};
 
-/// A monitor that is content.
+/// A monitor that answers OK.
 fn monitor() -> Server {
     Server::with(|_| Reply::text(200, "OK"))
 }
@@ -20,13 +18,13 @@ fn url(monitor: &Server) -> String {
     format!("{}/s3same", monitor.url())
 }
 
-/// Path and run of a ping.
+/// Method with path, and run id of a ping.
 fn parts(request: &Received) -> (String, String) {
     let (path, run) = request.target.split_once("rid=").expect("a run");
     (format!("{} {}", request.method, path), run.to_owned())
 }
 
-/// What a monitor heard: of start and end the path, and of the end the text.
+/// The pings of one run: the path of the first, the path of the last, and the text of the last.
 #[track_caller]
 fn heard(monitor: &Server) -> (String, String, String) {
     let requests = monitor.requests();
@@ -40,20 +38,20 @@ fn heard(monitor: &Server) -> (String, String, String) {
 }
 
 #[test]
-fn a_good_run_is_told_at_both_ends() {
+fn ping_is_sent_at_start_and_end_with_one_run_id() {
     let (monitor, server) = (monitor(), provider(&[("BTC", "5")]));
     let ingest = Ingest::start(Dialect::WriteProxy);
     let good = run(&server, "").graphite(&ingest);
     good.clone().args(["--ping-url", &url(&monitor)]).check();
     assert_eq!(heard(&monitor), ("GET /s3same/start?".into(), "POST /s3same/0?".into(), String::new()));
-    // Each run has a number of its own.
+    // Each run has an id of its own.
     good.env("DATAMETRICS_PING_URL", url(&monitor)).check();
     let runs: Vec<_> = monitor.requests().iter().map(|request| parts(request).1).collect();
     assert!(runs[0] == runs[1] && runs[2] == runs[3] && runs[1] != runs[2], "{runs:?}");
 }
 
 #[test]
-fn the_url_keeps_what_it_has() {
+fn ping_url_keeps_its_query_slash_and_credentials() {
     let server = provider(&[("BTC", "5")]);
     for (path, start, end) in [
         ("/ping/key/slug/?create=1", "GET /ping/key/slug/start?create=1&", "POST /ping/key/slug/0?create=1&"),
@@ -69,26 +67,26 @@ fn the_url_keeps_what_it_has() {
     }
 }
 
-/// The text is what the run printed, at whatever level, in words also where systemd reads it.
+/// The text is the log of the run at any level, without the prefixes for systemd.
 #[test]
-fn a_bad_run_is_told_with_its_words() {
+fn ping_of_a_failed_run_has_exit_code_and_log() {
     let server = provider(&[("BTC", "5")]);
     for (options, expected) in [(["--timeout", "20"], 1), (["-vv", "--interval=60"], 6)] {
         let monitor = monitor();
-        let refused = Ingest::deciding(Dialect::WriteProxy, |_| support::Verdict::Refuse(Reply::text(503, "busy")));
+        let refused = Ingest::deciding(Dialect::WriteProxy, |_| Verdict::Refuse(Reply::text(503, "busy")));
         let bad = run(&server, "").graphite(&refused).args(["--ping-url", &url(&monitor)]).args(options);
         let output = bad.run();
         let (_, end, text) = heard(&monitor);
         assert_eq!((output.code, end.as_str()), (Some(75), "POST /s3same/75?"));
-        // After it was told, it may go on about the telling.
+        // After the last ping, the log may go on about the ping itself.
         assert!(output.stderr.starts_with(&text) && text.lines().count() >= expected, "{text}\n{output}");
         assert!(text.contains("error: graphite: 127.0.0.1 answered HTTP 503: busy; "), "{text}");
     }
 }
 
 #[test]
-fn settings_that_are_wrong_are_told_too() {
-    for (run, code, said) in [
+fn ping_is_sent_where_settings_are_invalid() {
+    for (run, code, message) in [
         (Datametrics::new().args(["all"]), 78, "error: GRAPHITE_URL: is not set, "),
         (Datametrics::new().args(["all", "--retries", "x", "--graphite-url", "tcp://h"]), 2, "error: --retries: "),
         (Datametrics::new().args(["all", "--config", "gone.toml"]), 74, "error: --config: cannot read gone.toml: "),
@@ -98,13 +96,13 @@ fn settings_that_are_wrong_are_told_too() {
         let output = run.env("DATAMETRICS_PING_URL", url(&monitor)).run();
         let (_, end, text) = heard(&monitor);
         assert_eq!((output.code, end), (Some(code), format!("POST /s3same/{code}?")));
-        assert!(text.starts_with(said) && text == output.stderr && !text.contains("s3same"), "{text}");
+        assert!(text.starts_with(message) && text == output.stderr && !text.contains("s3same"), "{text}");
     }
 }
 
-/// By hand nobody waits for a run.
+/// Nobody monitors runs that are started by hand.
 #[test]
-fn what_is_no_run_is_not_told() {
+fn ping_is_not_sent_by_dry_run_check_and_providers() {
     let (monitor, server) = (Server::start(), provider(&[("BTC", "5")]));
     let run = run(&server, "").env("DATAMETRICS_PING_URL", url(&monitor));
     assert_eq!(run.clone().args(["--dry-run"]).run().code, Some(0));
@@ -117,7 +115,7 @@ fn what_is_no_run_is_not_told() {
 }
 
 #[test]
-fn a_url_that_is_none_ends_the_run_before_it_begins() {
+fn invalid_ping_url_ends_the_run_before_it_begins() {
     for (url, problem) in [
         ("s3same", "must be a URL such as https://host/path"),
         ("ftp://host/s3same", "must be an http or https URL"),
@@ -125,8 +123,8 @@ fn a_url_that_is_none_ends_the_run_before_it_begins() {
     ] {
         let all = Datametrics::new().args(["all"]);
         all.clone().args(["--ping-url", url]).stderr(format!("error: --ping-url: {problem}\n")).exit(2).check();
-        let said = format!("error: DATAMETRICS_PING_URL: {problem}\n");
-        all.env("DATAMETRICS_PING_URL", url).stderr(said).exit(78).check();
+        let message = format!("error: DATAMETRICS_PING_URL: {problem}\n");
+        all.env("DATAMETRICS_PING_URL", url).stderr(message).exit(78).check();
     }
     let all = Datametrics::new().args(["all"]).env("DATAMETRICS_PING_URL_FILE", "gone");
     all.stderr("error: DATAMETRICS_PING_URL_FILE: cannot read gone: No such file or directory (os error 2)\n")
@@ -134,11 +132,12 @@ fn a_url_that_is_none_ends_the_run_before_it_begins() {
         .check();
 }
 
-/// A run is as good without its monitor. What passes is not said: the monitor itself misses us then.
+/// A failing monitor does not change the run. Temporary failures are not reported, as the monitor itself
+/// reports the missing ping.
 #[test]
-fn a_monitor_that_fails_changes_nothing() {
+fn failing_monitor_does_not_change_the_exit_code() {
     let server = provider(&[("BTC", "5")]);
-    for (reply, said) in [
+    for (reply, message) in [
         (Reply::reset as fn() -> Reply, ""),
         (|| Reply::status(503), ""),
         (|| Reply::status(429).header("Retry-After", "60"), ""),
@@ -156,41 +155,41 @@ fn a_monitor_that_fails_changes_nothing() {
         ),
     ] {
         let (monitor, ingest) = (Server::with(move |_| reply()), Ingest::start(Dialect::WriteProxy));
-        run(&server, "").graphite(&ingest).args(["--ping-url", &url(&monitor)]).stderr(said).check();
+        run(&server, "").graphite(&ingest).args(["--ping-url", &url(&monitor)]).stderr(message).check();
         assert!(monitor.requests().len() >= 2);
     }
     let ingest = Ingest::start(Dialect::WriteProxy);
     run(&server, "").graphite(&ingest).args(["--ping-url", "http://127.0.0.1:9/s3same"]).check();
 }
 
-/// The work goes on while the monitor has not answered, and waits for it a bounded time at the end.
+/// The run goes on while the ping has no reply, and waits a limited time for the last one.
 #[test]
-fn a_monitor_that_hangs_delays_nothing() {
-    let gate = Gate::new();
-    let hanging = gate.clone();
+fn hanging_monitor_delays_neither_fetch_nor_push() {
+    let latch = Latch::new();
+    let hanging = latch.clone();
     let monitor = Server::with(move |_| Reply::text(200, "OK").after(&hanging));
     let (server, ingest) = (provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let begun = Instant::now();
     let running = run(&server, "").graphite(&ingest).args(["--ping-url", &url(&monitor)]).spawn();
-    // Pushed while the first ping is still held.
+    // The points are pushed while the first ping is held.
     ingest.server().wait_for(1);
     let pushed = begun.elapsed();
     let output = running.wait();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
     assert!(begun.elapsed() > pushed + Duration::from_secs(4), "the end is tried");
-    gate.open();
+    latch.release();
 }
 
-/// No secret that the run knows is in what a monitor is told; what others echo is masked.
+/// The text has no secret of the run; where servers echo a secret, it is masked.
 #[test]
-fn no_secret_is_told() {
+fn ping_text_has_no_secret() {
     let monitor = monitor();
     let server = Server::with(|_| Reply::text(403, "key s3same-key is not valid"));
     let config = "[providers.own.headers]\nX-Key = '{secret:OWN_KEY}'\n";
     let ingest = Ingest::deciding(Dialect::WriteProxy, |_| {
-        support::Verdict::Refuse(Reply::text(401, "user 123456 with glc_sesame is not known"))
+        Verdict::Refuse(Reply::text(401, "user 123456 with glc_sesame is not known"))
     });
-    let bad = bare(&server, config).args(["--symbols", "BTC", "-vv"]).graphite(&ingest);
+    let bad = run_without_symbols(&server, config).args(["--symbols", "BTC", "-vv"]).graphite(&ingest);
     let bad = bad.env("OWN_KEY", "s3same-key").args(["--ping-url", &url(&monitor)]);
     let output = bad.run();
     let (_, end, text) = heard(&monitor);
@@ -201,9 +200,9 @@ fn no_secret_is_told() {
     }
 }
 
-/// The last lines are told, whole ones, ten thousand bytes at most.
+/// The text has the last lines, whole ones, 10,000 bytes at most.
 #[test]
-fn a_long_story_is_cut() {
+fn ping_text_is_limited_to_ten_thousand_bytes_of_whole_lines() {
     let monitor = monitor();
     let server = Server::with(|_| Reply::json("{\"price\":5}"));
     let config = "
@@ -221,7 +220,7 @@ fn a_long_story_is_cut() {
     let (_, _, text) = heard(&monitor);
     assert!(output.stderr.len() > 12_000, "{output}");
     assert!((9_000..=10_000).contains(&text.len()), "{}", text.len());
-    // Side by side the order of what is said is anybody's.
-    let said: BTreeSet<&str> = output.stderr.lines().collect();
-    assert!(text.lines().all(|line| said.contains(line)) && text.contains("\npushed "), "{text}");
+    // Requests run in parallel, so the order of their log lines varies.
+    let message: BTreeSet<&str> = output.stderr.lines().collect();
+    assert!(text.lines().all(|line| message.contains(line)) && text.contains("\npushed "), "{text}");
 }

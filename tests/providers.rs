@@ -1,32 +1,30 @@
-//! Every folder `tests/providers/PROVIDER/CASE` is a test of a built-in definition; `support::case`
-//! says what is in it.
+//! Every folder `tests/providers/PROVIDER/CASE` tests a built-in definition; `support::case` describes its
+//! files.
 
-mod support;
-
+use crate::support::{case::Case, in_parallel, panic_text};
 use std::{
     collections::BTreeSet,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
-use support::{case::Case, side_by_side};
 
-/// All are run before any failure is told. `CASE=kraken` or `CASE=kraken/usual` picks some.
+/// Runs all cases before it reports failures. `CASE=kraken` or `CASE=kraken/usual` selects cases.
 #[test]
-fn cases() {
-    let picked = std::env::var("CASE").unwrap_or_default();
+fn provider_cases_give_the_recorded_output() {
+    let selected = std::env::var("CASE").unwrap_or_default();
     let cases = cases_below(&folder());
-    let picked: Vec<_> = cases.iter().filter(|(name, _)| name.starts_with(&picked)).collect();
-    let results = side_by_side(&picked, |(name, folder)| {
+    let selected: Vec<_> = cases.iter().filter(|(name, _)| name.starts_with(&selected)).collect();
+    let results = in_parallel(&selected, |(name, folder)| {
         run(name, folder).map_err(|why| format!("tests/providers/{name}: {why}"))
     });
     let texts: Vec<_> = results.into_iter().filter_map(Result::err).collect();
     assert!(texts.is_empty(), "{} of {} cases failed\n\n{}", texts.len(), cases.len(), texts.join("\n\n"));
 }
 
-/// A definition without a case is a guess, and a case without a definition is a leftover.
+/// Every definition needs a case, and every case needs a definition.
 #[test]
-fn every_definition_has_a_case() {
+fn every_built_in_definition_has_a_case() {
     let cases = cases_below(&folder());
     let tested: BTreeSet<_> = cases.iter().map(|(name, _)| provider(name)).collect();
     let builtin = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/builtin");
@@ -42,9 +40,9 @@ fn every_definition_has_a_case() {
     assert!(undefined.is_empty(), "no definition in src/provider/builtin for {undefined:?}");
 }
 
-/// What `datametrics providers NAME` prints is whole, and quotes the same under another name.
+/// `datametrics providers NAME` prints a complete definition, which gives the same quotes under another name.
 #[test]
-fn a_printed_definition_can_be_pasted() {
+fn printed_definition_works_under_another_name() {
     for (name, folder) in cases_below(&folder()).iter().filter(|(name, _)| name.ends_with("/several")) {
         let case = Case::read(provider(name), folder).expect("a case").pasted();
         case.run().unwrap_or_else(|why| panic!("{name}: {why}"));
@@ -55,18 +53,17 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers")
 }
 
-/// A panic, as of a run that does not end, is the failure of one case.
+/// A panic counts as the failure of one case.
 fn run(name: &str, folder: &Path) -> Result<(), String> {
     let case = Case::read(provider(name), folder)?;
-    catch_unwind(AssertUnwindSafe(|| case.run()))
-        .unwrap_or_else(|panic| Err(support::panic_text(panic.as_ref()).to_owned()))
+    catch_unwind(AssertUnwindSafe(|| case.run())).unwrap_or_else(|panic| Err(panic_text(panic.as_ref()).to_owned()))
 }
 
 fn provider(case: &str) -> &str {
     case.split('/').next().unwrap_or_default()
 }
 
-/// `PROVIDER/CASE` and its folder, for all.
+/// Name (`PROVIDER/CASE`) and folder of every case.
 fn cases_below(folder: &Path) -> Vec<(String, PathBuf)> {
     let providers = entries(folder).into_iter().filter(|entry| entry.is_dir());
     let cases = providers.flat_map(|provider| entries(&provider));
@@ -78,7 +75,7 @@ fn cases_below(folder: &Path) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// What is in a folder, sorted.
+/// The entries of a folder, sorted.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entry = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").path();
     let mut entries: Vec<_> =

@@ -1,16 +1,14 @@
-//! What was wrong once: a test for each.
+//! One test for each defect that was fixed.
 
-mod support;
-
+use crate::support::{Datametrics, Latch, Reply, Server};
 use std::{
     io::{self, Write as _},
     net::TcpListener,
     thread,
 };
-use support::{Datametrics, Gate, Reply, Server};
 
 #[test]
-fn a_printed_definition_holds_no_password() {
+fn printed_definition_has_no_password() {
     let config = "[providers.kraken]\nbase_url = \"https://u:hunter2@h.example/api\"\n";
     let output = Datametrics::new().config(config).args(["providers", "kraken"]).run();
     assert!(output.stdout.contains("base_url = \"https://h.example/api\"\n"), "{output}");
@@ -18,7 +16,7 @@ fn a_printed_definition_holds_no_password() {
 }
 
 #[test]
-fn a_key_in_the_host_of_a_redirect_is_masked() {
+fn key_in_the_host_of_a_redirect_is_masked() {
     let server = Server::with(|_| Reply::status(302).header("Location", "https://S3cret-Key.example/x"));
     let output = Datametrics::new()
         .args(["stocks", "AAPL", "--provider", "finnhub", "--fields", "last", "--dry-run"])
@@ -45,12 +43,12 @@ fn default_fields_that_a_provider_lacks_are_left_out() {
 }
 
 #[test]
-fn a_provider_rests_also_where_the_first_gives_no_field_that_is_watched() {
+fn min_interval_holds_where_the_first_provider_has_none_of_the_fields() {
     let coingecko = Server::start();
-    let asked = "GET /coins/markets?vs_currency=usd&ids=bitcoin&per_page=250&precision=full";
-    coingecko.on(asked).reply(Reply::json(r#"[{"id":"bitcoin","total_volume":5}]"#));
-    let graphite = Server::with(|asked| {
-        let count = String::from_utf8_lossy(&asked.body).matches("\"name\":").count();
+    let request = "GET /coins/markets?vs_currency=usd&ids=bitcoin&per_page=250&precision=full";
+    coingecko.on(request).reply(Reply::json(r#"[{"id":"bitcoin","total_volume":5}]"#));
+    let graphite = Server::with(|request| {
+        let count = String::from_utf8_lossy(&request.body).matches("\"name\":").count();
         Reply::json(format!("{{\"published\":{count}}}"))
     });
     let run = Datametrics::new()
@@ -58,12 +56,12 @@ fn a_provider_rests_also_where_the_first_gives_no_field_that_is_watched() {
         .provider("coingecko", &coingecko)
         .env("GRAPHITE_URL", format!("{}/metrics", graphite.url()));
     run.clone().check();
-    // The server fails the test if it is asked once more.
+    // The server fails the test if there is a second request.
     run.check();
 }
 
 #[test]
-fn a_symbol_that_only_served_to_compute_is_missing() {
+fn symbol_without_any_named_field_is_missing() {
     let yahoo = Server::start();
     yahoo.on("GET /v7/finance/spark?symbols=AMZN&range=1d&interval=5m").reply(Reply::json(
         r#"{"spark":{"result":[{"symbol":"AMZN","response":[{"meta":{"regularMarketPrice":204.5}}]}]}}"#,
@@ -87,9 +85,9 @@ fn a_symbol_that_only_served_to_compute_is_missing() {
 }
 
 #[test]
-fn a_long_error_still_says_that_the_symbol_is_bad() {
-    let kraken = Server::with(|asked| {
-        if asked.target.contains("BAD") {
+fn unknown_symbol_is_recognised_in_a_long_error() {
+    let kraken = Server::with(|request| {
+        if request.target.contains("BAD") {
             let text = format!("{} Unknown asset pair", "x".repeat(300));
             return Reply::json(serde_json::json!({"error": [text]}).to_string());
         }
@@ -104,8 +102,8 @@ fn a_long_error_still_says_that_the_symbol_is_bad() {
 }
 
 #[test]
-fn settings_that_once_broke_a_run_are_refused() {
-    for (config, said) in [
+fn settings_that_once_broke_a_run_are_errors() {
+    for (config, message) in [
         (
             "[providers.kraken]\nper_second = 1e-30\n",
             "config.toml:2: providers.kraken.per_second: must be 0.00001 at least",
@@ -126,14 +124,14 @@ fn settings_that_once_broke_a_run_are_refused() {
             .config(config)
             .args(feed)
             .args(["--dry-run"])
-            .stderr(format!("error: {said}\n"))
+            .stderr(format!("error: {message}\n"))
             .exit(78)
             .check();
     }
 }
 
 #[test]
-fn a_provider_that_is_named_twice_is_asked_once() {
+fn provider_that_is_named_twice_gets_one_request() {
     let kraken = Server::start();
     kraken.on("GET /0/public/Ticker?pair=NOPEUSD").reply(Reply::json(r#"{"error":[],"result":{}}"#));
     let output = Datametrics::new()
@@ -143,9 +141,9 @@ fn a_provider_that_is_named_twice_is_asked_once() {
     assert_eq!(output.stderr, "error: crypto: no quote of NOPE/USD: kraken has none\n");
 }
 
-/// It sends so much that it takes of the memory for long replies, and then no more.
+/// The provider sends so much that its reply takes from the shared memory, and then stalls.
 #[test]
-fn a_long_reply_that_stalls_costs_no_other_provider_its_own() {
+fn stalled_long_reply_does_not_block_another_provider() {
     const CONFIG: &str = "
         [feeds.bad]
         providers = ['bad']
@@ -162,15 +160,15 @@ fn a_long_reply_that_stalls_costs_no_other_provider_its_own() {
         base_url = 'http://127.0.0.1:9'
         quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
     ";
-    let (stalled, socket) = (Gate::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (stalled, socket) = (Latch::new(), TcpListener::bind("127.0.0.1:0").unwrap());
     let address = socket.local_addr().unwrap();
     let opened = stalled.clone();
     let bad = thread::spawn(move || {
         let (mut stream, _) = socket.accept().unwrap();
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n";
         stream.write_all((head.to_owned() + &" ".repeat(1_000_000)).as_bytes()).unwrap();
-        opened.open();
-        // Until the program has given it up.
+        opened.release();
+        // Until the program closes the connection.
         drop(io::copy(&mut stream, &mut io::sink()));
     });
     let body = format!(r#"{{"last":5{}}}"#, " ".repeat(700_000));

@@ -1,8 +1,11 @@
-//! Whole runs: what is asked, what is pushed, what is said and with which exit code it ends, when all
-//! is well and when a provider or Graphite is not.
+//! Whole runs: requests, pushed points, messages and exit codes, when everything works and when a provider or
+//! Graphite fails.
 
-mod support;
-
+use crate::support::{
+    self, Carbon, Datametrics, Dialect, Ingest, Latch, Point, Reply, Server, Verdict,
+    case::plain_lines,
+    samples::{CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
+};
 use std::{
     collections::BTreeSet,
     fs,
@@ -10,16 +13,11 @@ use std::{
     sync::Mutex,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use support::{
-    Carbon, Datametrics, Dialect, Gate, Ingest, Point, Reply, Server, Verdict,
-    case::plain_lines,
-    samples::{CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
-};
 
-/// One provider a feed, and that as fast as it will.
+/// One provider a feed, without a request rate limit that matters.
 const PLAIN: &str = "[crypto]\nproviders = ['kraken']\n[providers.kraken]\nper_second = 1000\n";
 
-/// What is pushed of the default symbols, beside health.
+/// The points of the default symbols, without those about the run.
 const CRYPTO_POINTS: &str = "\
 crypto.BTC-USD.last 65600.10
 crypto.BTC-USD.high 660.90
@@ -58,7 +56,7 @@ stocks.AAPL.change_percent 2
 stocks.AAPL.volume 41234567
 ";
 
-/// Both default feeds and a Graphite.
+/// A provider for each default feed, and a Graphite.
 struct Both {
     crypto: Server,
     stocks: Server,
@@ -70,12 +68,12 @@ impl Both {
         Self { crypto: Server::start(), stocks: Server::start(), ingest: Ingest::start(Dialect::WriteProxy) }
     }
 
-    /// Both feeds, asked of Kraken and Yahoo, each request once.
+    /// Both feeds from Kraken and Yahoo, without retries.
     fn run(&self) -> Datametrics {
         self.trying("0")
     }
 
-    /// The same, with so many further tries.
+    /// The same with retries.
     fn trying(&self, retries: &str) -> Datametrics {
         let run = Datametrics::new().config(PLAIN).args(["--crypto", "--stocks", "--retries", retries]);
         run.provider("kraken", &self.crypto).provider("yahoo", &self.stocks).graphite(&self.ingest)
@@ -86,13 +84,13 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs()
 }
 
-/// The points as plaintext lines without what differs from run to run.
+/// The points as plaintext lines, without the parts that differ from run to run.
 fn plain(points: &[Point], since: u64) -> String {
     let lines = points.iter().map(|point| format!("{} {} {}", point.name, point.value, point.time));
     plain_lines(&support::lines(lines), since..=now()).unwrap()
 }
 
-/// What is in the journal of a run.
+/// The journal files of a run.
 fn journal(run: &Datametrics) -> Vec<PathBuf> {
     fn walk(folder: PathBuf, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -109,7 +107,7 @@ fn journal(run: &Datametrics) -> Vec<PathBuf> {
     found
 }
 
-/// The health of a run: of its providers, then of its feeds and itself.
+/// The points about a run: about its providers, then about its feeds and the run itself.
 fn health(run: &str, providers: &[(&str, u32, u32, u32)], feeds: &[(&str, u32, u32)], points: usize) -> String {
     let mut lines = Vec::new();
     for (name, status, requests, retries) in providers {
@@ -126,356 +124,338 @@ fn health(run: &str, providers: &[(&str, u32, u32, u32)], feeds: &[(&str, u32, u
     support::lines(lines.iter().map(|line| format!("metrics.{run}.{line}")))
 }
 
-mod all_is_well {
-    use super::*;
+const HEALTHY_FEEDS: [(&str, u32, u32); 2] = [("crypto", 3, 3), ("stocks", 3, 3)];
+const HEALTHY_PROVIDERS: [(&str, u32, u32, u32); 2] = [("kraken", 200, 1, 0), ("yahoo", 200, 1, 0)];
 
-    const FEEDS: [(&str, u32, u32); 2] = [("crypto", 3, 3), ("stocks", 3, 3)];
-    const PROVIDERS: [(&str, u32, u32, u32); 2] = [("kraken", 200, 1, 0), ("yahoo", 200, 1, 0)];
-
-    /// The double of the ingest is as strict as the real one: content type, account, integers.
-    #[test]
-    fn everything_is_pushed_at_once_and_nothing_said() {
-        for dialect in [Dialect::WriteProxy, Dialect::Gateway] {
-            for (args, name) in [(["--crypto", "--stocks"].as_slice(), "crypto-stocks"), (&["all"], "all")] {
-                let both = Both { ingest: Ingest::start(dialect), ..Both::start() };
-                both.crypto.on(KRAKEN).reply(kraken(&CRYPTO));
-                both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-                let run =
-                    Datametrics::new().args(args).provider("kraken", &both.crypto).provider("yahoo", &both.stocks);
-                let since = now();
-                run.clone().graphite(&both.ingest).check();
-                let requests = both.ingest.server().requests();
-                let [request] = &requests[..] else { panic!("{} requests", requests.len()) };
-                assert_eq!(request.line(), "POST /graphite/metrics");
-                assert_eq!(request.header("Content-Type"), Some("application/json"));
-                assert_eq!(request.header("Authorization"), Some("Basic MTIzNDU2OmdsY19zZXNhbWU="));
-                let points = both.ingest.points();
-                let expected = format!("{CRYPTO_POINTS}{STOCKS_POINTS}{}", health(name, &PROVIDERS, &FEEDS, 48));
-                assert_eq!(plain(&points, since), expected);
-                assert!(points.iter().all(|point| point.interval == 60 && point.tags.is_empty()));
-                assert!(journal(&run).is_empty());
-            }
+/// The double of the ingest checks content type, credentials and integers as strictly as the real one.
+#[test]
+fn successful_run_pushes_one_request_and_prints_nothing() {
+    for dialect in [Dialect::WriteProxy, Dialect::Gateway] {
+        for (args, name) in [(["--crypto", "--stocks"].as_slice(), "crypto-stocks"), (&["all"], "all")] {
+            let both = Both { ingest: Ingest::start(dialect), ..Both::start() };
+            both.crypto.on(KRAKEN).reply(kraken(&CRYPTO));
+            both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
+            let run = Datametrics::new().args(args).provider("kraken", &both.crypto).provider("yahoo", &both.stocks);
+            let since = now();
+            run.clone().graphite(&both.ingest).check();
+            let requests = both.ingest.server().requests();
+            let [request] = &requests[..] else { panic!("{} requests", requests.len()) };
+            assert_eq!(request.line(), "POST /graphite/metrics");
+            assert_eq!(request.header("Content-Type"), Some("application/json"));
+            assert_eq!(request.header("Authorization"), Some("Basic MTIzNDU2OmdsY19zZXNhbWU="));
+            let points = both.ingest.points();
+            let expected =
+                format!("{CRYPTO_POINTS}{STOCKS_POINTS}{}", health(name, &HEALTHY_PROVIDERS, &HEALTHY_FEEDS, 48));
+            assert_eq!(plain(&points, since), expected);
+            assert!(points.iter().all(|point| point.interval == 60 && point.tags.is_empty()));
+            assert!(journal(&run).is_empty());
         }
     }
+}
 
-    #[test]
-    fn the_program_says_who_it_is() {
+#[test]
+fn requests_have_the_user_agent_of_the_program() {
+    let both = Both::start();
+    both.crypto.on(KRAKEN).reply(kraken(&CRYPTO));
+    both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
+    both.run().check();
+    let own = concat!("datametrics/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), ")");
+    for server in [&both.crypto, both.ingest.server()] {
+        assert_eq!(server.requests()[0].header("User-Agent"), Some(own));
+    }
+    // The definition of Yahoo sets another user agent.
+    assert!(both.stocks.requests()[0].header("User-Agent").unwrap().starts_with("Mozilla/5.0 "));
+}
+
+#[test]
+fn carbon_gets_the_same_points_as_the_ingest() {
+    let (crypto, carbon) = (Server::start(), Carbon::start());
+    crypto.on(KRAKEN).reply(kraken(&CRYPTO));
+    let since = now();
+    Datametrics::new().args(["crypto"]).provider("kraken", &crypto).carbon(&carbon).check();
+    let health = health("crypto", &HEALTHY_PROVIDERS[..1], &HEALTHY_FEEDS[..1], 24);
+    assert_eq!(plain(&carbon.points(), since), format!("{CRYPTO_POINTS}{health}"));
+}
+
+#[test]
+fn carbon_gets_the_same_points_pickled() {
+    let (crypto, carbon) = (Server::start(), Carbon::start());
+    crypto.on(KRAKEN).reply(kraken(&CRYPTO));
+    let run = Datametrics::new().args(["crypto"]).provider("kraken", &crypto);
+    run.env("GRAPHITE_URL", carbon.pickle_url()).check();
+    let points = carbon.pickled();
+    let bitcoin = points.iter().find(|point| point.name == "crypto.BTC-USD.last").unwrap();
+    assert!((bitcoin.value - 65600.10).abs() < 1e-9 && points.len() == 24);
+}
+
+/// Runs of different feeds in the same second must not overwrite each other's points.
+#[test]
+fn runs_of_different_feeds_share_no_metric_name() {
+    let (crypto, stocks) = (Server::with(|_| kraken(&CRYPTO)), Server::with(|_| yahoo(&STOCKS)));
+    let names = |args: &[&str]| -> BTreeSet<String> {
+        let ingest = Ingest::start(Dialect::WriteProxy);
+        let run = Datametrics::new().args(args).provider("kraken", &crypto).provider("yahoo", &stocks);
+        run.graphite(&ingest).check();
+        ingest.values().into_keys().collect()
+    };
+    assert!(names(&["crypto"]).is_disjoint(&names(&["stocks"])));
+    // The points about a run have names that no other run uses.
+    let mut seen = BTreeSet::new();
+    for args in [["crypto"].as_slice(), &["stocks"], &["--crypto", "--stocks"], &["all"]] {
+        for name in names(args).into_iter().filter(|name| name.starts_with("metrics.")) {
+            assert!(seen.insert(name.clone()), "{name} of {args:?}");
+        }
+    }
+}
+
+/// Only the quotes of Kraken are missing, and there is one message. `tests/faults` has the table of all
+/// faults.
+#[test]
+fn failed_provider_does_not_affect_the_other_feed() {
+    let both = Both::start();
+    both.crypto.on(KRAKEN).reply(Reply::status(500));
+    both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
+    let since = now();
+    let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n";
+    both.run().stderr(message).exit(1).check();
+    let providers = [("kraken", 500, 1, 0), ("yahoo", 200, 1, 0)];
+    let feeds = [("crypto", 3, 0), ("stocks", 3, 3)];
+    let expected = format!("{STOCKS_POINTS}{}", health("crypto-stocks", &providers, &feeds, 33));
+    assert_eq!(plain(&both.ingest.points(), since), expected);
+}
+
+#[test]
+fn redirect_on_the_same_server_is_followed() {
+    let both = Both::start();
+    let moved = format!("{}/moved?to=b", both.crypto.url());
+    both.crypto.on(KRAKEN).reply(Reply::status(301).header("Location", &moved));
+    both.crypto.on("GET /moved?to=b").reply(Reply::status(307).header("Location", "/again"));
+    both.crypto.on("GET /again").reply(kraken(&CRYPTO));
+    both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
+    both.run().check();
+    assert_eq!(both.ingest.value("crypto.BTC-USD.last").as_deref(), Some("65600.10"));
+}
+
+#[test]
+fn missing_symbols_are_reported_and_the_rest_is_pushed() {
+    let both = Both::start();
+    both.crypto.on(KRAKEN).reply(kraken(&CRYPTO[1..2]));
+    both.stocks.on(YAHOO).reply(yahoo(&STOCKS[..2]));
+    let since = now();
+    let message = "error: crypto: no quote of BTC/USD, BAT/USD: kraken has none\n\
+                error: stocks: no quote of AAPL: yahoo has none\n";
+    both.run().stderr(message).exit(1).check();
+    let lines = |all: &str, symbols: &[&str]| -> String {
+        let of = |line: &&str| symbols.iter().any(|symbol| line.contains(symbol));
+        support::lines(all.lines().filter(of))
+    };
+    let providers = [("kraken", 200, 1, 0), ("yahoo", 200, 1, 0)];
+    let feeds = [("crypto", 3, 1), ("stocks", 3, 2)];
+    let expected = [
+        lines(CRYPTO_POINTS, &["ETH"]),
+        lines(STOCKS_POINTS, &["AMZN", "NFLX"]),
+        health("crypto-stocks", &providers, &feeds, 32),
+    ];
+    assert_eq!(plain(&both.ingest.points(), since), expected.concat());
+}
+
+/// The points about the run are pushed also when there are no others.
+#[test]
+fn run_exits_with_69_where_no_provider_gives_a_quote() {
+    let both = Both::start();
+    both.crypto.on(KRAKEN).reply(Reply::status(500));
+    both.stocks.on(YAHOO).reply(yahoo(&[]));
+    let since = now();
+    let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n\
+                error: stocks: no quote of AMZN, NFLX, AAPL: yahoo has none\n";
+    both.run().stderr(message).exit(69).check();
+    let providers = [("kraken", 500, 1, 0), ("yahoo", 200, 1, 0)];
+    let feeds = [("crypto", 3, 0), ("stocks", 3, 0)];
+    assert_eq!(plain(&both.ingest.points(), since), health("crypto-stocks", &providers, &feeds, 15));
+}
+
+/// A rejected key of a provider gives exit code 1 or 69, never 77, and the message names the variable.
+#[test]
+fn rejected_api_key_is_reported_with_its_variable() {
+    for status in [401, 403] {
         let both = Both::start();
         both.crypto.on(KRAKEN).reply(kraken(&CRYPTO));
-        both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-        both.run().check();
-        let own = concat!("datametrics/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), ")");
-        for server in [&both.crypto, both.ingest.server()] {
-            assert_eq!(server.requests()[0].header("User-Agent"), Some(own));
-        }
-        // Its definition knows better.
-        assert!(both.stocks.requests()[0].header("User-Agent").unwrap().starts_with("Mozilla/5.0 "));
-    }
-
-    #[test]
-    fn carbon_gets_the_same() {
-        let (crypto, carbon) = (Server::start(), Carbon::start());
-        crypto.on(KRAKEN).reply(kraken(&CRYPTO));
-        let since = now();
-        Datametrics::new().args(["crypto"]).provider("kraken", &crypto).carbon(&carbon).check();
-        let health = health("crypto", &PROVIDERS[..1], &FEEDS[..1], 24);
-        assert_eq!(plain(&carbon.points(), since), format!("{CRYPTO_POINTS}{health}"));
-    }
-
-    #[test]
-    fn pickled_too() {
-        let (crypto, carbon) = (Server::start(), Carbon::start());
-        crypto.on(KRAKEN).reply(kraken(&CRYPTO));
-        let run = Datametrics::new().args(["crypto"]).provider("kraken", &crypto);
-        run.env("GRAPHITE_URL", carbon.pickle_url()).check();
-        let points = carbon.pickled();
-        let bitcoin = points.iter().find(|point| point.name == "crypto.BTC-USD.last").unwrap();
-        assert!((bitcoin.value - 65600.10).abs() < 1e-9 && points.len() == 24);
-    }
-
-    /// Runs of different feeds in one second must not overwrite each other's points.
-    #[test]
-    fn runs_of_different_feeds_have_no_name_in_common() {
-        let (crypto, stocks) = (Server::with(|_| kraken(&CRYPTO)), Server::with(|_| yahoo(&STOCKS)));
-        let names = |args: &[&str]| -> BTreeSet<String> {
-            let ingest = Ingest::start(Dialect::WriteProxy);
-            let run = Datametrics::new().args(args).provider("kraken", &crypto).provider("yahoo", &stocks);
-            run.graphite(&ingest).check();
-            ingest.values().into_keys().collect()
-        };
-        assert!(names(&["crypto"]).is_disjoint(&names(&["stocks"])));
-        // What a run says of itself is its own, whatever it fetched.
-        let mut seen = BTreeSet::new();
-        for args in [["crypto"].as_slice(), &["stocks"], &["--crypto", "--stocks"], &["all"]] {
-            for name in names(args).into_iter().filter(|name| name.starts_with("metrics.")) {
-                assert!(seen.insert(name.clone()), "{name} of {args:?}");
-            }
-        }
+        both.stocks.on("GET /quote?symbol=AAPL").reply(
+            Reply::status(status).header("Content-Type", "application/json").body(r#"{"error":"Invalid API key"}"#),
+        );
+        let run = both.run().env("DATAMETRICS_STOCKS_PROVIDERS", "finnhub").env("DATAMETRICS_STOCKS_SYMBOLS", "AAPL");
+        let run = run.env("FINNHUB_API_KEY", "sesame").env("DATAMETRICS_FIELDS", "last");
+        let message = format!(
+            "error: stocks: finnhub: AAPL: HTTP {status}: Invalid API key; check FINNHUB_API_KEY, and what the plan allows\n"
+        );
+        run.provider("finnhub", &both.stocks).stderr(message).exit(1).check();
     }
 }
 
-/// One provider is in trouble; the other feed and all health must arrive.
-mod a_provider_fails {
-    use super::*;
-
-    /// Not a point beside Kraken's quotes is missing, and nothing else is said. `tests/faults` has
-    /// the table of what can go wrong.
-    #[test]
-    fn and_costs_only_itself() {
-        let both = Both::start();
-        both.crypto.on(KRAKEN).reply(Reply::status(500));
-        both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-        let since = now();
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n";
-        both.run().stderr(said).exit(1).check();
-        let providers = [("kraken", 500, 1, 0), ("yahoo", 200, 1, 0)];
-        let feeds = [("crypto", 3, 0), ("stocks", 3, 3)];
-        let expected = format!("{STOCKS_POINTS}{}", health("crypto-stocks", &providers, &feeds, 33));
-        assert_eq!(plain(&both.ingest.points(), since), expected);
-    }
-
-    #[test]
-    fn not_when_it_sends_us_to_another_place_of_its_own() {
-        let both = Both::start();
-        let moved = format!("{}/moved?to=b", both.crypto.url());
-        both.crypto.on(KRAKEN).reply(Reply::status(301).header("Location", &moved));
-        both.crypto.on("GET /moved?to=b").reply(Reply::status(307).header("Location", "/again"));
-        both.crypto.on("GET /again").reply(kraken(&CRYPTO));
-        both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-        both.run().check();
-        assert_eq!(both.ingest.value("crypto.BTC-USD.last").as_deref(), Some("65600.10"));
-    }
-
-    #[test]
-    fn half_of_the_symbols() {
-        let both = Both::start();
-        both.crypto.on(KRAKEN).reply(kraken(&CRYPTO[1..2]));
-        both.stocks.on(YAHOO).reply(yahoo(&STOCKS[..2]));
-        let since = now();
-        let said = "error: crypto: no quote of BTC/USD, BAT/USD: kraken has none\n\
-                    error: stocks: no quote of AAPL: yahoo has none\n";
-        both.run().stderr(said).exit(1).check();
-        let lines = |all: &str, symbols: &[&str]| -> String {
-            let of = |line: &&str| symbols.iter().any(|symbol| line.contains(symbol));
-            support::lines(all.lines().filter(of))
-        };
-        let providers = [("kraken", 200, 1, 0), ("yahoo", 200, 1, 0)];
-        let feeds = [("crypto", 3, 1), ("stocks", 3, 2)];
-        let expected = [
-            lines(CRYPTO_POINTS, &["ETH"]),
-            lines(STOCKS_POINTS, &["AMZN", "NFLX"]),
-            health("crypto-stocks", &providers, &feeds, 32),
-        ];
-        assert_eq!(plain(&both.ingest.points(), since), expected.concat());
-    }
-
-    /// The health is all there is then, and it is pushed.
-    #[test]
-    fn all_of_them() {
-        let both = Both::start();
-        both.crypto.on(KRAKEN).reply(Reply::status(500));
-        both.stocks.on(YAHOO).reply(yahoo(&[]));
-        let since = now();
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n\
-                    error: stocks: no quote of AMZN, NFLX, AAPL: yahoo has none\n";
-        both.run().stderr(said).exit(69).check();
-        let providers = [("kraken", 500, 1, 0), ("yahoo", 200, 1, 0)];
-        let feeds = [("crypto", 3, 0), ("stocks", 3, 0)];
-        assert_eq!(plain(&both.ingest.points(), since), health("crypto-stocks", &providers, &feeds, 15));
-    }
-
-    /// A refused key is the provider's matter: 1 or 69, never 77, and the variable is named.
-    #[test]
-    fn for_its_key() {
-        for status in [401, 403] {
-            let both = Both::start();
-            both.crypto.on(KRAKEN).reply(kraken(&CRYPTO));
-            both.stocks.on("GET /quote?symbol=AAPL").reply(
-                Reply::status(status).header("Content-Type", "application/json").body(r#"{"error":"Invalid API key"}"#),
-            );
-            let run =
-                both.run().env("DATAMETRICS_STOCKS_PROVIDERS", "finnhub").env("DATAMETRICS_STOCKS_SYMBOLS", "AAPL");
-            let run = run.env("FINNHUB_API_KEY", "sesame").env("DATAMETRICS_FIELDS", "last");
-            let said = format!(
-                "error: stocks: finnhub: AAPL: HTTP {status}: Invalid API key; check FINNHUB_API_KEY, and what the plan allows\n"
-            );
-            run.provider("finnhub", &both.stocks).stderr(said).exit(1).check();
-        }
-    }
-
-    /// What says "not you" of one request would say it of the next: the rest is not asked.
-    #[test]
-    fn and_is_not_asked_again_after_a_refusal() {
-        let server = Server::start();
-        server.on("GET /quote?symbol=A").reply(Reply::status(401));
-        let run = Datametrics::new().args(["stocks", "A", "B", "C", "--fields", "last", "--dry-run"]);
-        let run = run.config("[providers.finnhub]\nmax_concurrency = 1\n").args(["--provider", "finnhub"]);
-        let said = "error: stocks: finnhub: A, B, C: HTTP 401; check FINNHUB_API_KEY, and what the plan allows\n";
-        let run = run.env("FINNHUB_API_KEY", "sesame").provider("finnhub", &server);
-        run.stdout("[{\"name\":\"metrics.stocks.finnhub.response.time\"[..]\n").stderr(said).exit(69).check();
-    }
-}
-
-/// Each answers only when the other has been asked.
+/// A status that rejects the client itself ends the requests to this provider.
 #[test]
-fn providers_are_asked_side_by_side() {
+fn provider_gets_no_further_request_after_status_401() {
+    let server = Server::start();
+    server.on("GET /quote?symbol=A").reply(Reply::status(401));
+    let run = Datametrics::new().args(["stocks", "A", "B", "C", "--fields", "last", "--dry-run"]);
+    let run = run.config("[providers.finnhub]\nmax_concurrency = 1\n").args(["--provider", "finnhub"]);
+    let message = "error: stocks: finnhub: A, B, C: HTTP 401; check FINNHUB_API_KEY, and what the plan allows\n";
+    let run = run.env("FINNHUB_API_KEY", "sesame").provider("finnhub", &server);
+    run.stdout("[{\"name\":\"metrics.stocks.finnhub.response.time\"[..]\n").stderr(message).exit(69).check();
+}
+
+/// Each provider replies only after the other has its request.
+#[test]
+fn requests_to_two_providers_run_in_parallel() {
     let both = Both::start();
-    let (first, second) = (Gate::new(), Gate::new());
+    let (first, second) = (Latch::new(), Latch::new());
     both.crypto.on(KRAKEN).reply(kraken(&CRYPTO).after(&first));
     both.stocks.on(YAHOO).reply(yahoo(&STOCKS).after(&second));
     let running = both.run().spawn();
     both.crypto.wait_for(1);
     both.stocks.wait_for(1);
-    first.open();
-    second.open();
+    first.release();
+    second.release();
     assert_eq!(running.wait().code, Some(0));
 }
 
-mod retries {
-    use super::*;
+/// Requests, retries and status of Kraken, from the points about the run.
+fn request_counts(both: &Both) -> [String; 3] {
+    ["requests", "retries", "response.status_code"]
+        .map(|what| both.ingest.value(&format!("metrics.crypto-stocks.kraken.{what}")).unwrap())
+}
 
-    /// How often Kraken was asked, as the health points have it.
-    fn counted(both: &Both) -> [String; 3] {
-        ["requests", "retries", "response.status_code"]
-            .map(|what| both.ingest.value(&format!("metrics.crypto-stocks.kraken.{what}")).unwrap())
-    }
-
-    #[test]
-    fn are_made_of_what_may_pass_and_counted() {
-        for (first, worst) in [
-            (Reply::status(500), "500"),
-            (Reply::status(503), "503"),
-            (Reply::status(408), "408"),
-            (Reply::status(425), "425"),
-            (Reply::status(429).header("Retry-After", "0"), "429"),
-            (Reply::status(503).header("Retry-After", "Fri, 02 Jan 2026 03:04:05 GMT"), "503"),
-            (Reply::reset(), "0"),
-            (Reply::close(), "0"),
-            (kraken(&CRYPTO).cut_after(50), "0"),
-        ] {
-            let both = Both::start();
-            both.crypto.on(KRAKEN).reply(first);
-            both.crypto.on(KRAKEN).reply(kraken(&CRYPTO));
-            both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-            both.trying("1").check();
-            assert_eq!(counted(&both), ["2", "1", worst]);
-        }
-    }
-
-    #[test]
-    fn are_not_made_of_what_stays() {
-        for first in [Reply::status(400), Reply::status(401), Reply::status(403), Reply::status(404), Reply::json("{")]
-        {
-            let both = Both::start();
-            both.crypto.on(KRAKEN).reply(first);
-            both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-            let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: [..]\n";
-            both.trying("3").stderr(said).exit(1).check();
-            assert_eq!(counted(&both)[..2], ["1", "0"]);
-        }
-    }
-
-    #[test]
-    fn are_two_at_most_unless_said_otherwise() {
-        let (crypto, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
-        for _ in 0..3 {
-            crypto.on(KRAKEN).reply(Reply::status(502));
-        }
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 502; the next run asks again\n";
-        let run = Datametrics::new().config(PLAIN).args(["crypto"]).provider("kraken", &crypto).graphite(&ingest);
-        run.stderr(said).exit(69).check();
-        assert_eq!(ingest.value("metrics.crypto.kraken.retries").as_deref(), Some("2"));
-    }
-
-    /// Who asks again sooner than he is told is shut out for longer.
-    #[test]
-    fn wait_as_long_as_they_are_told() {
-        let asked = std::sync::Arc::new(Mutex::new(Vec::new()));
-        let times = std::sync::Arc::clone(&asked);
-        let crypto = Server::with(move |_| {
-            let mut times = times.lock().unwrap();
-            times.push(Instant::now());
-            if times.len() == 1 { Reply::status(429).header("Retry-After", "1") } else { kraken(&CRYPTO) }
-        });
-        let both = Both { crypto, ..Both::start() };
+#[test]
+fn retry_follows_temporary_failures_and_is_counted() {
+    for (first, worst) in [
+        (Reply::status(500), "500"),
+        (Reply::status(503), "503"),
+        (Reply::status(408), "408"),
+        (Reply::status(425), "425"),
+        (Reply::status(429).header("Retry-After", "0"), "429"),
+        (Reply::status(503).header("Retry-After", "Fri, 02 Jan 2026 03:04:05 GMT"), "503"),
+        (Reply::reset(), "0"),
+        (Reply::close(), "0"),
+        (kraken(&CRYPTO).cut_after(50), "0"),
+    ] {
+        let both = Both::start();
+        both.crypto.on(KRAKEN).reply(first);
+        both.crypto.on(KRAKEN).reply(kraken(&CRYPTO));
         both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
         both.trying("1").check();
-        let times = asked.lock().unwrap();
-        assert!(times.len() == 2 && times[1] - times[0] >= Duration::from_secs(1), "{times:?}");
-    }
-
-    #[test]
-    fn are_given_up_where_the_wait_does_not_fit() {
-        let both = Both::start();
-        both.crypto.on(KRAKEN).reply(Reply::status(429).header("Retry-After", "3600"));
-        both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-        let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 429; its limits: [..]\n";
-        both.trying("5").stderr(said).exit(1).check();
-        assert_eq!(counted(&both), ["1", "0", "429"]);
+        assert_eq!(request_counts(&both), ["2", "1", worst]);
     }
 }
 
-mod failover {
-    use super::*;
+#[test]
+fn retry_does_not_follow_permanent_failures() {
+    for first in [Reply::status(400), Reply::status(401), Reply::status(403), Reply::status(404), Reply::json("{")] {
+        let both = Both::start();
+        both.crypto.on(KRAKEN).reply(first);
+        both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
+        let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: [..]\n";
+        both.trying("3").stderr(message).exit(1).check();
+        assert_eq!(request_counts(&both)[..2], ["1", "0"]);
+    }
+}
 
-    /// A feed of two symbols and the two providers that it asks.
-    const CONFIG: &str = "
-        [feeds.x]
-        providers = ['first', 'second']
-        symbols = ['AAA', 'BBB']
-        [providers.first]
-        market = 'other'
-        base_url = 'https://first.example'
-        change_from = 'open'
-        [[providers.first.quote]]
-        path = '/quotes?of={symbols}'
-        fields = { last = '/l', bid = '/b', open = '/o' }
-        [providers.second]
-        market = 'other'
-        base_url = 'https://second.example'
-        change_from = 'open'
-        [[providers.second.quote]]
-        path = '/last?of={symbols}'
-        fields = { last = '/l', open = '/o' }
-        [[providers.second.quote]]
-        path = '/book?of={symbols}'
-        fields = { bid = '/b', ask = '/a' }";
+#[test]
+fn retry_happens_twice_by_default() {
+    let (crypto, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
+    for _ in 0..3 {
+        crypto.on(KRAKEN).reply(Reply::status(502));
+    }
+    let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 502; the next run asks again\n";
+    let run = Datametrics::new().config(PLAIN).args(["crypto"]).provider("kraken", &crypto).graphite(&ingest);
+    run.stderr(message).exit(69).check();
+    assert_eq!(ingest.value("metrics.crypto.kraken.retries").as_deref(), Some("2"));
+}
 
-    struct Two {
-        first: Server,
-        second: Server,
+/// A provider may block a client that retries too early.
+#[test]
+fn retry_waits_as_long_as_retry_after_says() {
+    let received = std::sync::Arc::new(Mutex::new(Vec::new()));
+    let times = std::sync::Arc::clone(&received);
+    let crypto = Server::with(move |_| {
+        let mut times = times.lock().unwrap();
+        times.push(Instant::now());
+        if times.len() == 1 { Reply::status(429).header("Retry-After", "1") } else { kraken(&CRYPTO) }
+    });
+    let both = Both { crypto, ..Both::start() };
+    both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
+    both.trying("1").check();
+    let times = received.lock().unwrap();
+    assert!(times.len() == 2 && times[1] - times[0] >= Duration::from_secs(1), "{times:?}");
+}
+
+#[test]
+fn retry_is_given_up_where_retry_after_does_not_fit_the_deadline() {
+    let both = Both::start();
+    both.crypto.on(KRAKEN).reply(Reply::status(429).header("Retry-After", "3600"));
+    both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
+    let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 429; its limits: [..]\n";
+    both.trying("5").stderr(message).exit(1).check();
+    assert_eq!(request_counts(&both), ["1", "0", "429"]);
+}
+
+/// A feed of two symbols with two providers.
+const FAILOVER_CONFIG: &str = "
+    [feeds.x]
+    providers = ['first', 'second']
+    symbols = ['AAA', 'BBB']
+    [providers.first]
+    market = 'other'
+    base_url = 'https://first.example'
+    change_from = 'open'
+    [[providers.first.quote]]
+    path = '/quotes?of={symbols}'
+    fields = { last = '/l', bid = '/b', open = '/o' }
+    [providers.second]
+    market = 'other'
+    base_url = 'https://second.example'
+    change_from = 'open'
+    [[providers.second.quote]]
+    path = '/last?of={symbols}'
+    fields = { last = '/l', open = '/o' }
+    [[providers.second.quote]]
+    path = '/book?of={symbols}'
+    fields = { bid = '/b', ask = '/a' }";
+
+struct TwoProviders {
+    first: Server,
+    second: Server,
+}
+
+impl TwoProviders {
+    fn start() -> Self {
+        Self { first: Server::start(), second: Server::start() }
     }
 
-    impl Two {
-        fn start() -> Self {
-            Self { first: Server::start(), second: Server::start() }
-        }
-
-        /// Plaintext is printed of these fields.
-        fn run(&self, fields: &str) -> Datametrics {
-            let run = Datametrics::new().config(CONFIG).args(["--feed", "x", "--dry-run", "--retries", "0"]);
-            let run = run.args(["--fields", fields, "--graphite-url", "tcp://127.0.0.1:9"]);
-            run.provider("first", &self.first).provider("second", &self.second)
-        }
+    /// A dry run that prints plaintext lines of these fields.
+    fn run(&self, fields: &str) -> Datametrics {
+        let run = Datametrics::new().config(FAILOVER_CONFIG).args(["--feed", "x", "--dry-run", "--retries", "0"]);
+        let run = run.args(["--fields", fields, "--graphite-url", "tcp://127.0.0.1:9"]);
+        run.provider("first", &self.first).provider("second", &self.second)
     }
+}
 
-    const BOTH: &str = "GET /quotes?of=AAA,BBB";
+const BOTH_SYMBOLS: &str = "GET /quotes?of=AAA,BBB";
 
-    #[test]
-    fn is_not_needed_where_the_first_has_it_all() {
-        let two = Two::start();
-        two.first.on(BOTH).reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":2}}"#));
-        two.run("last").stdout("x.AAA.last 1 [..]\nx.BBB.last 2 [..]\nmetrics.x.first.response.time [..]\n...").check();
-    }
+#[test]
+fn failover_makes_no_request_where_the_first_provider_has_everything() {
+    let two = TwoProviders::start();
+    two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":2}}"#));
+    two.run("last").stdout("x.AAA.last 1 [..]\nx.BBB.last 2 [..]\nmetrics.x.first.response.time [..]\n...").check();
+}
 
-    #[test]
-    fn asks_the_next_for_the_symbols_that_are_missing() {
-        let two = Two::start();
-        two.first.on(BOTH).reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":null}}"#));
-        two.second.on("GET /last?of=BBB").reply(Reply::json(r#"{"BBB":{"l":2.50}}"#));
-        two.run("last")
-            .stdout(
-                "\
+#[test]
+fn failover_requests_missing_symbols_from_the_next_provider() {
+    let two = TwoProviders::start();
+    two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":null}}"#));
+    two.second.on("GET /last?of=BBB").reply(Reply::json(r#"{"BBB":{"l":2.50}}"#));
+    two.run("last")
+        .stdout(
+            "\
 x.AAA.last 1 [..]
 x.BBB.last 2.50 [..]
 metrics.x.first.response.time [..]
@@ -491,375 +471,348 @@ metrics.x.feed.x.fetched 2 [..]
 metrics.x.duration [..]
 metrics.x.points 14 [..]
 ",
-            )
-            .check();
-    }
-
-    /// What the first gave stays: two sources would alternate in one series.
-    #[test]
-    fn asks_the_next_for_the_fields_that_are_missing() {
-        let two = Two::start();
-        two.first.on(BOTH).reply(Reply::json(r#"{"AAA":{"l":1,"b":0.9},"BBB":{"l":2}}"#));
-        let book = r#"{"AAA":{"b":10,"a":11},"BBB":{"b":20,"a":21}}"#;
-        two.second.on("GET /book?of=AAA,BBB").reply(Reply::json(book));
-        let lines = ["AAA.last 1", "AAA.bid 0.9", "AAA.ask 11", "BBB.last 2", "BBB.bid 20", "BBB.ask 21"];
-        let lines = support::lines(lines.map(|line| format!("x.{line} [..]")));
-        two.run("last,bid,ask").stdout(format!("{lines}...")).check();
-    }
-
-    #[test]
-    fn takes_over_from_one_that_fails() {
-        let two = Two::start();
-        two.first.on(BOTH).reply(Reply::status(500));
-        two.second.on("GET /last?of=AAA,BBB").reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":2}}"#));
-        let said = "error: x: first: AAA, BBB: HTTP 500; the next run asks again\n";
-        two.run("last").stdout("x.AAA.last 1 [..]\nx.BBB.last 2 [..]\n...").stderr(said).exit(1).check();
-    }
-
-    #[test]
-    fn names_what_nobody_has() {
-        let two = Two::start();
-        two.first.on(BOTH).reply(Reply::json(r#"{"AAA":{"l":1}}"#));
-        two.second.on("GET /last?of=BBB").reply(Reply::json("{}"));
-        let said = "error: x: no quote of BBB: first has none, second has none\n";
-        two.run("last").stdout("x.AAA.last 1 [..]\nmetrics[..]\n...").stderr(said).exit(1).check();
-    }
-
-    #[test]
-    fn names_the_field_that_nobody_gave_if_somebody_wants_it() {
-        let two = Two::start();
-        two.first.on(BOTH).reply(Reply::json(r#"{"AAA":{"l":1,"b":2},"BBB":{"l":1}}"#));
-        two.second.on("GET /book?of=BBB").reply(Reply::json("{}"));
-        let said = "error: x: no bid of BBB: no provider gave it\n";
-        two.run("last,bid").stdout("x.AAA.last 1 [..]\nx.AAA.bid 2 [..]\n...").stderr(said).exit(1).check();
-    }
-
-    /// The default fields are a wish. Coinbase has no vwap, Kraken not this symbol.
-    #[test]
-    fn does_without_a_default_field() {
-        let (first, second) = (Server::start(), Server::start());
-        first.on(KRAKEN).reply(kraken(&CRYPTO[..2]));
-        let stats = r#"{"open":"1","high":"3","low":"0.5","last":"2","volume":"100"}"#;
-        second.on("GET /products/BAT-USD/stats").reply(Reply::json(stats));
-        let run =
-            Datametrics::new().args(["crypto", "--dry-run"]).provider("kraken", &first).provider("coinbase", &second);
-        let output = run.stdout("[[..]\n").check();
-        assert!(!output.stdout.contains("crypto.BAT-USD.vwap") && output.stdout.contains("crypto.BTC-USD.vwap"));
-    }
-
-    /// A difference of two sources would be a guess.
-    #[test]
-    fn computes_with_one_quote_only() {
-        let two = Two::start();
-        two.first.on(BOTH).reply(Reply::json(r#"{"AAA":{"l":10},"BBB":{"l":10,"o":5}}"#));
-        two.second.on("GET /last?of=AAA").reply(Reply::json(r#"{"AAA":{"l":30,"o":20}}"#));
-        let lines = ["AAA.last 10", "AAA.change 10", "AAA.change_percent 50", "BBB.last 10", "BBB.change 5"];
-        let lines = support::lines(lines.map(|line| format!("x.{line} [..]")));
-        let run = two.run("last,change,change_percent");
-        run.stdout(format!("{lines}x.BBB.change_percent 100 [..]\n...")).check();
-    }
+        )
+        .check();
 }
 
-/// Graphite does not take the points: 75 or 77, never 0, and they wait.
-mod graphite_refuses {
-    use super::*;
-    /// Two runs: in the first Graphite is ill, in the second it takes everything. `tests/faults` has the
-    /// table of how it can be ill.
-    #[test]
-    fn and_they_wait() {
-        let healthy = std::sync::Arc::new(Mutex::new(false));
-        let is_healthy = std::sync::Arc::clone(&healthy);
-        let ingest = Ingest::deciding(Dialect::WriteProxy, move |_| {
-            if *is_healthy.lock().unwrap() { Verdict::Take } else { Verdict::Refuse(Reply::status(503)) }
-        });
-        let crypto = Server::with(|_| kraken(&CRYPTO));
-        let run = Datametrics::new().args(["crypto", "--retries", "0"]).provider("kraken", &crypto).graphite(&ingest);
-        let said =
-            "error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them\n";
-        run.clone().stderr(said).exit(75).check();
-        assert_eq!((ingest.points().len(), journal(&run).len()), (0, 1));
-        *healthy.lock().unwrap() = true;
-        run.clone().check();
-        assert!(journal(&run).is_empty());
-        let points = ingest.points();
-        let last: Vec<_> = points.iter().filter(|point| point.name == "crypto.BTC-USD.last").collect();
-        assert_eq!(last.len(), 2);
-        assert_eq!(ingest.value("metrics.crypto.journal").as_deref(), Some("24"));
-    }
-
-    #[test]
-    fn and_without_a_journal_they_are_lost() {
-        let ingest = Ingest::deciding(Dialect::WriteProxy, |_| Verdict::Refuse(Reply::status(503)));
-        let crypto = Server::with(|_| kraken(&CRYPTO));
-        let run = Datametrics::new().args(["crypto", "--retries", "0", "--no-journal"]);
-        let run = run.provider("kraken", &crypto).graphite(&ingest);
-        let said = "error: graphite: 127.0.0.1 answered HTTP 503; 23 points are lost, as there is no journal\n";
-        run.clone().stderr(said).exit(75).check();
-        assert!(journal(&run).is_empty());
-    }
-
-    /// The gravest counts: what was fetched does not matter when nothing was taken.
-    #[test]
-    fn whatever_the_providers_did() {
-        for (reply, code) in [(Reply::status(503), 75), (Reply::status(401), 77)] {
-            let reply = Mutex::new(Some(reply));
-            let ingest =
-                Ingest::deciding(Dialect::Gateway, move |_| Verdict::Refuse(reply.lock().unwrap().take().unwrap()));
-            let crypto = Server::with(|_| Reply::status(500));
-            let run = Datametrics::new().args(["crypto", "--provider", "kraken", "--retries", "0"]);
-            let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\nerror: graphite: [..]\n";
-            run.provider("kraken", &crypto).graphite(&ingest).stderr(said).exit(code).check();
-        }
-    }
-
-    #[test]
-    fn a_busy_moment_passes() {
-        let ingest = Ingest::refusing(Dialect::WriteProxy, [503, 429]);
-        let crypto = Server::with(|_| kraken(&CRYPTO));
-        Datametrics::new().args(["crypto"]).provider("kraken", &crypto).graphite(&ingest).check();
-        let bodies: BTreeSet<_> = ingest.server().requests().into_iter().map(|request| request.body).collect();
-        assert_eq!((ingest.server().requests().len(), bodies.len()), (3, 1), "the same body each time");
-    }
-}
-
-/// Graphite takes some points and not others.
-mod graphite_refuses_some {
-    use super::*;
-
-    fn run(ingest: &Ingest, crypto: &Server) -> Datametrics {
-        Datametrics::new().args(["crypto", "--retries", "0"]).provider("kraken", crypto).graphite(ingest)
-    }
-
-    fn bad(points: &[Point]) -> Vec<usize> {
-        let bad = |point: &Point| ["crypto.BTC-USD.high", "crypto.BAT-USD.vwap"].contains(&point.name.as_str());
-        (0..points.len()).filter(|at| bad(&points[*at])).collect()
-    }
-
-    #[test]
-    fn and_names_them() {
-        let ingest = Ingest::deciding(Dialect::Gateway, |push| Verdict::Invalid(bad(push.points), "too odd"));
-        let crypto = Server::with(|_| kraken(&CRYPTO));
-        let run = run(&ingest, &crypto);
-        let said = "error: graphite refused crypto.BTC-USD.high: too odd\n\
-                    error: graphite refused crypto.BAT-USD.vwap: too odd\n";
-        run.clone().stderr(said).exit(1).check();
-        assert_eq!((ingest.points().len(), journal(&run).len()), (24 - 2, 0));
-    }
-
-    /// The current ingest says no to a whole batch for one point: it is looked for.
-    #[test]
-    fn and_has_to_be_asked_which() {
-        let ingest = Ingest::deciding(Dialect::WriteProxy, |push| match &bad(push.points)[..] {
-            [] => Verdict::Take,
-            bad => Verdict::Invalid(bad.to_vec(), "too odd"),
-        });
-        let crypto = Server::with(|_| kraken(&CRYPTO));
-        let run = run(&ingest, &crypto);
-        let said = "error: graphite refused crypto.BTC-USD.high: HTTP 400: invalid metric data received: too odd\n\
-                    error: graphite refused crypto.BAT-USD.vwap: HTTP 400: invalid metric data received: too odd\n";
-        run.clone().stderr(said).exit(1).check();
-        let names: BTreeSet<_> = ingest.points().into_iter().map(|point| point.name).collect();
-        assert_eq!((ingest.points().len(), names.len(), journal(&run).len()), (24 - 2, 24 - 2, 0));
-    }
-
-    /// A number is taken at its word, even if the points are not named.
-    #[test]
-    fn and_does_not_say_which() {
-        let ingest =
-            Ingest::deciding(Dialect::Gateway, |_| Verdict::TakeBut(Reply::json(r#"{"Published":22,"Invalid":2}"#)));
-        let crypto = Server::with(|_| kraken(&CRYPTO));
-        let line = "error: graphite refused a point: it does not say why\n";
-        run(&ingest, &crypto).stderr(format!("{line}{line}")).exit(1).check();
-    }
-}
-
-/// What one run leaves for the next of the same name.
-mod the_next_run {
-    use super::*;
-
-    #[test]
-    fn says_of_a_missing_symbol_only_what_is_new() {
-        let (crypto, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
-        let run = Datametrics::new().config(PLAIN).args(["crypto"]).provider("kraken", &crypto).graphite(&ingest);
-        let next = |there: &[(&str, &str)], options: &[&str], said: &str| {
-            crypto.on(KRAKEN).reply(kraken(there));
-            let code = i32::from(there.len() < 3);
-            run.clone().args(options).stderr(said).exit(code).check();
-            assert_eq!(ingest.value("metrics.crypto.feed.crypto.fetched"), Some(there.len().to_string()));
-        };
-        let bat = "crypto: no quote of BAT/USD: kraken has none\n";
-        next(&CRYPTO[..2], &[], &format!("error: {bat}"));
-        next(&CRYPTO[..2], &[], "");
-        next(&CRYPTO[..2], &["-v"], &format!("[..]\n{bat}[..]\npushed [..]\n"));
-        // Another one joins it.
-        next(&CRYPTO[..1], &[], "error: crypto: no quote of ETH/USD: kraken has none\n");
-        next(&CRYPTO[..1], &[], "");
-        next(&CRYPTO[..2], &[], "");
-        // It came back, so that it is gone again is news.
-        next(&CRYPTO, &[], "");
-        next(&CRYPTO[..2], &[], &format!("error: {bat}"));
-    }
-
-    /// A provider that fails is not a symbol that is delisted: it is said each time.
-    #[test]
-    fn says_a_failure_again() {
-        let (crypto, ingest) = (Server::with(|_| Reply::status(500)), Ingest::start(Dialect::WriteProxy));
-        let run = Datametrics::new().config(PLAIN).args(["crypto", "--retries", "0"]);
-        let run = run.provider("kraken", &crypto).graphite(&ingest);
-        for _ in 0..2 {
-            let said = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n";
-            run.clone().stderr(said).exit(69).check();
-        }
-    }
-
-    #[test]
-    fn pushes_how_the_push_before_went_at_its_own_time() {
-        let crypto = Server::with(|_| kraken(&CRYPTO));
-        let ingest = Ingest::refusing(Dialect::WriteProxy, [503]);
-        let run = Datametrics::new().args(["crypto", "--retries", "1"]).provider("kraken", &crypto).graphite(&ingest);
-        run.clone().check();
-        let first = ingest.points()[0].time;
-        // The next second, or the point would be one of the same name and time.
-        while now() <= first {
-            std::thread::yield_now();
-        }
-        run.check();
-        let find = |name: &str| ingest.points().into_iter().filter(|point| point.name == name).collect::<Vec<_>>();
-        let status = find("metrics.crypto.graphite.response.status_code");
-        assert_eq!(status.iter().map(|point| (point.value.as_str(), point.time)).collect::<Vec<_>>(), [("503", first)]);
-        let took = find("metrics.crypto.graphite.response.time");
-        assert_eq!(took.iter().map(|point| point.time).collect::<Vec<_>>(), [first]);
-        assert!(took[0].value.parse::<f64>().unwrap() > 0.0);
-    }
-}
-
-/// How points are named, tagged and timed.
-mod points {
-    use super::*;
-
-    #[test]
-    fn have_prefix_tags_and_interval() {
-        let config = "[graphite]\nprefix = 'home.lab'\ninterval = 300\ntags = { env = 'home', b = 'a/b' }\n";
-        let (crypto, ingest) = (Server::with(|_| kraken(&CRYPTO)), Ingest::start(Dialect::Gateway));
-        let run = Datametrics::new().config(config).args(["crypto", "--fields", "last"]).provider("kraken", &crypto);
-        run.clone().graphite(&ingest).check();
-        let points = ingest.points();
-        assert_eq!(points.len(), 3 + 9);
-        for point in &points {
-            assert_eq!(
-                (point.interval, &point.tags[..]),
-                (300, ["b=a/b".to_owned(), "env=home".to_owned()].as_slice())
-            );
-            assert!(point.name.starts_with("home.lab."), "{}", point.name);
-        }
-        let carbon = Carbon::start();
-        run.carbon(&carbon).check();
-        let points = carbon.points();
-        assert!(points.iter().any(|point| point.name == "home.lab.crypto.BTC-USD.last"));
-        assert!(points.iter().all(|point| point.tags == ["b=a/b", "env=home"]));
-    }
-
-    #[test]
-    fn have_the_names_of_the_first_datametrics_if_wanted() {
-        let config = "
-            [crypto]
-            names = '{feed}.{base}/{quote}-{field}'
-            [graphite]
-            names = '{feed}.{symbol}-{field}'";
-        let both = Both::start();
-        both.crypto.on(KRAKEN).reply(kraken(&CRYPTO));
-        both.stocks.on("GET /v7/finance/spark?symbols=BRK-B&range=1d&interval=5m").reply(yahoo(&[("BRK-B", "500.10")]));
-        let run = Datametrics::new().config(config).args(["all", "--fields", "last"]);
-        let run = run.env("DATAMETRICS_STOCKS_SYMBOLS", "brk.b");
-        run.provider("kraken", &both.crypto).provider("yahoo", &both.stocks).graphite(&both.ingest).check();
-        let names: Vec<_> =
-            both.ingest.points().into_iter().map(|point| format!("{} {}", point.name, point.value)).collect();
-        let expected = [
-            "crypto.BTC/USD-last 65600.10",
-            "crypto.ETH/USD-last 3400.25",
-            "crypto.BAT/USD-last 0.00007351",
-            "stocks.BRK-B-last 500.10",
-        ];
-        assert_eq!(names[..4], expected);
-    }
-
-    #[test]
-    fn have_safe_names_whatever_the_symbol() {
-        let config = "
-            [feeds.my-feed]
-            providers = ['p']
-            symbols = ['^GSPC', 'x;y=z', 'Ünï', 'A.B/C*']
-            [providers.p]
-            market = 'other'
-            base_url = 'https://p.example'
-            [[providers.p.quote]]
-            path = '/all'
-            batch = 0
-            fields = { last = '' }";
-        let server = Server::start();
-        server.on("GET /all").reply(Reply::json(r#"{"^GSPC":1,"x;y=z":2,"Ünï":3,"A.B/C*":4,"a":5}"#));
-        let ingest = Ingest::start(Dialect::Gateway);
-        let run = Datametrics::new().config(config).args(["--feed", "my-feed"]).provider("p", &server);
-        run.graphite(&ingest).check();
-        let names: Vec<_> =
-            ingest.points().into_iter().map(|point| format!("{} {}", point.name, point.value)).collect();
-        let expected = ["my-feed._GSPC.last 1", "my-feed.x_y_z.last 2", "my-feed._n_.last 3", "my-feed.A-B-C_.last 4"];
-        assert_eq!(names[..4], expected);
-        assert_eq!(names[9], "metrics.my-feed.feed.my-feed.fetched 4");
-    }
-
-    /// Never a guess: what is no number is no point, and prices are above zero.
-    #[test]
-    fn have_the_digits_that_came_and_no_others() {
-        let config = "
-            [feeds.x]
-            providers = ['p']
-            symbols = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J']
-            fields = ['last', 'volume']
-            [providers.p]
-            market = 'other'
-            base_url = 'https://p.example'
-            [[providers.p.quote]]
-            path = '/all'
-            batch = 0
-            fields = { last = '/l', volume = '/v' }";
-        let rows = r#"{
-            "A":{"l":0.00007351,"v":0E-7}, "B":{"l":"49617.507573101621","v":-1.50},
-            "C":{"l":0,"v":0}, "D":{"l":-1,"v":1e3}, "E":{"l":null,"v":null}, "F":{"l":"N/A","v":""},
-            "G":{"l":1e999,"v":"NaN"}, "H":{"l":"inf","v":"1,000"}, "I":{"l":true,"v":[1]}, "J":{"v":12345678901234567890}
-        }"#;
-        let server = Server::start();
-        server.on("GET /all").reply(Reply::json(rows));
-        let ingest = Ingest::start(Dialect::WriteProxy);
-        let run = Datametrics::new().config(config).args(["--feed", "x"]).provider("p", &server).graphite(&ingest);
-        let said = "error: x: no quote of E, F, G, H, I: p has none\n\
-                    error: x: no last of C, D, J: no provider gave it\n";
-        run.stderr(said).exit(1).check();
-        let values: Vec<_> =
-            ingest.points().into_iter().map(|point| format!("{} {}", point.name, point.value)).collect();
-        let expected = [
-            "x.A.last 0.00007351",
-            "x.A.volume 0E-7",
-            "x.B.last 49617.507573101621",
-            "x.B.volume -1.50",
-            "x.C.volume 0",
-            "x.D.volume 1e3",
-            "x.J.volume 12345678901234567890",
-        ];
-        assert_eq!(values[..7], expected);
-    }
-}
-
-/// At the most detailed level a dry run says where every value came from.
+/// Values of the first provider stay: values of two sources would alternate in one series.
 #[test]
-fn a_dry_run_explains_itself() {
+fn failover_requests_missing_fields_from_the_next_provider() {
+    let two = TwoProviders::start();
+    two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1,"b":0.9},"BBB":{"l":2}}"#));
+    let book = r#"{"AAA":{"b":10,"a":11},"BBB":{"b":20,"a":21}}"#;
+    two.second.on("GET /book?of=AAA,BBB").reply(Reply::json(book));
+    let lines = ["AAA.last 1", "AAA.bid 0.9", "AAA.ask 11", "BBB.last 2", "BBB.bid 20", "BBB.ask 21"];
+    let lines = support::lines(lines.map(|line| format!("x.{line} [..]")));
+    two.run("last,bid,ask").stdout(format!("{lines}...")).check();
+}
+
+#[test]
+fn failover_replaces_a_provider_that_fails() {
+    let two = TwoProviders::start();
+    two.first.on(BOTH_SYMBOLS).reply(Reply::status(500));
+    two.second.on("GET /last?of=AAA,BBB").reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":2}}"#));
+    let message = "error: x: first: AAA, BBB: HTTP 500; the next run asks again\n";
+    two.run("last").stdout("x.AAA.last 1 [..]\nx.BBB.last 2 [..]\n...").stderr(message).exit(1).check();
+}
+
+#[test]
+fn symbol_that_no_provider_has_is_reported() {
+    let two = TwoProviders::start();
+    two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1}}"#));
+    two.second.on("GET /last?of=BBB").reply(Reply::json("{}"));
+    let message = "error: x: no quote of BBB: first has none, second has none\n";
+    two.run("last").stdout("x.AAA.last 1 [..]\nmetrics[..]\n...").stderr(message).exit(1).check();
+}
+
+#[test]
+fn named_field_that_no_provider_has_is_reported() {
+    let two = TwoProviders::start();
+    two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1,"b":2},"BBB":{"l":1}}"#));
+    two.second.on("GET /book?of=BBB").reply(Reply::json("{}"));
+    let message = "error: x: no bid of BBB: no provider gave it\n";
+    two.run("last,bid").stdout("x.AAA.last 1 [..]\nx.AAA.bid 2 [..]\n...").stderr(message).exit(1).check();
+}
+
+/// Default fields are optional. Coinbase has no vwap, and Kraken does not have this symbol.
+#[test]
+fn missing_default_field_is_not_an_error() {
+    let (first, second) = (Server::start(), Server::start());
+    first.on(KRAKEN).reply(kraken(&CRYPTO[..2]));
+    let stats = r#"{"open":"1","high":"3","low":"0.5","last":"2","volume":"100"}"#;
+    second.on("GET /products/BAT-USD/stats").reply(Reply::json(stats));
+    let run = Datametrics::new().args(["crypto", "--dry-run"]).provider("kraken", &first).provider("coinbase", &second);
+    let output = run.stdout("[[..]\n").check();
+    assert!(!output.stdout.contains("crypto.BAT-USD.vwap") && output.stdout.contains("crypto.BTC-USD.vwap"));
+}
+
+/// A difference between two sources would be wrong.
+#[test]
+fn change_is_computed_from_one_quote_only() {
+    let two = TwoProviders::start();
+    two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":10},"BBB":{"l":10,"o":5}}"#));
+    two.second.on("GET /last?of=AAA").reply(Reply::json(r#"{"AAA":{"l":30,"o":20}}"#));
+    let lines = ["AAA.last 10", "AAA.change 10", "AAA.change_percent 50", "BBB.last 10", "BBB.change 5"];
+    let lines = support::lines(lines.map(|line| format!("x.{line} [..]")));
+    let run = two.run("last,change,change_percent");
+    run.stdout(format!("{lines}x.BBB.change_percent 100 [..]\n...")).check();
+}
+
+/// Graphite fails in the first run and works in the second. `tests/faults` has the table of its faults.
+#[test]
+fn points_that_graphite_refused_are_sent_by_the_next_run() {
+    let healthy = std::sync::Arc::new(Mutex::new(false));
+    let is_healthy = std::sync::Arc::clone(&healthy);
+    let ingest = Ingest::deciding(Dialect::WriteProxy, move |_| {
+        if *is_healthy.lock().unwrap() { Verdict::Take } else { Verdict::Refuse(Reply::status(503)) }
+    });
+    let crypto = Server::with(|_| kraken(&CRYPTO));
+    let run = Datametrics::new().args(["crypto", "--retries", "0"]).provider("kraken", &crypto).graphite(&ingest);
+    let message =
+        "error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them\n";
+    run.clone().stderr(message).exit(75).check();
+    assert_eq!((ingest.points().len(), journal(&run).len()), (0, 1));
+    *healthy.lock().unwrap() = true;
+    run.clone().check();
+    assert!(journal(&run).is_empty());
+    let points = ingest.points();
+    let last: Vec<_> = points.iter().filter(|point| point.name == "crypto.BTC-USD.last").collect();
+    assert_eq!(last.len(), 2);
+    assert_eq!(ingest.value("metrics.crypto.journal").as_deref(), Some("24"));
+}
+
+#[test]
+fn points_that_graphite_refused_are_lost_without_a_journal() {
+    let ingest = Ingest::deciding(Dialect::WriteProxy, |_| Verdict::Refuse(Reply::status(503)));
+    let crypto = Server::with(|_| kraken(&CRYPTO));
+    let run = Datametrics::new().args(["crypto", "--retries", "0", "--no-journal"]);
+    let run = run.provider("kraken", &crypto).graphite(&ingest);
+    let message = "error: graphite: 127.0.0.1 answered HTTP 503; 23 points are lost, as there is no journal\n";
+    run.clone().stderr(message).exit(75).check();
+    assert!(journal(&run).is_empty());
+}
+
+/// A failed push gives the exit code, whatever was fetched.
+#[test]
+fn exit_code_of_a_failed_push_outranks_failed_providers() {
+    for (reply, code) in [(Reply::status(503), 75), (Reply::status(401), 77)] {
+        let reply = Mutex::new(Some(reply));
+        let ingest =
+            Ingest::deciding(Dialect::Gateway, move |_| Verdict::Refuse(reply.lock().unwrap().take().unwrap()));
+        let crypto = Server::with(|_| Reply::status(500));
+        let run = Datametrics::new().args(["crypto", "--provider", "kraken", "--retries", "0"]);
+        let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\nerror: graphite: [..]\n";
+        run.provider("kraken", &crypto).graphite(&ingest).stderr(message).exit(code).check();
+    }
+}
+
+#[test]
+fn push_is_retried_with_the_same_body_after_503_and_429() {
+    let ingest = Ingest::refusing(Dialect::WriteProxy, [503, 429]);
+    let crypto = Server::with(|_| kraken(&CRYPTO));
+    Datametrics::new().args(["crypto"]).provider("kraken", &crypto).graphite(&ingest).check();
+    let bodies: BTreeSet<_> = ingest.server().requests().into_iter().map(|request| request.body).collect();
+    assert_eq!((ingest.server().requests().len(), bodies.len()), (3, 1), "the same body each time");
+}
+
+fn run_crypto(ingest: &Ingest, crypto: &Server) -> Datametrics {
+    Datametrics::new().args(["crypto", "--retries", "0"]).provider("kraken", crypto).graphite(ingest)
+}
+
+fn bad_indexes(points: &[Point]) -> Vec<usize> {
+    let bad = |point: &Point| ["crypto.BTC-USD.high", "crypto.BAT-USD.vwap"].contains(&point.name.as_str());
+    (0..points.len()).filter(|at| bad(&points[*at])).collect()
+}
+
+#[test]
+fn refused_points_that_the_gateway_lists_are_reported() {
+    let ingest = Ingest::deciding(Dialect::Gateway, |push| Verdict::Invalid(bad_indexes(push.points), "too odd"));
+    let crypto = Server::with(|_| kraken(&CRYPTO));
+    let run = run_crypto(&ingest, &crypto);
+    let message = "error: graphite refused crypto.BTC-USD.high: too odd\n\
+                error: graphite refused crypto.BAT-USD.vwap: too odd\n";
+    run.clone().stderr(message).exit(1).check();
+    assert_eq!((ingest.points().len(), journal(&run).len()), (24 - 2, 0));
+}
+
+/// The current ingest refuses a whole batch because of one point, so the run searches for it.
+#[test]
+fn refused_points_are_found_by_bisection() {
+    let ingest = Ingest::deciding(Dialect::WriteProxy, |push| match &bad_indexes(push.points)[..] {
+        [] => Verdict::Take,
+        bad => Verdict::Invalid(bad.to_vec(), "too odd"),
+    });
+    let crypto = Server::with(|_| kraken(&CRYPTO));
+    let run = run_crypto(&ingest, &crypto);
+    let message = "error: graphite refused crypto.BTC-USD.high: HTTP 400: invalid metric data received: too odd\n\
+                error: graphite refused crypto.BAT-USD.vwap: HTTP 400: invalid metric data received: too odd\n";
+    run.clone().stderr(message).exit(1).check();
+    let names: BTreeSet<_> = ingest.points().into_iter().map(|point| point.name).collect();
+    assert_eq!((ingest.points().len(), names.len(), journal(&run).len()), (24 - 2, 24 - 2, 0));
+}
+
+/// The number of refused points counts, even if the reply does not name them.
+#[test]
+fn refused_points_without_names_are_counted() {
+    let ingest =
+        Ingest::deciding(Dialect::Gateway, |_| Verdict::TakeBut(Reply::json(r#"{"Published":22,"Invalid":2}"#)));
+    let crypto = Server::with(|_| kraken(&CRYPTO));
+    let line = "error: graphite refused a point: it does not say why\n";
+    run_crypto(&ingest, &crypto).stderr(format!("{line}{line}")).exit(1).check();
+}
+
+#[test]
+fn missing_symbol_is_reported_only_by_the_first_run() {
+    let (crypto, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
+    let run = Datametrics::new().config(PLAIN).args(["crypto"]).provider("kraken", &crypto).graphite(&ingest);
+    let next = |there: &[(&str, &str)], options: &[&str], message: &str| {
+        crypto.on(KRAKEN).reply(kraken(there));
+        let code = i32::from(there.len() < 3);
+        run.clone().args(options).stderr(message).exit(code).check();
+        assert_eq!(ingest.value("metrics.crypto.feed.crypto.fetched"), Some(there.len().to_string()));
+    };
+    let bat = "crypto: no quote of BAT/USD: kraken has none\n";
+    next(&CRYPTO[..2], &[], &format!("error: {bat}"));
+    next(&CRYPTO[..2], &[], "");
+    next(&CRYPTO[..2], &["-v"], &format!("[..]\n{bat}[..]\npushed [..]\n"));
+    // A second symbol goes missing.
+    next(&CRYPTO[..1], &[], "error: crypto: no quote of ETH/USD: kraken has none\n");
+    next(&CRYPTO[..1], &[], "");
+    next(&CRYPTO[..2], &[], "");
+    // The symbol came back, so its next absence is reported again.
+    next(&CRYPTO, &[], "");
+    next(&CRYPTO[..2], &[], &format!("error: {bat}"));
+}
+
+/// Unlike a missing symbol, a failed provider is reported by every run.
+#[test]
+fn failed_provider_is_reported_by_every_run() {
+    let (crypto, ingest) = (Server::with(|_| Reply::status(500)), Ingest::start(Dialect::WriteProxy));
+    let run = Datametrics::new().config(PLAIN).args(["crypto", "--retries", "0"]);
+    let run = run.provider("kraken", &crypto).graphite(&ingest);
+    for _ in 0..2 {
+        let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n";
+        run.clone().stderr(message).exit(69).check();
+    }
+}
+
+#[test]
+fn next_run_pushes_status_and_time_of_the_push_before() {
+    let crypto = Server::with(|_| kraken(&CRYPTO));
+    let ingest = Ingest::refusing(Dialect::WriteProxy, [503]);
+    let run = Datametrics::new().args(["crypto", "--retries", "1"]).provider("kraken", &crypto).graphite(&ingest);
+    run.clone().check();
+    let first = ingest.points()[0].time;
+    // In the same second, the point would have the same name and time.
+    while now() <= first {
+        std::thread::yield_now();
+    }
+    run.check();
+    let find = |name: &str| ingest.points().into_iter().filter(|point| point.name == name).collect::<Vec<_>>();
+    let status = find("metrics.crypto.graphite.response.status_code");
+    assert_eq!(status.iter().map(|point| (point.value.as_str(), point.time)).collect::<Vec<_>>(), [("503", first)]);
+    let took = find("metrics.crypto.graphite.response.time");
+    assert_eq!(took.iter().map(|point| point.time).collect::<Vec<_>>(), [first]);
+    assert!(took[0].value.parse::<f64>().unwrap() > 0.0);
+}
+
+#[test]
+fn points_have_prefix_tags_and_interval() {
+    let config = "[graphite]\nprefix = 'home.lab'\ninterval = 300\ntags = { env = 'home', b = 'a/b' }\n";
+    let (crypto, ingest) = (Server::with(|_| kraken(&CRYPTO)), Ingest::start(Dialect::Gateway));
+    let run = Datametrics::new().config(config).args(["crypto", "--fields", "last"]).provider("kraken", &crypto);
+    run.clone().graphite(&ingest).check();
+    let points = ingest.points();
+    assert_eq!(points.len(), 3 + 9);
+    for point in &points {
+        assert_eq!((point.interval, &point.tags[..]), (300, ["b=a/b".to_owned(), "env=home".to_owned()].as_slice()));
+        assert!(point.name.starts_with("home.lab."), "{}", point.name);
+    }
+    let carbon = Carbon::start();
+    run.carbon(&carbon).check();
+    let points = carbon.points();
+    assert!(points.iter().any(|point| point.name == "home.lab.crypto.BTC-USD.last"));
+    assert!(points.iter().all(|point| point.tags == ["b=a/b", "env=home"]));
+}
+
+#[test]
+fn name_templates_give_the_names_of_the_first_datametrics() {
+    let config = "
+        [crypto]
+        names = '{feed}.{base}/{quote}-{field}'
+        [graphite]
+        names = '{feed}.{symbol}-{field}'";
+    let both = Both::start();
+    both.crypto.on(KRAKEN).reply(kraken(&CRYPTO));
+    both.stocks.on("GET /v7/finance/spark?symbols=BRK-B&range=1d&interval=5m").reply(yahoo(&[("BRK-B", "500.10")]));
+    let run = Datametrics::new().config(config).args(["all", "--fields", "last"]);
+    let run = run.env("DATAMETRICS_STOCKS_SYMBOLS", "brk.b");
+    run.provider("kraken", &both.crypto).provider("yahoo", &both.stocks).graphite(&both.ingest).check();
+    let names: Vec<_> =
+        both.ingest.points().into_iter().map(|point| format!("{} {}", point.name, point.value)).collect();
+    let expected = [
+        "crypto.BTC/USD-last 65600.10",
+        "crypto.ETH/USD-last 3400.25",
+        "crypto.BAT/USD-last 0.00007351",
+        "stocks.BRK-B-last 500.10",
+    ];
+    assert_eq!(names[..4], expected);
+}
+
+#[test]
+fn points_have_safe_names_for_any_symbol() {
+    let config = "
+        [feeds.my-feed]
+        providers = ['p']
+        symbols = ['^GSPC', 'x;y=z', 'Ünï', 'A.B/C*']
+        [providers.p]
+        market = 'other'
+        base_url = 'https://p.example'
+        [[providers.p.quote]]
+        path = '/all'
+        batch = 0
+        fields = { last = '' }";
+    let server = Server::start();
+    server.on("GET /all").reply(Reply::json(r#"{"^GSPC":1,"x;y=z":2,"Ünï":3,"A.B/C*":4,"a":5}"#));
+    let ingest = Ingest::start(Dialect::Gateway);
+    let run = Datametrics::new().config(config).args(["--feed", "my-feed"]).provider("p", &server);
+    run.graphite(&ingest).check();
+    let names: Vec<_> = ingest.points().into_iter().map(|point| format!("{} {}", point.name, point.value)).collect();
+    let expected = ["my-feed._GSPC.last 1", "my-feed.x_y_z.last 2", "my-feed._n_.last 3", "my-feed.A-B-C_.last 4"];
+    assert_eq!(names[..4], expected);
+    assert_eq!(names[9], "metrics.my-feed.feed.my-feed.fetched 4");
+}
+
+/// A value that is not a number gives no point, and prices are above zero.
+#[test]
+fn points_have_exactly_the_digits_of_the_reply() {
+    let config = "
+        [feeds.x]
+        providers = ['p']
+        symbols = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J']
+        fields = ['last', 'volume']
+        [providers.p]
+        market = 'other'
+        base_url = 'https://p.example'
+        [[providers.p.quote]]
+        path = '/all'
+        batch = 0
+        fields = { last = '/l', volume = '/v' }";
+    let rows = r#"{
+        "A":{"l":0.00007351,"v":0E-7}, "B":{"l":"49617.507573101621","v":-1.50},
+        "C":{"l":0,"v":0}, "D":{"l":-1,"v":1e3}, "E":{"l":null,"v":null}, "F":{"l":"N/A","v":""},
+        "G":{"l":1e999,"v":"NaN"}, "H":{"l":"inf","v":"1,000"}, "I":{"l":true,"v":[1]}, "J":{"v":12345678901234567890}
+    }"#;
+    let server = Server::start();
+    server.on("GET /all").reply(Reply::json(rows));
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let run = Datametrics::new().config(config).args(["--feed", "x"]).provider("p", &server).graphite(&ingest);
+    let message = "error: x: no quote of E, F, G, H, I: p has none\n\
+                error: x: no last of C, D, J: no provider gave it\n";
+    run.stderr(message).exit(1).check();
+    let values: Vec<_> = ingest.points().into_iter().map(|point| format!("{} {}", point.name, point.value)).collect();
+    let expected = [
+        "x.A.last 0.00007351",
+        "x.A.volume 0E-7",
+        "x.B.last 49617.507573101621",
+        "x.B.volume -1.50",
+        "x.C.volume 0",
+        "x.D.volume 1e3",
+        "x.J.volume 12345678901234567890",
+    ];
+    assert_eq!(values[..7], expected);
+}
+
+/// With -vv a dry run logs where every value came from.
+#[test]
+fn dry_run_logs_the_pointer_of_every_value() {
     let server = Server::start();
     server
         .on("GET /0/public/Ticker?pair=XBTUSD")
         .reply(Reply::json(r#"{"error":[],"result":{"XXBTZUSD":{"c":["5"],"v":[null,"x"]}}}"#));
     let run = Datametrics::new().args(["crypto", "BTC", "--dry-run", "-vv", "--provider", "kraken"]);
     let output = run.provider("kraken", &server).stdout("[[..]\n").stderr("[..]\n...").check();
-    for said in ["last", "/c/0", "volume", "/v/1", "vwap", "/p/1"] {
-        assert!(output.stderr.contains(said), "{said}: {output}");
+    for message in ["last", "/c/0", "volume", "/v/1", "vwap", "/p/1"] {
+        assert!(output.stderr.contains(message), "{message}: {output}");
     }
 }

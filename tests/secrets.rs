@@ -1,17 +1,15 @@
-//! No key and no password is ever shown, whatever happens and however much is said: not as it is, not
-//! encoded, not in part of what a server sends back.
+//! Keys and passwords are never shown, whatever happens and at any log level: neither plain, nor encoded, nor
+//! in what a server echoes.
 
-mod support;
-
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use std::{collections::BTreeSet, fs};
-use support::{
+use crate::support::{
     Datametrics, Output, Received, Reply, Server,
     leak::{self, files, forms, quoted},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::{collections::BTreeSet, fs};
 
-/// What must not be seen again. Each has characters that a URL, JSON or base64 would change.
+/// The secrets. Each has characters that URLs, JSON or base64 change.
 const FINNHUB: &str = "finn/hub+s3same=&%~-key";
 const ALPACA_ID: &str = "alpaca/id+s3same=\"x";
 const ALPACA_KEY: &str = "alpaca/key+s3same\\x";
@@ -21,7 +19,7 @@ const USERINFO: &str = "user-info/s3same:@x";
 const GRAPHITE: &str = "glc_graph/ite+s3same==";
 const PROXY: &str = "proxy/s3same+x";
 
-/// All of them; the users they belong to make the pairs that are sent.
+/// All secrets, each with the user that it is sent with.
 const SECRETS: [(&str, &str); 8] = [
     ("", FINNHUB),
     ("", ALPACA_ID),
@@ -33,7 +31,7 @@ const SECRETS: [(&str, &str); 8] = [
     ("somebody", PROXY),
 ];
 
-/// Every provider there is a way to give a secret to.
+/// A config with every way to give a provider a secret.
 const CONFIG: &str = "
 [graphite]
 user = '123456'
@@ -72,7 +70,7 @@ base_url = 'https://user.example'
 quote = [{ path = '/{symbol}', error = '/error', fields = { last = '/last' } }]
 ";
 
-/// What a server could send back: every secret that it got, in every form, and the request as it came.
+/// A reply that echoes the request and all secrets in it, in every encoding.
 fn echo(request: &Received) -> String {
     let headers: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let got = format!("{} {}", request.line(), headers.join(" "));
@@ -86,13 +84,13 @@ fn json(request: &Received) -> String {
     if request.target.len().is_multiple_of(2) { escaped } else { plain }
 }
 
-/// Those who are spoken to.
-struct World {
+/// A provider and a Graphite.
+struct Setup {
     provider: Server,
     graphite: Server,
 }
 
-impl World {
+impl Setup {
     fn new(
         provider: impl Fn(&Received) -> Reply + Send + Sync + 'static,
         graphite: impl Fn(&Received) -> Reply + Send + Sync + 'static,
@@ -100,7 +98,7 @@ impl World {
         Self { provider: Server::with(provider), graphite: Server::with(graphite) }
     }
 
-    /// All feeds.
+    /// A run of all feeds.
     fn run(&self) -> Datametrics {
         self.command(&["all", "--retries", "0"])
     }
@@ -133,28 +131,28 @@ impl World {
     }
 }
 
-/// Runs it at every level of detail, twice, with and without pushing, and looks everywhere. Gives what
-/// was said in all.
+/// Runs at every log level, twice, with and without pushing, and searches the output and the files for
+/// secrets. Returns the output of all runs.
 #[track_caller]
-fn stays_silent(run: &Datametrics) -> String {
-    let mut said = String::new();
+fn shows_no_secret(run: &Datametrics) -> String {
+    let mut message = String::new();
     for options in [[].as_slice(), &["-v"], &["-vv"], &["-vv", "--dry-run"], &["--dry-run"]] {
-        said += &look(run, &run.clone().args(options).run());
+        message += &assert_none_leaked(run, &run.clone().args(options).run());
     }
     for filter in ["trace", "ureq=trace,ureq_proto=trace,rustls=trace,datametrics=trace"] {
         let run = run.clone().env("RUST_LOG", filter);
-        said += &look(&run, &run.run());
-        said += &look(&run, &run.clone().args(["--dry-run"]).run());
+        message += &assert_none_leaked(&run, &run.run());
+        message += &assert_none_leaked(&run, &run.clone().args(["--dry-run"]).run());
     }
-    said
+    message
 }
 
 #[track_caller]
-fn look(run: &Datametrics, output: &Output) -> String {
-    leak::look(&SECRETS, run, output)
+fn assert_none_leaked(run: &Datametrics, output: &Output) -> String {
+    leak::assert_none_in_run(&SECRETS, run, output)
 }
 
-/// A reply that all the providers can read, with the secrets beside and among the numbers.
+/// A reply that every provider can read, with the secrets among the numbers.
 fn quotes(request: &Received) -> Reply {
     let echo = json(request);
     let row = format!(r#"{{"last":5,"echo":{echo},"latestTrade":{{"p":204}},"dailyBar":{{"o":{echo}}}}}"#);
@@ -173,48 +171,49 @@ fn published(request: &Received) -> Reply {
     Reply::json(format!(r#"{{"published":{count},"echo":{}}}"#, json(request)))
 }
 
-/// All secrets are sent where they belong, or these tests would prove nothing.
+/// The secrets are really sent; otherwise these tests would prove nothing.
 #[test]
-fn the_secrets_are_in_use() {
-    let world = World::new(quotes, published);
-    world.run().run();
+fn secrets_are_sent_where_they_belong() {
+    let setup = Setup::new(quotes, published);
+    setup.run().run();
     let basic = |user: &str, secret: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{secret}")));
-    let asked = world.provider.requests();
-    let sent: BTreeSet<_> = asked.iter().flat_map(|request| &request.headers).map(|(_, value)| value.clone()).collect();
+    let requests = setup.provider.requests();
+    let sent: BTreeSet<_> =
+        requests.iter().flat_map(|request| &request.headers).map(|(_, value)| value.clone()).collect();
     for header in [FINNHUB, ALPACA_ID, ALPACA_KEY, OPTIONAL, &basic("somebody", USERINFO)] {
         assert!(sent.contains(header), "{header} is not in {sent:?}");
     }
     let path = "/v1/in%2Fpath%2Bs3same%3D%26%3F-._~%23x/quotes?of=AAA,BBB&token=in%2Fpath%2Bs3same%3D%26%3F-._~%23x";
-    assert!(asked.iter().any(|request| request.target == path), "{asked:?}");
-    let pushed = &world.graphite.requests()[0];
+    assert!(requests.iter().any(|request| request.target == path), "{requests:?}");
+    let pushed = &setup.graphite.requests()[0];
     assert_eq!(pushed.header("Authorization"), Some(&*basic("123456", GRAPHITE)));
 }
 
 #[test]
-fn when_all_is_well() {
-    let world = World::new(quotes, published);
-    let said = stays_silent(&world.run());
-    assert!(said.contains("stocks.AAPL.last") && said.contains("pushed "), "{said}");
-    assert!(said.contains("/v1/***/quotes?of=AAA,BBB&token=***: HTTP 200, "), "{said}");
+fn secrets_stay_hidden_in_a_successful_run() {
+    let setup = Setup::new(quotes, published);
+    let message = shows_no_secret(&setup.run());
+    assert!(message.contains("stocks.AAPL.last") && message.contains("pushed "), "{message}");
+    assert!(message.contains("/v1/***/quotes?of=AAA,BBB&token=***: HTTP 200, "), "{message}");
 }
 
 #[test]
-fn when_a_provider_refuses() {
+fn secrets_stay_hidden_where_a_provider_answers_an_error() {
     for status in [400, 401, 403, 404, 429, 500, 503] {
-        let world = World::new(
+        let setup = Setup::new(
             move |request| match request.target.len() % 2 {
                 0 => Reply::text(status, echo(request)),
                 _ => Reply::status(status).body(format!(r#"{{"error":{0},"message":{0}}}"#, json(request))),
             },
             published,
         );
-        let said = stays_silent(&world.run());
-        assert!(said.contains(&format!("HTTP {status}: ")) && said.contains("***"), "{said}");
+        let message = shows_no_secret(&setup.run());
+        assert!(message.contains(&format!("HTTP {status}: ")) && message.contains("***"), "{message}");
     }
 }
 
 #[test]
-fn when_a_provider_answers_nonsense() {
+fn secrets_stay_hidden_where_a_provider_answers_nonsense() {
     type Answer = fn(&Received) -> String;
     let answers: [(Answer, &str); 9] = [
         (|request| format!("<html><body>{}</body></html>", echo(request)), "HTML"),
@@ -224,19 +223,19 @@ fn when_a_provider_answers_nonsense() {
         (|request| json(request), "no quote of"),
         (|request| format!(r#"{{"error":{0},"message":{0}}}"#, json(request)), "***"),
         (|request| format!(r#"{{"error":"bad symbol {}"}}"#, echo(request).replace(['\\', '"'], "")), "***"),
-        // Cut where it is too long to be shown, but not through a secret.
+        // Long text is shortened, but never within a secret.
         (|request| format!("{}{}", "x".repeat(150), echo(request)), "not JSON"),
         (|request| echo(request).repeat(40), "not JSON"),
     ];
     for (answer, expected) in answers {
-        let world = World::new(move |request| Reply::json(answer(request)), published);
-        let said = stays_silent(&world.run());
-        assert!(said.contains(expected), "{expected}: {said}");
+        let setup = Setup::new(move |request| Reply::json(answer(request)), published);
+        let message = shows_no_secret(&setup.run());
+        assert!(message.contains(expected), "{expected}: {message}");
     }
 }
 
 #[test]
-fn when_a_provider_sends_us_elsewhere() {
+fn secrets_stay_hidden_where_a_provider_redirects() {
     for location in [
         "https://elsewhere.example/{}?key={}",
         "http://{}@elsewhere.example/",
@@ -245,7 +244,7 @@ fn when_a_provider_sends_us_elsewhere() {
         "ftp://elsewhere.example/{}",
         "{}",
     ] {
-        let world = World::new(
+        let setup = Setup::new(
             move |request| {
                 let all = SECRETS.map(|(_, secret)| secret).join(",");
                 let percent = utf8_percent_encode(&all, NON_ALPHANUMERIC).to_string();
@@ -254,10 +253,10 @@ fn when_a_provider_sends_us_elsewhere() {
             },
             published,
         );
-        stays_silent(&world.run());
+        shows_no_secret(&setup.run());
     }
-    // On its own host it is followed.
-    let world = World::new(
+    // A redirect on the same host is followed.
+    let setup = Setup::new(
         |request| {
             let percent = utf8_percent_encode(IN_PATH, NON_ALPHANUMERIC);
             let moved = format!("/moved/{percent}{}", request.target);
@@ -269,11 +268,11 @@ fn when_a_provider_sends_us_elsewhere() {
         },
         published,
     );
-    stays_silent(&world.run());
+    shows_no_secret(&setup.run());
 }
 
 #[test]
-fn when_a_provider_breaks_the_protocol() {
+fn secrets_stay_hidden_where_a_provider_breaks_the_protocol() {
     let replies: [fn(&Received) -> Reply; 5] = [
         |_| Reply::reset(),
         |request| quotes(request).cut_after(40),
@@ -282,28 +281,28 @@ fn when_a_provider_breaks_the_protocol() {
         |request| Reply::json("not gzip").header("Content-Encoding", "gzip").header("X-Echo", &echo(request)),
     ];
     for reply in replies {
-        let world = World::new(reply, published);
-        stays_silent(&world.run());
+        let setup = Setup::new(reply, published);
+        shows_no_secret(&setup.run());
     }
 }
 
-/// The points wait in the journal then, which is looked into as well.
+/// The points are in the journal then, which is searched as well.
 #[test]
-fn when_graphite_refuses() {
+fn secrets_stay_hidden_where_graphite_answers_an_error() {
     for status in [302, 400, 401, 403, 404, 413, 415, 429, 500, 503] {
-        let world = World::new(quotes, move |request| {
+        let setup = Setup::new(quotes, move |request| {
             Reply::text(status, echo(request))
                 .header("Location", "https://grafana.example/login?token=glc_graph/ite+s3same==")
         });
-        let run = world.run();
-        let said = stays_silent(&run);
-        assert!(said.contains(&format!("HTTP {status}")), "{said}");
+        let run = setup.run();
+        let message = shows_no_secret(&run);
+        assert!(message.contains(&format!("HTTP {status}")), "{message}");
         assert!(status == 400 || status == 413 || !files(&run.home().join(".local")).is_empty());
     }
 }
 
 #[test]
-fn when_graphite_answers_nonsense() {
+fn secrets_stay_hidden_where_graphite_answers_nonsense() {
     let answers: [fn(&Received) -> String; 4] = [
         |request| format!("<html>{}</html>", echo(request)),
         |request| echo(request),
@@ -311,49 +310,49 @@ fn when_graphite_answers_nonsense() {
         |request| format!(r#"{{"status":{}}}"#, json(request)),
     ];
     for answer in answers {
-        let world = World::new(quotes, move |request| Reply::json(answer(request)));
-        stays_silent(&world.run());
+        let setup = Setup::new(quotes, move |request| Reply::json(answer(request)));
+        shows_no_secret(&setup.run());
     }
 }
 
-/// It takes the points but one, and has a reason.
+/// Graphite refuses one point, with a reason that echoes secrets.
 #[test]
-fn when_graphite_refuses_a_point() {
-    let world = World::new(quotes, |request| {
+fn secrets_stay_hidden_where_graphite_refuses_a_point() {
+    let setup = Setup::new(quotes, |request| {
         let count = request.text().matches("\"name\":").count() - 1;
         let errors = format!(r#"{{{}:{{"Count":1,"ExampleIds":[0]}}}}"#, json(request));
         Reply::json(format!(r#"{{"Published":{count},"Invalid":1,"ValidationErrors":{errors}}}"#))
     });
-    let said = stays_silent(&world.run());
-    assert!(said.contains("graphite refused stocks.AAPL.last: "), "{said}");
+    let message = shows_no_secret(&setup.run());
+    assert!(message.contains("graphite refused stocks.AAPL.last: "), "{message}");
 }
 
 #[test]
-fn when_a_proxy_refuses() {
+fn secrets_stay_hidden_where_a_proxy_refuses() {
     for scheme in ["http", "https"] {
         let proxy = Server::with(|request| Reply::text(407, echo(request)));
         let password = utf8_percent_encode(PROXY, NON_ALPHANUMERIC);
         let url = format!("http://somebody:{password}@{}", proxy.address());
-        let world = World::new(quotes, published);
-        let run = world.run().env("HTTP_PROXY", &url).env("HTTPS_PROXY", &url);
+        let setup = Setup::new(quotes, published);
+        let run = setup.run().env("HTTP_PROXY", &url).env("HTTPS_PROXY", &url);
         let run = run.env("DATAMETRICS_FINNHUB_BASE_URL", "https://finnhub.example");
         let run = run.env("GRAPHITE_URL", format!("{scheme}://graphite.example/metrics"));
         let output = run.run();
-        look(&run, &output);
+        assert_none_leaked(&run, &output);
         assert!(output.stderr.contains("graphite.example"), "{output}");
         assert!(!proxy.requests().is_empty());
     }
 }
 
-/// An error of the settings says where, and never what.
+/// An error about a setting names its origin, never its value.
 #[test]
-fn when_the_settings_are_wrong() {
-    let shown = |run: Datametrics, code: i32| {
+fn secrets_stay_hidden_where_settings_are_invalid() {
+    let is_error_without_secret = |run: Datametrics, code: i32| {
         let run = run.args(["crypto", "--dry-run"]);
         let output = run.run();
-        look(&run, &output);
+        assert_none_leaked(&run, &output);
         assert_eq!(output.code, Some(code), "{output}");
-        stays_silent(&run);
+        shows_no_secret(&run);
     };
     for line in [
         "password = '{}",
@@ -374,7 +373,7 @@ fn when_the_settings_are_wrong() {
         "url = 'tcp://u:{}@graphite.example/x'",
     ] {
         let line = line.replace("'{}\\u0007'", "\"{}\\u0007\"").replace("{}", GRAPHITE);
-        shown(Datametrics::new().config(&format!("[graphite]\n{line}\n")), 78);
+        is_error_without_secret(Datametrics::new().config(&format!("[graphite]\n{line}\n")), 78);
     }
     let percent = utf8_percent_encode(USERINFO, NON_ALPHANUMERIC).to_string();
     for (name, value, code) in [
@@ -387,59 +386,59 @@ fn when_the_settings_are_wrong() {
         ("HTTPS_PROXY", format!("ftp://u:{percent}@proxy.example"), 78),
         ("HTTP_PROXY", format!("u:{percent}@proxy example"), 78),
     ] {
-        shown(Datametrics::new().env(name, value), code);
+        is_error_without_secret(Datametrics::new().env(name, value), code);
     }
 }
 
-/// A definition is printed to be pasted somewhere.
+/// A definition is printed to be shared.
 #[test]
-fn when_the_providers_are_listed() {
-    let world = World::new(quotes, published);
+fn secrets_stay_hidden_in_printed_definitions() {
+    let setup = Setup::new(quotes, published);
     for name in [None, Some("finnhub"), Some("alpaca"), Some("in-path"), Some("user-info")] {
-        let run = world.command(&["providers"]).args(name);
+        let run = setup.command(&["providers"]).args(name);
         let output = run.run();
-        look(&run, &output);
+        assert_none_leaked(&run, &output);
         assert_eq!(output.code, Some(0), "{output}");
     }
 }
 
-/// Each setting is told of, and everything is tried.
+/// The check lists every setting and tries every server.
 #[test]
-fn when_it_is_checked() {
-    let world = World::new(quotes, published);
+fn secrets_stay_hidden_in_a_check() {
+    let setup = Setup::new(quotes, published);
     for (graphite, code) in [(None, 0), (Some("ftp://u:glc_graph%2Fite+s3same@host"), 78)] {
         for options in [[].as_slice(), &["-vv"]] {
-            let run = world.command(&["check", "--retries", "0", "--ping-url", "https://monitor.example/s3same"]);
+            let run = setup.command(&["check", "--retries", "0", "--ping-url", "https://monitor.example/s3same"]);
             let run = graphite.into_iter().fold(run.args(options), |run, url| run.env("GRAPHITE_URL", url));
             let output = run.run();
-            look(&run, &output);
+            assert_none_leaked(&run, &output);
             assert_eq!(output.code, Some(code), "{output}");
             assert!(code == 78 || output.stdout.contains("GRAPHITE_PASSWORD "), "{output}");
         }
     }
-    // Answers that echo what was sent.
-    let world = World::new(|request| Reply::text(403, echo(request)), |request| Reply::text(401, echo(request)));
-    let run = world.command(&["check", "--retries", "0", "-vv"]);
+    // Servers that echo the request.
+    let setup = Setup::new(|request| Reply::text(403, echo(request)), |request| Reply::text(401, echo(request)));
+    let run = setup.command(&["check", "--retries", "0", "-vv"]);
     let output = run.run();
-    look(&run, &output);
+    assert_none_leaked(&run, &output);
     assert_eq!(output.code, Some(77), "{output}");
     assert!(output.stdout.contains("FAILED  graphite: ") && output.stdout.contains("***"), "{output}");
 }
 
-/// What a monitor is told is what was said, so it must be as silent; and its own URL is a secret.
+/// A ping contains the log, so it must not have secrets either; and its URL is a secret as well.
 #[test]
-fn when_a_monitor_is_told() {
+fn secrets_stay_hidden_in_pings() {
     for status in [200, 403, 500] {
-        let world = World::new(
+        let setup = Setup::new(
             move |request| if status == 200 { quotes(request) } else { Reply::text(status, echo(request)) },
             move |request| if status == 200 { published(request) } else { Reply::text(status, echo(request)) },
         );
         let monitor = Server::with(|request| Reply::text(404, request.target.clone()));
-        let run = world.run().args(["-vv"]).env("DATAMETRICS_PING_URL", format!("{}/ping/s3same", monitor.url()));
-        look(&run, &run.run());
-        let told = monitor.requests();
-        let end = told.last().unwrap();
+        let run = setup.run().args(["-vv"]).env("DATAMETRICS_PING_URL", format!("{}/ping/s3same", monitor.url()));
+        assert_none_leaked(&run, &run.run());
+        let pings = monitor.requests();
+        let end = pings.last().unwrap();
         assert!(end.method == "POST" && end.text().lines().count() > 5, "{end:?}");
-        leak::search(&SECRETS, "the ping", end.text());
+        leak::assert_none_in(&SECRETS, "the ping", end.text());
     }
 }

@@ -1,24 +1,21 @@
-//! Random replies in the real shape of every built-in provider's API: the numbers come back as they
-//! were written, on the symbols they belong to and on no other.
+//! Random replies in the real shape of the API of every built-in provider. Each number has to come out as
+//! it was written, under the symbol it belongs to and under no other.
 //!
-//! A shape is data: how the API spells a symbol, and the text of its replies with holes for numbers.
-//! What is expected is noted while the holes are filled, so nothing here reads a reply.
+//! A shape is data: how the API spells a symbol, and the text of its replies with holes for numbers. What
+//! is expected is noted while the holes are filled, so no code here reads a reply. A run gets the replies
+//! from a transport inside this process and prints its points as lines for Carbon.
 
+use crate::support::{Datametrics, in_parallel};
 use arbtest::{arbitrary::Unstructured, arbtest};
 use clap::Parser as _;
 use datametrics::{
-    Settings,
+    Outcome, Settings,
     cli::Cli,
-    collect::Collector,
     deadline::Deadline,
+    given::Document,
     http::{Transport, TransportError},
-    memory::Memory,
-    number::Number,
-    provider::built_in_names,
-    quote::{Field, Table},
     request::{Request, Response},
     retry::Random,
-    symbol::Symbol,
     world::World,
 };
 use jiff::{
@@ -27,54 +24,56 @@ use jiff::{
 };
 use percent_encoding::percent_decode_str;
 use std::{
+    cell::RefCell,
     collections::{BTreeSet, HashMap, HashSet},
     ffi::OsString,
     fmt::Write as _,
     sync::Mutex,
     time::Duration,
 };
+use toml::de::DeTable;
 
-/// Runs for each provider at least.
+/// Cases for each provider at least.
 const CASES: usize = 750;
-/// When every reply arrives, in Unix milliseconds.
+/// The time of every run, in Unix milliseconds.
 const NOW: i64 = 1_800_000_000_000;
 
 /// The replies of one API.
 struct Shape {
     provider: &'static str,
     market: &'static str,
-    /// Codes it calls otherwise.
+    /// Codes that the API spells in another way.
     codes: &'static [(&'static str, &'static str)],
-    /// What stands for the `.` of `BRK.B`.
+    /// The replacement for the `.` of `BRK.B`.
     dot: &'static str,
     forms: &'static [Form],
 }
 
-/// The replies to one kind of its requests.
+/// The replies to one kind of request.
 ///
-/// In texts `{B}` and `{Q}` are the codes of base and quote, `{b}` that of the base in lower case,
-/// `{base}` and `{quote}` (`{q}` in lower case) what the feed calls them, `{S}` and `{s}` a share.
-/// In rows `$field` is a hole for a string, `#field` for a number, `%field` for a number written
-/// for people, `^field` for a number that is to be taken a hundredfold, `&` for the row's symbol;
-/// `_` is no field, and of `last` and `last+` the first that is a number counts.
+/// In texts `{B}` and `{Q}` are the codes of base and quote, `{b}` is the code of the base in lower case,
+/// `{base}` and `{quote}` (`{q}` in lower case) are the names in the feed, `{S}` and `{s}` are a share. In
+/// rows `$field` is a hole for a string, `#field` for a number, `%field` for a number with separators,
+/// `^field` for a number that counts a hundredfold, and `&` for the symbol of the row. `_` is not a field. Of
+/// `last` and `last+` the first that holds a number counts.
 struct Form {
     /// A part of its path.
     path: &'static str,
-    /// What stands in the path for each symbol asked; nothing where all are meant.
-    asked: &'static [&'static str],
-    /// Under which of these names a row comes back.
+    /// What the path has for each requested symbol; empty if the reply has all symbols.
+    requested: &'static [&'static str],
+    /// The names that a row may have.
     keys: &'static [&'static str],
     body: (&'static str, Rows, &'static str),
-    /// The members of a row, in any order; one that is an array is the whole row.
+    /// The members of a row, in any order. A member that is an array is the whole row.
     row: &'static [&'static str],
-    /// How it writes a time.
+    /// The format of times.
     time: Time,
-    /// Rows of a symbol that it does not know.
+    /// Rows for a symbol that the API does not know.
     unknown: &'static [&'static str],
-    /// Whether names are the same in any case.
+    /// Whether names are compared without case.
     any_case: bool,
     /// Rows of something else.
-    stray: &'static [&'static str],
+    foreign: &'static [&'static str],
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -83,9 +82,9 @@ enum Rows {
     List,
     /// `{"symbol": row, "symbol": row}`
     Object,
-    /// The same, but a row alone where one symbol is asked.
+    /// The same, but the row alone where one symbol is requested.
     ObjectOrBare,
-    /// One symbol is asked, one row comes.
+    /// One symbol is requested, and one row comes.
     Bare,
 }
 
@@ -93,22 +92,22 @@ enum Time {
     Never,
     Seconds,
     Millis,
-    /// In a form of strftime, so many hours east.
+    /// A strftime format, and the hours of the time zone.
     Text(&'static str, i8),
 }
 
 const PAIR: Form = Form {
     path: "",
-    asked: &["{B}-{Q}"],
+    requested: &["{B}-{Q}"],
     keys: &["{B}-{Q}"],
     body: ("", Rows::Bare, ""),
     row: &[],
     time: Time::Never,
     unknown: &[],
     any_case: false,
-    stray: &[],
+    foreign: &[],
 };
-const SHARE: Form = Form { asked: &["{S}"], keys: &["{S}"], ..PAIR };
+const SHARE: Form = Form { requested: &["{S}"], keys: &["{S}"], ..PAIR };
 
 const SHAPES: [Shape; 14] = [
     Shape {
@@ -118,7 +117,7 @@ const SHAPES: [Shape; 14] = [
         dot: ".",
         forms: &[Form {
             path: "/0/public/Ticker?pair=",
-            asked: &["{B}{Q}"],
+            requested: &["{B}{Q}"],
             keys: &["{B}{Q}", "X{B}Z{Q}", "X{B}X{Q}", "{B}Z{Q}", "Z{B}Z{Q}", "{base}/{quote}"],
             body: (r#"{"error":[],"result":{"#, Rows::Object, "}}"),
             row: &[
@@ -177,7 +176,7 @@ const SHAPES: [Shape; 14] = [
         dot: ".",
         forms: &[Form {
             path: "/api/v3/ticker/24hr?symbols=",
-            asked: &["{B}{Q}"],
+            requested: &["{B}{Q}"],
             keys: &["{B}{Q}"],
             body: ("[", Rows::List, "]"),
             row: &[
@@ -212,7 +211,7 @@ const SHAPES: [Shape; 14] = [
         dot: ".",
         forms: &[Form {
             path: "/api/v2/ticker/",
-            asked: &[],
+            requested: &[],
             keys: &["{B}/{Q}"],
             body: ("[", Rows::List, "]"),
             row: &[
@@ -243,7 +242,7 @@ const SHAPES: [Shape; 14] = [
         forms: &[
             Form {
                 path: "/v1/pubticker/",
-                asked: &["{b}{q}"],
+                requested: &["{b}{q}"],
                 row: &[
                     r#""bid":$bid"#,
                     r#""ask":$ask"#,
@@ -255,7 +254,7 @@ const SHAPES: [Shape; 14] = [
             },
             Form {
                 path: "/v2/ticker/",
-                asked: &["{b}{q}"],
+                requested: &["{b}{q}"],
                 row: &[
                     r#""symbol":"{B}{Q}""#,
                     r#""open":$open"#,
@@ -277,11 +276,11 @@ const SHAPES: [Shape; 14] = [
         dot: ".",
         forms: &[Form {
             path: "/v2/tickers?symbols=ALL",
-            asked: &[],
+            requested: &[],
             keys: &["t{B}{Q}", "t{B}:{Q}"],
             body: ("[", Rows::List, "]"),
             row: &["[&,#bid,#_,#ask,#_,#change,^change_percent,#last,#volume,#high,#low]"],
-            stray: &["[\"f{Q}\",#_,#_,30,#_,#_,2,#_,#_,#_,#_,#_,#_,#_,null,null,#_]"],
+            foreign: &["[\"f{Q}\",#_,#_,30,#_,#_,2,#_,#_,#_,#_,#_,#_,#_,null,null,#_]"],
             ..PAIR
         }],
     },
@@ -292,7 +291,7 @@ const SHAPES: [Shape; 14] = [
         dot: ".",
         forms: &[Form {
             path: "/api/v5/market/tickers?instType=SPOT",
-            asked: &[],
+            requested: &[],
             body: (r#"{"code":"0","msg":"","data":["#, Rows::List, "]}"),
             row: &[
                 r#""instType":"SPOT""#,
@@ -323,7 +322,7 @@ const SHAPES: [Shape; 14] = [
         dot: ".",
         forms: &[Form {
             path: "/coins/markets?vs_currency=",
-            asked: &["{b}", "{q}"],
+            requested: &["{b}", "{q}"],
             keys: &["{b}"],
             body: ("[", Rows::List, "]"),
             row: &[
@@ -466,7 +465,7 @@ const SHAPES: [Shape; 14] = [
         dot: "-",
         forms: &[Form {
             path: "/iex/?tickers=",
-            asked: &["{s}"],
+            requested: &["{s}"],
             keys: &["{S}", "{s}"],
             any_case: true,
             body: ("[", Rows::List, "]"),
@@ -495,19 +494,39 @@ const SHAPES: [Shape; 14] = [
 ];
 
 #[test]
-fn random_replies_are_read_back() {
-    let named: Vec<&str> = SHAPES.iter().map(|shape| shape.provider).collect();
-    let (all, here): (BTreeSet<&str>, BTreeSet<&str>) = (built_in_names().collect(), named.into_iter().collect());
-    assert_eq!(here, all, "a shape for every built-in definition");
-    let totals: Vec<Total> = std::thread::scope(|scope| {
-        let threads: Vec<_> = SHAPES.iter().map(|shape| scope.spawn(|| shape.test())).collect();
-        threads.into_iter().map(|thread| thread.join().expect("a panic was reported above")).collect()
-    });
+fn random_replies_of_every_provider_give_the_numbers_that_were_written() {
+    let listed = Datametrics::new().args(["providers"]).run().stdout;
+    let names = listed.lines().skip(1).filter(|line| !line.starts_with(' '));
+    let built_in: BTreeSet<&str> = names.map(|line| line.split(' ').next().expect("a name")).collect();
+    let shapes: BTreeSet<&str> = SHAPES.iter().map(|shape| shape.provider).collect();
+    assert_eq!(shapes, built_in, "a shape for every built-in definition");
+    log::set_logger(&ErrorLog).expect("no other logger in this process");
+    log::set_max_level(log::LevelFilter::Error);
+    let totals = in_parallel(&SHAPES, Shape::test);
     let cases: usize = totals.iter().map(|total| total.cases).sum();
     let numbers: usize = totals.iter().map(|total| total.numbers).sum();
     println!("{cases} cases, {numbers} numbers");
     assert!(cases >= 10_000, "{cases} cases");
     assert!(numbers >= 10 * cases, "only {numbers} numbers in {cases} cases");
+}
+
+/// Keeps the errors that a run logs, for the thread of the run.
+struct ErrorLog;
+
+thread_local! {
+    static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+impl log::Log for ErrorLog {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() == log::Level::Error
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        ERRORS.with_borrow_mut(|errors| errors.push(record.args().to_string()));
+    }
+
+    fn flush(&self) {}
 }
 
 #[derive(Default)]
@@ -517,100 +536,129 @@ struct Total {
     fields: HashSet<usize>,
 }
 
+/// The command line and the config of the runs for one provider.
+struct Config {
+    cli: Cli,
+    /// Every field that the API itself has.
+    fields: Vec<String>,
+    /// All of the config but the symbols.
+    text: String,
+}
+
+impl Config {
+    /// `change_from = 'none'`: what is computed is not a number of the reply.
+    fn of(shape: &Shape) -> Self {
+        let Shape { provider, market, .. } = shape;
+        let line = ["datametrics", market, "--dry-run", "--graphite-url", "tcp://127.0.0.1:9"];
+        let fields = fields_of(provider);
+        let text = format!(
+            "[providers.{provider}]\nchange_from = 'none'\nper_second = 1000000\nmax_concurrency = 1\n\
+             [{market}]\nproviders = ['{provider}']\nfields = ['{}']\n",
+            fields.join("', '")
+        );
+        Self { cli: Cli::try_parse_from(line).expect("a command line"), fields, text }
+    }
+
+    fn settings(&self, symbols: &[String]) -> Settings {
+        let environment = |name: &str| {
+            let is_key = name.ends_with("_API_KEY") || (name.starts_with("APCA_API_") && !name.ends_with("_FILE"));
+            is_key.then(|| OsString::from("k"))
+        };
+        let document = Document::new("config.toml", format!("{}symbols = ['{}']\n", self.text, symbols.join("', '")));
+        Settings::from_config(&self.cli, &environment, &document, std::io::empty()).expect("settings")
+    }
+}
+
+/// The fields that the definition of a provider reads from replies, as the program prints it.
+fn fields_of(provider: &str) -> Vec<String> {
+    let printed = Datametrics::new().args(["providers", provider]).run().stdout;
+    let document = DeTable::parse(&printed).expect("TOML");
+    let definition = document.get_ref()["providers"].get_ref()[provider].get_ref();
+    let mut fields = BTreeSet::new();
+    for quote in definition["quote"].get_ref().as_array().expect("an array") {
+        let quote = quote.get_ref().as_table().expect("a table");
+        fields
+            .extend(quote["fields"].get_ref().as_table().expect("a table").keys().map(|key| key.get_ref().to_string()));
+        fields.extend(quote.contains_key("time").then(|| "age".to_owned()));
+    }
+    fields.into_iter().collect()
+}
+
 impl Shape {
     fn test(&self) -> Total {
-        let mut settings = self.settings();
+        let config = Config::of(self);
         let mut total = Total::default();
         // The search begins with small cases each time.
         while total.cases < CASES {
             arbtest(|u| {
-                self.case(&mut settings, Dice(u), &mut total);
+                self.case(&config, Dice(u), &mut total);
                 Ok(())
             })
             .size_min(64)
             .size_max(4 << 10)
             .budget_ms(250);
         }
-        let fields = &settings.feeds[0].fields;
-        let unread: Vec<&str> =
-            (0..fields.len()).filter(|at| !total.fields.contains(at)).map(|at| fields[at].as_str()).collect();
-        assert!(unread.is_empty(), "{} gives {unread:?}, which its shape has not", self.provider);
+        let is_unread = |at: &usize| !total.fields.contains(at);
+        let unread: Vec<&String> = (0..config.fields.len()).filter(is_unread).map(|at| &config.fields[at]).collect();
+        assert!(unread.is_empty(), "{} has the fields {unread:?}, which its shape does not have", self.provider);
         total
     }
 
-    /// Those of a run that asks for every field that the API itself has.
-    fn settings(&self) -> Settings {
-        let line = ["datametrics", self.market, "--provider", self.provider, "--fields", "last", "--dry-run"];
-        let environment = |name: &str| match name {
-            "DATAMETRICS_CONFIG" => Some(OsString::from("/dev/null")),
-            _ if name.ends_with("_API_KEY") || name.starts_with("APCA_API_") && !name.ends_with("_FILE") => {
-                Some(OsString::from("k"))
-            }
-            _ => None,
-        };
-        let cli = Cli::try_parse_from(line).expect("a command line");
-        let mut settings = Settings::read(&cli, &environment, std::io::empty()).expect("settings");
-        let definition = &mut settings.definitions[0];
-        // What is computed is no number of the reply.
-        definition.change_from = None;
-        definition.per_second = None;
-        definition.max_concurrency = 1;
-        settings.feeds[0].fields = definition.fields();
-        settings
-    }
-
-    fn case(&self, settings: &mut Settings, mut dice: Dice<'_, '_>, total: &mut Total) {
-        settings.feeds[0].symbols = self.symbols(&mut dice);
-        let feed = &settings.feeds[0];
-        let fields = feed.fields.iter().map(Field::as_str).collect();
+    fn case(&self, config: &Config, mut dice: Dice<'_, '_>, total: &mut Total) {
+        let symbols = self.symbols(&mut dice);
+        let settings = config.settings(&symbols);
         let api = Mutex::new(Api {
             shape: self,
-            symbols: &feed.symbols,
-            fields,
+            symbols: &symbols,
+            fields: &config.fields,
             dice,
             expected: HashMap::new(),
             log: String::new(),
         });
         let clock = || Duration::from_millis(NOW.unsigned_abs());
-        let world = World { transport: &Wire(&api), clock: &clock, random: &Random::seeded(1) };
-        let memory = Memory::open(settings, NOW / 1000);
-        let deadline = Deadline::after(Duration::from_secs(60));
-        let reports = Collector { settings, world, memory: &memory, started: NOW / 1000, deadline }.run();
+        let context = World { transport: &ScriptedTransport(&api), clock: &clock, random: &Random::seeded(1) };
+        let mut printed = Vec::new();
+        let outcome = datametrics::run(&settings, context, &mut printed);
+        let errors = ERRORS.take();
         let api = api.lock().expect("no panic in there");
-        assert!(reports[0].providers[0].failures.is_empty(), "{:?}{}", reports[0].providers[0].failures, api.log);
-        api.compare(&reports[0].rows, total);
+        let is_known = matches!(outcome, Outcome::Success | Outcome::Partial | Outcome::NothingFetched);
+        assert!(is_known, "{outcome:?} {errors:?}{}", api.log);
+        // A value or a symbol may be missing, but no request and no reply may fail.
+        let is_missing = |error: &String| error.starts_with(&format!("{}: no ", self.market));
+        assert!(errors.iter().all(is_missing), "{errors:?}{}", api.log);
+        api.compare(&String::from_utf8(printed).expect("UTF-8"), total);
         total.cases += 1;
     }
 
-    /// From few letters, so that many are alike; but no code that a definition renames, as all of
-    /// its own end in a digit.
-    fn symbols(&self, dice: &mut Dice<'_, '_>) -> Vec<Symbol> {
+    /// Symbols of few letters, so that many are similar. A generated code ends in a digit, so no definition
+    /// renames it.
+    fn symbols(&self, dice: &mut Dice<'_, '_>) -> Vec<String> {
         let mut texts = BTreeSet::new();
         let most = if dice.one_in(16) { 25 } else { 4 };
         for _ in 0..=dice.below(most) {
-            let mut text: String = (0..=dice.below(4)).map(|_| dice.pick(&['A', 'B', 'S', 'T', 'X', 'Z'])).collect();
+            let mut text: String = (0..=dice.below(4)).map(|_| dice.one_of(&['A', 'B', 'S', 'T', 'X', 'Z'])).collect();
             if self.market == "crypto" {
-                text.push(dice.pick(&['1', '2']));
+                text.push(dice.one_of(&['1', '2']));
                 if dice.one_in(3) {
-                    dice.pick(&["BTC", "ETH", "DOGE", "USDT"]).clone_into(&mut text);
+                    dice.one_of(&["BTC", "ETH", "DOGE", "USDT"]).clone_into(&mut text);
                 }
-                let quote = dice.pick(&["USD", "EUR", "BTC", "USDT"]);
+                let quote = dice.one_of(&["USD", "EUR", "BTC", "USDT"]);
                 text = if text == quote { format!("{text}/GBP") } else { format!("{text}/{quote}") };
             } else if dice.one_in(4) {
-                text.push_str(dice.pick(&[".A", ".B"]));
+                text.push_str(dice.one_of(&[".A", ".B"]));
             }
             texts.insert(text);
         }
-        texts.iter().map(|text| Symbol::new(text).expect("a symbol")).collect()
+        texts.into_iter().collect()
     }
 
     /// A text of the shape for one symbol.
-    fn spell(&self, text: &str, symbol: &Symbol) -> String {
+    fn spell(&self, text: &str, symbol: &str) -> String {
         let code = |text: &str| {
             let found = self.codes.iter().find(|(from, _)| *from == text);
             found.map_or(text, |(_, to)| to).to_owned()
         };
-        let (base, quote) = (symbol.base(), symbol.quote().unwrap_or_default());
+        let (base, quote) = symbol.split_once('/').unwrap_or((symbol, ""));
         let mut out = text.to_owned();
         for hole in ["{B}", "{Q}", "{b}", "{q}", "{base}", "{quote}", "{S}", "{s}"] {
             if !out.contains('{') {
@@ -634,7 +682,7 @@ impl Shape {
     }
 }
 
-/// A number as it was written, and as it must arrive.
+/// A number as written in the reply.
 #[derive(Clone)]
 struct Written {
     text: String,
@@ -642,32 +690,32 @@ struct Written {
 }
 
 impl Written {
-    fn is(&self, read: &Number) -> bool {
+    fn is(&self, printed: &str) -> bool {
         if self.hundredfold {
             let (mantissa, exponent) = self.text.split_once(['e', 'E']).unwrap_or((&self.text, "0"));
             let exponent: i32 = exponent.parse().expect("an exponent");
             let value: f64 = format!("{mantissa}e{}", exponent + 2).parse().expect("a number");
-            return read.to_f64().to_bits() == value.to_bits();
+            return printed.parse::<f64>().is_ok_and(|printed| printed.to_bits() == value.to_bits());
         }
-        read.as_str() == self.text
+        printed == self.text
     }
 }
 
-/// One API that answers at random, and what is to be read from what it answered.
+/// An API that replies at random, and the values that a run has to read.
 struct Api<'a, 'u, 'd> {
     shape: &'a Shape,
-    symbols: &'a [Symbol],
-    fields: Vec<&'a str>,
+    symbols: &'a [String],
+    fields: &'a [String],
     dice: Dice<'u, 'd>,
     /// By index of symbol and field.
     expected: HashMap<(usize, usize), Written>,
-    /// What was asked and answered, for whoever has to find out.
+    /// The requests and replies, for the message of a failure.
     log: String,
 }
 
-struct Wire<'a, 'b, 'u, 'd>(&'a Mutex<Api<'b, 'u, 'd>>);
+struct ScriptedTransport<'a, 'b, 'u, 'd>(&'a Mutex<Api<'b, 'u, 'd>>);
 
-impl Transport for Wire<'_, '_, '_, '_> {
+impl Transport for ScriptedTransport<'_, '_, '_, '_> {
     fn send(&self, request: &Request, _: Deadline) -> Result<Response, TransportError> {
         let body = self.0.lock().expect("no panic in there").answer(request.path.expose());
         Ok(Response { status: 200, retry_after: None, redirect: None, body: body.into_bytes().into() })
@@ -675,22 +723,31 @@ impl Transport for Wire<'_, '_, '_, '_> {
 }
 
 impl Api<'_, '_, '_> {
-    fn compare(&self, rows: &Table, total: &mut Total) {
+    /// Compares the lines that a run printed with what the replies held, in both directions.
+    fn compare(&self, printed: &str, total: &mut Total) {
+        let mut values: HashMap<&str, &str> = HashMap::new();
+        for line in printed.lines().filter(|line| !line.starts_with("metrics.")) {
+            let [name, value, time] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("the line {line:?}") };
+            assert_eq!(time.parse(), Ok(NOW / 1000), "{line}");
+            assert_eq!(values.insert(name, value), None, "{name} comes twice{}", self.log);
+        }
         for (at, symbol) in self.symbols.iter().enumerate() {
             for (column, field) in self.fields.iter().enumerate() {
-                let read = rows.row(at)[column];
+                let node = symbol.replace(['/', '.'], "-");
+                let printed = values.remove(&*format!("{}.{node}.{field}", self.shape.market));
                 let expected = self.expected.get(&(at, column));
-                let same = match (&read, expected) {
-                    (Some(read), Some(expected)) => expected.is(read),
+                let same = match (printed, expected) {
+                    (Some(printed), Some(expected)) => expected.is(printed),
                     (None, None) => true,
                     _ => false,
                 };
                 let text = expected.map(|written| &written.text);
-                assert!(same, "{} {symbol} {field}: {read:?} instead of {text:?}{}", self.shape.provider, self.log);
-                total.numbers += usize::from(read.is_some());
-                total.fields.extend(read.map(|_| column));
+                assert!(same, "{} {symbol} {field}: {printed:?} instead of {text:?}{}", self.shape.provider, self.log);
+                total.numbers += usize::from(printed.is_some());
+                total.fields.extend(printed.map(|_| column));
             }
         }
+        assert!(values.is_empty(), "of no symbol or field: {values:?}{}", self.log);
     }
 
     fn answer(&mut self, path: &str) -> String {
@@ -699,21 +756,21 @@ impl Api<'_, '_, '_> {
         let form = shape.forms.iter().find(|form| path.contains(form.path)).expect("a request of the shape");
         let words: HashSet<&str> =
             path.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.')).collect();
-        let is_asked = |symbol: &Symbol| form.asked.iter().all(|text| words.contains(&*shape.spell(text, symbol)));
-        let asked: Vec<usize> = (0..self.symbols.len()).filter(|at| is_asked(&self.symbols[*at])).collect();
-        assert!(!asked.is_empty(), "nothing is asked by {path}");
-        let body = self.body(form, &asked);
+        let is_requested = |symbol: &str| form.requested.iter().all(|text| words.contains(&*shape.spell(text, symbol)));
+        let requested: Vec<usize> = (0..self.symbols.len()).filter(|at| is_requested(&self.symbols[*at])).collect();
+        assert!(!requested.is_empty(), "nothing is asked by {path}");
+        let body = self.body(form, &requested);
         let _ = write!(self.log, "\n> {path}\n{body}");
         body
     }
 
-    fn body(&mut self, form: &Form, asked: &[usize]) -> String {
+    fn body(&mut self, form: &Form, requested: &[usize]) -> String {
         let (before, rows, after) = form.body;
-        let names = Names::new(self.shape, form, asked.iter().map(|at| &self.symbols[*at]));
-        if rows == Rows::Bare || (rows == Rows::ObjectOrBare && asked.len() == 1) {
-            return self.row(form, Some(asked[0]), &names.own[0][0]);
+        let names = Names::new(self.shape, form, requested.iter().map(|at| self.symbols[*at].as_str()));
+        if rows == Rows::Bare || (rows == Rows::ObjectOrBare && requested.len() == 1) {
+            return self.row(form, Some(requested[0]), &names.own[0][0]);
         }
-        let mut keys = self.keys(form, asked, &names);
+        let mut keys = self.keys(form, requested, &names);
         if rows != Rows::List {
             let mut seen = HashSet::new();
             keys.retain(|(_, key)| seen.insert(key.clone()));
@@ -723,16 +780,16 @@ impl Api<'_, '_, '_> {
             let row = self.row(form, of, &key);
             texts.push(if rows == Rows::List { row } else { format!("{}:{row}", self.quoted(&key)) });
         }
-        let comma = self.dice.pick(&[",", ", ", ",\n  ", "\r\n,\t"]);
+        let comma = self.dice.one_of(&[",", ", ", ",\n  ", "\r\n,\t"]);
         format!("{before}{}{after}", texts.join(comma))
     }
 
-    /// The names of the rows, each with the symbol it belongs to, if any: some rows are missing,
-    /// some come twice, some are of nobody who was asked for, and nothing is in order.
-    fn keys(&mut self, form: &Form, asked: &[usize], names: &Names) -> Vec<(Option<usize>, String)> {
+    /// The names of the rows, each with the index of its symbol, if any. Some rows are missing, some come
+    /// twice, some belong to no requested symbol, and the order is random.
+    fn keys(&mut self, form: &Form, requested: &[usize], names: &Names) -> Vec<(Option<usize>, String)> {
         let mut keys = Vec::new();
-        for (at, own) in asked.iter().zip(&names.own) {
-            for _ in 0..self.dice.pick(&[1, 1, 1, 1, 1, 1, 0, 2]) {
+        for (at, own) in requested.iter().zip(&names.own) {
+            for _ in 0..self.dice.one_of(&[1, 1, 1, 1, 1, 1, 0, 2]) {
                 keys.push((Some(*at), self.dice.choose(own).clone()));
             }
         }
@@ -752,12 +809,12 @@ impl Api<'_, '_, '_> {
                 keys.push((None, strange));
             }
         }
-        keys.extend(names.doubtful.iter().filter(|_| self.dice.one_in(2)).map(|name| (None, name.clone())));
+        keys.extend(names.ambiguous.iter().filter(|_| self.dice.one_in(2)).map(|name| (None, name.clone())));
         self.dice.shuffle(&mut keys);
         keys
     }
 
-    /// The same text in one of the ways in which JSON can write it.
+    /// The text as a JSON string, in one of several spellings.
     fn quoted(&mut self, key: &str) -> String {
         match (key.chars().next(), self.dice.below(8)) {
             (Some(first), 7) => format!("\"\\u{:04x}{}\"", u32::from(first), &key[1..]),
@@ -766,30 +823,30 @@ impl Api<'_, '_, '_> {
         }
     }
 
-    /// One row, and the note of what is to be read from it.
+    /// One row. Notes the values that a run has to read.
     fn row(&mut self, form: &Form, of: Option<usize>, key: &str) -> String {
         if of.is_some() && !form.unknown.is_empty() && self.dice.one_in(8) {
-            let text = self.dice.pick(form.unknown);
-            return self.fill(form, key, text, &mut Found::new());
+            let text = self.dice.one_of(form.unknown);
+            return self.expand(form, key, text, &mut Found::new());
         }
         let symbol = &self.symbols[of.unwrap_or(0)];
         let mut found = Found::new();
         let text = if form.row[0].starts_with('[') {
-            let stray = of.is_none() && !form.stray.is_empty() && self.dice.one_in(2);
-            let text = if stray { self.dice.pick(form.stray) } else { form.row[0] };
-            self.fill(form, key, &self.shape.spell(text, symbol), &mut found)
+            let foreign = of.is_none() && !form.foreign.is_empty() && self.dice.one_in(2);
+            let text = if foreign { self.dice.one_of(form.foreign) } else { form.row[0] };
+            self.expand(form, key, &self.shape.spell(text, symbol), &mut found)
         } else {
             let mut members: Vec<&str> = form.row.to_vec();
             members.retain(|member| member.contains('&') || !self.dice.one_in(16));
-            members.extend(self.dice.one_in(2).then(|| self.dice.pick(&MORE)));
+            members.extend(self.dice.one_in(2).then(|| self.dice.one_of(&MORE)));
             self.dice.shuffle(&mut members);
-            let filled: Vec<String> = members
+            let expanded: Vec<String> = members
                 .into_iter()
-                .map(|text| self.fill(form, key, &self.shape.spell(text, symbol), &mut found))
+                .map(|text| self.expand(form, key, &self.shape.spell(text, symbol), &mut found))
                 .collect();
-            format!("{{{}}}", filled.join(self.dice.pick(&[",", ", "])))
+            format!("{{{}}}", expanded.join(self.dice.one_of(&[",", ", "])))
         };
-        // A time alone is no quote.
+        // A row with nothing but a time is not a quote.
         if let Some(at) = of
             && found.keys().any(|field| self.fields[*field] != "age")
         {
@@ -801,7 +858,7 @@ impl Api<'_, '_, '_> {
     }
 
     /// Fills the holes of a text.
-    fn fill(&mut self, form: &Form, key: &str, text: &str, found: &mut Found) -> String {
+    fn expand(&mut self, form: &Form, key: &str, text: &str, found: &mut Found) -> String {
         let mut out = String::new();
         let mut rest = text;
         while let Some(at) = rest.find(['$', '#', '%', '^', '&']) {
@@ -831,7 +888,7 @@ impl Api<'_, '_, '_> {
         out + rest
     }
 
-    /// A number for a hole, or what stands there where there is none.
+    /// A number for a hole, or a text that is not a number.
     fn number(&mut self, kind: &str, field: &str) -> (String, Option<Written>) {
         let dice = &mut self.dice;
         if dice.one_in(10) {
@@ -840,14 +897,14 @@ impl Api<'_, '_, '_> {
                 "%" => &["null", "\"\"", "\"N/A\"", "\"UNCH\""],
                 _ => &["null", "\"N/A\"", "{}", "[]", "true"],
             };
-            return (dice.pick(none).to_owned(), None);
+            return (dice.one_of(none).to_owned(), None);
         }
         let is_price = !matches!(field, "volume" | "quote_volume" | "change" | "change_percent");
         let is_zero = dice.one_in(12);
         let is_negative = !is_zero && dice.one_in(if is_price { 20 } else { 3 });
         let mut text = if is_negative { "-".to_owned() } else { String::new() };
         if is_zero {
-            text.push_str(if kind == "%" { "0.00" } else { dice.pick(&["0", "0.0", "0.00000000", "0E-7", "0e0"]) });
+            text.push_str(if kind == "%" { "0.00" } else { dice.one_of(&["0", "0.0", "0.00000000", "0E-7", "0e0"]) });
         } else {
             text.push_str(&dice.number(kind != "%"));
         }
@@ -860,14 +917,14 @@ impl Api<'_, '_, '_> {
         (token, is_value.then_some(Written { text, hundredfold: kind == "^" }))
     }
 
-    /// A time for a hole, and how long ago it was; or what stands there where there is none.
+    /// A time for a hole and its age, or a text that is not a time.
     fn time(&mut self, form: &Form, kind: &str) -> (String, Option<Written>) {
         let dice = &mut self.dice;
         if dice.one_in(8) {
             let none: &[&str] = if kind == "$" { &["null", "\"\"", "\"2027-01-15\""] } else { &["null", "0"] };
             let none: &[&str] =
                 if matches!(form.time, Time::Text(..)) { none } else { &["null", "0", "\"\"", "\"0\""] };
-            return (dice.pick(none).to_owned(), None);
+            return (dice.one_of(none).to_owned(), None);
         }
         let seconds = i64::try_from(dice.below(100_000)).expect("small") - 10;
         let whole = matches!(form.time, Time::Seconds);
@@ -886,33 +943,33 @@ impl Api<'_, '_, '_> {
     }
 }
 
-/// The names under which the rows of one reply may come.
+/// The names that the rows of one reply may have.
 struct Names {
-    /// For each symbol asked, those of its row and no other's.
+    /// For each requested symbol, the names that only its row has.
     own: Vec<Vec<String>>,
-    /// Those that fit the rows of two.
-    doubtful: BTreeSet<String>,
-    /// All of them; in lower case where case does not count.
+    /// The names that fit two symbols.
+    ambiguous: BTreeSet<String>,
+    /// All names, in lower case if case does not count.
     all: HashSet<String>,
     any_case: bool,
 }
 
 impl Names {
-    fn new<'s>(shape: &Shape, form: &Form, asked: impl Iterator<Item = &'s Symbol>) -> Self {
+    fn new<'s>(shape: &Shape, form: &Form, requested: impl Iterator<Item = &'s str>) -> Self {
         let spelled = |symbol| form.keys.iter().map(|key| shape.spell(key, symbol)).collect();
-        let mut own: Vec<BTreeSet<String>> = asked.map(spelled).collect();
-        let (mut once, mut doubtful) = (BTreeSet::new(), BTreeSet::new());
+        let mut own: Vec<BTreeSet<String>> = requested.map(spelled).collect();
+        let (mut once, mut ambiguous) = (BTreeSet::new(), BTreeSet::new());
         for name in own.iter().flatten() {
             if !once.insert(name.clone()) {
-                doubtful.insert(name.clone());
+                ambiguous.insert(name.clone());
             }
         }
         for names in &mut own {
-            names.retain(|name| !doubtful.contains(name));
+            names.retain(|name| !ambiguous.contains(name));
         }
         let fold = |name: String| if form.any_case { name.to_lowercase() } else { name };
         let own = own.into_iter().map(|names| names.into_iter().collect()).collect();
-        Self { own, doubtful, all: once.into_iter().map(fold).collect(), any_case: form.any_case }
+        Self { own, ambiguous, all: once.into_iter().map(fold).collect(), any_case: form.any_case }
     }
 
     fn fits(&self, name: &str) -> bool {
@@ -920,10 +977,10 @@ impl Names {
     }
 }
 
-/// By index of the field: the place among its alternatives, and what is there.
+/// By index of the field: its rank among the alternatives, and the number.
 type Found = HashMap<usize, (usize, Written)>;
 
-/// Members that no definition knows, with inside what it would take elsewhere.
+/// Members that no definition reads, with parts that it reads elsewhere.
 const MORE: [&str; 5] = [
     r#""x":{"last":"1","c":["2","3"],"p":4,"meta":{"regularMarketPrice":5},"symbol":&}"#,
     r#""x y":[[1,2,3,4,5,6,7,8,9,10,11],{"close":"1"},"]}\"",[]]"#,
@@ -932,7 +989,7 @@ const MORE: [&str; 5] = [
     r#""é":"\\\"{\ud83d\ude00""#,
 ];
 
-/// Milliseconds in seconds.
+/// Milliseconds as seconds.
 fn shortest(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
     let text = format!("{sign}{}.{:03}", millis.abs() / 1000, millis.abs() % 1000);
@@ -952,11 +1009,11 @@ fn with_separators(text: &str) -> String {
     out
 }
 
-/// Chance. Where it has run out, what is usual happens.
+/// Random choices. When the random bytes are used up, the first choice is taken.
 struct Dice<'u, 'd>(&'u mut Unstructured<'d>);
 
 impl Dice<'_, '_> {
-    /// One of so many numbers, from 0.
+    /// A number below `count`.
     fn below(&mut self, count: usize) -> usize {
         self.0.int_in_range(0..=count - 1).unwrap_or_default()
     }
@@ -965,7 +1022,7 @@ impl Dice<'_, '_> {
         self.below(count) == count - 1
     }
 
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+    fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
         *self.choose(of)
     }
 
@@ -979,23 +1036,23 @@ impl Dice<'_, '_> {
         }
     }
 
-    /// A number above zero of 17 digits at most, which leaves as it arrives.
+    /// A number above zero of 17 digits at most, in a spelling that the program does not change.
     fn number(&mut self, exponents: bool) -> String {
         let len = 1 + self.below(17);
         let mut digits: String =
-            (0..len).map(|_| self.pick(&['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])).collect();
+            (0..len).map(|_| self.one_of(&['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])).collect();
         if digits.starts_with('0') {
             digits.replace_range(..1, "7");
         }
         match self.below(if exponents { 4 } else { 3 }) {
             0 => {}
-            1 => digits.insert_str(0, self.pick(&["0.", "0.0", "0.00", "0.000"])),
+            1 => digits.insert_str(0, self.one_of(&["0.", "0.0", "0.00", "0.000"])),
             2 => digits.insert(1 + self.below(len), '.'),
             _ => {
                 if len > 1 {
                     digits.insert(1, '.');
                 }
-                let (e, sign) = (self.pick(&["e", "E"]), self.pick(&["", "+", "-"]));
+                let (e, sign) = (self.one_of(&["e", "E"]), self.one_of(&["", "+", "-"]));
                 let exponent = self.below(16);
                 let two = if self.one_in(2) { 2 } else { 0 };
                 let _ = write!(digits, "{e}{sign}{exponent:0two$}");

@@ -1,14 +1,12 @@
-//! Several machines that share one watch list: each does its part, and nobody needs to talk.
+//! Several machines share one list of symbols; each fetches its shard, without talking to the others.
 
-#[path = "support/own.rs"]
-mod own;
-mod support;
-
-use own::{bare, provider, state_dir};
+use crate::support::{
+    Datametrics, Dialect, Ingest, Server,
+    prices::{provider, run_without_symbols},
+};
 use std::{collections::BTreeSet, fs};
-use support::{Datametrics, Dialect, Ingest, Server};
 
-/// The symbols that a run prints.
+/// The symbols in the output of a run.
 fn symbols(run: &Datametrics) -> BTreeSet<String> {
     let output = run.clone().args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9"]).run();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
@@ -20,12 +18,12 @@ fn thirty() -> (Server, Datametrics, BTreeSet<String>) {
     let names: Vec<String> = (0..30).map(|index| format!("C{index}")).collect();
     let prices: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "5")).collect();
     let server = provider(&prices);
-    let run = bare(&server, "").args(["--symbols", &names.join(",")]);
+    let run = run_without_symbols(&server, "").args(["--symbols", &names.join(",")]);
     (server, run, names.iter().map(|name| format!("{name}-USD")).collect())
 }
 
 #[test]
-fn all_of_them_together_have_every_symbol_once() {
+fn shards_together_have_every_symbol_once() {
     let (_server, run, all) = thirty();
     assert_eq!(symbols(&run), all);
     for count in [1, 2, 7] {
@@ -43,20 +41,20 @@ fn all_of_them_together_have_every_symbol_once() {
 }
 
 #[test]
-fn one_more_symbol_moves_no_other() {
+fn additional_symbol_moves_no_other_between_shards() {
     let (server, run, _) = thirty();
     let fewer: Vec<String> = (0..29).map(|index| format!("C{index}")).collect();
     for index in 0..4 {
         let shard = |run: &Datametrics| symbols(&run.clone().args(["--shard", &format!("{index}/4")]));
-        let before = shard(&bare(&server, "").args(["--symbols", &fewer.join(",")]));
+        let before = shard(&run_without_symbols(&server, "").args(["--symbols", &fewer.join(",")]));
         let after = shard(&run);
         assert!(before.is_subset(&after) && after.len() <= before.len() + 1, "{before:?} {after:?}");
     }
 }
 
-/// Names of health points and of files of state must not be those of another machine.
+/// Health points and state files of two shards must have different names.
 #[test]
-fn each_has_a_name_of_its_own() {
+fn shards_have_health_points_and_state_files_of_their_own() {
     let (_server, run, _) = thirty();
     let ingest = Ingest::start(Dialect::WriteProxy);
     for index in 0..2 {
@@ -69,17 +67,17 @@ fn each_has_a_name_of_its_own() {
     assert_eq!(fetched(0, "expected") + fetched(1, "expected"), 30);
     assert_eq!(fetched(0, "fetched") + fetched(1, "fetched"), 30);
     assert!(!values.keys().any(|name| name.starts_with("metrics.crypto.")));
-    let files = fs::read_dir(state_dir(&run).join("state")).unwrap();
+    let files = fs::read_dir(run.state_dir().join("state")).unwrap();
     let files: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(files, BTreeSet::from(["crypto-0.json".to_owned(), "crypto-1.json".to_owned()]));
 }
 
 #[test]
-fn a_part_without_a_symbol_asks_nobody() {
+fn shard_without_a_symbol_makes_no_request() {
     // BTC/USD is in shard 3 of 8.
     let server = Server::start();
     let ingest = Ingest::start(Dialect::WriteProxy);
-    let run = bare(&server, "").args(["--symbols", "BTC", "--shard", "2/8"]).graphite(&ingest);
+    let run = run_without_symbols(&server, "").args(["--symbols", "BTC", "--shard", "2/8"]).graphite(&ingest);
     run.clone()
         .args(["-v"])
         .stderr(
@@ -92,12 +90,12 @@ pushed 5 points of 0 symbols from nobody, as nothing was due in <time>
         .check();
     assert_eq!(ingest.value("metrics.crypto-2.feed.crypto.expected").as_deref(), Some("0"));
     let server = provider(&[("BTC", "5")]);
-    let here = bare(&server, "").args(["--symbols", "BTC", "--shard", "3/8"]);
+    let here = run_without_symbols(&server, "").args(["--symbols", "BTC", "--shard", "3/8"]);
     assert_eq!(symbols(&here).len(), 1);
 }
 
 #[test]
-fn what_is_no_shard_is_said_with_its_place() {
+fn invalid_shard_is_an_error_with_its_origin() {
     for (shard, problem) in [
         ("4/4", "K is counted from 0, so of 4 machines the last is 3/4; 4/4 is none"),
         ("0/0", "N must be 1 at least: 0/0 would watch nothing"),
@@ -109,20 +107,20 @@ fn what_is_no_shard_is_said_with_its_place() {
     ] {
         let run = Datametrics::new().args(["crypto", "--dry-run"]);
         run.clone().args(["--shard", shard]).stderr(format!("error: --shard: {problem}\n")).exit(2).check();
-        let said = format!("error: DATAMETRICS_SHARD: {problem}\n");
-        run.env("DATAMETRICS_SHARD", shard).stderr(said).exit(78).check();
+        let message = format!("error: DATAMETRICS_SHARD: {problem}\n");
+        run.env("DATAMETRICS_SHARD", shard).stderr(message).exit(78).check();
     }
 }
 
-/// Two symbols of one name are found on every machine, whichever of them have the symbols.
+/// A conflict of names is found on every machine, whichever shard has the symbols.
 #[test]
-fn names_are_checked_across_all_parts() {
+fn name_conflicts_are_found_in_every_shard() {
     for index in 0..8 {
         let shard = format!("{index}/8");
         let run = Datametrics::new().args(["stocks", "^A", "_A", "--dry-run", "--shard", &shard]);
-        let said =
+        let message =
             "error: stocks.names: ^A and _A would be pushed under one name: leave one out, or choose other names\n";
-        run.stderr(said).exit(78).check();
+        run.stderr(message).exit(78).check();
     }
 }
 
@@ -145,7 +143,7 @@ mod kubernetes {
         yaml.as_vec().unwrap().iter().map(|one| text(one).to_owned()).collect()
     }
 
-    /// What a kubelet makes of the variables: `$(NAME)` is replaced where NAME stands above.
+    /// The variables of a container as a kubelet sets them: `$(NAME)` is replaced if NAME is defined above.
     fn environment(container: &Yaml, index: u32) -> Vec<(String, String)> {
         let mut all: Vec<(String, String)> = Vec::new();
         for variable in container["env"].as_vec().unwrap() {
@@ -163,9 +161,9 @@ mod kubernetes {
         all
     }
 
-    /// The variables are known, the arguments parse, and all indexes together are all shards.
+    /// The variables are known, the arguments are accepted, and all indexes together cover all shards.
     #[test]
-    fn the_example_runs() {
+    fn kubernetes_example_covers_every_symbol() {
         let documents = documents();
         let [map, cron] = &documents[..] else { panic!("{} documents", documents.len()) };
         assert_eq!((text(&map["kind"]), text(&cron["kind"])), ("ConfigMap", "CronJob"));
@@ -184,8 +182,8 @@ mod kubernetes {
 
         let help = Datametrics::new().args(["--help"]).run().stdout;
         for (name, _) in environment(container, 0) {
-            let stem = name.trim_end_matches("_FILE");
-            assert!(name == "SHARD_INDEX" || help.contains(stem), "{name} is no variable of datametrics");
+            let variable = name.trim_end_matches("_FILE");
+            assert!(name == "SHARD_INDEX" || help.contains(variable), "{name} is no variable of datametrics");
         }
 
         let mut all = BTreeSet::new();
@@ -193,15 +191,16 @@ mod kubernetes {
             let list = "BTC,ETH,BAT,C1,C2,C3,C4,C5,C6,C7,C8,C9";
             let server = provider(&list.split(',').map(|name| (name, "5")).collect::<Vec<_>>());
             let shard = environment(container, index).into_iter().find(|(name, _)| name == "DATAMETRICS_SHARD");
-            let run = bare(&server, "").args(["--symbols", list]).env("DATAMETRICS_SHARD", shard.unwrap().1);
+            let run =
+                run_without_symbols(&server, "").args(["--symbols", list]).env("DATAMETRICS_SHARD", shard.unwrap().1);
             all.extend(symbols(&run));
         }
         assert_eq!(all.len(), 12);
     }
 
-    /// The whole of it, with its files where the pod has them: nothing is unknown, nothing missing.
+    /// The whole example with its files in place: no setting is unknown or missing.
     #[test]
-    fn its_settings_are_accepted() {
+    fn kubernetes_example_settings_are_accepted() {
         let documents = documents();
         let container = &documents[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
         let mut run = Datametrics::new();

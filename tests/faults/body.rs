@@ -1,14 +1,14 @@
-//! Faults of a body that came whole.
+//! Faults in the body of a complete reply.
 
 use super::fetch::{QUOTES, Row};
-use super::support::Reply;
+use crate::support::Reply;
 
 pub(crate) const HEAD: &str = "\
 ## Bodies
 
-The same with replies that come whole and are not what they should be. What is readable of one is used.
+The same with complete replies whose body is wrong. The readable parts are used.
 
-| fault | what is said | exit, alone | exit, beside another feed | requests | status | quotes |
+| fault | message | exit, alone | exit, beside another feed | requests | status | quotes |
 | --- | --- | --- | --- | --- | --- | --- |
 ";
 
@@ -30,17 +30,17 @@ fn long() -> String {
     "x".repeat(10_000_000)
 }
 
-/// One that cannot be read where it stands, for its first character.
+/// A long text that must be decoded because of its first character.
 fn turned() -> String {
     format!("\\n{}", "x".repeat(15_000_000))
 }
 
-/// A long text that is not as it stands, wherever one looks.
+/// A long text of escape sequences only.
 fn escaped() -> String {
     "\\u0041".repeat(15_000_000 / 6)
 }
 
-/// The longest that is taken, each byte of it one that is no text.
+/// The longest body that is accepted, filled with bytes that are not UTF-8.
 fn no_text(before: &str, after: &str) -> Reply {
     let noise = vec![0xff; (16 << 20) - before.len() - after.len()];
     Reply::json([before.as_bytes(), &noise, after.as_bytes()].concat())

@@ -1,8 +1,8 @@
-//! Faults on the way to a reply.
+//! Faults of a provider before its reply is complete.
 
-use super::scene::{Peer, Played, Scene, Trusted, play, run};
-use super::support::{
-    Dialect, Gate, Ingest, Reply, Server, Verdict, command::Running, request::Received, tls::Certificate,
+use super::target::{Finished, Peer, Target, Trusted, play, run};
+use crate::support::{
+    Dialect, Ingest, Latch, Reply, Server, Verdict, command::Running, request::Received, tls::Certificate,
 };
 use flate2::{Compression, write::GzEncoder};
 use std::{io::Write as _, time::Duration};
@@ -10,11 +10,11 @@ use std::{io::Write as _, time::Duration};
 pub(crate) const HEAD: &str = "\
 ## Providers
 
-The feed `crypto` asks the provider `own` for BTC/USD and ETH/USD, with one further try. Alone it is all there is to
-fetch; beside it, the feed `stocks` asks a provider that is well, and its points always land. The health of the run is
-pushed in both cases and has the requests, the worst status (0 is no answer) and the quotes fetched.
+The feed `crypto` requests BTC/USD and ETH/USD from the provider `own`, with one retry. It runs alone, and beside the feed
+`stocks` of a healthy provider, whose points are always stored. In both cases the points about the run are pushed; they
+have the number of requests, the worst status (0 is no reply) and the number of quotes.
 
-| fault | what is said | exit, alone | exit, beside another feed | requests | status | quotes |
+| fault | message | exit, alone | exit, beside another feed | requests | status | quotes |
 | --- | --- | --- | --- | --- | --- | --- |
 ";
 
@@ -28,7 +28,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// He answers so.
+    /// The provider replies with `answer`.
     pub(crate) const fn answer(what: &'static str, answer: fn(&Received) -> Reply) -> Self {
         Self { what, peer: Peer::Answers(answer), timeout: 40, retries: "1" }
     }
@@ -37,20 +37,20 @@ impl Row {
         Self { what, peer, timeout: 40, retries: "1" }
     }
 
-    /// What takes until the time is over gets little of it, and one try.
+    /// A fault that lasts until the timeout gets a short one, and no retry.
     const fn lasting(self) -> Self {
         Self { timeout: 3, retries: "0", ..self }
     }
 }
 
-/// What a provider says when all is well.
+/// The reply of a healthy provider.
 pub(crate) fn quotes(_: &Received) -> Reply {
     Reply::json(QUOTES)
 }
 
 pub(crate) const QUOTES: &str = r#"{"rows":{"BTC":{"last":"64210.10"},"ETH":{"last":3120.55}}}"#;
 
-/// So many bytes, a part of which is said over and over.
+/// Bytes of a block, and how often it is sent.
 const PART: usize = 64 << 10;
 const MANY: usize = 1 << 20;
 
@@ -58,7 +58,7 @@ fn blanks() -> Vec<u8> {
     vec![b' '; PART]
 }
 
-/// A reply of which no more than a thousandth goes over the wire.
+/// A reply that is a thousand times larger after decompression.
 pub(crate) fn bomb(_: &Received) -> Reply {
     let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
     for _ in 0..(64 << 20) / PART {
@@ -67,12 +67,12 @@ pub(crate) fn bomb(_: &Received) -> Reply {
     Reply::json(zip.finish().expect("memory")).header("Content-Encoding", "gzip")
 }
 
-/// It only ends when the client has had enough.
+/// A reply that only ends when the client closes the connection.
 pub(crate) fn endless(_: &Received) -> Reply {
     Reply::json(blanks()).over(MANY)
 }
 
-/// 64 MiB, as announced.
+/// 64 MiB, with the right length in the header.
 pub(crate) fn huge(_: &Received) -> Reply {
     Reply::json(blanks()).header("Content-Length", &(64 << 20).to_string()).over((64 << 20) / PART)
 }
@@ -85,9 +85,9 @@ pub(crate) fn chunked_nonsense(_: &Received) -> Reply {
     Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\nzz\r\n")
 }
 
-fn moved_here(asked: &Received) -> Reply {
-    if asked.target.starts_with("/moved") {
-        quotes(asked)
+fn moved_here(request: &Received) -> Reply {
+    if request.target.starts_with("/moved") {
+        quotes(request)
     } else {
         Reply::status(301).header("Location", "/moved?to=here")
     }
@@ -153,11 +153,11 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("503", |_| Reply::status(503)),
 ];
 
-/// What was said, fit for a cell: of a character that comes again and again a few are enough.
-pub(crate) fn short(said: &str) -> String {
+/// A text for a cell of a table. Long repetitions of a character are shortened.
+pub(crate) fn short(message: &str) -> String {
     let mut out = String::new();
     let (mut last, mut times) = (None, 0);
-    for c in said.chars() {
+    for c in message.chars() {
         times = if last == Some(c) { times + 1 } else { 1 };
         last = Some(c);
         match times {
@@ -169,62 +169,63 @@ pub(crate) fn short(said: &str) -> String {
     out.replace('|', "\\|")
 }
 
-/// Another feed that is well.
+/// A healthy provider of another feed.
 fn stocks() -> Server {
     let row = r#"{"symbol":"AAPL","response":[{"meta":{"regularMarketPrice":204.5}}]}"#;
     Server::with(move |_| Reply::json(format!(r#"{{"spark":{{"result":[{row}]}}}}"#)))
 }
 
 impl Row {
-    /// Its row of the table.
+    /// The row of the table.
     pub(crate) fn play(&self) -> String {
-        let scene = Scene::of(&self.peer, quotes);
-        let (alone, health) = self.run(&scene, "crypto", &[]);
-        let (beside, health_beside) = self.run(&scene, "crypto-stocks", &["--stocks"]);
-        let (_, health_loud) = self.run(&scene, "crypto-stocks", &["--stocks", "-vv"]);
+        let target = Target::of(&self.peer, quotes);
+        let (alone, health) = self.run(&target, "crypto", &[]);
+        let (beside, health_beside) = self.run(&target, "crypto-stocks", &["--stocks"]);
+        let (_, health_loud) = self.run(&target, "crypto-stocks", &["--stocks", "-vv"]);
         assert_eq!((&health, &health), (&health_beside, &health_loud));
-        assert_eq!(alone.said, beside.said);
+        assert_eq!(alone.message, beside.message);
         let [requests, status, quotes] = &health;
-        let said: Vec<_> = alone.said.lines().collect();
-        // One cause, one line, which names the symbols and who failed.
-        assert!(said.len() <= 1, "{}", alone.said);
+        let message: Vec<_> = alone.message.lines().collect();
+        // One cause gives one line, which names the symbols and the provider.
+        assert!(message.len() <= 1, "{}", alone.message);
         let is_clear =
             |line: &&str| line.starts_with("error: crypto: ") && line.contains("own") && line.contains("BTC/USD");
-        assert!(said.iter().all(is_clear), "{}", alone.said);
-        let codes = match (quotes.as_str(), said.is_empty()) {
+        assert!(message.iter().all(is_clear), "{}", alone.message);
+        let codes = match (quotes.as_str(), message.is_empty()) {
             ("2", true) => [0, 0],
             ("0", false) => [69, 1],
             ("1", false) => [1, 1],
             _ => panic!("{quotes} quotes, and yet: {}", alone.output),
         };
         assert_eq!([alone.output.code, beside.output.code], codes.map(Some), "{}", alone.output);
-        let said = short(said.first().map_or("", |line| line.trim_start_matches("error: ")));
+        let message = short(message.first().map_or("", |line| line.trim_start_matches("error: ")));
         let [alone, beside] = codes;
-        format!("| {} | {said} | {alone} | {beside} | {requests} | {status} | {quotes} |\n", self.what)
+        format!("| {} | {message} | {alone} | {beside} | {requests} | {status} | {quotes} |\n", self.what)
     }
 
-    /// Runs it, and looks at what landed: gives what the health says of the provider.
-    fn run(&self, scene: &Scene, name: &str, options: &[&str]) -> (Played, [String; 3]) {
-        let (gate, stocks) = (Gate::new(), stocks());
+    /// Runs it and checks the stored points. Returns what the health points say about the provider.
+    fn run(&self, target: &Target, name: &str, options: &[&str]) -> (Finished, [String; 3]) {
+        let (latch, stocks) = (Latch::new(), stocks());
         let ingest = {
-            let gate = gate.clone();
+            let latch = latch.clone();
             Ingest::deciding(Dialect::WriteProxy, move |_| {
-                gate.wait();
+                latch.wait();
                 Verdict::Take
             })
         };
-        let run = scene.reached_by(run(scene.scheme, &scene.authority)).args(["--retries", self.retries]).args(options);
+        let run =
+            target.reached_by(run(target.scheme, &target.authority)).args(["--retries", self.retries]).args(options);
         let run = run.graphite(&ingest).provider("yahoo", &stocks);
         let run = run.env("DATAMETRICS_STOCKS_PROVIDERS", "yahoo").env("DATAMETRICS_STOCKS_SYMBOLS", "AAPL");
         let run = if options.contains(&"-vv") { run.env("RUST_LOG", "trace") } else { run };
-        // When it pushes, everything is read.
+        // When the run pushes, it has read all replies.
         let peak = |running: &Running| {
             ingest.server().wait_for(1);
             let peak = running.peak_memory();
-            gate.open();
+            latch.release();
             peak.expect("a process that waits")
         };
-        let played = play(&run, &scene.authority, self.timeout, peak);
+        let finished = play(&run, &target.authority, self.timeout, peak);
         let values = ingest.values();
         let value = |name: &str| values.get(name).cloned().unwrap_or_default();
         let health = |what: &str| value(&format!("metrics.{name}.{what}"));
@@ -234,6 +235,6 @@ impl Row {
         let quotes = health("feed.crypto.fetched");
         let landed = ["BTC", "ETH"].map(|symbol| value(&format!("crypto.{symbol}-USD.last")));
         assert_eq!(landed.iter().filter(|value| !value.is_empty()).count().to_string(), quotes, "{landed:?}");
-        (played, [health("own.requests"), health("own.response.status_code"), quotes])
+        (finished, [health("own.requests"), health("own.response.status_code"), quotes])
     }
 }

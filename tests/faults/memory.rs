@@ -1,9 +1,9 @@
-//! Many replies at once, each as long as may be.
+//! Many replies at once, each as long as allowed.
 
 use super::MOST_MEMORY;
-use super::support::{Datametrics, Dialect, Gate, Ingest, Reply, Server, Verdict};
+use crate::support::{Datametrics, Dialect, Ingest, Latch, Reply, Server, Verdict};
 
-/// Two feeds of two providers, each asked for its symbols one by one and all at once.
+/// Two feeds with a provider each; every symbol is requested alone, all at the same time.
 const CONFIG: &str = "
 [feeds.a]
 providers = ['a']
@@ -21,26 +21,26 @@ base_url = 'http://127.0.0.1:9'
 quote = [{ path = '/{symbol}', rows = '/rows', fields = { last = '/last' } }]
 ";
 
-/// A good reply of 16 MiB, the rest of it being a text of this.
+/// A valid reply of 16 MiB, filled with a text of these bytes.
 fn long(filling: &[u8]) -> Vec<u8> {
     let (before, after) = (br#"{"rows":{"last":5},"x":""#, br#""}"#);
-    let room = (16 << 20) - before.len() - after.len();
+    let length = (16 << 20) - before.len() - after.len();
     let mut body = before.to_vec();
-    body.extend(filling.iter().cycle().take(room / filling.len() * filling.len()));
+    body.extend(filling.iter().cycle().take(length / filling.len() * filling.len()));
     body.extend(after);
     body
 }
 
-/// The most memory that a run had which was sent these, one to each request, at once.
+/// The peak memory of a run that gets these replies at the same time.
 fn peak(fillings: [&'static [u8]; 3]) -> u64 {
-    let (gate, pushed) = (Gate::new(), Gate::new());
-    let opened = gate.clone();
+    let (latch, pushed) = (Latch::new(), Latch::new());
+    let opened = latch.clone();
     let server = || {
         let opened = opened.clone();
         Server::with(move |request| {
             let at = request.target.as_bytes()[2] - b'1';
             let reply = Reply::json(long(fillings[usize::from(at)])).after(&opened);
-            // Half of them do not say how long they are.
+            // Half of the replies have no length in their header.
             if request.target.starts_with("/A") { reply.over(1) } else { reply }
         })
     };
@@ -55,12 +55,12 @@ fn peak(fillings: [&'static [u8]; 3]) -> u64 {
     let running = run.provider("a", &a).provider("b", &b).graphite(&graphite).spawn();
     a.wait_for(3);
     b.wait_for(3);
-    gate.open();
+    latch.release();
     graphite.server().wait_for(1);
     let peak = running.peak_memory().expect("a process that waits");
-    pushed.open();
+    pushed.release();
     let output = running.wait();
-    // On a machine that is busy some are too late, which costs no memory.
+    // On a busy machine some replies come too late, which costs no memory.
     let is_late = |line: &str| line.contains(" in time");
     assert!(output.stderr.lines().all(is_late), "{output}");
     assert!(graphite.values().len() > 9, "{output}");
@@ -68,7 +68,7 @@ fn peak(fillings: [&'static [u8]; 3]) -> u64 {
 }
 
 #[test]
-fn long_replies_share_the_memory() {
+fn long_replies_at_once_stay_within_the_memory_limit() {
     for fillings in [[b"x".as_slice(), b" ", b"x"], [b"\xff", b"x", b"\xff"], [b"\\n", b"\\u0041\xc3", b"\xff"]] {
         let peak = peak(fillings);
         assert!(peak < MOST_MEMORY, "{peak} KiB with {fillings:?}");

@@ -1,38 +1,38 @@
 //! Faults of Graphite.
 
 use super::fetch::{bomb, chunked_nonsense, drip, endless, huge, quotes, short};
-use super::own;
-use super::scene::{Peer, Scene, Trusted, play, run};
-use super::support::{
-    Carbon, Dialect, Habit, Ingest, Reply, Server, command::Running, graphite, request::Received, tls::Certificate,
+use super::target::{Peer, Target, Trusted, play, run};
+use crate::support::{
+    Behaviour, Carbon, Dialect, Ingest, Received, Reply, Server, command::Running, graphite, journal::Journal,
+    tls::Certificate,
 };
 use std::{thread, time::Duration};
 
 pub(crate) const HEAD: &str = "\
 ## Graphite
 
-Two prices are fetched and pushed, with the points about the run itself, by HTTP or to Carbon. What is not taken waits in
-the journal, and once Graphite is well the next run of the program sends it with its own. Answers about single points are
-the matter of `tests/ingest.rs`.
+Two prices are fetched and pushed, with the points about the run itself, by HTTP or to Carbon. Points that Graphite does
+not store stay in the journal, and as soon as Graphite works the next run sends them with its own. Replies about single
+points are in `tests/ingest.rs`.
 
-| fault | what is said | exit | points that wait |
+| fault | message | exit | points in the journal |
 | --- | --- | --- | --- |
 ";
 
 /// A fault of Graphite.
 pub(crate) struct Row {
     pub(crate) what: &'static str,
-    place: Place,
+    receiver: Receiver,
     /// Seconds for the whole run.
     timeout: u64,
 }
 
-/// What Graphite is.
-enum Place {
+/// The kind of Graphite.
+enum Receiver {
     Ingest(Peer),
-    /// At this scheme, for what is no matter of protocol.
+    /// Carbon at this scheme, for faults of the connection.
     Carbon(&'static str, Peer),
-    Listener(&'static str, Habit),
+    Listener(&'static str, Behaviour),
 }
 
 impl Row {
@@ -41,24 +41,24 @@ impl Row {
     }
 
     const fn ingest(what: &'static str, peer: Peer) -> Self {
-        Self { what, place: Place::Ingest(peer), timeout: 40 }
+        Self { what, receiver: Receiver::Ingest(peer), timeout: 40 }
     }
 
     const fn carbon(what: &'static str, scheme: &'static str, peer: Peer) -> Self {
-        Self { what, place: Place::Carbon(scheme, peer), timeout: 40 }
+        Self { what, receiver: Receiver::Carbon(scheme, peer), timeout: 40 }
     }
 
-    const fn habit(what: &'static str, scheme: &'static str, habit: Habit) -> Self {
-        Self { what, place: Place::Listener(scheme, habit), timeout: 40 }
+    const fn behaviour(what: &'static str, scheme: &'static str, behaviour: Behaviour) -> Self {
+        Self { what, receiver: Receiver::Listener(scheme, behaviour), timeout: 40 }
     }
 
-    /// What takes until the time is over gets little of it.
+    /// A fault that lasts until the timeout gets a short one.
     const fn lasting(self) -> Self {
         Self { timeout: 3, ..self }
     }
 }
 
-/// All is well.
+/// The reply of a healthy ingest.
 fn published(push: &Received) -> Reply {
     Reply::json(format!(r#"{{"published":{}}}"#, push.text().matches("\"name\":").count()))
 }
@@ -117,23 +117,23 @@ pub(crate) const ROWS: &[Row] = &[
     Row::carbon("Carbon: nobody listens", "tcp", Peer::Refuses),
     Row::carbon("Carbon: nobody listens, pickle", "pickle", Peer::Refuses),
     Row::carbon("Carbon: a black hole", "tcp", Peer::Swallows).lasting(),
-    Row::habit("Carbon: it answers", "tcp", Habit::Answer),
-    Row::habit("Carbon: it resets", "tcp", Habit::Reset),
-    Row::habit("Carbon: it resets, pickle", "pickle", Habit::Reset),
-    Row::habit("Carbon: it never reads", "tcp", Habit::NeverRead).lasting(),
-    Row::habit("Carbon: it never reads, pickle", "pickle", Habit::NeverRead).lasting(),
-    Row::habit("Carbon: it reads slowly", "tcp", Habit::ReadSlowly),
-    Row::habit("Carbon: all is well", "tcp", Habit::ReadToEnd),
+    Row::behaviour("Carbon: it answers", "tcp", Behaviour::Answer),
+    Row::behaviour("Carbon: it resets", "tcp", Behaviour::Reset),
+    Row::behaviour("Carbon: it resets, pickle", "pickle", Behaviour::Reset),
+    Row::behaviour("Carbon: it never reads", "tcp", Behaviour::NeverRead).lasting(),
+    Row::behaviour("Carbon: it never reads, pickle", "pickle", Behaviour::NeverRead).lasting(),
+    Row::behaviour("Carbon: it reads slowly", "tcp", Behaviour::ReadSlowly),
+    Row::behaviour("Carbon: all is well", "tcp", Behaviour::ReadToEnd),
 ];
 
-/// Samples of the memory: what a run has at its end nobody can ask it then.
+/// Samples the memory, as a process that ended has none to read.
 fn watch(running: &Running) -> u64 {
     let samples = || std::iter::from_fn(|| running.peak_memory().inspect(|_| thread::sleep(Duration::from_millis(2))));
     samples().last().unwrap_or(0)
 }
 
 impl Row {
-    /// Its row of the table.
+    /// The row of the table.
     pub(crate) fn play(&self) -> String {
         let quiet = self.run(&[]);
         let loud = self.run(&["-vv"]);
@@ -141,53 +141,53 @@ impl Row {
         format!("| {} | {} | {} | {} |\n", self.what, short(&quiet.0), quiet.1, quiet.2)
     }
 
-    /// What a run says, its exit code, and how many points wait then.
+    /// The message, the exit code, and the number of points in the journal.
     fn run(&self, options: &[&str]) -> (String, i32, usize) {
         let provider = Server::with(quotes);
-        let bare = run("http", &provider.address().to_string()).args(["--retries", "0"]);
-        let (carbon, scene);
-        let (scheme, authority, run) = match &self.place {
-            Place::Listener(scheme, habit) => {
-                carbon = Carbon::with(&[*habit]);
-                (*scheme, carbon.authority(), bare.clone())
+        let base = run("http", &provider.address().to_string()).args(["--retries", "0"]);
+        let (carbon, target);
+        let (scheme, authority, run) = match &self.receiver {
+            Receiver::Listener(scheme, behaviour) => {
+                carbon = Carbon::with(&[*behaviour]);
+                (*scheme, carbon.authority(), base.clone())
             }
-            Place::Carbon(scheme, peer) => {
-                scene = Scene::of(peer, published);
-                (*scheme, scene.authority.clone(), bare.clone())
+            Receiver::Carbon(scheme, peer) => {
+                target = Target::of(peer, published);
+                (*scheme, target.authority.clone(), base.clone())
             }
-            Place::Ingest(peer) => {
-                scene = Scene::of(peer, published);
-                let run = bare.clone().env("GRAPHITE_USER", graphite::USER);
-                let run = scene.reached_by(run.env("GRAPHITE_PASSWORD", graphite::PASSWORD));
-                (scene.scheme, scene.authority.clone(), run)
+            Receiver::Ingest(peer) => {
+                target = Target::of(peer, published);
+                let run = base.clone().env("GRAPHITE_USER", graphite::USER);
+                let run = target.reached_by(run.env("GRAPHITE_PASSWORD", graphite::PASSWORD));
+                (target.scheme, target.authority.clone(), run)
             }
         };
-        let path = if matches!(self.place, Place::Ingest(_)) { "/graphite/metrics" } else { "" };
+        let path = if matches!(self.receiver, Receiver::Ingest(_)) { "/graphite/metrics" } else { "" };
         let run = run.args(options).env("GRAPHITE_URL", format!("{scheme}://{authority}{path}"));
         let run = if options.is_empty() { run } else { run.env("RUST_LOG", "trace") };
-        let played = play(&run, &authority, self.timeout, watch);
-        let code = played.output.code.expect("no signal");
-        let errors: Vec<_> = played.said.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
-        assert_eq!(errors.len(), usize::from(code != 0), "{}", played.output);
-        let waiting = own::values_waiting(&bare);
+        let finished = play(&run, &authority, self.timeout, watch);
+        let code = finished.output.code.expect("no signal");
+        let errors: Vec<_> = finished.message.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
+        assert_eq!(errors.len(), usize::from(code != 0), "{}", finished.output);
+        let waiting = Journal::of(&base).values();
         assert_eq!(waiting.is_empty(), code == 0, "{waiting:?}");
 
-        // Whatever came of it: what waits lands as soon as Graphite is well.
-        let well = Ingest::start(Dialect::WriteProxy);
-        bare.clone().args(["--prefix", "again"]).graphite(&well).check();
-        let values = well.values();
+        // The points in the journal are sent as soon as Graphite works again.
+        let healthy = Ingest::start(Dialect::WriteProxy);
+        base.clone().args(["--prefix", "again"]).graphite(&healthy).check();
+        let values = healthy.values();
         for ((name, _), value) in &waiting {
             assert_eq!(values.get(name), Some(value), "{name}");
         }
-        assert!(own::values_waiting(&bare).is_empty());
-        // The number of bytes depends on the time that it took.
-        let said = errors.first().map_or("", |line| line.trim_start_matches("graphite: "));
-        let said = match said.split_once(" of ").zip(said.split_once(" bytes")) {
+        assert!(Journal::of(&base).values().is_empty());
+        // The number of bytes depends on timing.
+        let message = errors.first().map_or("", |line| line.trim_start_matches("graphite: "));
+        let message = match message.split_once(" of ").zip(message.split_once(" bytes")) {
             Some(((before, _), (_, after))) if before.ends_with(|c: char| c.is_ascii_digit()) => {
                 format!("{}N of N bytes{after}", before.trim_end_matches(|c: char| c.is_ascii_digit()))
             }
-            _ => said.to_owned(),
+            _ => message.to_owned(),
         };
-        (said, code, waiting.len())
+        (message, code, waiting.len())
     }
 }

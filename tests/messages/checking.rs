@@ -1,20 +1,20 @@
-//! What `datametrics check` finds, and what happens where nobody takes the data.
+//! The findings of `datametrics check`, and failures of standard output.
 
-use super::scene::{Said, Scene, typed};
-use super::support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict};
+use super::scene::{Observed, Scene, typed};
+use crate::support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict};
 use Scene::Played;
 use std::fs::File;
 
-/// One provider and one feed.
-fn world(server: &Server) -> Datametrics {
+/// A check of one feed with one provider.
+fn check_run(server: &Server) -> Datametrics {
     let config = "[stocks]\nsymbols = []\n[crypto]\nsymbols = ['BTC']\nproviders = ['coinbase']\nfields = ['last']";
     Datametrics::new().config(config).provider("coinbase", server).args(["check", "--retries", "0"])
 }
 
-/// A check of it; the provider answers so, and this is typed in addition.
-fn check(answer: fn(&Received) -> Reply, line: &str) -> Said {
+/// A check with these further arguments; the provider replies with `answer`.
+fn check(answer: fn(&Received) -> Reply, line: &str) -> Observed {
     let (server, ingest) = (Server::with(answer), Ingest::start(Dialect::WriteProxy));
-    Said::by(&typed(world(&server).graphite(&ingest), line))
+    Observed::of_run(&typed(check_run(&server).graphite(&ingest), line))
 }
 
 fn price(_: &Received) -> Reply {
@@ -22,20 +22,21 @@ fn price(_: &Received) -> Reply {
 }
 
 /// A check with Carbon at this URL.
-fn carbon(url: impl FnOnce(&Carbon) -> String) -> Said {
+fn carbon(url: impl FnOnce(&Carbon) -> String) -> Observed {
     let (server, carbon) = (Server::with(price), Carbon::start());
-    let run = world(&server).hide(carbon.authority(), "CARBON:2003");
-    Said::by(&typed(run, "--timeout 5").env("GRAPHITE_URL", url(&carbon)))
+    let run = check_run(&server).hide(carbon.authority(), "CARBON:2003");
+    Observed::of_run(&typed(run, "--timeout 5").env("GRAPHITE_URL", url(&carbon)))
 }
 
-/// What counts as a defect: the system refuses a thread, as its stack is to be larger than any memory.
-fn defect(line: &str) -> Said {
+/// A defect: the system refuses to create a thread whose stack is larger than any memory.
+fn defect(line: &str) -> Observed {
     let run = typed(Datametrics::new().env("RUST_MIN_STACK", "1000000000000000"), line);
     let mut output = run.run();
-    // Where it was is a place in the source, or in that of Rust.
-    let place = output.stderr.split_once(" at ").zip(output.stderr.split_once("; please"));
-    output.stderr = place.map_or_else(String::new, |((head, _), (_, tail))| format!("{head} at PLACE; please{tail}"));
-    Said::of(&output)
+    // The location in the source changes often.
+    let location = output.stderr.split_once(" at ").zip(output.stderr.split_once("; please"));
+    output.stderr =
+        location.map_or_else(String::new, |((head, _), (_, tail))| format!("{head} at PLACE; please{tail}"));
+    Observed::of_output(&output)
 }
 
 pub(crate) const SCENES: &[Scene] = &[
@@ -46,25 +47,25 @@ pub(crate) const SCENES: &[Scene] = &[
     Played("no journal is wanted", || check(price, "--no-journal")),
     Played("no journal is wanted, and there is no place for one", || {
         let server = Server::with(price);
-        Said::by(&typed(world(&server), "HOME= --no-journal"))
+        Observed::of_run(&typed(check_run(&server), "HOME= --no-journal"))
     }),
     Played("no Graphite, and no place for a journal", || {
         let server = Server::with(price);
-        Said::by(&typed(world(&server), "HOME="))
+        Observed::of_run(&typed(check_run(&server), "HOME="))
     }),
     Played("the state directory is a file", || {
         let server = Server::with(price);
-        let run = typed(world(&server), "DATAMETRICS_STATE_DIR=config.toml");
-        Said::by(&run)
+        let run = typed(check_run(&server), "DATAMETRICS_STATE_DIR=config.toml");
+        Observed::of_run(&run)
     }),
     Played("Graphite refuses the credentials", || {
         let (server, ingest) = (Server::with(price), Ingest::start(Dialect::WriteProxy));
-        Said::by(&world(&server).graphite(&ingest).env("GRAPHITE_PASSWORD", "wrong"))
+        Observed::of_run(&check_run(&server).graphite(&ingest).env("GRAPHITE_PASSWORD", "wrong"))
     }),
     Played("Graphite answers 500", || {
         let server = Server::with(price);
         let ingest = Ingest::deciding(Dialect::WriteProxy, |_| Verdict::Refuse(Reply::text(500, "ill")));
-        Said::by(&world(&server).graphite(&ingest))
+        Observed::of_run(&check_run(&server).graphite(&ingest))
     }),
     Played("the provider answers 503", || check(|_| Reply::status(503), "")),
     Played("a provider lacks its key", || {
@@ -77,7 +78,7 @@ pub(crate) const SCENES: &[Scene] = &[
         let run = run.provider("coinbase", &server).graphite(&ingest).args(["--provider", "coinbase"]);
         let run = run.env("DATAMETRICS_CRYPTO_SYMBOLS", "BTC").env("DATAMETRICS_CRYPTO_FIELDS", "last");
         assert_eq!(run.clone().args(["all"]).run().code, Some(0));
-        Said::by(&run.args(["check"]))
+        Observed::of_run(&run.args(["check"]))
     }),
     Played("no thread can be had", || defect("check")),
 ];
@@ -92,12 +93,12 @@ pub(crate) const OUTPUT: &[Scene] = &[
         let run = typed(Datametrics::new(), "providers kraken");
         let mut command = run.command();
         command.stdout(File::options().write(true).open("/dev/full").expect("a device"));
-        Said::of_command(&run, command)
+        Observed::of_command(&run, command)
     }),
     Played("a full disk, for help", || {
         let run = typed(Datametrics::new(), "--help");
         let mut command = run.command();
         command.stdout(File::options().write(true).open("/dev/full").expect("a device"));
-        Said::of_command(&run, command)
+        Observed::of_command(&run, command)
     }),
 ];

@@ -1,7 +1,7 @@
-//! What can be wrong with what is typed.
+//! Errors on the command line.
 
-use super::scene::{Said, Scene, typed};
-use super::support::Datametrics;
+use super::scene::{Observed, Scene, typed};
+use crate::support::Datametrics;
 use Scene::{Both, Played, Typed};
 
 pub(crate) const SCENES: &[Scene] = &[
@@ -41,10 +41,12 @@ pub(crate) const SCENES: &[Scene] = &[
         let run = typed(Datametrics::new(), "stocks - --dry-run");
         let mut command = run.command();
         command.stdin(std::fs::File::open(run.home()).expect("a folder"));
-        Said::of_command(&run, command)
+        Observed::of_command(&run, command)
     }),
-    Played("standard input is empty", || Said::by(&typed(Datametrics::new().stdin("# none\n"), "stocks -"))),
-    Played("standard input has a bad symbol", || Said::by(&typed(Datametrics::new().stdin("A\nB C\n"), "stocks -"))),
+    Played("standard input is empty", || Observed::of_run(&typed(Datametrics::new().stdin("# none\n"), "stocks -"))),
+    Played("standard input has a bad symbol", || {
+        Observed::of_run(&typed(Datametrics::new().stdin("A\nB C\n"), "stocks -"))
+    }),
 ];
 
 pub(crate) const VALUES: &[Scene] = &[

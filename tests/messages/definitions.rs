@@ -1,4 +1,4 @@
-//! What can be wrong with a definition of a provider.
+//! Errors in the definition of a provider.
 
 use super::scene::Scene;
 use Scene::{Config, Definition};

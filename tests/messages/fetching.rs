@@ -1,27 +1,28 @@
-//! What can go wrong with a provider, and why one is not asked.
+//! Failures of a provider, and reasons for making no request.
 
-use super::own;
-use super::scene::{Said, Scene, typed};
-use super::support::{Datametrics, Dialect, Ingest, Output, Reply, Server, request::Received, tls::Certificate};
-use super::world::{Peer, Scene as World, Trusted, play, run};
+use super::scene::{Observed, Scene, typed};
+use crate::faults::target::{Peer, Target, Trusted, play, run};
+use crate::support::{
+    Datametrics, Dialect, Ingest, Output, Received, Reply, Server, holidays, prices, tls::Certificate,
+};
 use Scene::Played;
 
-/// Two symbols are asked of such a provider, and this is typed in addition.
-fn typing(line: &str, peer: &Peer, timeout: u64) -> Said {
-    let (world, ingest) = (World::of(peer, |_| rows("")), Ingest::start(Dialect::WriteProxy));
-    let run = world.reached_by(run(world.scheme, &world.authority)).graphite(&ingest);
-    let mut output: Output = play(&typed(run, line), &world.authority, timeout, |_| 0).into();
+/// A run that requests two symbols from such a provider, with these further arguments.
+fn with_arguments(line: &str, peer: &Peer, timeout: u64) -> Observed {
+    let (target, ingest) = (Target::of(peer, |_| rows("")), Ingest::start(Dialect::WriteProxy));
+    let run = target.reached_by(run(target.scheme, &target.authority)).graphite(&ingest);
+    let mut output: Output = play(&typed(run, line), &target.authority, timeout, |_| 0).into();
     output.stderr = output.stderr.replace(&ingest.server().address().to_string(), "GRAPHITE");
-    Said::of(&output)
+    Observed::of_output(&output)
 }
 
-fn at(peer: &Peer) -> Said {
-    typing("--retries 0", peer, 40)
+fn reaching(peer: &Peer) -> Observed {
+    with_arguments("--retries 0", peer, 40)
 }
 
-/// The provider answers so.
-fn answer(answer: fn(&Received) -> Reply) -> Said {
-    at(&Peer::Answers(answer))
+/// The provider replies with `answer`.
+fn answer(answer: fn(&Received) -> Reply) -> Observed {
+    reaching(&Peer::Answers(answer))
 }
 
 /// A reply with these rows.
@@ -29,40 +30,40 @@ fn rows(rows: &str) -> Reply {
     Reply::json(format!(r#"{{"rows":{{{rows}}}}}"#))
 }
 
-/// What takes until the time is over.
-fn late(peer: &Peer) -> Said {
-    typing("--retries 0", peer, 3)
+/// A fault that lasts until the timeout.
+fn until_timeout(peer: &Peer) -> Observed {
+    with_arguments("--retries 0", peer, 3)
 }
 
 pub(crate) const WAYS: &[Scene] = &[
-    Played("its name does not resolve", || at(&Peer::HasNoName)),
-    Played("nobody listens", || at(&Peer::Refuses)),
+    Played("its name does not resolve", || reaching(&Peer::HasNoName)),
+    Played("nobody listens", || reaching(&Peer::Refuses)),
     Played("a proxy where nobody listens", || {
-        let said = "HTTPS_PROXY=http://127.0.0.1:9 crypto BTC --provider kraken --dry-run --retries 0";
-        Said::by(&typed(Datametrics::new(), said))
+        let observed = "HTTPS_PROXY=http://127.0.0.1:9 crypto BTC --provider kraken --dry-run --retries 0";
+        Observed::of_run(&typed(Datametrics::new(), observed))
     }),
     Played("a proxy that passes nothing on", || {
         let proxy = Server::with(|_| Reply::status(403));
         let run = Datametrics::new().env("HTTPS_PROXY", proxy.url()).hide(proxy.address().to_string(), "PROXY");
-        Said::by(&typed(run, "crypto BTC --provider kraken --dry-run --retries 0"))
+        Observed::of_run(&typed(run, "crypto BTC --provider kraken --dry-run --retries 0"))
     }),
     Played("a proxy in TLS that is none", || {
-        let said = "HTTPS_PROXY=https://127.0.0.1:9 crypto BTC --provider kraken --dry-run --retries 0";
-        Said::by(&typed(Datametrics::new(), said))
+        let observed = "HTTPS_PROXY=https://127.0.0.1:9 crypto BTC --provider kraken --dry-run --retries 0";
+        Observed::of_run(&typed(Datametrics::new(), observed))
     }),
-    Played("nothing comes back", || late(&Peer::Swallows)),
-    Played("it is silent", || late(&Peer::Answers(|_| Reply::hang()))),
+    Played("nothing comes back", || until_timeout(&Peer::Swallows)),
+    Played("it is silent", || until_timeout(&Peer::Answers(|_| Reply::hang()))),
     Played("it is silent at the first of two symbols", || {
         let slow = Server::with(|_| Reply::hang());
         let run = Datametrics::new().provider("coinbase", &slow).config("[providers.coinbase]\nmax_concurrency = 1");
-        Said::by(&typed(run, "crypto BTC ETH --provider coinbase --dry-run --retries 0 --timeout 1"))
+        Observed::of_run(&typed(run, "crypto BTC ETH --provider coinbase --dry-run --retries 0 --timeout 1"))
     }),
     Played("it closes before its reply", || answer(|_| Reply::close())),
-    Played("TLS: an authority nobody knows", || at(&Peer::Tls(Certificate::Good, Trusted::No))),
-    Played("TLS: an authority that is its own server", || at(&Peer::Tls(Certificate::Authority, Trusted::Yes))),
-    Played("TLS: expired", || at(&Peer::Tls(Certificate::Expired, Trusted::Yes))),
-    Played("TLS: for another host", || at(&Peer::Tls(Certificate::OfAnother, Trusted::Yes))),
-    Played("TLS: it speaks plain HTTP", || at(&Peer::SpeaksPlain)),
+    Played("TLS: an authority nobody knows", || reaching(&Peer::Tls(Certificate::Good, Trusted::No))),
+    Played("TLS: an authority that is its own server", || reaching(&Peer::Tls(Certificate::Authority, Trusted::Yes))),
+    Played("TLS: expired", || reaching(&Peer::Tls(Certificate::Expired, Trusted::Yes))),
+    Played("TLS: for another host", || reaching(&Peer::Tls(Certificate::OfAnother, Trusted::Yes))),
+    Played("TLS: it speaks plain HTTP", || reaching(&Peer::SpeaksPlain)),
     Played("its body is too long", || {
         answer(|_| Reply::json(vec![b' '; 1 << 16]).header("Content-Length", &(64 << 20).to_string()).over(1 << 10))
     }),
@@ -72,7 +73,9 @@ pub(crate) const WAYS: &[Scene] = &[
     }),
     Played("gzip that is none", || answer(|_| Reply::json("no gzip").header("Content-Encoding", "gzip"))),
     Played("a redirect in a circle", || answer(|_| Reply::status(301).header("Location", "/quotes"))),
-    Played("a failure, and it is tried again", || typing("--retries 1 -v", &Peer::Answers(|_| Reply::status(503)), 40)),
+    Played("a failure, and it is tried again", || {
+        with_arguments("--retries 1 -v", &Peer::Answers(|_| Reply::status(503)), 40)
+    }),
 ];
 
 pub(crate) const STATUSES: &[Scene] = &[
@@ -85,14 +88,14 @@ pub(crate) const STATUSES: &[Scene] = &[
     Played("403, without a key", || {
         let server = Server::with(|_| Reply::status(403));
         let run = Datametrics::new().provider("kraken", &server);
-        Said::by(&typed(run, "crypto BTC --provider kraken --dry-run"))
+        Observed::of_run(&typed(run, "crypto BTC --provider kraken --dry-run"))
     }),
     Played("404", || answer(|_| Reply::text(404, "not found"))),
     Played("429, and its limits are known", || answer(|_| Reply::text(429, "slow down"))),
     Played("429, and its limits are not known", || {
         let server = Server::with(|_| Reply::status(429));
-        let run = own::bare(&server, "").args(["--dry-run", "--symbols", "BTC", "--retries", "0"]);
-        Said::by(&run)
+        let run = prices::run_without_symbols(&server, "").args(["--dry-run", "--symbols", "BTC", "--retries", "0"]);
+        Observed::of_run(&run)
     }),
     Played("451", || answer(|_| Reply::status(451))),
     Played("503", || answer(|_| Reply::text(503, "ill"))),
@@ -110,47 +113,44 @@ pub(crate) const REPLIES: &[Scene] = &[
     Played("a field that was named is missing", || {
         let server = Server::with(|_| Reply::json(r#"{"price":"5"}"#));
         let run = Datametrics::new().provider("coinbase", &server);
-        Said::by(&typed(run, "crypto BTC --provider coinbase --fields last,bid --dry-run"))
+        Observed::of_run(&typed(run, "crypto BTC --provider coinbase --fields last,bid --dry-run"))
     }),
     Played("a symbol that no provider can spell", || {
         let server = Server::with(|_| rows(""));
         let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['A']\n[providers.own]\nmarket = 'other'\n\
                       base_url = 'https://own.example'\nsymbol = '{base}{quote}'\n[[providers.own.quote]]\n\
                       path = '/{symbol}'\nfields = { last = '/last' }";
-        Said::by(&typed(Datametrics::new().config(config).provider("own", &server), "--feed x --dry-run"))
+        Observed::of_run(&typed(Datametrics::new().config(config).provider("own", &server), "--feed x --dry-run"))
     }),
     Played("more than 16 bad symbols in a batch", || {
         let server = Server::with(|_| Reply::json(r#"{"error":["EQuery:Unknown asset pair"]}"#));
-        let symbols: Vec<String> = (0..40).map(|at| format!("X{at}")).collect();
+        let symbols: Vec<String> = (0..40).map(|reaching| format!("X{reaching}")).collect();
         let run = Datametrics::new().provider("kraken", &server).config("[providers.kraken]\nper_second = 1000");
         let run = run.args(["crypto", "--provider", "kraken", "--dry-run"]).args(symbols);
-        Said::by(&run)
+        Observed::of_run(&run)
     }),
 ];
 
 pub(crate) const RESTS: &[Scene] = &[
     Played("no symbol is in the shard", || {
         let ingest = Ingest::start(Dialect::WriteProxy);
-        Said::by(&typed(Datametrics::new().graphite(&ingest), "crypto BTC --shard 0/1000000 -v"))
+        Observed::of_run(&typed(Datametrics::new().graphite(&ingest), "crypto BTC --shard 0/1000000 -v"))
     }),
     Played("the market is closed", || {
-        // Whatever day it is in New York.
-        let day = |offset: i64| jiff::Timestamp::from_second(own::now() + offset * 86_400).expect("a time").to_string();
-        let days = [-1, 0, 1].map(|offset| format!("'{}'", &day(offset)[..10])).join(", ");
-        let run = Datametrics::new().config(&format!("[stocks]\nmarket_hours = 'regular'\nclosed = [{days}]"));
-        Said::by(&typed(run, "stocks --dry-run -v"))
+        let run = Datametrics::new().config(&format!("[stocks]\nmarket_hours = 'regular'\nclosed = {}", holidays()));
+        Observed::of_run(&typed(run, "stocks --dry-run -v"))
     }),
     Played("the last call was a moment ago", || {
         let (server, ingest) = (Server::with(|_| Reply::json(r#"{"price":"5"}"#)), Ingest::start(Dialect::WriteProxy));
         let run = Datametrics::new().config("[providers.coinbase]\nmin_interval = 3600").provider("coinbase", &server);
         let run = typed(run.graphite(&ingest), "crypto BTC --provider coinbase --fields last");
         assert_eq!(run.run().code, Some(0));
-        Said::by(&run.args(["-v"]))
+        Observed::of_run(&run.args(["-v"]))
     }),
 ];
 
-/// What `-vv` says of a reply.
-fn explained(body: &'static str, line: &str) -> Said {
+/// The explanation of a reply by `-vv`.
+fn explained(body: &'static str, line: &str) -> Observed {
     let server = Server::with(move |_| Reply::json(body));
     let config = "[providers.own]\nmarket = 'crypto'\nbase_url = 'https://own.example'\nsymbol = '{base}'\n\
                   [[providers.own.quote]]\npath = '/{symbol}'\ntime = { at = '/time', unit = 's' }\n\
@@ -158,14 +158,14 @@ fn explained(body: &'static str, line: &str) -> Said {
     let run = Datametrics::new().config(config).provider("own", &server);
     let run = typed(run, &format!("crypto BTC --provider own --retries 0 --dry-run -vv {line}"));
     let mut output = run.normalise(&run.run());
-    // An age depends on the clock.
+    // The age depends on the clock.
     if let Some(((head, rest), (_, tail))) =
         output.stderr.split_once("age: ").zip(output.stderr.split_once(" from the"))
         && rest.starts_with(|c: char| c.is_ascii_digit())
     {
         output.stderr = format!("{head}age: AGE from the{tail}");
     }
-    Said::of(&output)
+    Observed::of_output(&output)
 }
 
 pub(crate) const EXPLAINED: &[Scene] = &[

@@ -1,72 +1,76 @@
-//! What can go wrong with the journal, the state and the monitor.
+//! Failures of the journal, the state and the monitor.
 
-use super::own::{self, keep, run, state_dir};
-use super::scene::{Said, Scene};
-use super::support::{Datametrics, Dialect, Ingest, Output, Reply, Server};
+use super::scene::{Observed, Scene};
+use crate::support::{
+    Datametrics, Dialect, Ingest, Output, Received, Reply, Server,
+    journal::Journal,
+    numbered,
+    prices::{self, run},
+};
 use Scene::Played;
 use std::fs;
 
-/// A run that has been before, and then this is done to what it finds.
-fn after(harm: impl FnOnce(&Datametrics)) -> Said {
-    let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+/// A run after `damage` was done to its home.
+fn after(damage: impl FnOnce(&Datametrics)) -> Observed {
+    let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let run = run(&server, "").graphite(&ingest);
-    harm(&run);
-    said(&run, &run.run())
+    damage(&run);
+    observed(&run, &run.run())
 }
 
-/// The names of files hold the time.
-fn said(run: &Datametrics, output: &Output) -> Said {
+/// Hides the names of journal files, which contain the time.
+fn observed(run: &Datametrics, output: &Output) -> Observed {
     let mut output = run.normalise(output);
     let words = output.stderr.split('/').map(|part| match part.split_once(".points") {
         Some((_, after)) => format!("FILE.points{after}"),
         None => part.to_owned(),
     });
     output.stderr = words.collect::<Vec<_>>().join("/");
-    Said::of(&output)
+    Observed::of_output(&output)
 }
 
-/// A file in the journal with its text changed so.
-fn changed(change: impl FnOnce(String) -> String) -> Said {
+/// A run with a journal file whose text was changed.
+fn changed(change: impl FnOnce(String) -> String) -> Observed {
     after(|run| {
-        let entry = keep(run, 60, &["a.b", "a.c"]);
-        let file = state_dir(run).join("journal").join(&entry.name);
+        let entry = Journal::of(run).plant(60, &["a.b", "a.c"]);
+        let file = Journal::of(run).path(&entry.name);
         let text = fs::read_to_string(&file).expect("a file");
         fs::write(&file, change(text)).expect("a file");
     })
 }
 
-/// A file in the journal that lacks the line with this.
-fn without(part: &'static str) -> Said {
+/// A run with a journal file without the line that contains `part`.
+fn without(part: &'static str) -> Observed {
     changed(|text| text.split_inclusive('\n').filter(|line| !line.contains(part)).collect())
 }
 
-/// Graphite refuses everything, and this is added to the config.
-fn ill(config: &str, age: i64) -> Said {
-    let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::refusing(Dialect::WriteProxy, [503; 9]));
+/// A run whose Graphite refuses everything, with this added to its config.
+fn failing(config: &str, age: i64) -> Observed {
+    let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::refusing(Dialect::WriteProxy, [503; 9]));
     let run = run(&server, config).graphite(&ingest);
-    keep(&run, age, &own::names("old", 20));
-    keep(&run, age, &["older"]);
-    Said::by(&run)
+    Journal::of(&run).plant(age, &numbered("old", 20));
+    Journal::of(&run).plant(age, &["older"]);
+    Observed::of_run(&run)
 }
 
-/// How a file of the next form begins, with the check of its first line.
+/// A file of the next version: its first line with its checksum.
 const LATER: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
 
 pub(crate) const SCENES: &[Scene] = &[
-    Played("Graphite is ill", || ill("", 60)),
+    Played("Graphite is ill", || failing("", 60)),
     Played("it is well again", || {
-        let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["-v"]);
-        keep(&run, 60, &["a.b"]);
-        Said::by(&run)
+        Journal::of(&run).plant(60, &["a.b"]);
+        Observed::of_run(&run)
     }),
-    Played("too many bytes wait", || ill("[journal]\nmax_bytes = 1000\n", 60)),
-    Played("what waits is too old", || ill("", 4000)),
+    Played("too many bytes wait", || failing("[journal]\nmax_bytes = 1000\n", 60)),
+    Played("what waits is too old", || failing("", 4000)),
     Played("another run is sending", || {
-        let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["--timeout", "1"]);
-        let _lock = own::journal(&run).lock(own::patience()).expect("a lock");
-        Said::by(&run)
+        let _lock = Journal::of(&run).lock();
+        Observed::of_run(&run)
     }),
     Played("a file is cut", || changed(|text| text[..text.len() / 2].to_owned())),
     Played("a file lacks its end", || without("; end")),
@@ -76,33 +80,33 @@ pub(crate) const SCENES: &[Scene] = &[
     Played("the state directory is a file", || {
         after(|run| {
             fs::create_dir_all(run.home().join(".local/state")).expect("a folder");
-            fs::write(state_dir(run), "").expect("a file");
+            fs::write(run.state_dir(), "").expect("a file");
         })
     }),
-    Played("the lock is a folder", || after(|run| fs::create_dir_all(state_dir(run).join("lock")).expect("a folder"))),
+    Played("the lock is a folder", || after(|run| fs::create_dir_all(run.state_dir().join("lock")).expect("a folder"))),
     Played("a damaged file has no place", || {
-        let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest);
-        let entry = keep(&run, 60, &["a.b"]);
-        fs::write(state_dir(&run).join("journal").join(&entry.name), "junk").expect("a file");
-        fs::create_dir_all(state_dir(&run).join("damaged").join(&entry.name).join("full")).expect("a folder");
-        said(&run, &run.run())
+        let entry = Journal::of(&run).plant(60, &["a.b"]);
+        fs::write(Journal::of(&run).path(&entry.name), "junk").expect("a file");
+        fs::create_dir_all(run.state_dir().join("damaged").join(&entry.name).join("full")).expect("a folder");
+        observed(&run, &run.run())
     }),
     Played("the state is a file", || {
-        let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["-v"]);
-        fs::create_dir_all(state_dir(&run)).expect("a folder");
-        fs::write(state_dir(&run).join("state"), "").expect("a file");
-        Said::by(&run)
+        fs::create_dir_all(run.state_dir()).expect("a folder");
+        fs::write(run.state_dir().join("state"), "").expect("a file");
+        Observed::of_run(&run)
     }),
 ];
 
-/// The monitor answers so.
-fn monitor(answer: fn(&super::support::Received) -> Reply) -> Said {
-    let (server, ingest) = (own::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+/// A run whose monitor replies with `answer`.
+fn monitor(answer: fn(&Received) -> Reply) -> Observed {
+    let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
     let monitor = Server::with(answer);
     let run = run(&server, "").graphite(&ingest).args(["-v"]).env("DATAMETRICS_PING_URL", monitor.url() + "/s3same");
-    Said::by(&run.hide(monitor.address().to_string(), "MONITOR")).sorted()
+    Observed::of_run(&run.hide(monitor.address().to_string(), "MONITOR")).sorted()
 }
 
 pub(crate) const MONITOR: &[Scene] = &[

@@ -1,49 +1,50 @@
-//! What can go wrong with Graphite.
+//! Failures of Graphite.
 
-use super::own;
-use super::scene::{Said, Scene, typed};
-use super::support::{
-    BlackHole, Carbon, Datametrics, Dialect, Habit, Ingest, Reply, Server, Verdict, graphite, request::Received,
+use super::scene::{Observed, Scene, typed};
+use crate::support::{
+    Behaviour, BlackHole, Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict, graphite,
+    journal::Journal,
+    prices::{self},
 };
 use Scene::Played;
 
 /// A run with one price.
 fn run(provider: &Server) -> Datametrics {
-    own::run(provider, "")
+    prices::run(provider, "")
 }
 
 fn provider() -> Server {
-    own::provider(&[("BTC", "5")])
+    prices::provider(&[("BTC", "5")])
 }
 
-/// Graphite answers so, and this is typed in addition.
-fn typing(line: &str, answer: fn(&Received) -> Reply) -> Said {
+/// A run with these further arguments, whose Graphite replies with `answer`.
+fn with_arguments(line: &str, answer: fn(&Received) -> Reply) -> Observed {
     let (provider, server) = (provider(), Server::with(answer));
     let run = run(&provider).env("GRAPHITE_URL", format!("{}/graphite/metrics", server.url()));
     let run = run
         .hide(server.address().to_string(), "GRAPHITE")
         .env("GRAPHITE_USER", graphite::USER)
         .env("GRAPHITE_PASSWORD", graphite::PASSWORD);
-    Said::by(&typed(run, line))
+    Observed::of_run(&typed(run, line))
 }
 
-fn answer(answer: fn(&Received) -> Reply) -> Said {
-    typing("", answer)
+fn answer(answer: fn(&Received) -> Reply) -> Observed {
+    with_arguments("", answer)
 }
 
-/// Graphite decides so about a push of these points.
-fn deciding(dialect: Dialect, prices: &[(&str, &str)], decide: fn(&graphite::Push) -> Verdict) -> Said {
-    let (provider, ingest) = (own::provider(prices), Ingest::deciding(dialect, decide));
+/// A run with these prices, whose Graphite decides with `decide`.
+fn deciding(dialect: Dialect, prices: &[(&str, &str)], decide: fn(&graphite::Push) -> Verdict) -> Observed {
+    let (provider, ingest) = (prices::provider(prices), Ingest::deciding(dialect, decide));
     let symbols: Vec<&str> = prices.iter().map(|(symbol, _)| *symbol).collect();
-    let run = own::bare(&provider, "").args(["--symbols", &symbols.join(","), "--retries", "0"]);
-    Said::by(&run.graphite(&ingest))
+    let run = prices::run_without_symbols(&provider, "").args(["--symbols", &symbols.join(","), "--retries", "0"]);
+    Observed::of_run(&run.graphite(&ingest))
 }
 
 fn is_price(point: &graphite::Point) -> bool {
     point.name.starts_with("crypto.")
 }
 
-fn prices(push: &graphite::Push) -> Vec<usize> {
+fn price_indexes(push: &graphite::Push) -> Vec<usize> {
     push.points.iter().enumerate().filter(|(_, point)| is_price(point)).map(|(at, _)| at).collect()
 }
 
@@ -53,14 +54,14 @@ pub(crate) const INGEST: &[Scene] = &[
     Played("401", || answer(|_| Reply::text(401, "invalid authentication credentials"))),
     Played("404", || answer(|_| Reply::text(404, "404 page not found"))),
     Played("429", || answer(|_| Reply::text(429, "too many requests"))),
-    Played("503, and no journal", || typing("--no-journal", |_| Reply::status(503))),
+    Played("503, and no journal", || with_arguments("--no-journal", |_| Reply::status(503))),
     Played("200, and nothing is said of points", || answer(|_| Reply::json("{}"))),
     Played("an endless answer", || answer(|_| Reply::json(vec![b' '; 1 << 16]).over(1 << 20))),
     Played("the older ingest refuses a point", || {
-        deciding(Dialect::Gateway, &[("BTC", "5")], |push| Verdict::Invalid(prices(push), "too odd"))
+        deciding(Dialect::Gateway, &[("BTC", "5")], |push| Verdict::Invalid(price_indexes(push), "too odd"))
     }),
     Played("the newer ingest refuses a point", || {
-        deciding(Dialect::WriteProxy, &[("BTC", "5")], |push| match prices(push) {
+        deciding(Dialect::WriteProxy, &[("BTC", "5")], |push| match price_indexes(push) {
             bad if bad.is_empty() => Verdict::Take,
             bad => Verdict::Invalid(bad, "too odd"),
         })
@@ -73,7 +74,7 @@ pub(crate) const INGEST: &[Scene] = &[
     Played("more bad points than can be found", || {
         let symbols: Vec<String> = (0..300).map(|at| format!("S{at}")).collect();
         let prices: Vec<(&str, &str)> = symbols.iter().map(|symbol| (symbol.as_str(), "1")).collect();
-        deciding(Dialect::WriteProxy, &prices, |push| match self::prices(push) {
+        deciding(Dialect::WriteProxy, &prices, |push| match price_indexes(push) {
             bad if bad.is_empty() => Verdict::Take,
             bad => Verdict::Invalid(bad, "too odd"),
         })
@@ -81,12 +82,12 @@ pub(crate) const INGEST: &[Scene] = &[
     }),
 ];
 
-/// Carbon at a URL.
-fn at(url: &str, authority: &str, timeout: &str) -> Said {
+/// A run with Carbon at this URL.
+fn at(url: &str, authority: &str, timeout: &str) -> Observed {
     let provider = provider();
     let run = run(&provider).env("GRAPHITE_URL", url).args(["--timeout", timeout]).hide(authority, "CARBON");
     let mut output = run.normalise(&run.run());
-    // How many bytes there are depends on the time that it took, and why is the resolver's affair.
+    // The number of bytes depends on timing, and the reason on the resolver.
     for (before, after) in [(" after ", " bytes"), ("took ", " bytes"), ("information: ", ";")] {
         if let Some((head, rest)) = output.stderr.split_once(before).map(|(a, b)| (a.to_owned(), b.to_owned()))
             && let Some((_, tail)) = rest.split_once(after)
@@ -95,17 +96,17 @@ fn at(url: &str, authority: &str, timeout: &str) -> Said {
             output.stderr = format!("{head}{before}{word}{after}{tail}");
         }
     }
-    Said::of(&output)
+    Observed::of_output(&output)
 }
 
-fn habit(habit: Habit, timeout: &str) -> Said {
-    let carbon = Carbon::with(&[habit]);
+fn behaviour(behaviour: Behaviour, timeout: &str) -> Observed {
+    let carbon = Carbon::with(&[behaviour]);
     at(&carbon.url(), &carbon.authority(), timeout)
 }
 
-/// A run whose prices have names of so many characters.
+/// A run whose metric names have so many characters.
 fn long_names(provider: &Server, length: usize) -> Datametrics {
-    own::run(provider, &format!("[graphite]\nnames = '{}.{{symbol}}.{{field}}'\n", "x".repeat(length)))
+    prices::run(provider, &format!("[graphite]\nnames = '{}.{{symbol}}.{{field}}'\n", "x".repeat(length)))
 }
 
 pub(crate) const CARBON: &[Scene] = &[
@@ -115,34 +116,34 @@ pub(crate) const CARBON: &[Scene] = &[
         let hole = BlackHole::start();
         at(&format!("tcp://{}", hole.address()), &hole.address().to_string(), "3")
     }),
-    Played("it answers", || habit(Habit::Answer, "20")),
-    Played("it resets", || habit(Habit::Reset, "20")),
-    Played("it never reads", || habit(Habit::NeverRead, "3")),
+    Played("it answers", || behaviour(Behaviour::Answer, "20")),
+    Played("it resets", || behaviour(Behaviour::Reset, "20")),
+    Played("it never reads", || behaviour(Behaviour::NeverRead, "3")),
     Played("it takes all, with `-v`", || {
         let (provider, carbon) = (provider(), Carbon::start());
         let run = run(&provider).env("GRAPHITE_URL", carbon.url()).args(["-v"]);
-        Said::by(&run.hide(carbon.authority(), "CARBON:2003"))
+        Observed::of_run(&run.hide(carbon.authority(), "CARBON:2003"))
     }),
     Played("nobody listens, with `-v`", || {
         let provider = provider();
-        Said::by(&run(&provider).env("GRAPHITE_URL", "tcp://127.0.0.1:9").args(["-v"]))
+        Observed::of_run(&run(&provider).env("GRAPHITE_URL", "tcp://127.0.0.1:9").args(["-v"]))
     }),
     Played("a / in a name", || {
         let (provider, carbon) = (provider(), Carbon::start());
-        Said::by(&run(&provider).carbon(&carbon).args(["--prefix", "a/b"]))
+        Observed::of_run(&run(&provider).carbon(&carbon).args(["--prefix", "a/b"]))
     }),
     Played("a point that it could not read", || {
         let (provider, carbon) = (provider(), Carbon::start());
-        Said::by(&long_names(&provider, 20_000).carbon(&carbon))
+        Observed::of_run(&long_names(&provider, 20_000).carbon(&carbon))
     }),
     Played("a point from the journal that it could not read", || {
         let (provider, carbon) = (provider(), Carbon::start());
         let run = run(&provider).carbon(&carbon);
-        own::keep(&run, 60, &["a b"]);
-        Said::by(&run)
+        Journal::of(&run).plant(60, &["a b"]);
+        Observed::of_run(&run)
     }),
     Played("a point that no frame holds", || {
         let (provider, carbon) = (provider(), Carbon::start());
-        Said::by(&long_names(&provider, 1 << 20).env("GRAPHITE_URL", carbon.pickle_url()))
+        Observed::of_run(&long_names(&provider, 1 << 20).env("GRAPHITE_URL", carbon.pickle_url()))
     }),
 ];

@@ -1,27 +1,26 @@
-//! What happens, and what is said of it.
+//! Scenes, and the messages that they bring about.
 
-use super::support::{Datametrics, Output, normalise::times};
+use crate::support::{Datametrics, Output, normalise::times};
 use std::process::Command;
 
-/// What happens.
+/// A way to bring about messages.
 pub(crate) enum Scene {
-    /// This is typed behind the name of the program, variables before it, as in a shell.
+    /// A command line behind the name of the program, with variables before it, as in a shell.
     Typed(&'static str),
-    /// This stands in the config file of a dry run of all feeds, one line after the other.
+    /// A config file, one line after the other, for a dry run of all feeds.
     Config(&'static str),
-    /// This is typed, and that stands in the config file.
+    /// A command line and a config file.
     Both(&'static str, &'static str),
-    /// This stands in the definition of a provider, beside what is needed at least. What belongs to
-    /// its quote comes behind `[[quote]]`.
+    /// Lines of a provider's definition, beside the required ones. Lines of its quote come after `[[quote]]`.
     Definition(&'static str),
     /// Anything else.
-    Played(&'static str, fn() -> Said),
-    /// What no test can bring about is made of the error itself.
-    Rendered(&'static str, i32, fn() -> String),
+    Played(&'static str, fn() -> Observed),
+    /// Something that no test can bring about: a description, the exit code, and the message.
+    Rendered(&'static str, i32, &'static str),
 }
 
-/// What was said of it.
-pub(crate) struct Said {
+/// What was observed: exit code and messages.
+pub(crate) struct Observed {
     code: Option<i32>,
     pub(crate) messages: Vec<Message>,
 }
@@ -34,14 +33,14 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// As it stands in the output, a number in the place of every time.
+    /// The message as in the output, with a number instead of `<time>`.
     pub(crate) fn line(&self) -> String {
         format!("{}: {}", self.level, self.text.replace("<time>", "0 s"))
     }
 }
 
 impl Scene {
-    /// What happens, in words or as it is typed.
+    /// The description, or the command line or config.
     pub(crate) fn what(&self) -> String {
         let config = |text: &str| text.trim().lines().map(str::trim).collect::<Vec<_>>().join(" ⏎ ");
         match self {
@@ -52,29 +51,29 @@ impl Scene {
         }
     }
 
-    /// Has it happen.
-    pub(crate) fn play(&self) -> Said {
+    /// Brings it about.
+    pub(crate) fn play(&self) -> Observed {
         match self {
-            Self::Typed(line) => Said::by(&typed(Datametrics::new(), line)),
-            Self::Config(text) => Said::by(&Datametrics::new().config(text).args(["all", "--dry-run"])),
+            Self::Typed(line) => Observed::of_run(&typed(Datametrics::new(), line)),
+            Self::Config(text) => Observed::of_run(&Datametrics::new().config(text).args(["all", "--dry-run"])),
             Self::Definition(text) => {
-                Said::by(&Datametrics::new().config(&definition(text)).args(["--feed", "x", "--dry-run"]))
+                Observed::of_run(&Datametrics::new().config(&definition(text)).args(["--feed", "x", "--dry-run"]))
             }
-            Self::Both(line, text) => Said::by(&typed(Datametrics::new().config(text), line)),
+            Self::Both(line, text) => Observed::of_run(&typed(Datametrics::new().config(text), line)),
             Self::Played(_, play) => play(),
-            Self::Rendered(_, code, render) => {
-                Said { code: Some(*code), messages: vec![Message { level: "error", text: render() }] }
+            Self::Rendered(_, code, text) => {
+                Observed { code: Some(*code), messages: vec![Message { level: "error", text: (*text).to_owned() }] }
             }
         }
     }
 }
 
-/// A config with a feed and its provider, of which the text says what is special.
+/// A config with a feed and its provider, with these lines in the definition.
 fn definition(text: &str) -> String {
     let (head, quote) = text.split_once("[[quote]]").unwrap_or((text, ""));
     let with = |text: &str, least: &[(&str, &str)]| {
         let missing = least.iter().filter(|(key, _)| !text.contains(&format!("{key} =")));
-        super::support::lines(missing.map(|(key, value)| format!("{key} = {value}"))) + text
+        crate::support::lines(missing.map(|(key, value)| format!("{key} = {value}"))) + text
     };
     let head = with(head, &[("market", "'other'"), ("base_url", "'https://own.example'")]);
     let quote = with(quote, &[("path", "'/{symbol}'"), ("fields", "{ last = '/last' }")]);
@@ -82,7 +81,7 @@ fn definition(text: &str) -> String {
     format!("[providers.own]\n{head}\n[[providers.own.quote]]\n{quote}\n{feed}")
 }
 
-/// The run of such a line. A word with a space in it stands between quotes.
+/// A run with such a command line. Words with spaces stand between quotes.
 pub(crate) fn typed(run: Datametrics, line: &str) -> Datametrics {
     if line.is_empty() {
         return run;
@@ -106,31 +105,31 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
-impl Said {
-    /// What a run says.
+impl Observed {
+    /// Runs it.
     ///
     /// # Panics
-    /// When it says nothing.
-    pub(crate) fn by(run: &Datametrics) -> Self {
-        Self::of(&run.normalise(&run.run()))
+    /// When there is no message.
+    pub(crate) fn of_run(run: &Datametrics) -> Self {
+        Self::of_output(&run.normalise(&run.run()))
     }
 
-    /// The same of its command, with something special done to it.
+    /// The same for a command that the test changed.
     pub(crate) fn of_command(run: &Datametrics, mut command: Command) -> Self {
         let output = command.output().expect("the program starts");
         let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
-        Self::of(&run.normalise(&Output { stdout, stderr, code: output.status.code() }))
+        Self::of_output(&run.normalise(&Output { stdout, stderr, code: output.status.code() }))
     }
 
-    /// What was said in an output that is normalised already.
-    pub(crate) fn of(output: &Output) -> Self {
+    /// The messages in a normalised output.
+    pub(crate) fn of_output(output: &Output) -> Self {
         let findings = output.stdout.lines().filter_map(finding);
         let messages: Vec<Message> = messages(&output.stderr).into_iter().chain(findings).collect();
         assert!(!messages.is_empty(), "nothing is said: {output}");
         Self { code: output.code, messages }
     }
 
-    /// The same where threads have their say: what they said when is chance.
+    /// The same, sorted, where the order of messages varies because of threads.
     #[must_use]
     pub(crate) fn sorted(mut self) -> Self {
         self.messages.sort_by_key(Message::line);
@@ -138,7 +137,7 @@ impl Said {
         self
     }
 
-    /// The same with a few of many.
+    /// The first message and the last two.
     #[must_use]
     pub(crate) fn ends(mut self) -> Self {
         let last = self.messages.len().saturating_sub(2);
@@ -146,13 +145,13 @@ impl Said {
         self
     }
 
-    /// That a scene could not be played.
+    /// A scene that panicked.
     pub(crate) fn failed(why: &str) -> Self {
         let why = why.lines().next().unwrap_or_default().to_owned();
         Self { code: None, messages: vec![Message { level: "not played", text: why }] }
     }
 
-    /// The rows of the page. What is well, or no more than told, stands there once.
+    /// The rows of the page. Messages of level `ok` and `info` are listed once.
     pub(crate) fn rows(&self, what: &str, before: &[Message]) -> String {
         let what = cell(what);
         let code = self.code.map_or("signal".to_owned(), |code| code.to_string());
@@ -162,7 +161,7 @@ impl Said {
     }
 }
 
-/// A text as it stands in a cell. Of a character that comes again and again a few are enough.
+/// A text for a cell of a table. Long repetitions of a character are shortened.
 fn cell(text: &str) -> String {
     let mut out = String::new();
     let (mut last, mut times) = (None, 0);
@@ -178,12 +177,12 @@ fn cell(text: &str) -> String {
     out.replace('|', "\\|").replace('<', "\\<")
 }
 
-/// The messages on standard error. What clap says has several lines, and the usage at its end.
+/// The messages on standard error. An error of clap has several lines, with the usage at its end.
 fn messages(stderr: &str) -> Vec<Message> {
-    let said = stderr.split("\n\nUsage: ").next().unwrap_or_default();
-    let said = said.split("\n\nFor more information").next().unwrap_or_default();
+    let observed = stderr.split("\n\nUsage: ").next().unwrap_or_default();
+    let observed = observed.split("\n\nFor more information").next().unwrap_or_default();
     let mut messages: Vec<Message> = Vec::new();
-    for line in said.lines().filter(|line| !line.is_empty()) {
+    for line in observed.lines().filter(|line| !line.is_empty()) {
         match messages.last_mut() {
             Some(message) if line.starts_with("  ") => message.text.extend(["; ", line.trim()]),
             _ => messages.push(message(line)),
@@ -198,7 +197,7 @@ fn message(line: &str) -> Message {
             return Message { level, text: text.to_owned() };
         }
     }
-    // A run in the second of the one before has two points less.
+    // The second run within a second has two points less.
     let mut words: Vec<&str> = line.split(' ').collect();
     for at in 1..words.len() {
         if matches!(words[at], "point" | "points") {

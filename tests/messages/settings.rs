@@ -1,17 +1,17 @@
-//! What can be wrong with the config file, with variables, and with files that they name.
+//! Errors in the config file, in variables, and in the files that they name.
 
-use super::scene::{Said, Scene, typed};
-use super::support::Datametrics;
+use super::scene::{Observed, Scene, typed};
+use crate::support::Datametrics;
 use Scene::{Both, Config, Played, Typed};
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::PermissionsExt as _};
 
-/// A run beside which files stand.
-fn with_files(files: &[(&str, &[u8])], line: &str) -> Said {
+/// A run with files in its home.
+fn with_files(files: &[(&str, &[u8])], line: &str) -> Observed {
     let run = typed(Datametrics::new(), line);
     for (name, bytes) in files {
         fs::write(run.home().join(name), bytes).expect("a file");
     }
-    Said::by(&run)
+    Observed::of_run(&run)
 }
 
 pub(crate) const SCENES: &[Scene] = &[
@@ -65,12 +65,12 @@ pub(crate) const SCENES: &[Scene] = &[
     }),
     Played("a variable that is no UTF-8", || {
         let run = Datametrics::new().args(["all"]);
-        Said::by(&run.env("DATAMETRICS_PREFIX", OsStr::from_bytes(b"\xff")))
+        Observed::of_run(&run.env("DATAMETRICS_PREFIX", OsStr::from_bytes(b"\xff")))
     }),
     Played("the user's config file is a folder", || {
         let run = Datametrics::new().args(["all", "--dry-run"]);
         fs::create_dir_all(run.home().join(".config/datametrics/config.toml")).expect("a folder");
-        Said::by(&run)
+        Observed::of_run(&run)
     }),
     Played("a config file that is no UTF-8", || {
         with_files(&[("x.toml", b"\xff")], "DATAMETRICS_CONFIG=x.toml all --dry-run")
@@ -89,7 +89,7 @@ pub(crate) const SECRETS: &[Scene] = &[
     Played("a credential of systemd that cannot be read", || {
         let run = typed(Datametrics::new(), "CREDENTIALS_DIRECTORY=c GRAPHITE_USER=1 all");
         fs::create_dir_all(run.home().join("c/graphite_password")).expect("a folder");
-        Said::by(&run)
+        Observed::of_run(&run)
     }),
     Config("[graphite]\nuser = '1'\npassword = 's3same'\npassword_file = 'y'"),
     Config("[graphite]\nuser = '1'\npassword = ''"),
@@ -104,7 +104,7 @@ pub(crate) const SECRETS: &[Scene] = &[
         let run = Datametrics::new().config("[graphite]\nuser = '1'\npassword = 's3same'");
         let config = run.home().join("config.toml");
         fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("a file of ours");
-        Said::by(&typed(run, "crypto --shard 0/1000000 --dry-run"))
+        Observed::of_run(&typed(run, "crypto --shard 0/1000000 --dry-run"))
     }),
 ];
 
@@ -113,7 +113,7 @@ pub(crate) const WATCHED: &[Scene] = &[
     Typed("stocks 'BRK B' --dry-run"),
     Typed("stocks AAPL ' ' --dry-run"),
     Played("a symbol of 101 characters", || {
-        Said::by(&Datametrics::new().args(["stocks", &"A".repeat(101), "--dry-run"]))
+        Observed::of_run(&Datametrics::new().args(["stocks", &"A".repeat(101), "--dry-run"]))
     }),
     Config("[crypto]\nsymbols = []\n[stocks]\nsymbols = []"),
     Both("crypto --dry-run", "[crypto]\nsymbols = []"),

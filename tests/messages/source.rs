@@ -1,26 +1,26 @@
-//! What the source holds that a person may be told: every text of two words and more outside
-//! comments and tests.
+//! The texts in the source that a user may see: every string literal of two words or more, outside comments
+//! and tests.
 //!
-//! No list of errors has to be kept: a new text is found because it is a text.
+//! Nobody has to maintain a list of errors: a new literal is found by itself.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// What stands before a text that is looked for in another, or is meant for a programmer.
+/// Code before a literal that is only searched for, or that only programmers see.
 const NOT_SAID: [&str; 6] = ["contains(", "split(", "strip_prefix(", "reason = ", "must_use = ", "unreachable!("];
 
-/// A text of the source, and where it stands.
+/// A text of the source.
 pub(crate) struct Text {
-    /// File and line, as an editor takes them.
-    pub(crate) place: String,
-    /// What stands between its placeholders.
+    /// File and line, as an editor accepts them.
+    pub(crate) location: String,
+    /// The parts between its placeholders.
     parts: Vec<String>,
 }
 
 impl Text {
-    /// Whether a message could have been made of it.
+    /// Whether the message may come from this text.
     pub(crate) fn is_in(&self, message: &str) -> bool {
         let Some((first, rest)) = self.parts.split_first() else { return true };
         message.match_indices(first.as_str()).any(|(at, _)| {
@@ -34,7 +34,7 @@ impl Text {
     }
 }
 
-/// Whether the parts stand in this order somewhere behind `at`, the last one up to the end of a word.
+/// Whether the parts follow in this order behind `at`, the last one up to the end of a word.
 fn follow(message: &str, at: usize, parts: &[String]) -> bool {
     let Some((first, rest)) = parts.split_first() else { return true };
     message[at..].match_indices(first.as_str()).any(|(from, _)| {
@@ -43,13 +43,13 @@ fn follow(message: &str, at: usize, parts: &[String]) -> bool {
     })
 }
 
-/// Whether no word goes on there.
+/// Whether a word begins or ends there.
 fn is_edge(text: &str, at: usize) -> bool {
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     !(is_word(text[..at].chars().next_back()) && is_word(text[at..].chars().next()))
 }
 
-/// All texts below a folder, in the order of their files.
+/// All texts below a folder, sorted by file.
 pub(crate) fn texts(folder: &Path) -> Vec<Text> {
     let mut files = files(folder);
     files.sort();
@@ -73,12 +73,12 @@ fn texts_of(file: &Path) -> Vec<Text> {
         let words = parts.iter().flat_map(|part| part.split_whitespace());
         let is_word = |word: &&str| word.trim_start_matches(['(', '`']).starts_with(char::is_alphabetic);
         let is_prose = words.filter(is_word).count() > 1;
-        (is_said && is_prose).then(|| Text { place: format!("{name}:{line}"), parts })
+        (is_said && is_prose).then(|| Text { location: format!("{name}:{line}"), parts })
     };
     literals(code).into_iter().filter_map(of).collect()
 }
 
-/// The string literals of a source, as they are at run time, and where each begins.
+/// The string literals of a source, without escapes, and where each begins.
 fn literals(code: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -88,7 +88,7 @@ fn literals(code: &str) -> Vec<(usize, String)> {
         } else if rest.starts_with("'\"'") {
             3
         } else if rest.starts_with("'\\") {
-            // A character that is written with a backslash; its quote would begin a text.
+            // An escaped character; its quote would begin a text.
             3 + rest[3..].find('\'').unwrap_or(0)
         } else if let Some(text) = rest.strip_prefix("r#\"") {
             let len = text.find("\"#").expect("an end");
@@ -105,7 +105,7 @@ fn literals(code: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// Reads a literal up to its closing quote; and how long it was in the source.
+/// Reads a literal up to its closing quote. Returns its text and its length in the source.
 fn read(text: &str) -> (String, usize) {
     let mut literal = String::new();
     let mut chars = text.char_indices().peekable();
@@ -124,8 +124,8 @@ fn read(text: &str) -> (String, usize) {
     panic!("a text without an end: {literal}")
 }
 
-/// What stands between the placeholders of a format string, white space as one space. Braces and what
-/// is in them are left out also where they mean themselves.
+/// The parts between the placeholders of a format string, with single spaces. Literal braces count as
+/// placeholders.
 fn parts(literal: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut depth = 0_usize;
@@ -143,7 +143,7 @@ fn parts(literal: &str) -> Vec<String> {
     parts.into_iter().filter(|part| !part.is_empty()).collect()
 }
 
-/// A text with one space for all white space between two words.
+/// The text with one space for every sequence of white space.
 pub(crate) fn words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -157,7 +157,7 @@ pub(crate) fn words(text: &str) -> String {
 }
 
 #[test]
-fn a_text_is_found_and_compared() {
+fn source_texts_are_found_and_compared_with_messages() {
     let code = r##"
         let a = '"'; let b = '\''; // "no text at all"
         say("it is {what} of {}", format!("a \"b\" \
@@ -165,7 +165,7 @@ fn a_text_is_found_and_compared() {
     "##;
     let found: Vec<String> = literals(code).into_iter().map(|(_, text)| text).collect();
     assert_eq!(found, ["it is {what} of {}", "a \"b\" c {{d}}", "a \"raw\" one"]);
-    let text = Text { place: String::new(), parts: parts(&found[0]) };
+    let text = Text { location: String::new(), parts: parts(&found[0]) };
     assert_eq!(text.parts, ["it is ", " of "]);
     assert!(text.is_in("well, it is 5 of 7") && !text.is_in("bit is 5 of 7") && !text.is_in("it was 5 of 7"));
     assert_eq!(parts(&found[1]), ["a \"b\" c "]);

@@ -1,6 +1,6 @@
-//! Carbon as its clients see it: a socket that swallows what it is sent and never answers.
+//! A double of Carbon: a socket that reads and never replies.
 
-use super::{PATIENCE, gate::Gate, graphite::Point, listener::Listener, lock, pickle};
+use super::{TIMEOUT, graphite::Point, latch::Latch, listener::Listener, lock, pickle};
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
@@ -9,56 +9,56 @@ use std::{
 
 /// What a listener does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Habit {
-    /// Reads to the end, keeps what it read, then closes: a healthy Carbon.
+pub(crate) enum Behaviour {
+    /// Reads to the end, records it, then closes: a healthy Carbon.
     ReadToEnd,
-    /// Ends the connection before anything came.
+    /// Closes the connection before anything came.
     CloseEarly,
-    /// Waits for the first byte, then answers as a server of HTTP does.
+    /// Waits for the first byte, then replies as an HTTP server.
     Answer,
     /// Waits for the first byte, then resets.
     Reset,
-    /// Reads a few bytes at a time, and to the end.
+    /// Reads a few bytes at a time, to the end.
     ReadSlowly,
-    /// Accepts, and that was all.
+    /// Accepts the connection and does nothing more.
     NeverRead,
 }
 
 /// Listens on loopback until dropped.
 pub(crate) struct Carbon {
     listener: Listener,
-    kept: Arc<Mutex<Vec<Vec<u8>>>>,
-    stopping: Gate,
+    received: Arc<Mutex<Vec<Vec<u8>>>>,
+    stopping: Latch,
 }
 
 impl Carbon {
-    /// A healthy one.
+    /// A healthy Carbon.
     pub(crate) fn start() -> Self {
-        Self::with(&[Habit::ReadToEnd])
+        Self::with(&[Behaviour::ReadToEnd])
     }
 
-    /// One that treats its connections in this order, the last habit being for all others.
-    pub(crate) fn with(habits: &[Habit]) -> Self {
-        Self::listen("127.0.0.1", habits)
+    /// A Carbon with these behaviours, one for each connection; the last one is for all further connections.
+    pub(crate) fn with(behaviours: &[Behaviour]) -> Self {
+        Self::listen("127.0.0.1", behaviours)
     }
 
-    /// A healthy one on IPv6's loopback.
+    /// A healthy Carbon on IPv6's loopback.
     pub(crate) fn start_v6() -> Self {
-        Self::listen("::1", &[Habit::ReadToEnd])
+        Self::listen("::1", &[Behaviour::ReadToEnd])
     }
 
-    fn listen(host: &str, habits: &[Habit]) -> Self {
-        let kept = Arc::new(Mutex::default());
-        let stopping = Gate::new();
-        let habits = habits.to_vec();
+    fn listen(host: &str, behaviours: &[Behaviour]) -> Self {
+        let received = Arc::new(Mutex::default());
+        let stopping = Latch::new();
+        let behaviours = behaviours.to_vec();
         let listener = {
-            let (kept, stopping) = (Arc::clone(&kept), stopping.clone());
+            let (received, stopping) = (Arc::clone(&received), stopping.clone());
             Listener::start(host, move |stream, number| {
-                let habit = habits.get(number - 1).or(habits.last());
-                habit.expect("a habit").follow(stream, &kept, &stopping);
+                let behaviour = behaviours.get(number - 1).or(behaviours.last());
+                behaviour.expect("a behaviour").follow(stream, &received, &stopping);
             })
         };
-        Self { listener, kept, stopping }
+        Self { listener, received, stopping }
     }
 
     /// `tcp://127.0.0.1:PORT`
@@ -76,9 +76,9 @@ impl Carbon {
         self.listener.address().to_string()
     }
 
-    /// What each connection that was read to its end had sent, in the order in which they ended.
+    /// The bytes of each connection that was read to its end, in the order of the ends.
     pub(crate) fn connections(&self) -> Vec<Vec<u8>> {
-        lock(&self.kept).clone()
+        lock(&self.received).clone()
     }
 
     /// The plaintext lines of all connections.
@@ -95,7 +95,7 @@ impl Carbon {
         lines
     }
 
-    /// The plaintext lines as points; those have no interval, so it is 0.
+    /// The plaintext lines as points, with an interval of 0.
     ///
     /// # Panics
     /// When a line is not `name value time`.
@@ -106,7 +106,7 @@ impl Carbon {
     /// The pickled frames of all connections.
     ///
     /// # Panics
-    /// When Carbon would not take one.
+    /// When Carbon would refuse one.
     pub(crate) fn frames(&self) -> Vec<Vec<u8>> {
         self.connections().iter().flat_map(|sent| pickle::frames(sent).expect("whole frames")).collect()
     }
@@ -114,7 +114,7 @@ impl Carbon {
     /// The points of all frames.
     ///
     /// # Panics
-    /// When one is not as Carbon wants it.
+    /// When a frame is not in the form that Carbon reads.
     pub(crate) fn pickled(&self) -> Vec<pickle::Pickled> {
         self.frames().iter().flat_map(|frame| pickle::points(frame).expect("a list of points")).collect()
     }
@@ -122,41 +122,41 @@ impl Carbon {
 
 impl Drop for Carbon {
     fn drop(&mut self) {
-        self.stopping.open();
+        self.stopping.release();
         self.listener.stop();
     }
 }
 
-impl Habit {
+impl Behaviour {
     fn read(self, stream: &mut TcpStream, sent: &mut Vec<u8>) -> std::io::Result<()> {
         const FEW: u64 = 100;
-        while self == Habit::ReadSlowly && stream.take(FEW).read_to_end(sent)? > 0 {
+        while self == Behaviour::ReadSlowly && stream.take(FEW).read_to_end(sent)? > 0 {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         stream.read_to_end(sent).map(drop)
     }
 
-    fn follow(self, mut stream: TcpStream, kept: &Mutex<Vec<Vec<u8>>>, stopping: &Gate) {
+    fn follow(self, mut stream: TcpStream, received: &Mutex<Vec<Vec<u8>>>, stopping: &Latch) {
         match self {
-            Habit::ReadToEnd | Habit::ReadSlowly => {
+            Behaviour::ReadToEnd | Behaviour::ReadSlowly => {
                 let mut sent = Vec::new();
-                // Kept before the close, which is what tells the client that all is well.
+                // Recorded before the close, which the client takes as success.
                 if self.read(&mut stream, &mut sent).is_ok() && !stopping.wait_for(std::time::Duration::ZERO) {
-                    lock(kept).push(sent);
+                    lock(received).push(sent);
                 }
             }
-            Habit::CloseEarly => {}
-            Habit::Answer => {
+            Behaviour::CloseEarly => {}
+            Behaviour::Answer => {
                 let _ = stream.peek(&mut [0]);
                 let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n\x1b[2J");
-                stopping.wait_for(PATIENCE);
+                stopping.wait_for(TIMEOUT);
             }
-            Habit::Reset => {
-                // Closing with this byte unread is what makes the kernel send a reset.
+            Behaviour::Reset => {
+                // The kernel sends a reset when a socket closes with this byte unread.
                 let _ = stream.peek(&mut [0]);
             }
-            Habit::NeverRead => {
-                stopping.wait_for(PATIENCE);
+            Behaviour::NeverRead => {
+                stopping.wait_for(TIMEOUT);
             }
         }
     }

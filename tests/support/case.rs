@@ -1,9 +1,9 @@
-//! A folder that is a test: what a provider's API answers, and what a run makes of it.
+//! A folder that is a test case: the replies of a provider's API and the expected output of a run.
 //!
-//! - `case.toml`: `args`, and where needed `env`, `config` and `exit`;
-//! - `1.http`, `2.http`, ...: an exchange each: `> METHOD target`, `> Header: value` for headers
-//!   that have to be there, then the raw reply without its `Content-Length`;
-//! - `expected.out` and `expected.err`: what is printed. A missing one stands for nothing.
+//! - `case.toml`: `args`, and if needed `env`, `config` and `exit`;
+//! - `1.http`, `2.http`, ...: one exchange each: `> METHOD target`, `> Header: value` for required headers,
+//!   then the raw reply without its `Content-Length`;
+//! - `expected.out` and `expected.err`: the expected output. A missing file means no output.
 //!
 //! `SNAPSHOTS=overwrite` rewrites the expected files.
 
@@ -30,15 +30,15 @@ use toml::de::{DeTable, DeValue};
 /// A case as its folder describes it.
 pub(crate) struct Case {
     folder: PathBuf,
-    /// Whose definition is tested.
+    /// The provider whose definition is tested.
     provider: String,
-    /// The name it goes by in the run.
+    /// The name of the provider in the run.
     alias: String,
     settings: Settings,
     exchanges: Vec<Exchange>,
 }
 
-/// What `case.toml` says.
+/// The content of `case.toml`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) args: Vec<String>,
@@ -47,13 +47,13 @@ pub(crate) struct Settings {
     pub(crate) exit: i32,
 }
 
-/// What an `.http` file says.
+/// The content of an `.http` file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Exchange {
     /// `METHOD target`
     pub(crate) line: String,
-    /// Those that have to be in the request.
-    pub(crate) wanted: Vec<(String, String)>,
+    /// Headers that the request must have.
+    pub(crate) required_headers: Vec<(String, String)>,
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
@@ -75,8 +75,8 @@ impl Case {
         })
     }
 
-    /// The same case with the definition that the program prints of this provider, pasted into a
-    /// config under another name. It is expected to say the same.
+    /// The same case with the definition that the program prints, pasted into a config under another name.
+    /// The output must be the same.
     pub(crate) fn pasted(mut self) -> Self {
         let command = Datametrics::new().args(["providers", &self.provider]);
         let printed = self.with_config(command).run();
@@ -90,7 +90,7 @@ impl Case {
     /// Runs it.
     ///
     /// # Errors
-    /// Everything that is not as expected.
+    /// Lists every difference from what is expected.
     pub(crate) fn run(self) -> Result<(), String> {
         let server = Server::start();
         let host = server.address().to_string();
@@ -100,21 +100,21 @@ impl Case {
         }
         let before = now();
         let output = command.run();
-        let mut wrong = server.finish();
+        let mut failures = server.into_complaints();
         let stdout = plain_lines(&output.stdout, before..=now()).unwrap_or_else(|why| {
-            wrong.push(why);
+            failures.push(why);
             output.stdout.clone()
         });
         if output.code != Some(self.settings.exit) {
-            wrong.push(format!("exit code {:?} instead of {}", output.code, self.settings.exit));
+            failures.push(format!("exit code {:?} instead of {}", output.code, self.settings.exit));
         }
         let stderr = times(&output.stderr);
         for (name, actual) in [("expected.out", stdout), ("expected.err", stderr)] {
             let actual = actual.replace(&host, "HOST").replace(&self.alias, &self.provider);
             let compared = compare(&self.folder.join(name), actual);
-            wrong.extend(compared.err());
+            failures.extend(compared.err());
         }
-        verdict(&wrong, &output)
+        verdict(&failures, &output)
     }
 
     fn command(&self, server: &Server) -> Datametrics {
@@ -122,7 +122,7 @@ impl Case {
         let command = Datametrics::new()
             .args(args)
             .args(["--provider", &self.alias, "--retries", "0", "--dry-run"])
-            // Nothing goes there: it is what makes the output plaintext.
+            // Nothing is sent there; the URL makes the output plaintext.
             .args(["--graphite-url", "tcp://127.0.0.1:9"])
             .provider(&self.alias, server);
         self.with_config(env.iter().fold(command, |command, (name, value)| command.env(name, value)))
@@ -136,11 +136,11 @@ impl Case {
     }
 }
 
-fn verdict(wrong: &[String], output: &Output) -> Result<(), String> {
-    if wrong.is_empty() {
+fn verdict(failures: &[String], output: &Output) -> Result<(), String> {
+    if failures.is_empty() {
         return Ok(());
     }
-    Err(format!("{}\n\n{output}", wrong.join("\n\n")))
+    Err(format!("{}\n\n{output}", failures.join("\n\n")))
 }
 
 impl Settings {
@@ -217,9 +217,9 @@ impl Exchange {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
         let mut lines = head.lines().peekable();
-        let mut asked = Vec::new();
+        let mut request = Vec::new();
         while let Some(line) = lines.peek().and_then(|line| line.strip_prefix("> ")) {
-            asked.push(line.to_owned());
+            request.push(line.to_owned());
             lines.next();
         }
         let status_line = lines.next().unwrap_or_default();
@@ -227,10 +227,10 @@ impl Exchange {
             .strip_prefix("HTTP/1.1 ")
             .and_then(|rest| rest.split(' ').next()?.parse().ok())
             .ok_or_else(|| format!("no status line: {status_line:?}"))?;
-        let (line, wanted) = asked.split_first().ok_or("no line `> METHOD target`")?;
+        let (line, required_headers) = request.split_first().ok_or("no line `> METHOD target`")?;
         Ok(Self {
             line: line.clone(),
-            wanted: wanted.iter().map(|line| header(line)).collect::<Result<_, _>>()?,
+            required_headers: required_headers.iter().map(|line| header(line)).collect::<Result<_, _>>()?,
             status,
             headers: lines.map(header).collect::<Result<_, _>>()?,
             body: body.to_owned(),
@@ -239,7 +239,7 @@ impl Exchange {
 
     fn script(self, server: &Server) {
         let on = server.on(&self.line);
-        let on = self.wanted.iter().fold(on, |on, (name, value)| on.header(name, value));
+        let on = self.required_headers.iter().fold(on, |on, (name, value)| on.header(name, value));
         let reply = Reply::status(self.status).body(self.body);
         let headers = self.headers.iter();
         on.reply(headers.fold(reply, |reply, (name, value)| reply.header(name, value)));
@@ -251,11 +251,11 @@ fn header(line: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Plaintext lines without what differs between two runs: the time, and how long things took.
+/// Plaintext lines without times and durations.
 ///
 /// # Errors
-/// When a line is not `name value time`, or its time is not the one that all the others have, or
-/// not one `within` the run.
+/// When a line is not `name value time`, or the lines differ in their times, or the time is not `within` the
+/// run.
 pub(crate) fn plain_lines(printed: &str, within: std::ops::RangeInclusive<u64>) -> Result<String, String> {
     let mut plain = String::new();
     let mut times = Vec::new();
@@ -264,7 +264,7 @@ pub(crate) fn plain_lines(printed: &str, within: std::ops::RangeInclusive<u64>) 
             return Err(format!("not `name value time`: {line:?}"));
         };
         times.push(time);
-        plain.extend([path, " ", lasting(path, value), "\n"]);
+        plain.extend([path, " ", without_duration(path, value), "\n"]);
     }
     times.dedup();
     match times[..] {
@@ -274,7 +274,7 @@ pub(crate) fn plain_lines(printed: &str, within: std::ops::RangeInclusive<u64>) 
     }
 }
 
-fn lasting<'a>(path: &str, value: &'a str) -> &'a str {
+fn without_duration<'a>(path: &str, value: &'a str) -> &'a str {
     let name = path.split(';').next().unwrap_or_default();
     let ends = |end| name.ends_with(end);
     if ends(".response.time") || ends(".duration") {
@@ -286,7 +286,7 @@ fn lasting<'a>(path: &str, value: &'a str) -> &'a str {
     }
 }
 
-/// Compares with the file, or rewrites it. There is no file for nothing.
+/// Compares with the file, or rewrites it. Empty output has no file.
 fn compare(file: &Path, actual: String) -> Result<(), String> {
     let overwriting = Action::with_env_var(DEFAULT_ACTION_ENV) == Some(Action::Overwrite);
     match (file.exists(), actual.is_empty()) {
@@ -299,7 +299,7 @@ fn compare(file: &Path, actual: String) -> Result<(), String> {
     Assert::new()
         .action_env(DEFAULT_ACTION_ENV)
         .palette(Palette::plain())
-        // Nothing in these files is a pattern.
+        // The files contain no patterns.
         .try_eq(Some(&file.display()), actual.into_data(), expected.raw())
         .map_err(|error| error.to_string().trim().to_owned())
 }
@@ -308,7 +308,7 @@ fn read(file: &Path) -> Result<String, String> {
     fs::read_to_string(file).map_err(at(file))
 }
 
-/// Says which file an error is about.
+/// Adds the name of the file to an error.
 fn at<E: Display>(file: &Path) -> impl Fn(E) -> String {
     move |error| format!("{}: {error}", file.display())
 }

@@ -1,8 +1,7 @@
-//! The built program in an empty world: no variable, no file and no terminal of the machine that
-//! runs the tests reaches it.
+//! The built program in a clean environment: no variable, no file and no terminal of this machine reaches it.
 
 use super::{
-    Carbon, Ingest, PATIENCE, Server, graphite,
+    Carbon, Ingest, Server, TIMEOUT, graphite,
     normalise::{Normaliser, times},
 };
 use snapbox::{Assert, Data, IntoData};
@@ -11,7 +10,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{Read, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc,
@@ -22,9 +21,9 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A run of the program, and what is expected of it.
+/// A run of the program and its expected output.
 ///
-/// A clone has the same home, so that one run can find what another left there.
+/// A clone has the same home, so that one run finds what another left there.
 #[derive(Clone)]
 pub(crate) struct Datametrics {
     program: OsString,
@@ -33,12 +32,12 @@ pub(crate) struct Datametrics {
     stdin: Option<Vec<u8>>,
     home: Arc<TempDir>,
     has_hosts: bool,
-    patience: Duration,
+    timeout: Duration,
     normaliser: Normaliser,
     expected: Option<Expected>,
 }
 
-/// What nobody states is expected to be empty, or 0.
+/// What a test does not state is expected to be empty, or 0.
 #[derive(Clone, Default)]
 struct Expected {
     stdout: Data,
@@ -46,7 +45,7 @@ struct Expected {
     code: i32,
 }
 
-/// What a run came to.
+/// Output and exit code of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Output {
     pub(crate) stdout: String,
@@ -56,12 +55,12 @@ pub(crate) struct Output {
 }
 
 impl Datametrics {
-    /// The program without arguments, in a new and empty home that is also where it runs.
+    /// The program without arguments, in a new and empty home that is also its working directory.
     pub(crate) fn new() -> Self {
         Self::program(env!("CARGO_BIN_EXE_datametrics"))
     }
 
-    /// Another program under the same conditions, to test this harness with.
+    /// Another program under the same conditions, for tests of this harness.
     pub(crate) fn program(program: impl Into<OsString>) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         let mut normaliser = Normaliser::default();
@@ -73,7 +72,7 @@ impl Datametrics {
             stdin: None,
             home: Arc::new(home),
             has_hosts: false,
-            patience: PATIENCE,
+            timeout: TIMEOUT,
             normaliser,
             expected: None,
         }
@@ -91,13 +90,13 @@ impl Datametrics {
         self
     }
 
-    /// What it reads from standard input, which is null otherwise.
+    /// Sets the standard input, which is null otherwise.
     pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(text.into());
         self
     }
 
-    /// Writes `config.toml`, which nobody else may read, into the home and passes it.
+    /// Writes `config.toml` into the home, with permissions for the owner only, and passes it.
     pub(crate) fn config(self, text: &str) -> Self {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
@@ -108,26 +107,30 @@ impl Datametrics {
         self.args(["--config", "config.toml"])
     }
 
-    /// Has it see these lines as `/etc/hosts`. Ask [`super::can_mount`] first.
+    /// Shows the program these lines as `/etc/hosts`. Check [`super::mount::can_mount`] first.
     pub(crate) fn hosts(mut self, lines: &str) -> Self {
         fs::write(self.home().join("hosts"), lines).expect("a file");
         self.has_hosts = true;
         self
     }
 
-    /// Its home and working directory, gone with the last clone.
+    /// Its home and working directory, which is removed with the last clone.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 
-    /// Has a provider's requests sent to `server`, which the output shows as the upper-cased
-    /// name of the provider.
+    /// Its default state directory.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.home().join(".local/state/datametrics")
+    }
+
+    /// Sends a provider's requests to `server`. Checked output shows the address as the upper-cased name.
     pub(crate) fn provider(self, name: &str, server: &Server) -> Self {
         let node = name.replace('-', "_").to_uppercase();
         self.env(format!("DATAMETRICS_{node}_BASE_URL"), server.url()).hide(server.address().to_string(), &node)
     }
 
-    /// Has the points sent to `ingest`, which the output shows as `GRAPHITE`.
+    /// Sends the points to `ingest`. Checked output shows the address as `GRAPHITE`.
     pub(crate) fn graphite(self, ingest: &Ingest) -> Self {
         self.env("GRAPHITE_URL", ingest.url())
             .env("GRAPHITE_USER", graphite::USER)
@@ -135,30 +138,30 @@ impl Datametrics {
             .hide(ingest.server().address().to_string(), "GRAPHITE")
     }
 
-    /// Has the points sent to `carbon` as plaintext; the output shows it as `CARBON`.
+    /// Sends the points to `carbon` as plaintext. Checked output shows the address as `CARBON`.
     pub(crate) fn carbon(self, carbon: &Carbon) -> Self {
         self.env("GRAPHITE_URL", carbon.url()).hide(carbon.authority(), "CARBON")
     }
 
-    /// Has [`Self::check`] see `word` wherever the output has `text`.
+    /// Makes [`Self::check`] see `word` instead of `text`.
     pub(crate) fn hide(mut self, text: impl Into<String>, word: &str) -> Self {
         self.normaliser.hide(text, word);
         self
     }
 
-    /// How long it may take before it is killed and the test fails.
-    pub(crate) fn patience(mut self, limit: Duration) -> Self {
-        self.patience = limit;
+    /// Sets the time after which the run is killed and the test fails.
+    pub(crate) fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
         self
     }
 
-    /// Expects this on standard output, in snapbox's notation (`[..]`, a line of `...`).
+    /// Expects this standard output, in snapbox's notation (`[..]`, a line of `...`).
     pub(crate) fn stdout(mut self, text: impl IntoData) -> Self {
         self.expected().stdout = text.into_data();
         self
     }
 
-    /// Expects this on standard error, with `<time>` for every duration.
+    /// Expects this standard error, with `<time>` for every duration.
     pub(crate) fn stderr(mut self, text: impl IntoData) -> Self {
         self.expected().stderr = text.into_data();
         self
@@ -174,13 +177,13 @@ impl Datametrics {
         self.expected.get_or_insert_default()
     }
 
-    /// Runs it and compares everything with what is expected, stated or not.
+    /// Runs it and compares output and exit code with what is expected.
     #[track_caller]
     pub(crate) fn check(mut self) -> Output {
         let expected = self.expected.take().unwrap_or_default();
         let output = self.run();
         let printed = format!("{output}");
-        // Data may hold backslashes, which are no paths here.
+        // Data may hold backslashes, which are not paths here.
         let assert = Assert::new().action_env("SNAPSHOTS").normalize_paths(false);
         let shown = self.normalise(&output);
         assert.eq(shown.stderr, expected.stderr);
@@ -189,40 +192,40 @@ impl Datametrics {
         output
     }
 
-    /// An output of it without what differs from run to run, as [`Self::check`] sees it.
+    /// The output without the parts that differ from run to run, as [`Self::check`] sees it.
     pub(crate) fn normalise(&self, output: &Output) -> Output {
         let stderr = times(&self.normaliser.apply(&output.stderr));
         Output { stderr, stdout: self.normaliser.apply(&output.stdout), code: output.code }
     }
 
-    /// Runs it, whatever comes of it.
+    /// Runs it.
     ///
     /// # Panics
-    /// When something was expected, which only [`Self::check`] looks at, and when it does not
-    /// end.
+    /// When an expectation was stated, which only [`Self::check`] compares, and when the run does not end.
     #[track_caller]
     pub(crate) fn run(&self) -> Output {
         self.spawn().wait()
     }
 
-    /// Starts it and goes on.
+    /// Starts it without waiting.
     #[track_caller]
     pub(crate) fn spawn(&self) -> Running {
         assert!(self.expected.is_none(), "what is expected is for `check`");
         let mut child = self.command().spawn().expect("the program starts");
         if let Some(text) = self.stdin.clone() {
             let mut stdin = child.stdin.take().expect("a pipe");
-            // A thread, as it may print before it reads; it may also end without reading.
+            // In a thread, as the program may print before it reads; it may also end without
+            // reading.
             thread::spawn(move || stdin.write_all(&text));
         }
-        Running { printed: Some(Printed::by(&mut child)), child, patience: self.patience, home: Arc::clone(&self.home) }
+        Running { printed: Some(Printed::by(&mut child)), child, timeout: self.timeout, _home: Arc::clone(&self.home) }
     }
 
-    /// The command itself, for a test that wants something special of it.
+    /// The command itself, for tests that change it.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(if self.has_hosts { OsStr::new("unshare") } else { &self.program });
         if self.has_hosts {
-            // What is mounted is gone with the program, which keeps the number of the process.
+            // The mount ends with the program. `exec` keeps the process id.
             let script = "mount --bind hosts /etc/hosts && exec \"$@\"";
             command.args(["-rm", "sh", "-c", script, "sh"]).arg(&self.program);
         }
@@ -249,31 +252,24 @@ impl std::fmt::Display for Output {
     }
 }
 
-/// A run that may not have ended. Dropping it ends it.
+/// A run that may still be going on. Dropping it kills the run.
 pub(crate) struct Running {
     pub(crate) child: Child,
     printed: Option<Printed>,
-    patience: Duration,
-    /// Kept as long as the program may use it.
-    home: Arc<TempDir>,
+    timeout: Duration,
+    /// Keeps the home as long as the program may use it.
+    _home: Arc<TempDir>,
 }
 
 impl Running {
-    /// Ends it with SIGKILL, about which it can do nothing.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(mut self) -> Output {
         self.child.kill().expect("a child of ours");
         self.wait()
     }
 
-    /// Sends it a signal, such as `TERM`.
-    pub(crate) fn signal(&self, name: &str) {
-        let status =
-            Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("`kill` starts");
-        assert!(status.success(), "`kill` ended with {status}");
-    }
-
-    /// The most memory it has had so far, in KiB, where the system tells. Ask while something
-    /// holds it, such as a reply behind a gate: after its end there is nothing to ask.
+    /// Its peak memory so far in KiB, where the system provides it. The run must be blocked by something,
+    /// such as a reply behind a latch: a process that ended has no memory to read.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -283,17 +279,17 @@ impl Running {
     /// Waits for its end.
     ///
     /// # Panics
-    /// When it does not end: it is killed then.
+    /// When it does not end in time: it is killed then.
     #[track_caller]
     pub(crate) fn wait(mut self) -> Output {
         let printed = self.printed.take().expect("nobody else takes it");
-        let stuck = !printed.is_complete_within(self.patience);
+        let stuck = !printed.is_complete_within(self.timeout);
         if stuck {
             self.child.kill().expect("a child of ours");
         }
         let status = self.child.wait().expect("a child of ours");
         let output = printed.with(status);
-        assert!(!stuck, "killed after {:?}: {output}", self.patience);
+        assert!(!stuck, "killed after {:?}: {output}", self.timeout);
         output
     }
 }
@@ -306,11 +302,11 @@ impl Drop for Running {
     }
 }
 
-/// What a program prints, read side by side from its start, so that no full pipe blocks it.
+/// The output of a program, read by threads from the start, so that no full pipe blocks it.
 struct Printed {
     stdout: JoinHandle<Vec<u8>>,
     stderr: JoinHandle<Vec<u8>>,
-    /// Nothing is ever sent: it hangs up when both have come to their end.
+    /// Disconnected when both streams have ended; nothing is ever sent.
     ends: Receiver<()>,
 }
 

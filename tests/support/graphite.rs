@@ -1,5 +1,5 @@
-//! Grafana Cloud's ingest, in both of its dialects, taking nothing that the real one would
-//! refuse, misread or store as something else.
+//! A double of Grafana Cloud's ingest in both of its dialects. It fails on every point that the real one
+//! would refuse, misread or change.
 
 use super::{Reply, Server, lock, request::Received};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -10,23 +10,23 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// The one account there is.
+/// The user of the only account.
 pub(crate) const USER: &str = "123456";
-/// Its token.
+/// The token of the account.
 pub(crate) const PASSWORD: &str = "glc_sesame";
 
 const TARGET: &str = "/graphite/metrics";
 
-/// There are two servers behind one API.
+/// The two servers behind one API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// The old one: takes the good points of a request and says which were not.
+    /// The old server: stores the valid points of a request and lists the others.
     Gateway,
-    /// The present one: takes all or none, and answers JSON as `text/plain`.
+    /// The current server: stores all points or none, and replies JSON as `text/plain`.
     WriteProxy,
 }
 
-/// A point as Graphite got it.
+/// A point that Graphite received.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Point {
     pub(crate) name: String,
@@ -40,40 +40,38 @@ pub(crate) struct Point {
     pub(crate) tags: Vec<String>,
 }
 
-/// A request whose form was right, for a test to decide about.
+/// A well-formed request, for which the test decides the reply.
 pub(crate) struct Push<'a> {
-    /// From 1, counting those of right form only.
+    /// Counted from 1, well-formed requests only.
     pub(crate) number: usize,
     pub(crate) points: &'a [Point],
-    pub(crate) request: &'a Received,
 }
 
-/// What becomes of a push.
+/// The decision about a push.
 pub(crate) enum Verdict {
-    /// It is stored.
+    /// The points are stored.
     Take,
-    /// The points at these indexes are invalid for this reason, which each dialect treats its
-    /// own way.
+    /// The points at these indexes are invalid for this reason; the rest depends on the dialect.
     Invalid(Vec<usize>, &'static str),
-    /// It is stored, but the answer is this one.
+    /// The points are stored, and this is the reply.
     TakeBut(Reply),
-    /// Nothing is stored, and this is the answer.
+    /// Nothing is stored, and this is the reply.
     Refuse(Reply),
 }
 
-/// Listens on loopback until dropped; a request in the wrong form fails the test then.
+/// Listens on loopback until dropped. A malformed request makes the test fail then.
 pub(crate) struct Ingest {
     server: Server,
     stored: Arc<Mutex<Vec<Point>>>,
 }
 
 impl Ingest {
-    /// Takes everything.
+    /// An ingest that stores everything.
     pub(crate) fn start(dialect: Dialect) -> Self {
         Self::deciding(dialect, |_| Verdict::Take)
     }
 
-    /// Refuses the first pushes with these statuses, then takes everything.
+    /// An ingest that refuses the first pushes with these statuses, then stores everything.
     pub(crate) fn refusing<const N: usize>(dialect: Dialect, statuses: [u16; N]) -> Self {
         Self::deciding(dialect, move |push| {
             statuses
@@ -82,20 +80,20 @@ impl Ingest {
         })
     }
 
-    /// Asks the test about every push.
+    /// An ingest that lets the test decide about every push.
     pub(crate) fn deciding(dialect: Dialect, decide: impl Fn(&Push) -> Verdict + Send + Sync + 'static) -> Self {
         let stored = Arc::new(Mutex::default());
-        let desk = Desk { dialect, decide, number: Mutex::new(0), stored: Arc::clone(&stored) };
-        let server = Server::with(move |request| desk.answer(request));
+        let endpoint = Endpoint { dialect, decide, number: Mutex::new(0), stored: Arc::clone(&stored) };
+        let server = Server::with(move |request| endpoint.answer(request));
         Self { server, stored }
     }
 
-    /// What `GRAPHITE_URL` is for it.
+    /// The value for `GRAPHITE_URL`.
     pub(crate) fn url(&self) -> String {
         self.server.url() + TARGET
     }
 
-    /// The HTTP side of it.
+    /// The HTTP server.
     pub(crate) fn server(&self) -> &Server {
         &self.server
     }
@@ -116,20 +114,20 @@ impl Ingest {
         self.values().remove(name)
     }
 
-    /// Ends it and says what dropping it would have complained about.
-    pub(crate) fn finish(self) -> Vec<String> {
-        self.server.finish()
+    /// Ends it and returns the complaints that would make the test fail.
+    pub(crate) fn into_complaints(self) -> Vec<String> {
+        self.server.into_complaints()
     }
 }
 
-struct Desk<F> {
+struct Endpoint<F> {
     dialect: Dialect,
     decide: F,
     number: Mutex<usize>,
     stored: Arc<Mutex<Vec<Point>>>,
 }
 
-impl<F: Fn(&Push) -> Verdict> Desk<F> {
+impl<F: Fn(&Push) -> Verdict> Endpoint<F> {
     fn answer(&self, request: &Received) -> Reply {
         let account = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
         if request.header("Authorization") != Some(&format!("Basic {account}")) {
@@ -144,11 +142,11 @@ impl<F: Fn(&Push) -> Verdict> Desk<F> {
             *number += 1;
             *number
         };
-        let verdict = (self.decide)(&Push { number, points: &points, request });
-        self.carry_out(verdict, &points)
+        let verdict = (self.decide)(&Push { number, points: &points });
+        self.apply(verdict, &points)
     }
 
-    fn carry_out(&self, verdict: Verdict, points: &[Point]) -> Reply {
+    fn apply(&self, verdict: Verdict, points: &[Point]) -> Reply {
         match verdict {
             Verdict::Refuse(reply) => reply,
             Verdict::TakeBut(reply) => {
@@ -177,7 +175,7 @@ impl Dialect {
             Dialect::WriteProxy => Reply::text(200, format!(r#"{{"published":{published}}}"#)),
             Dialect::Gateway => {
                 let count = invalid.len();
-                // The real one gives no more examples than this.
+                // The real one lists no more examples than this.
                 let examples = &invalid[..count.min(9)];
                 let mut errors = serde_json::Map::new();
                 if count > 0 {
@@ -205,8 +203,8 @@ impl Dialect {
     }
 }
 
-/// The form a point has on the wire. The real servers ignore what they do not know and take a
-/// missing value for 0, so being strict here is what finds such a point.
+/// A point in JSON. The real servers ignore unknown members and read a missing value as 0; this one refuses
+/// both.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire<'a> {
@@ -218,14 +216,14 @@ struct Wire<'a> {
     tags: Option<Vec<String>>,
 }
 
-/// The points of a request in the right form.
+/// The points of a well-formed request.
 fn read(request: &Received) -> Result<Vec<Point>, String> {
     if request.line() != format!("POST {TARGET}") {
         return Err("not the ingest".to_owned());
     }
     match request.header("Content-Type") {
         Some("application/json") => {}
-        // A charset after it is refused as well.
+        // A charset after the type is refused as well.
         other => return Err(format!("the content type {other:?}")),
     }
     if let Some(coding) = request.header("Content-Encoding") {

@@ -1,4 +1,4 @@
-//! Looking for secrets where none may be.
+//! Searches for secrets in output and files.
 
 use super::{Datametrics, Output};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -8,13 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A part that the secrets of these tests have in common, so that a piece of one is found too.
+/// A part that all secrets of these tests have, so that a fragment of a secret is found too.
 pub(crate) const PART: &str = "s3same";
 
-/// A user, if there is one, and what only he knows.
+/// A user, if there is one, and the secret.
 pub(crate) type Secret<'a> = (&'a str, &'a str);
 
-/// A secret in all the forms in which it could be recognised.
+/// A secret in every encoding in which it could be recognised.
 pub(crate) fn forms((user, secret): Secret) -> Vec<String> {
     const URL_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     let mut forms = vec![secret.to_owned(), BASE64_STANDARD.encode(secret)];
@@ -25,37 +25,37 @@ pub(crate) fn forms((user, secret): Secret) -> Vec<String> {
     forms
 }
 
-/// A text as it stands in JSON, with one of its two spellings of a slash.
+/// A text as a JSON string, with both spellings of a slash.
 pub(crate) fn quoted(text: &str) -> [String; 2] {
     let json = serde_json::Value::from(text).to_string();
     [json.replace('/', "\\/"), json]
 }
 
-/// No secret is in the output or in a file that the run left. Gives the output.
+/// Checks that no secret is in the output or in a file of the run. Returns the output.
 #[track_caller]
-pub(crate) fn look(secrets: &[Secret], run: &Datametrics, output: &Output) -> String {
+pub(crate) fn assert_none_in_run(secrets: &[Secret], run: &Datametrics, output: &Output) -> String {
     let printed = format!("{}{}", output.stdout, output.stderr);
-    search(secrets, "the output", &printed);
+    assert_none_in(secrets, "the output", &printed);
     for file in files(&run.home().join(".local")) {
         let text = String::from_utf8_lossy(&fs::read(&file).expect("a file")).into_owned();
-        search(secrets, &file.display().to_string(), &text);
+        assert_none_in(secrets, &file.display().to_string(), &text);
     }
     printed
 }
 
-/// No secret is in a text; `place` is where it stands.
+/// Checks that no secret is in a text; `source` names the text.
 #[track_caller]
-pub(crate) fn search(secrets: &[Secret], place: &str, text: &str) {
+pub(crate) fn assert_none_in(secrets: &[Secret], source: &str, text: &str) {
     for secret in secrets {
         for form in forms(*secret).iter().flat_map(|form| [quoted(form).to_vec(), vec![form.clone()]].concat()) {
             let form = form.trim_matches(['"', '=']);
-            assert!(!text.contains(form), "{form} is in {place}: {text}");
+            assert!(!text.contains(form), "{form} is in {source}: {text}");
         }
     }
-    assert!(!text.contains(PART), "a part of a secret is in {place}: {text}");
+    assert!(!text.contains(PART), "a part of a secret is in {source}: {text}");
 }
 
-/// All files of a folder, also of those in it.
+/// All files below a folder.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {

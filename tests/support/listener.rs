@@ -1,4 +1,4 @@
-//! Accepting connections on loopback, a thread for each, and ending them all.
+//! Accepts connections on loopback with a thread for each, and ends them all.
 
 use super::lock;
 use std::{
@@ -21,14 +21,14 @@ pub(crate) struct Listener {
 #[derive(Default)]
 struct Connections {
     stopping: AtomicBool,
-    /// Second handles to the sockets, by number, through which a thread blocked in one is woken.
-    /// A socket is closed once its handle here has gone, too.
+    /// Second handles to the sockets, by number, which wake a blocked thread. A socket is only closed when
+    /// its handle here is removed as well.
     open: Mutex<BTreeMap<usize, TcpStream>>,
 }
 
 impl Listener {
-    /// Serves each connection to `host` (an IP address; the port is the kernel's choice) with
-    /// `serve`, which also gets its number, from 1.
+    /// Serves each connection to `host`, an IP address, with `serve`, which also gets the number of the
+    /// connection, from 1. The kernel chooses the port.
     pub(crate) fn start(host: &str, serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
         let socket = TcpListener::bind((host, 0)).expect("a free port on loopback");
         let address = socket.local_addr().expect("the address just bound");
@@ -40,22 +40,21 @@ impl Listener {
         Self { address, connections, acceptor: Some(acceptor) }
     }
 
-    /// Where it listens.
+    /// The address where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Cuts what is still connected and waits for every thread; what a client had sent by then
-    /// is still read.
+    /// Ends all connections and waits for every thread. Bytes that a client sent before are still read.
     pub(crate) fn stop(&mut self) {
         let Some(acceptor) = self.acceptor.take() else {
             return;
         };
         self.connections.stopping.store(true, Ordering::SeqCst);
-        // `accept` has no other way to learn of it than one more connection.
+        // Only one more connection wakes `accept`.
         drop(TcpStream::connect(self.address));
         for stream in lock(&self.connections.open).values() {
-            // The client may have gone already.
+            // The client may be gone already.
             let _ = stream.shutdown(Shutdown::Both);
         }
         acceptor.join().expect("the acceptor does not panic");
@@ -90,7 +89,7 @@ impl Connections {
         }
     }
 
-    /// Remembers the connection, unless all are being ended: then none may be forgotten.
+    /// Records the connection, unless the listener is stopping: then none may be missed.
     fn keep(&self, number: usize, stream: &TcpStream) -> bool {
         let mut open = lock(&self.open);
         if self.stopping.load(Ordering::SeqCst) {

@@ -1,72 +1,117 @@
-//! What the tests share: doubles of everything `datametrics` talks to, and the program in an
-//! empty world.
+//! What the tests share: doubles of everything that `datametrics` talks to, and the program in a clean
+//! environment.
 //!
-//! Nothing here sleeps but what is slow on purpose. A test that has to wait waits for what it needs ([`Server::wait_for`],
-//! [`Gate`]), so that a loaded machine makes it slower and never wrong.
+//! Only what is slow on purpose sleeps. A test that has to wait waits for what it needs
+//! ([`Server::wait_for`], [`Latch`]), so a loaded machine makes it slower but never makes it fail.
 
-#![allow(dead_code, unused_imports, reason = "every test binary compiles this module, and none uses all of it")]
-
+pub(crate) mod black_hole;
 pub(crate) mod carbon;
 pub(crate) mod case;
 pub(crate) mod command;
-pub(crate) mod gate;
 pub(crate) mod graphite;
+pub(crate) mod journal;
+pub(crate) mod latch;
 pub(crate) mod leak;
 pub(crate) mod listener;
+pub(crate) mod mount;
 pub(crate) mod normalise;
 pub(crate) mod pickle;
+pub(crate) mod port;
+pub(crate) mod prices;
+pub(crate) mod real_graphite;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod samples;
 pub(crate) mod server;
 pub(crate) mod tls;
-mod void;
 
 pub(crate) use self::{
-    carbon::{Carbon, Habit},
+    black_hole::BlackHole,
+    carbon::{Behaviour, Carbon},
     command::{Datametrics, Output},
-    gate::Gate,
     graphite::{Dialect, Ingest, Point, Verdict},
+    latch::Latch,
     reply::Reply,
     request::Received,
     server::Server,
     tls::Tls,
-    void::BlackHole,
 };
 
 use std::{
     any::Any,
     fmt::Display,
-    process::{Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// How long anything is waited for before the test is declared stuck: far longer than a healthy
-/// test takes on a machine that is busy with something else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a test waits for anything before it fails: far longer than a healthy test takes on a busy
+/// machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Locks also after another thread panicked: that panic is reported where it happened, and a
-/// second one about the lock would only hide it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks also after another thread panicked: that panic was reported where it happened, and a second one
+/// about the lock would only hide it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One text of these lines, each ended.
+/// Joins lines, each with a newline at its end.
 pub(crate) fn lines<T: Display>(lines: impl IntoIterator<Item = T>) -> String {
     lines.into_iter().fold(String::new(), |text, line| text + &line.to_string() + "\n")
 }
 
-/// What a panic said.
+/// `PREFIX.0`, `PREFIX.1` and so on.
+pub(crate) fn numbered(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("{prefix}.{index}")).collect()
+}
+
+/// The time in Unix seconds.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    i64::try_from(since.as_secs()).expect("a time that fits")
+}
+
+/// Yesterday, today and tomorrow as a TOML list of dates. Whatever day it is in New York, it is one of
+/// them, so a market with these holidays is closed.
+pub(crate) fn holidays() -> String {
+    let day = |offset: i64| {
+        let time = jiff::Timestamp::from_second(now() + offset * 86_400).expect("a time that fits");
+        format!("'{}'", &time.to_string()[..10])
+    };
+    format!("[{}]", [-1, 0, 1].map(day).join(", "))
+}
+
+/// Waits for a condition that nothing signals, such as a file that appears.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_met: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_met() {
+        assert!(begun.elapsed() < TIMEOUT, "waited in vain: {what}");
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Says that a test is skipped and why, and returns false. Under `CI=true` nothing may be skipped, so it
+/// panics there.
+pub(crate) fn skip(missing: &str) -> bool {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+    println!("skipped: {missing}");
+    false
+}
+
+/// The text of a panic.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a text")
 }
 
-/// Does something with every item, on several threads, and gives the results in the order of the
-/// items. Runs spend their time waiting, so the number of threads has little to do with processors.
-pub(crate) fn side_by_side<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+/// How many items all calls of [`in_parallel`] work on at the same time. Runs of the program often wait, so
+/// there are more than processors; too many would make each of them so slow that its timeouts end it.
+const MAX_PARALLEL: usize = 8;
+
+/// Applies a function to every item on several threads and returns the results in the order of the items.
+pub(crate) fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    /// Other calls must get a turn as well.
     const THREADS: usize = 6;
     let queue = Mutex::new(items.iter().enumerate());
     let results = Mutex::new(Vec::new());
@@ -75,6 +120,7 @@ pub(crate) fn side_by_side<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T
             scope.spawn(|| {
                 let next = || lock(&queue).next();
                 while let Some((at, item)) = next() {
+                    let _permit = Permit::acquire();
                     let result = work(item);
                     lock(&results).push((at, result));
                 }
@@ -86,16 +132,25 @@ pub(crate) fn side_by_side<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Whether a test can mount something that only a run sees. If not, says so, as the test is to be
-/// skipped then; in CI it fails.
-pub(crate) fn can_mount() -> bool {
-    let mut command = Command::new("unshare");
-    command.args(["-rm", "mount", "-t", "tmpfs", "none", "/tmp"]).stdout(Stdio::null()).stderr(Stdio::null());
-    if command.status().is_ok_and(|status| status.success()) {
-        return true;
+/// One of [`MAX_PARALLEL`] permits, returned when it is dropped.
+struct Permit;
+
+/// The number of permits in use, and the signal that one was returned.
+static PERMITS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+impl Permit {
+    fn acquire() -> Self {
+        let (used, returned) = &PERMITS;
+        let all_used = |used: &mut usize| *used >= MAX_PARALLEL;
+        *returned.wait_while(lock(used), all_used).unwrap_or_else(PoisonError::into_inner) += 1;
+        Self
     }
-    let missing = "nothing can be mounted here: unshare (of util-linux) and user namespaces are needed";
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-    println!("skipped: {missing}");
-    false
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let (used, returned) = &PERMITS;
+        *lock(used) -= 1;
+        returned.notify_one();
+    }
 }

@@ -1,21 +1,21 @@
-//! Taking out of an output what differs from run to run.
+//! Removes from output what differs from run to run.
 
-/// How a duration may end, the longer units before those they end in.
+/// The units of durations; a unit comes before its own suffixes.
 const UNITS: [&str; 5] = ["ns", "us", "µs", "ms", "s"];
 
-/// Words that stand in for the texts only one run has: a port, a folder.
+/// Replacements for texts that only one run has: a port, a folder.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Normaliser {
     words: Vec<(String, String)>,
 }
 
 impl Normaliser {
-    /// Shows `text` as `word` from now on.
+    /// Replaces `text` by `word`.
     pub(crate) fn hide(&mut self, text: impl Into<String>, word: &str) {
         self.words.push((text.into(), word.to_owned()));
     }
 
-    /// The text with every hidden one replaced, the longest first: one port may begin another.
+    /// The text after all replacements. The longest comes first, as one port may begin another.
     pub(crate) fn apply(&self, text: &str) -> String {
         let mut words: Vec<_> = self.words.iter().collect();
         words.sort_by_key(|(hidden, _)| std::cmp::Reverse(hidden.len()));
@@ -40,7 +40,7 @@ pub(crate) fn times(text: &str) -> String {
     plain
 }
 
-/// The length of the duration with which a text begins.
+/// The length of the duration at the start of a text.
 fn duration(text: &str) -> Option<usize> {
     let number = text.trim_start_matches(|c: char| c.is_ascii_digit());
     if number.len() == text.len() {

@@ -1,25 +1,25 @@
-//! What a scripted server answers, and how it misbehaves while doing so.
+//! Replies of a scripted server, and its ways to misbehave.
 
-use super::{gate::Gate, request::Wire};
+use super::{latch::Latch, request::Wire};
 use std::{
     io::{self, Write as _},
     net::Shutdown,
     time::Duration,
 };
 
-/// An answer, or what is done instead of one.
+/// A reply, or the misbehaviour instead of one.
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
-    manner: Manner,
-    gate: Option<Gate>,
+    mode: Mode,
+    latch: Option<Latch>,
     complaint: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
+enum Mode {
     Whole,
     Chunked,
     Raw,
@@ -32,49 +32,49 @@ enum Manner {
 }
 
 impl Reply {
-    /// This status and nothing else.
+    /// A reply with this status and nothing else.
     pub(crate) fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), manner: Manner::Whole, gate: None, complaint: None }
+        Self { status, headers: Vec::new(), body: Vec::new(), mode: Mode::Whole, latch: None, complaint: None }
     }
 
-    /// 200 with a JSON body.
+    /// A reply 200 with a JSON body.
     pub(crate) fn json(body: impl Into<Vec<u8>>) -> Self {
         Self::status(200).header("Content-Type", "application/json").body(body)
     }
 
-    /// Any status with a text.
+    /// A reply with any status and a text.
     pub(crate) fn text(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::status(status).header("Content-Type", "text/plain; charset=utf-8").body(body)
     }
 
-    /// Exactly these bytes, status line and all, then an orderly end.
+    /// Exactly these bytes, including the status line, then an orderly end.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
-        Self::fault(Manner::Raw).body(bytes)
+        Self::fault(Mode::Raw).body(bytes)
     }
 
-    /// No answer: the connection ends in good order.
+    /// No reply: an orderly end of the connection.
     pub(crate) fn close() -> Self {
-        Self::fault(Manner::Close)
+        Self::fault(Mode::Close)
     }
 
-    /// No answer: the connection is reset.
+    /// No reply: a reset of the connection.
     pub(crate) fn reset() -> Self {
-        Self::fault(Manner::Reset)
+        Self::fault(Mode::Reset)
     }
 
-    /// No answer, until the client goes away.
+    /// No reply until the client closes the connection.
     pub(crate) fn hang() -> Self {
-        Self::fault(Manner::Hang)
+        Self::fault(Mode::Hang)
     }
 
-    /// What a request gets that should not have been made: 599, and the test fails with this
-    /// text when the server is dropped.
+    /// The reply to a request that should not have been made: status 599, and the test fails with this text
+    /// when the server is dropped.
     pub(crate) fn unexpected(why: impl Into<String>) -> Self {
         let why = why.into();
         Self { complaint: Some(why.clone()), ..Self::text(599, why) }
     }
 
-    /// Adds a header. `Content-Length` is added by itself unless it is given here.
+    /// Adds a header. `Content-Length` is added automatically, unless the test sets it.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -86,45 +86,45 @@ impl Reply {
         self
     }
 
-    /// Sends the body in chunks and without its length.
+    /// Sends the body in chunks, without its length.
     pub(crate) fn chunked(self) -> Self {
-        self.manner(Manner::Chunked).header("Transfer-Encoding", "chunked")
+        self.mode(Mode::Chunked).header("Transfer-Encoding", "chunked")
     }
 
-    /// Announces the whole body, sends so many bytes of it and ends the connection.
+    /// Announces the whole body, sends so many bytes of it, and ends the connection.
     pub(crate) fn cut_after(self, after: usize) -> Self {
-        self.manner(Manner::Cut { after })
+        self.mode(Mode::Cut { after })
     }
 
     /// Sends the body one byte at a time, as long as the client stays.
     pub(crate) fn drip(self, every: Duration) -> Self {
-        self.manner(Manner::Drip { every })
+        self.mode(Mode::Drip { every })
     }
 
-    /// Sends the body so many times, as long as the client stays. Without a length of the test's own
-    /// the end of the connection is that of the reply.
+    /// Sends the body so many times, as long as the client stays. Unless the test sets a length, the end of
+    /// the connection ends the reply.
     pub(crate) fn over(self, times: usize) -> Self {
-        self.manner(Manner::Over { times })
+        self.mode(Mode::Over { times })
     }
 
-    /// Does nothing before the test opens this gate.
-    pub(crate) fn after(mut self, gate: &Gate) -> Self {
-        self.gate = Some(gate.clone());
+    /// Waits with the reply until the test releases this latch.
+    pub(crate) fn after(mut self, latch: &Latch) -> Self {
+        self.latch = Some(latch.clone());
         self
     }
 
-    fn fault(manner: Manner) -> Self {
-        Self::status(0).manner(manner)
+    fn fault(mode: Mode) -> Self {
+        Self::status(0).mode(mode)
     }
 
-    fn manner(mut self, manner: Manner) -> Self {
-        self.manner = manner;
+    fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
         self
     }
 
-    /// The gate it waits for.
-    pub(super) fn gate(&self) -> Option<&Gate> {
-        self.gate.as_ref()
+    /// The latch it waits for.
+    pub(super) fn latch(&self) -> Option<&Latch> {
+        self.latch.as_ref()
     }
 
     /// Why the request should not have been made.
@@ -132,23 +132,22 @@ impl Reply {
         self.complaint.as_deref()
     }
 
-    /// Sends it, and says whether the connection can carry another request. `stopping` ends a
-    /// drip that nobody wants any more.
-    pub(super) fn send(&self, wire: &mut Wire, stopping: &Gate) -> io::Result<bool> {
-        if self.manner == Manner::Reset {
+    /// Sends it. Returns whether the connection can carry another request. `stopping` ends a drip.
+    pub(super) fn send(&self, wire: &mut Wire, stopping: &Latch) -> io::Result<bool> {
+        if self.mode == Mode::Reset {
             return Ok(false);
         }
         wire.settle()?;
         let stream = wire.stream();
-        match self.manner {
-            Manner::Reset | Manner::Close => Ok(false),
-            Manner::Hang => io::copy(stream, &mut io::sink()).map(|_| false),
-            Manner::Raw => finish(stream, &self.body),
-            Manner::Cut { after } => {
+        match self.mode {
+            Mode::Reset | Mode::Close => Ok(false),
+            Mode::Hang => io::copy(stream, &mut io::sink()).map(|_| false),
+            Mode::Raw => send_last(stream, &self.body),
+            Mode::Cut { after } => {
                 let sent = &self.body[..after.min(self.body.len())];
-                finish(stream, &[&self.head(), sent].concat())
+                send_last(stream, &[&self.head(), sent].concat())
             }
-            Manner::Drip { every } => {
+            Mode::Drip { every } => {
                 stream.write_all(&self.head())?;
                 for byte in &self.body {
                     if stopping.wait_for(every) {
@@ -158,14 +157,14 @@ impl Reply {
                 }
                 Ok(self.keeps_alive())
             }
-            Manner::Over { times } => {
+            Mode::Over { times } => {
                 stream.write_all(&self.head())?;
                 for _ in 0..times {
                     stream.write_all(&self.body)?;
                 }
-                finish(stream, &[])
+                send_last(stream, &[])
             }
-            Manner::Whole | Manner::Chunked => {
+            Mode::Whole | Mode::Chunked => {
                 stream.write_all(&[self.head(), self.coded_body()].concat())?;
                 Ok(self.keeps_alive())
             }
@@ -176,10 +175,10 @@ impl Reply {
         let mut lines = vec![format!("HTTP/1.1 {} {}", self.status, reason(self.status))];
         let headers = self.headers.iter();
         lines.extend(headers.map(|(name, value)| format!("{name}: {value}")));
-        // Neither may have a body, so a length would be wrong or misleading.
+        // Neither may have a body, so a length would be wrong.
         let bodiless = matches!(self.status, 204 | 304);
         let framed = self.has("Content-Length") || self.has("Transfer-Encoding");
-        let ends_with_it = matches!(self.manner, Manner::Over { .. });
+        let ends_with_it = matches!(self.mode, Mode::Over { .. });
         if !bodiless && !framed && !ends_with_it {
             lines.push(format!("Content-Length: {}", self.body.len()));
         }
@@ -187,7 +186,7 @@ impl Reply {
     }
 
     fn coded_body(&self) -> Vec<u8> {
-        if self.manner != Manner::Chunked {
+        if self.mode != Mode::Chunked {
             return self.body.clone();
         }
         let mut coded = Vec::new();
@@ -200,23 +199,23 @@ impl Reply {
 
     fn keeps_alive(&self) -> bool {
         let closing = |(name, value): &(String, String)| name.eq_ignore_ascii_case("Connection") && value == "close";
-        // A length of the test's own may be a lie, which only the end of the connection brings to light.
+        // A length that the test set may be wrong, and only the end of the connection shows that.
         !self.has("Content-Length") && !self.headers.iter().any(closing)
     }
 
     fn has(&self, name: &str) -> bool {
-        self.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))
+        self.headers.iter().any(|(sent_name, _)| sent_name.eq_ignore_ascii_case(name))
     }
 }
 
-/// The last bytes of a connection.
-fn finish(stream: &mut std::net::TcpStream, bytes: &[u8]) -> io::Result<bool> {
+/// Sends the last bytes of a connection.
+fn send_last(stream: &mut std::net::TcpStream, bytes: &[u8]) -> io::Result<bool> {
     stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)?;
     Ok(false)
 }
 
-/// A server has to say something here; no client may care what.
+/// HTTP requires a reason, and clients ignore it.
 fn reason(status: u16) -> &'static str {
     match status {
         200..=299 => "OK",

@@ -1,16 +1,16 @@
-//! Reading HTTP/1.1 requests off a socket, to the letter.
+//! Reads HTTP/1.1 requests from a socket, strictly.
 
 use std::{
     io::{self, ErrorKind, Read as _},
     net::TcpStream,
 };
 
-/// More than any head this program sends.
+/// More than the head of any request of the program.
 const MAX_HEAD: usize = 64 << 10;
-/// More than any body this program sends.
+/// More than the body of any request of the program.
 const MAX_BODY: usize = 64 << 20;
 
-/// A request as it came.
+/// A request as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     /// `GET`
@@ -21,7 +21,7 @@ pub(crate) struct Received {
     pub(crate) headers: Vec<(String, String)>,
     /// Without its transfer coding.
     pub(crate) body: Vec<u8>,
-    /// On which connection it came, from 1: two with one number shared a connection.
+    /// The number of the connection, from 1: requests with the same number shared a connection.
     pub(crate) connection: usize,
 }
 
@@ -47,9 +47,9 @@ impl Received {
 
 /// The receiving side of a connection.
 ///
-/// It always leaves the last byte of what it has read in the socket and only peeks at it.
-/// Closing a socket with unread data makes the kernel send a reset instead of an orderly end, so
-/// up to [`Wire::settle`] a connection can still be reset, whatever the request was.
+/// It leaves the last byte that it has read in the socket and only peeks at it. The kernel sends a reset
+/// instead of an orderly end when a socket closes with unread data, so up to [`Wire::settle`] the connection
+/// can still be reset, whatever the request was.
 pub(super) struct Wire {
     stream: TcpStream,
     owing: bool,
@@ -65,11 +65,11 @@ impl Wire {
         &mut self.stream
     }
 
-    /// The next request, or `None` when the client has gone, be it in the middle of one (as
-    /// when a test kills it).
+    /// The next request, or `None` when the client is gone, also in the middle of a request (as when a test
+    /// kills the client).
     ///
     /// # Errors
-    /// Says what is wrong with it if it is no HTTP/1.1.
+    /// Says what is wrong if the request is not HTTP/1.1.
     pub(super) fn request(&mut self, connection: usize) -> Result<Option<Received>, String> {
         match self.read_request(connection) {
             Ok(received) => Ok(Some(received)),
@@ -78,7 +78,7 @@ impl Wire {
         }
     }
 
-    /// Reads the byte left over.
+    /// Reads the byte that was left.
     pub(super) fn settle(&mut self) -> io::Result<()> {
         if self.owing {
             self.stream.read_exact(&mut [0])?;
@@ -132,13 +132,13 @@ impl Wire {
         }
     }
 
-    /// So many bytes, the last of them only peeked at.
-    fn take(&mut self, wanted: usize) -> io::Result<Vec<u8>> {
-        let Some(all_but_one) = wanted.checked_sub(1) else {
+    /// Takes so many bytes, and only peeks at the last one.
+    fn take(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let Some(all_but_one) = count.checked_sub(1) else {
             return Ok(Vec::new());
         };
         self.settle()?;
-        let mut taken = vec![0; wanted];
+        let mut taken = vec![0; count];
         let (before, last) = taken.split_at_mut(all_but_one);
         self.stream.read_exact(before)?;
         if self.stream.peek(last)? == 0 {
@@ -148,7 +148,7 @@ impl Wire {
         Ok(taken)
     }
 
-    /// Everything up to and with `end`, the last byte only peeked at.
+    /// Takes everything up to and with `end`, and only peeks at the last byte.
     fn take_until(&mut self, end: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         self.settle()?;
         let mut taken = Vec::new();

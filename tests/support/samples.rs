@@ -1,10 +1,10 @@
-//! Replies in the documented shape, for tests that are about something else than reading them.
+//! Replies in the documented shape, for tests that are not about reading replies.
 
 use super::Reply;
 
-/// What a run asks Kraken of the default symbols.
+/// The request to Kraken for the default symbols.
 pub(crate) const KRAKEN: &str = "GET /0/public/Ticker?pair=XBTUSD,ETHUSD,BATUSD";
-/// What a run asks Yahoo of the default symbols.
+/// The request to Yahoo for the default symbols.
 pub(crate) const YAHOO: &str = "GET /v7/finance/spark?symbols=AMZN,NFLX,AAPL&range=1d&interval=5m";
 
 /// Kraken's spelling of the default symbols and a last price for each.
@@ -13,7 +13,7 @@ pub(crate) const CRYPTO: [(&str, &str); 3] =
 /// The default stocks and a last price for each.
 pub(crate) const STOCKS: [(&str, &str); 3] = [("AMZN", "230"), ("NFLX", "1100.5"), ("AAPL", "204")];
 
-/// Kraken quotes these; beside the last price all have the same numbers.
+/// A reply of Kraken with these last prices; all other numbers are the same for all symbols.
 pub(crate) fn kraken(rows: &[(&str, &str)]) -> Reply {
     let row = |(key, last): &(&str, &str)| {
         format!(
@@ -24,7 +24,7 @@ pub(crate) fn kraken(rows: &[(&str, &str)]) -> Reply {
     Reply::json(format!(r#"{{"error":[],"result":{{{}}}}}"#, rows.join(",")))
 }
 
-/// Yahoo quotes these; beside the last price all have the same numbers.
+/// A reply of Yahoo with these last prices; all other numbers are the same for all symbols.
 pub(crate) fn yahoo(rows: &[(&str, &str)]) -> Reply {
     let row = |(symbol, last): &(&str, &str)| {
         format!(

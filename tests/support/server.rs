@@ -1,8 +1,9 @@
-//! An HTTP server that knows what it will be asked, and fails the test if it was not.
+//! An HTTP server with a script of expected requests. It makes the test fail if a request is missing or
+//! unexpected.
 
 use super::{
-    PATIENCE,
-    gate::Gate,
+    TIMEOUT,
+    latch::Latch,
     listener::Listener,
     lock, panic_text,
     reply::Reply,
@@ -16,22 +17,22 @@ use std::{
     time::Duration,
 };
 
-/// Listens on loopback until dropped. Dropping it fails the test if a scripted exchange was not
-/// asked, something else was, or a handler panicked.
+/// Listens on loopback until dropped. Dropping it makes the test fail if a scripted request was not made, if
+/// there was an unexpected one, or if a handler panicked.
 pub(crate) struct Server {
     listener: Listener,
     shared: Arc<Shared>,
 }
 
-/// Answers whatever no script covers.
+/// Replies to requests that are not scripted.
 type Handler = Box<dyn Fn(&Received) -> Reply + Send + Sync>;
 
 struct Shared {
     handler: Option<Handler>,
     state: Mutex<State>,
-    /// Another request came.
+    /// Signals a new request.
     arrived: Condvar,
-    stopping: Gate,
+    stopping: Latch,
 }
 
 #[derive(Default)]
@@ -39,19 +40,19 @@ struct State {
     script: Vec<Exchange>,
     received: Vec<Received>,
     complaints: Vec<String>,
-    /// Those that replies wait for; nobody else opens them when the test fails half way.
-    gates: Vec<Gate>,
+    /// Latches of replies; when a test fails half way, nobody else releases them.
+    latches: Vec<Latch>,
 }
 
 struct Exchange {
     line: String,
     headers: Vec<(String, String)>,
-    /// Taken when it is asked.
+    /// Taken by the request.
     reply: Option<Reply>,
 }
 
 impl Server {
-    /// A server that is asked exactly what [`Server::on`] scripts.
+    /// A server that expects exactly the requests that [`Server::on`] scripts.
     pub(crate) fn start() -> Self {
         Self::listen("127.0.0.1", None)
     }
@@ -61,14 +62,14 @@ impl Server {
         Self::listen("::1", None)
     }
 
-    /// A server with logic: `handler` answers what is not scripted.
+    /// A server whose `handler` replies to requests that are not scripted.
     pub(crate) fn with(handler: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         Self::listen("127.0.0.1", Some(Box::new(handler)))
     }
 
     fn listen(host: &str, handler: Option<Handler>) -> Self {
         let shared =
-            Arc::new(Shared { handler, state: Mutex::default(), arrived: Condvar::new(), stopping: Gate::new() });
+            Arc::new(Shared { handler, state: Mutex::default(), arrived: Condvar::new(), stopping: Latch::new() });
         let listener = {
             let shared = Arc::clone(&shared);
             Listener::start(host, move |stream, number| shared.serve(stream, number))
@@ -76,8 +77,8 @@ impl Server {
         Self { listener, shared }
     }
 
-    /// Expects one request for `METHOD target`; several for one target are answered in the order
-    /// in which they were scripted.
+    /// Expects one request for `METHOD target`. Several for the same target get their replies in the order of
+    /// the script.
     pub(crate) fn on(&self, line: &str) -> On<'_> {
         On { server: self, line: line.to_owned(), headers: Vec::new() }
     }
@@ -87,24 +88,24 @@ impl Server {
         format!("http://{}", self.address())
     }
 
-    /// Where it listens; as text this is what a URL has as its authority.
+    /// The address where it listens; as text this is the authority of its URL.
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener.address()
     }
 
-    /// Everything asked so far, in the order of arrival.
+    /// All requests so far, in the order of arrival.
     pub(crate) fn requests(&self) -> Vec<Received> {
         lock(&self.shared.state).received.clone()
     }
 
-    /// Everything asked so far as `METHOD target`, sorted: what came side by side has no order.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    /// All requests so far as `METHOD target`, sorted, as parallel requests have no order.
+    pub(crate) fn request_lines(&self) -> Vec<String> {
         let mut lines: Vec<_> = self.requests().iter().map(Received::line).collect();
         lines.sort();
         lines
     }
 
-    /// Waits until so many requests have come in all; they need not have been answered.
+    /// Waits until so many requests have come in all; they may still be without a reply.
     ///
     /// # Panics
     /// When they do not come.
@@ -112,28 +113,28 @@ impl Server {
         let (state, _) = self
             .shared
             .arrived
-            .wait_timeout_while(lock(&self.shared.state), PATIENCE, |state| state.received.len() < requests)
+            .wait_timeout_while(lock(&self.shared.state), TIMEOUT, |state| state.received.len() < requests)
             .unwrap_or_else(PoisonError::into_inner);
         let came = state.received.len();
         drop(state);
         assert!(came >= requests, "waited for {requests} requests, {came} came");
     }
 
-    /// Ends it and says what dropping it would have complained about.
-    pub(crate) fn finish(mut self) -> Vec<String> {
+    /// Ends it and returns the complaints that would make the test fail.
+    pub(crate) fn into_complaints(mut self) -> Vec<String> {
         self.stop()
     }
 
     fn stop(&mut self) -> Vec<String> {
-        self.shared.stopping.open();
-        for gate in lock(&self.shared.state).gates.drain(..) {
-            gate.open();
+        self.shared.stopping.release();
+        for latch in lock(&self.shared.state).latches.drain(..) {
+            latch.release();
         }
         self.listener.stop();
         let mut state = lock(&self.shared.state);
         let mut complaints = std::mem::take(&mut state.complaints);
-        let unasked = state.script.drain(..).filter(|e| e.reply.is_some());
-        complaints.extend(unasked.map(|exchange| format!("not asked: {}", exchange.line)));
+        let missing = state.script.drain(..).filter(|e| e.reply.is_some());
+        complaints.extend(missing.map(|exchange| format!("missing request: {}", exchange.line)));
         complaints
     }
 }
@@ -146,7 +147,7 @@ impl Drop for Server {
         }
         let text = format!("the scripted server:\n  {}", complaints.join("\n  "));
         if thread::panicking() {
-            // Often the cause of the assertion that failed.
+            // This is often the cause of the failed assertion.
             eprintln!("{text}");
         } else {
             panic!("{text}");
@@ -154,7 +155,7 @@ impl Drop for Server {
     }
 }
 
-/// A request that is expected, still without its reply.
+/// An expected request, still without its reply.
 #[must_use = "an exchange counts once it has a reply"]
 pub(crate) struct On<'a> {
     server: &'a Server,
@@ -163,13 +164,13 @@ pub(crate) struct On<'a> {
 }
 
 impl On<'_> {
-    /// This header has to be in the request, with this value.
+    /// Requires a header with this value.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// What it is answered.
+    /// Sets the reply.
     pub(crate) fn reply(self, reply: Reply) {
         lock(&self.server.shared.state).script.push(Exchange {
             line: self.line,
@@ -180,7 +181,7 @@ impl On<'_> {
 }
 
 impl Shared {
-    /// One connection, for as long as both sides keep it.
+    /// Serves one connection until either side closes it.
     fn serve(&self, stream: TcpStream, number: usize) {
         // A delayed packet would look like a slow server.
         stream.set_nodelay(true).expect("a socket option");
@@ -192,9 +193,9 @@ impl Shared {
                 Err(why) => return lock(&self.state).complaints.push(why),
             };
             let reply = self.answer(&received);
-            self.pass(&reply);
+            self.hold(&reply);
             let closing = received.header("Connection") == Some("close");
-            // An error means that the client did not wait for the rest, which is its right.
+            // An error means that the client closed the connection early, which it may.
             match reply.send(&mut wire, &self.stopping) {
                 Ok(true) if !closing => {}
                 _ => return,
@@ -202,7 +203,7 @@ impl Shared {
         }
     }
 
-    /// Records the request and decides what it gets.
+    /// Records the request and chooses its reply.
     fn answer(&self, received: &Received) -> Reply {
         let mut state = lock(&self.state);
         state.received.push(received.clone());
@@ -226,20 +227,21 @@ impl Shared {
         })
     }
 
-    /// Waits for the gate of the reply, if it has one.
-    fn pass(&self, reply: &Reply) {
-        let Some(gate) = reply.gate() else { return };
-        lock(&self.state).gates.push(gate.clone());
-        // Whoever stops the server either found the gate in the list or is found out here.
-        if !self.stopping.wait_for(Duration::ZERO) && !gate.wait_for(PATIENCE) {
-            let why = "a reply waited in vain for its gate";
+    /// Waits for the latch of the reply, if it has one.
+    fn hold(&self, reply: &Reply) {
+        let Some(latch) = reply.latch() else { return };
+        lock(&self.state).latches.push(latch.clone());
+        // The latch is in the list before `stopping` is read, so a server that stops cannot miss
+        // it.
+        if !self.stopping.wait_for(Duration::ZERO) && !latch.wait_for(TIMEOUT) {
+            let why = "a reply waited in vain for its latch";
             lock(&self.state).complaints.push(why.to_owned());
         }
     }
 }
 
 impl State {
-    /// The reply of the first exchange left for this request, if it has the headers it should.
+    /// The reply of the first scripted exchange for this request, if the request has the required headers.
     fn scripted(&mut self, received: &Received) -> Option<Reply> {
         let line = received.line();
         let exchange = self.script.iter_mut().find(|exchange| exchange.line == line && exchange.reply.is_some())?;

@@ -1,4 +1,4 @@
-//! TLS before a server on loopback, with a certificate that is right, or wrong in one way.
+//! TLS in front of a server on loopback, with a certificate that is valid, or wrong in one way.
 
 use super::listener::Listener;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -13,59 +13,60 @@ use std::{
     time::Duration,
 };
 
-/// What a server shows of itself.
+/// The kind of certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Certificate {
-    /// Signed by an authority of one's own.
+    /// Signed by an authority of the test.
     Good,
-    /// The same, but over.
+    /// The same, but expired.
     Expired,
-    /// The same, but for somebody else.
+    /// The same, but for another host.
     OfAnother,
     /// Signed by itself.
     SelfSigned,
-    /// Signed by itself and an authority's, as `openssl req -x509` makes one.
+    /// Self-signed and an authority, as `openssl req -x509` makes one.
     Authority,
 }
 
-/// Passes on to a server what it decrypts, until dropped.
+/// Decrypts connections and forwards them to a server, until dropped.
 pub(crate) struct Tls {
     listener: Listener,
     roots: String,
 }
 
 impl Tls {
-    /// Before this server, on loopback.
+    /// In front of this server, on loopback.
     pub(crate) fn before(server: SocketAddr, certificate: Certificate) -> Self {
         Self::on("127.0.0.1", server, certificate)
     }
 
-    /// The same on an address of one's choice.
+    /// In front of this server, on another address.
     pub(crate) fn on(host: &str, server: SocketAddr, certificate: Certificate) -> Self {
         let (config, roots) = certificate.make();
         let serve = move |stream, _| {
-            // An error is the client's or the server's, who both see it.
+            // An error shows in the client or in the server.
             let _ = pass(&config, stream, server);
         };
         Self { listener: Listener::start(host, serve), roots }
     }
 
-    /// Where it listens.
+    /// The address where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener.address()
     }
 
-    /// What to trust, for `SSL_CERT_FILE`: the authority, or the certificate where there is none.
+    /// The certificate to trust, for `SSL_CERT_FILE`: the authority, or the certificate itself where there is
+    /// none.
     pub(crate) fn roots(&self) -> &str {
         &self.roots
     }
 }
 
 impl Certificate {
-    /// Names and addresses that a good certificate is for.
+    /// Names and addresses of a valid certificate.
     const NAMES: [&str; 4] = ["127.0.0.1", "::1", "provider.test", "graphite.test"];
 
-    /// What a server needs, and what its clients have to trust.
+    /// The configuration of the server, and the certificate that clients have to trust.
     fn make(self) -> (Arc<ServerConfig>, String) {
         let key = KeyPair::generate().expect("a key");
         let names: &[&str] = if self == Self::OfAnother { &["another.test"] } else { &Self::NAMES };
@@ -99,9 +100,9 @@ impl Certificate {
     }
 }
 
-/// One connection, both ways, until either side ends it.
+/// Forwards one connection in both directions, until either side ends it.
 fn pass(config: &Arc<ServerConfig>, stream: TcpStream, server: SocketAddr) -> io::Result<()> {
-    /// How long one side is listened to before the other has its turn.
+    /// How long one side is read before it is the turn of the other.
     const TURN: Duration = Duration::from_millis(5);
     let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
     let mut tls = StreamOwned::new(connection, stream);
@@ -128,7 +129,7 @@ fn pass(config: &Arc<ServerConfig>, stream: TcpStream, server: SocketAddr) -> io
     }
 }
 
-/// How much was read; nothing where there was nothing yet.
+/// The number of bytes read; none where nothing has come yet.
 fn heard(read: io::Result<usize>) -> io::Result<Option<usize>> {
     match read {
         Ok(length) => Ok(Some(length)),

@@ -1,52 +1,40 @@
-//! Every message there is, beside each other. `README.md` is the list; this is how it is found: the
-//! built program is brought to say each of them. A text of the source that is in none of them fails
-//! the test, so that the list cannot go stale.
+//! Every message of the program. `README.md` lists them; this test makes the built program write each one. It
+//! also fails if a text of the source is in no message, so the list is always complete.
 
 mod checking;
 mod command_line;
 mod definitions;
 mod fetching;
 mod keeping;
-#[path = "../support/own.rs"]
-mod own;
 mod pushing;
 mod rendered;
 mod scene;
 mod settings;
 mod source;
-#[path = "../support/mod.rs"]
-mod support;
-#[allow(dead_code, reason = "not all of it is of use here")]
-#[path = "../faults/scene.rs"]
-mod world;
 
-use scene::{Message, Said, Scene};
+use crate::support::{Datametrics, graphite, in_parallel, leak, panic_text};
+use scene::{Message, Observed, Scene};
 use snapbox::{Assert, Data};
 use std::{
     fmt::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
-use support::{Datametrics, graphite, leak, panic_text, side_by_side};
-
-/// KiB that a run may have at most.
-const MOST_MEMORY: u64 = 64 << 10;
 
 const HEAD: &str = "\
 # Messages
 
-Everything that the program says of what is wrong, as it says it, and the exit code that it ends with. This page is what
-`cargo test --test messages` found; it fails when anything here is no longer so, and when a text of `src` is nowhere in
-it. After a change that is wanted, `SNAPSHOTS=overwrite cargo test --test messages` writes it anew.
+Every message about something that is wrong, and the exit code of the run. `cargo test --test integration messages`
+compares this page with the messages of the built program. The test also fails when a text of `src` is in no message.
+After an intended change, `SNAPSHOTS=overwrite cargo test --test integration messages` rewrites the page.
 
-A message says what happened, where, and what to do unless that is plain from the rest. It begins in lower case, ends
-without a period, says the same word for the same thing, and never holds a secret or more of a URL than its host.
+A message says what happened, where, and what to do if that is not obvious. It begins in lower case, ends without a
+period, uses one word for one thing, and never contains a secret or more of a URL than its host.
 
-The last part is of errors that no test can bring about: it shows what they say of themselves, without what a run puts
-before and behind it.
+The last section has the errors that no test can bring about, without the parts that a run adds before and after them.
 ";
 
-/// The parts of the page.
+/// The sections of the page.
 const SECTIONS: &[(&str, &[Scene])] = &[
     ("Command line", command_line::SCENES),
     ("Values of flags", command_line::VALUES),
@@ -69,37 +57,37 @@ const SECTIONS: &[(&str, &[Scene])] = &[
     ("Not brought about", rendered::SCENES),
 ];
 
-/// Texts that are in no message: a file, and how they begin.
-const NO_MESSAGES: &[(&str, &str)] = &[
-    // The form of a file.
-    ("src/journal/text.rs", "; datametrics journal"),
-    ("src/journal/text.rs", "; name value time"),
+/// Texts of the source that no message has, with `…` for placeholders.
+const NO_MESSAGES: &[&str] = &[
+    // The lines of a file of the journal.
+    "; datametrics journal ",
+    "; name value time",
     // The value of a header.
-    ("src/ping.rs", "text/plain; charset=utf-8"),
-    // At a terminal alone.
-    ("src/progress.rs", " … requests answered in "),
-    // A number that the line before has bounded already.
-    ("src/provider/definition.rs", "is out of range"),
-    ("src/provider/definition.rs", "is no HTTP status"),
-    // What a parser would call what it expects; these take whatever comes.
-    ("src/provider/reply.rs", "any JSON value"),
-    ("src/provider/tree.rs", "any JSON value"),
-    ("src/provider/tree.rs", "a name"),
+    "text/plain; charset=utf-8",
+    // Shown on a terminal only, with an escape sequence at its end.
+    " … requests answered in … sx1b[K",
+    // A number whose bounds were checked before.
+    "is out of range",
+    "is no HTTP status",
+    // What the parser expects, in the words of serde: these take any value, so nobody reads the words.
+    "any JSON value",
+    "a name",
 ];
 
 #[test]
-fn every_message() {
+fn every_message_is_in_the_readme_and_every_text_in_a_message() {
     let mut page = HEAD.to_owned();
     let mut messages = Vec::new();
     for (title, scenes) in SECTIONS {
         write!(page, "\n## {title}\n\n| what happens | exit | level | message |\n| --- | --- | --- | --- |\n")
             .expect("memory");
-        let rows = side_by_side(scenes, |scene| {
-            catch_unwind(AssertUnwindSafe(|| scene.play())).unwrap_or_else(|panic| Said::failed(panic_text(&*panic)))
+        let rows = in_parallel(scenes, |scene| {
+            catch_unwind(AssertUnwindSafe(|| scene.play()))
+                .unwrap_or_else(|panic| Observed::failed(panic_text(&*panic)))
         });
-        for (scene, said) in scenes.iter().zip(rows) {
-            page += &said.rows(&scene.what(), &messages);
-            messages.extend(said.messages);
+        for (scene, observed) in scenes.iter().zip(rows) {
+            page += &observed.rows(&scene.what(), &messages);
+            messages.extend(observed.messages);
         }
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages/README.md");
@@ -111,27 +99,24 @@ fn every_message() {
     every_text_is_in(&messages);
 }
 
-/// Whatever the source can say is in a message, or in what is printed as data.
+/// Checks that every text of the source is in a message or in printed data.
 fn every_text_is_in(messages: &[Message]) {
     let data = data();
-    let is_excepted = |text: &source::Text, (file, begin): &(&str, &str)| {
-        text.place.starts_with(&format!("{file}:")) && text.text().starts_with(begin)
-    };
     let is_known = |text: &source::Text| {
         messages.iter().any(|message| text.is_in(&message.line()))
             || data.iter().any(|data| text.is_in(data))
-            || NO_MESSAGES.iter().any(|known| is_excepted(text, known))
+            || NO_MESSAGES.contains(&&*text.text())
     };
     let texts = source::texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let unknown = texts.iter().filter(|text| !is_known(text));
-    let unknown: Vec<String> = unknown.map(|text| format!("{}: {}", text.place, text.text())).collect();
+    let unknown: Vec<String> = unknown.map(|text| format!("{}: {}", text.location, text.text())).collect();
     assert!(unknown.is_empty(), "these can be said, and no scene of tests/messages has it:\n{}", unknown.join("\n"));
     for known in NO_MESSAGES {
-        assert!(texts.iter().any(|text| is_excepted(text, known)), "there is no {known:?} any more");
+        assert!(texts.iter().any(|text| text.text() == *known), "there is no {known:?} any more");
     }
 }
 
-/// What the program prints because it was asked for it.
+/// The output of commands that print data.
 fn data() -> Vec<String> {
     const CONFIG: &str = "
         [stocks]
@@ -154,10 +139,11 @@ fn data() -> Vec<String> {
         below = 2
         change_percent_1h = 3
     ";
-    let asked = ["--help", "-h", "providers", "grafana dashboard", "grafana alerts --datasource uid --format api"];
+    let command_lines =
+        ["--help", "-h", "providers", "grafana dashboard", "grafana alerts --datasource uid --format api"];
     let print = |line: &&str| {
         let printed = Datametrics::new().config(CONFIG).args(line.split(' ')).run().stdout;
         source::words(&printed.replace("\\\"", "\""))
     };
-    asked.iter().map(print).collect()
+    command_lines.iter().map(print).collect()
 }

@@ -1,29 +1,27 @@
-//! Where a fault comes from, and what is looked at whatever comes of it.
+//! The server with a fault, and the checks that hold for every fault.
 
 use super::MOST_MEMORY;
-use super::support::{
-    BlackHole, Carbon, Datametrics, Habit, Output, Reply, Server, Tls, graphite,
+use crate::support::{
+    Behaviour, BlackHole, Carbon, Datametrics, Output, Received, Reply, Server, Tls,
+    command::Running,
+    graphite,
     leak::{self, Secret},
     normalise::{Normaliser, times},
-    request::Received,
+    port,
     tls::Certificate,
 };
-use std::{
-    any::Any,
-    net::{SocketAddr, TcpListener},
-    time::Instant,
-};
+use std::{any::Any, net::SocketAddr, time::Instant};
 
-/// What must not be seen again.
+/// The secrets.
 const KEY: &str = "own/key+s3same=&\"x";
 const TOKEN: &str = "own/token s3same=&?#%";
 const USERINFO: &str = "user-info/s3same:@x";
 
-/// All of them.
+/// All secrets.
 pub(crate) const SECRETS: [Secret; 4] =
     [("", KEY), ("", TOKEN), ("somebody", USERINFO), (graphite::USER, graphite::PASSWORD)];
 
-/// A provider that has a key in a header, one in a parameter, and a password.
+/// A provider with a key in a header, one in a parameter, and a password.
 const CONFIG: &str = "
 [providers.own]
 market = 'crypto'
@@ -39,51 +37,51 @@ row_error = '/oops'
 fields = { last = '/last' }
 ";
 
-/// How somebody who is spoken to behaves.
+/// The behaviour of a server.
 pub(crate) enum Peer {
-    /// He answers.
+    /// It replies.
     Answers(fn(&Received) -> Reply),
-    /// He answers over TLS, and is trusted or not.
+    /// It replies over TLS, with a certificate that is trusted or not.
     Tls(Certificate, Trusted),
-    /// He is asked in TLS and answers in plain text.
+    /// It gets a TLS handshake and replies in plain text.
     SpeaksPlain,
     /// Nobody listens.
     Refuses,
-    /// Nothing comes back.
+    /// Connection attempts get no answer.
     Swallows,
-    /// His name has no address.
+    /// Its name does not resolve.
     HasNoName,
-    /// He has two addresses, and at the first nothing comes back.
+    /// Its name has two addresses, and the first one does not answer.
     IsAtTheSecondAddress,
 }
 
-/// Whether `SSL_CERT_FILE` names the certificate that is to be trusted.
+/// Whether `SSL_CERT_FILE` names the certificate that has to be trusted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trusted {
     Yes,
     No,
 }
 
-/// Somebody who is spoken to.
-pub(crate) struct Scene {
-    /// Scheme and what follows it.
+/// A server with a fault, and how a run reaches it.
+pub(crate) struct Target {
+    /// The scheme of its URL.
     pub(crate) scheme: &'static str,
     pub(crate) authority: String,
     roots: Option<String>,
     hosts: Option<&'static str>,
-    /// Who listens; gone with this.
-    there: Vec<Box<dyn Any>>,
+    /// The listeners, which end with this value.
+    listeners: Vec<Box<dyn Any>>,
 }
 
-impl Scene {
-    /// `well` is how he answers where he is reached at all.
-    pub(crate) fn of(peer: &Peer, well: fn(&Received) -> Reply) -> Self {
-        let plain = |address: SocketAddr, there: Box<dyn Any>| Self {
+impl Target {
+    /// Where the server can be reached, it replies with `healthy`.
+    pub(crate) fn of(peer: &Peer, healthy: fn(&Received) -> Reply) -> Self {
+        let plain = |address: SocketAddr, listeners: Box<dyn Any>| Self {
             scheme: "http",
             authority: address.to_string(),
             roots: None,
             hosts: None,
-            there: vec![there],
+            listeners: vec![listeners],
         };
         match *peer {
             Peer::Answers(answer) => {
@@ -91,15 +89,11 @@ impl Scene {
                 plain(server.address(), Box::new(server))
             }
             Peer::SpeaksPlain => {
-                let server = Carbon::with(&[Habit::Answer]);
+                let server = Carbon::with(&[Behaviour::Answer]);
                 let address = server.authority().parse().expect("an address");
                 Self { scheme: "https", ..plain(address, Box::new(server)) }
             }
-            Peer::Refuses => {
-                // Bound and not listening, so that nobody else gets the port.
-                let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-                plain(free.expect("a free port"), Box::new(()))
-            }
+            Peer::Refuses => plain(SocketAddr::from(([127, 0, 0, 1], port::unused())), Box::new(())),
             Peer::Swallows => {
                 let hole = BlackHole::start();
                 plain(hole.address(), Box::new(hole))
@@ -109,18 +103,18 @@ impl Scene {
                 authority: "no-such-host.invalid".to_owned(),
                 roots: None,
                 hosts: None,
-                there: Vec::new(),
+                listeners: Vec::new(),
             },
             Peer::Tls(certificate, trusted) => {
-                let server = Server::with(well);
+                let server = Server::with(healthy);
                 let tls = Tls::before(server.address(), certificate);
                 let roots = (trusted == Trusted::Yes).then(|| tls.roots().to_owned());
-                let scene = plain(tls.address(), Box::new(tls));
-                let there = scene.there.into_iter().chain([Box::new(server) as Box<dyn Any>]).collect();
-                Self { scheme: "https", roots, there, ..scene }
+                let target = plain(tls.address(), Box::new(tls));
+                let listeners = target.listeners.into_iter().chain([Box::new(server) as Box<dyn Any>]).collect();
+                Self { scheme: "https", roots, listeners, ..target }
             }
             Peer::IsAtTheSecondAddress => {
-                let server = Server::with(well);
+                let server = Server::with(healthy);
                 let tls = Tls::before(server.address(), Certificate::Good);
                 let hole = BlackHole::at("127.0.0.2", tls.address().port());
                 Self {
@@ -128,13 +122,13 @@ impl Scene {
                     authority: format!("provider.test:{}", tls.address().port()),
                     roots: Some(tls.roots().to_owned()),
                     hosts: Some("127.0.0.2 provider.test\n127.0.0.1 provider.test\n"),
-                    there: vec![Box::new(tls), Box::new(hole), Box::new(server)],
+                    listeners: vec![Box::new(tls), Box::new(hole), Box::new(server)],
                 }
             }
         }
     }
 
-    /// Has a run find him.
+    /// Adds to a run what it needs to reach the server.
     pub(crate) fn reached_by(&self, run: Datametrics) -> Datametrics {
         let run = match &self.roots {
             Some(roots) => {
@@ -150,7 +144,7 @@ impl Scene {
     }
 }
 
-/// A run that asks `own` at this authority for BTC and ETH.
+/// A run that requests BTC and ETH from `own` at this authority.
 pub(crate) fn run(scheme: &str, authority: &str) -> Datametrics {
     let encode = |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
     Datametrics::new()
@@ -163,22 +157,16 @@ pub(crate) fn run(scheme: &str, authority: &str) -> Datametrics {
         .env("OWN_TOKEN", TOKEN)
 }
 
-/// A run that is over.
-pub(crate) struct Played {
+/// A run that has ended.
+pub(crate) struct Finished {
     pub(crate) output: Output,
-    /// What was said, a line each, without what differs from run to run.
-    pub(crate) said: String,
+    /// Standard error without the parts that differ from run to run.
+    pub(crate) message: String,
 }
 
-/// Runs it. `meanwhile` is given the run and may look at it before it ends; it gives the most memory
-/// that was had.
+/// Runs it. `meanwhile` looks at the run before it ends and returns its peak memory.
 #[track_caller]
-pub(crate) fn play(
-    run: &Datametrics,
-    peer: &str,
-    timeout: u64,
-    meanwhile: impl FnOnce(&super::support::command::Running) -> u64,
-) -> Played {
+pub(crate) fn play(run: &Datametrics, peer: &str, timeout: u64, meanwhile: impl FnOnce(&Running) -> u64) -> Finished {
     let begun = Instant::now();
     let running = run.clone().args(["--timeout", &timeout.to_string()]).spawn();
     let peak = meanwhile(&running);
@@ -188,7 +176,7 @@ pub(crate) fn play(
     assert!(peak < MOST_MEMORY, "{peak} KiB at the peak: {output}");
     assert!(!output.stderr.contains("panic") && !output.stderr.contains("a defect"), "{output}");
     assert_eq!(output.stdout, "");
-    leak::look(&SECRETS, run, &output);
+    leak::assert_none_in_run(&SECRETS, run, &output);
     let mut normaliser = Normaliser::default();
     normaliser.hide(peer, "HOST");
     let port = peer.rsplit_once(':').map_or("no port", |(_, port)| port);
@@ -196,13 +184,13 @@ pub(crate) fn play(
     for why in ["Name or service not known", "Temporary failure in name resolution"] {
         normaliser.hide(why, "<reason>");
     }
-    let said = times(&normaliser.apply(&output.stderr));
-    Played { output, said }
+    let message = times(&normaliser.apply(&output.stderr));
+    Finished { output, message }
 }
 
-impl From<Played> for Output {
-    /// With what was said instead of what was printed.
-    fn from(played: Played) -> Self {
-        Self { stderr: played.said, ..played.output }
+impl From<Finished> for Output {
+    /// With the normalised messages as standard error.
+    fn from(finished: Finished) -> Self {
+        Self { stderr: finished.message, ..finished.output }
     }
 }

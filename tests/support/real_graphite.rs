@@ -1,27 +1,23 @@
-//! The real Graphite on loopback, as Debian packages it: carbon-cache, which takes points, and
-//! graphite-web, which shows them (packages graphite-carbon and graphite-web).
+//! A real Graphite on loopback, from Debian's packages graphite-carbon and graphite-web: carbon-cache, which
+//! stores points, and graphite-web, which returns them.
 
-#![allow(dead_code, reason = "several test binaries compile this module, and not all use all of it")]
-
+use super::{TIMEOUT, port, skip};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Debian's Python, which has Graphite's modules; another one may come first in the path.
+/// Debian's Python, which has Graphite's modules; PATH may find another Python first.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Whether a real Graphite can be started here. If not, says so, as the test that asks is to be
-/// skipped then; in CI, where the packages must be there, it fails.
+/// Whether a real Graphite can be started here. If not, the test is to be skipped; under `CI=true` this
+/// panics instead.
 pub(crate) fn available() -> bool {
     let can = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
@@ -31,13 +27,10 @@ pub(crate) fn available() -> bool {
     if can("carbon-cache", &["--help"]) && can(PYTHON, &["-c", "import graphite, django, whisper"]) {
         return true;
     }
-    let missing = "no real Graphite: install the Debian packages graphite-carbon and graphite-web";
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-    println!("skipped: {missing}");
-    false
+    skip("no real Graphite: install the Debian packages graphite-carbon and graphite-web")
 }
 
-/// A Graphite that stores one point a minute for two days, and is gone when this is dropped.
+/// A Graphite that stores one point a minute for two days, and ends when this is dropped.
 pub(crate) struct RealGraphite {
     /// Port of the plaintext protocol.
     pub(crate) plaintext: u16,
@@ -48,21 +41,21 @@ pub(crate) struct RealGraphite {
     processes: Vec<Process>,
 }
 
-/// A metric as graphite-web shows it.
+/// A series that graphite-web returned.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Series {
-    /// Its name, or what a function made of it.
+    /// Its name, or the result of a function.
     pub(crate) target: String,
-    /// Its tags, which are the labels of an alert, as JSON.
+    /// Its tags as JSON, which are the labels of an alert.
     pub(crate) tags: String,
-    /// Time in Unix seconds and value, without the gaps.
+    /// Unix seconds and values, without gaps.
     pub(crate) points: Vec<(i64, f64)>,
 }
 
 impl RealGraphite {
-    /// Starts it and waits until it takes points and answers.
+    /// Starts it and waits until it accepts connections.
     pub(crate) fn start() -> Self {
-        let [plaintext, pickle, query, web] = free_ports();
+        let [plaintext, pickle, query, web] = [(); 4].map(|()| port::unused());
         let folder = tempfile::tempdir().unwrap();
         let mut graphite = Self { plaintext, pickle, web, folder, processes: Vec::new() };
         graphite.configure(query);
@@ -74,9 +67,9 @@ impl RealGraphite {
         graphite
     }
 
-    /// What graphite-web shows of `target` since `from`, such as `-10min`.
+    /// The series of `target` since `from`, such as `-10min`.
     pub(crate) fn render(&self, target: &str, from: &str) -> Vec<Series> {
-        // In a body, as Grafana does it: a target may be longer than a URL.
+        // In the body, as Grafana does: a target may be longer than a URL allows.
         let form = format!("format=json&target={}&from={}", percent_encoded(target), percent_encoded(from));
         let reply = self.exchange(&format!(
             "POST /render HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -87,21 +80,21 @@ impl RealGraphite {
         json.as_array().unwrap().iter().map(Series::from_json).collect()
     }
 
-    /// Renders until a series is there that has a point: Carbon takes points before it shows them.
+    /// Renders until a series has a point: Carbon accepts points before it returns them.
     pub(crate) fn wait_for_points(&self, target: &str, from: &str) -> Vec<Series> {
         let has_points = |series: &Vec<Series>| series.iter().any(|series| !series.points.is_empty());
         self.wait_for(target, || Some(self.render(target, from)).filter(has_points))
     }
 
-    /// Asks until there is an answer, with bounded pauses; the logs are shown if there never is.
-    pub(crate) fn wait_for<T>(&self, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    /// Polls until there is a result, with growing pauses. The panic of a timeout shows the logs.
+    pub(crate) fn wait_for<T>(&self, what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
         let start = Instant::now();
         let mut pause = Duration::from_millis(5);
         loop {
-            if let Some(answer) = ask() {
+            if let Some(answer) = poll() {
                 return answer;
             }
-            assert!(start.elapsed() < PATIENCE, "no {what} after {PATIENCE:?}; Graphite says:\n{}", self.logs());
+            assert!(start.elapsed() < TIMEOUT, "no {what} after {TIMEOUT:?}; Graphite says:\n{}", self.logs());
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(200));
         }
@@ -147,7 +140,7 @@ impl RealGraphite {
         )
     }
 
-    /// The finders read what Carbon has written and, through its query port, what it has not yet.
+    /// The finders read files, and through Carbon's query port the points that are not in files yet.
     fn web_settings(&self, query: u16) -> String {
         let root = self.folder.path().display();
         format!(
@@ -203,33 +196,40 @@ impl RealGraphite {
         File::create(self.folder.path().join("log").join(name).with_extension("out")).unwrap()
     }
 
-    /// Everything that the processes wrote.
+    /// The output of all processes.
     fn logs(&self) -> String {
         let mut all = String::new();
         collect_logs(&self.folder.path().join("log"), &mut all);
         all
     }
 
-    /// What `path` answers to these parameters, as JSON.
-    pub(crate) fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
+    /// The reply of `path` with these parameters, as JSON.
+    pub(crate) fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
         let pairs: Vec<String> =
             parameters.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
         let request = format!("GET {path}?{} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", pairs.join("&"));
-        // Carbon writes the tags of what is new into the database that this request needs too, and
-        // whoever comes second may be told that it is locked.
-        let reply = self.wait_for(path, || self.try_exchange(&request).ok());
+        let reply = self.exchange(&request);
         serde_json::from_str(&reply).unwrap_or_else(|error| panic!("{path}: {error}: {reply}"))
     }
 
-    /// The body of a reply. HTTP/1.0 has no chunks, and ends with the connection.
+    /// The body of a successful reply. Graphite answers 500 while Carbon creates a file that the request
+    /// needs, or writes tags into the database: such a request is sent again.
     fn exchange(&self, request: &str) -> String {
-        self.try_exchange(request).unwrap_or_else(|reply| panic!("{request}: {reply}\n{}", self.logs()))
+        let start = Instant::now();
+        loop {
+            match self.try_exchange(request) {
+                Ok(body) => return body,
+                Err(reply) => assert!(start.elapsed() < TIMEOUT, "{request}: {reply}\n{}", self.logs()),
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
-    /// The same; or, if it is no success, all of the reply.
+    /// The body of a successful reply, or all of another one. HTTP/1.0 has no chunks; the reply ends with the
+    /// connection.
     fn try_exchange(&self, request: &str) -> Result<String, String> {
         let mut stream = connect(self.web).unwrap_or_else(|| panic!("graphite-web is gone:\n{}", self.logs()));
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut reply = String::new();
         stream.read_to_string(&mut reply).unwrap();
@@ -249,7 +249,7 @@ impl Series {
     }
 }
 
-/// A process that ends with this value.
+/// A process that is killed when this is dropped.
 struct Process(Child);
 
 impl Drop for Process {
@@ -257,12 +257,6 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Ports that nobody has. They are chosen all at once, so that they differ.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 fn connect(port: u16) -> Option<TcpStream> {

@@ -1,26 +1,26 @@
-//! An address that swallows every attempt to connect, as a firewall does.
+//! An address where connection attempts get no answer, as behind a firewall.
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     time::Duration,
 };
 
-/// A listener that accepts nothing and whose queue is full: the kernel drops what comes.
+/// A listener that accepts nothing and whose queue is full, so the kernel drops further connections.
 pub(crate) struct BlackHole {
     address: SocketAddr,
-    /// Nobody accepts these.
+    /// Nobody accepts these connections.
     _queue: (TcpListener, Vec<TcpStream>),
 }
 
 impl BlackHole {
-    /// One on loopback, at a port of the kernel's choice.
+    /// A black hole on loopback, at a port that the kernel chooses.
     pub(crate) fn start() -> Self {
         Self::at("127.0.0.1", 0)
     }
 
-    /// One at this address and port.
+    /// A black hole at this address and port.
     pub(crate) fn at(host: &str, port: u16) -> Self {
-        /// The queue of a listener of the standard library, and many more.
+        /// More than the queue of a listener of the standard library.
         const MOST: usize = 10_000;
         let socket = TcpListener::bind((host, port)).expect("a free port on loopback");
         let address = socket.local_addr().expect("the address just bound");
@@ -30,7 +30,7 @@ impl BlackHole {
         Self { address, _queue: (socket, queue) }
     }
 
-    /// Where nobody answers.
+    /// The address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -1,0 +1,27 @@
+//! The integration tests: one binary, so that the shared doubles are compiled and linked once. Each
+//! module is a subject; `README.md` says where to add what.
+
+mod support;
+
+mod carbon;
+mod check;
+mod cli;
+mod examples;
+mod faults;
+mod feeds;
+mod grafana;
+mod harness;
+mod ingest;
+mod injection;
+mod journal;
+mod kill;
+mod messages;
+mod networks;
+mod ping;
+mod providers;
+mod regression;
+mod run;
+mod secrets;
+mod settings;
+mod shapes;
+mod shard;
