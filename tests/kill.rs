@@ -4,7 +4,7 @@
 use crate::support::{
     Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, TIMEOUT, Verdict, journal::Journal, port, prices,
 };
-use datametrics::retry::Random;
+use datametrics::Random;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{

@@ -2,19 +2,17 @@
 //! after a refusal. The run gets a transport and threads of the test, so that nothing here depends on
 //! how long anything takes.
 
+use crate::support::TIMEOUT;
 use clap::Parser as _;
 use datametrics::{
-    Cli, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, Signal, SystemClock, SystemDialer,
-    SystemDisk, SystemThreads, Task, Threads, Transport, TransportError,
+    Cli, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, Signal, SystemThreads, Task,
+    Threads, Transport, TransportError,
 };
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
-
-/// How long a thread may take to reach the point at which it waits.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Two feeds with two symbols each, all of one provider that is asked for one symbol at a time.
 const CONFIG: &str = "
@@ -41,8 +39,7 @@ fn dry_run(feeds: &[&str], transport: &dyn Transport, threads: &dyn Threads) -> 
     let document = Document::new("config.toml", CONFIG);
     let settings = Settings::from_config(&cli, &|_| None, &document, std::io::empty()).expect("good settings");
     let random = Random::seeded(1);
-    let context =
-        Context { transport, clock: &SystemClock, random: &random, threads, dialer: &SystemDialer, disk: &SystemDisk };
+    let context = Context { threads, ..Context::system(transport, &random) };
     datametrics::run(&settings, context, &mut Vec::new())
 }
 

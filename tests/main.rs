@@ -15,6 +15,7 @@ mod ingest;
 mod injection;
 mod journal;
 mod kill;
+mod limits;
 mod messages;
 mod networks;
 mod ping;

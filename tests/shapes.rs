@@ -9,14 +9,8 @@ use crate::support::{Datametrics, in_parallel};
 use arbtest::{arbitrary::Unstructured, arbtest};
 use clap::Parser as _;
 use datametrics::{
-    Outcome, Settings,
-    cli::Cli,
-    deadline::Deadline,
-    given::Document,
-    http::{Transport, TransportError},
-    request::{Request, Response},
-    retry::Random,
-    world::World,
+    Cli, Clock, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, SystemClock, Transport,
+    TransportError,
 };
 use jiff::{
     Timestamp,
@@ -29,7 +23,7 @@ use std::{
     ffi::OsString,
     fmt::Write as _,
     sync::Mutex,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use toml::de::DeTable;
 
@@ -37,6 +31,23 @@ use toml::de::DeTable;
 const CASES: usize = 750;
 /// The time of every run, in Unix milliseconds.
 const NOW: i64 = 1_800_000_000_000;
+
+/// The clock of every run: the date never changes.
+struct FixedDate;
+
+impl Clock for FixedDate {
+    fn unix_time(&self) -> Duration {
+        Duration::from_millis(NOW.unsigned_abs())
+    }
+
+    fn now(&self) -> Instant {
+        SystemClock.now()
+    }
+
+    fn sleep(&self, span: Duration) {
+        SystemClock.sleep(span);
+    }
+}
 
 /// The replies of one API.
 struct Shape {
@@ -615,8 +626,8 @@ impl Shape {
             expected: HashMap::new(),
             log: String::new(),
         });
-        let clock = || Duration::from_millis(NOW.unsigned_abs());
-        let context = World { transport: &ScriptedTransport(&api), clock: &clock, random: &Random::seeded(1) };
+        let (transport, random) = (ScriptedTransport(&api), Random::seeded(1));
+        let context = Context { clock: &FixedDate, ..Context::system(&transport, &random) };
         let mut printed = Vec::new();
         let outcome = datametrics::run(&settings, context, &mut printed);
         let errors = ERRORS.take();
@@ -716,7 +727,7 @@ struct Api<'a, 'u, 'd> {
 struct ScriptedTransport<'a, 'b, 'u, 'd>(&'a Mutex<Api<'b, 'u, 'd>>);
 
 impl Transport for ScriptedTransport<'_, '_, '_, '_> {
-    fn send(&self, request: &Request, _: Deadline) -> Result<Response, TransportError> {
+    fn send(&self, request: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
         let body = self.0.lock().expect("no panic in there").answer(request.path.expose());
         Ok(Response { status: 200, retry_after: None, redirect: None, body: body.into_bytes().into() })
     }

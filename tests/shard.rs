@@ -127,7 +127,7 @@ fn name_conflicts_are_found_in_every_shard() {
 mod kubernetes {
     use super::*;
     use clap::Parser as _;
-    use datametrics::cli::Cli;
+    use datametrics::Cli;
     use yaml_rust2::{Yaml, YamlLoader};
 
     fn documents() -> Vec<Yaml> {
@@ -176,8 +176,9 @@ mod kubernetes {
 
         let command = [texts(&container["command"]), texts(&container["args"])].concat();
         assert_eq!(command[0], "datametrics");
-        let cli = Cli::try_parse_from(&command).unwrap();
-        let timeout: i64 = cli.options.timeout.unwrap().parse().unwrap();
+        Cli::try_parse_from(&command).unwrap();
+        let timeout = command.iter().skip_while(|word| *word != "--timeout").nth(1).unwrap();
+        let timeout: i64 = timeout.parse().unwrap();
         assert!(timeout < job["activeDeadlineSeconds"].as_i64().unwrap());
 
         let help = Datametrics::new().args(["--help"]).run().stdout;

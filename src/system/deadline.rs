@@ -47,6 +47,6 @@ impl<'a> Deadline<'a> {
 
 impl fmt::Debug for Deadline<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Deadline({:?} left)", self.remaining())
+        f.debug_tuple("Deadline").field(&self.remaining()).finish()
     }
 }
