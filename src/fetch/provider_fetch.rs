@@ -5,7 +5,7 @@ use super::rate_limit::RateLimiter;
 use super::report::ProviderReport;
 use crate::context::Context;
 use crate::http::retry::{RequestStats, RetryPolicy, send};
-use crate::market::quote::Table;
+use crate::market::table::Table;
 use crate::provider::{Plan, Query, Reply, ReplyError};
 use crate::system::threads::{lock, parallel_map};
 use crate::util::group_by::group_by;

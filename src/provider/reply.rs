@@ -4,7 +4,7 @@ use super::json_walk::{ExtractSeed, PointerTrie, text};
 use super::layout::Layout;
 use super::request::{Plan, Query};
 use super::rows::{Descend, Rows};
-use crate::market::quote::Table;
+use crate::market::table::Table;
 use crate::util::sanitize::{excerpt, sanitize};
 use serde::de::DeserializeSeed;
 

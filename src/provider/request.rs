@@ -3,8 +3,8 @@
 use super::definition::{Definition, Endpoint};
 use super::template::{Asked, SymbolPart};
 use crate::http::request::Request;
+use crate::market::field::Field;
 use crate::market::number::Number;
-use crate::market::quote::Field;
 use crate::market::symbol::{Symbol, join_names};
 use crate::secret::Secret;
 use crate::util::group_by::group_by;
@@ -164,7 +164,7 @@ impl<'a> Plan<'a> {
             let Some(at) = column(name).filter(|at| values[*at].is_none()) else { continue };
             let from = self.definition.change_from.as_ref().and_then(|field| column(field.as_str()));
             if let (Some(last), Some(from)) = (of(values, column("last")), of(values, from)) {
-                values[at] = if name == "change" { last.change(&from) } else { last.change_percent(&from) };
+                values[at] = if name == "change" { last.change(from) } else { last.change_percent(from) };
                 if let Some(value) = values[at] {
                     log::debug!("{symbol}: {name}: {value} computed");
                 }

@@ -7,7 +7,7 @@ pub(crate) use read::base_url;
 use super::pointer::Pointer;
 use super::template::{Spelling, SymbolPart, Template};
 use crate::http::url::Url;
-use crate::market::quote::{FIELDS, Field};
+use crate::market::field::Field;
 use std::collections::BTreeMap;
 
 /// What a provider quotes. A feed takes the providers of its market.
@@ -204,7 +204,7 @@ impl Definition {
     pub(crate) fn fields(&self) -> Vec<Field> {
         let mut fields: Vec<Field> = Vec::new();
         let own = self.quotes.iter().flat_map(|endpoint| &endpoint.fields).map(|spec| spec.field.clone());
-        let common = FIELDS.iter().filter_map(|name| Field::new(name)).filter(|field| self.gives(field));
+        let common = Field::STANDARD.iter().filter_map(|name| Field::new(name)).filter(|field| self.gives(field));
         for field in own.chain(common) {
             if !fields.contains(&field) {
                 fields.push(field);

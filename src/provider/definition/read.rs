@@ -3,7 +3,7 @@
 use super::{BadSymbol, Definition, Endpoint, FieldSpec, Market, TimeSpec, TimeUnit};
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::http::url::Url;
-use crate::market::quote::Field;
+use crate::market::field::Field;
 use crate::provider::pointer::Pointer;
 use crate::provider::template::{Spelling, Template, TemplateKind};
 use crate::util::suggest::none_of;
