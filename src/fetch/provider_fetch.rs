@@ -180,7 +180,7 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
         }
         match self.plan.read(query, &response.body, self.context.clock.unix_time().as_secs_f64()) {
             Ok(reply) => Answer::Read(reply),
-            Err(ReplyError::Said(text)) if bad_symbol.matches(status, &text) => Answer::BadSymbol(text),
+            Err(ReplyError::ApiError(text)) if bad_symbol.matches(status, &text) => Answer::BadSymbol(text),
             Err(error) => Answer::Failed(FetchError::Reply(error)),
         }
     }
