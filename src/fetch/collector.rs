@@ -8,7 +8,7 @@ use super::rate_limit::RateLimiter;
 use super::report::{FeedReport, SkipReason};
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
-use crate::market::quote::Table;
+use crate::market::table::Table;
 use crate::provider::{Definition, Plan};
 use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;

@@ -52,7 +52,7 @@ impl FetchError {
             Self::Transport(TransportError::Timeout { .. } | TransportError::Cut(_))
             | Self::Status { status: 408 | 425 | 500..=599, .. } => "; the next run asks again".to_owned(),
             Self::Status { redirect: Some(_), .. }
-            | Self::Reply(ReplyError::Said(_))
+            | Self::Reply(ReplyError::ApiError(_))
             | Self::Transport(_)
             | Self::NoTime
             | Self::TooManyBad(_) => String::new(),
@@ -81,7 +81,7 @@ impl fmt::Display for FetchError {
             }
             Self::Status { status, text, .. } if text.is_empty() => write!(f, "HTTP {status}"),
             Self::Status { status, text, .. } => write!(f, "HTTP {status}: {}", excerpt(text)),
-            Self::Reply(ReplyError::Said(text)) => f.write_str(&excerpt(text)),
+            Self::Reply(ReplyError::ApiError(text)) => f.write_str(&excerpt(text)),
             Self::Reply(error) => error.fmt(f),
             Self::NoTime => f.write_str("no time was left to ask; a longer --timeout gives it some"),
             Self::TooManyBad(text) => {

@@ -1,7 +1,7 @@
 //! A feed: what is watched together.
 
+use crate::market::field::Field;
 use crate::market::hours::MarketHours;
-use crate::market::quote::Field;
 use crate::market::symbol::Symbol;
 use crate::metrics::names::{NameAffixes, NameTemplate};
 use jiff::civil::Date;

@@ -5,7 +5,7 @@ use super::rate_limit::RateLimiter;
 use super::report::ProviderReport;
 use crate::context::Context;
 use crate::http::retry::{RequestStats, RetryPolicy, send};
-use crate::market::quote::Table;
+use crate::market::table::Table;
 use crate::provider::{Plan, Query, Reply, ReplyError};
 use crate::system::threads::{lock, parallel_map};
 use crate::util::group_by::group_by;
@@ -180,7 +180,7 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
         }
         match self.plan.read(query, &response.body, self.context.clock.unix_time().as_secs_f64()) {
             Ok(reply) => Answer::Read(reply),
-            Err(ReplyError::Said(text)) if bad_symbol.matches(status, &text) => Answer::BadSymbol(text),
+            Err(ReplyError::ApiError(text)) if bad_symbol.matches(status, &text) => Answer::BadSymbol(text),
             Err(error) => Answer::Failed(FetchError::Reply(error)),
         }
     }

@@ -3,8 +3,8 @@
 use super::error::FetchError;
 use super::feed::Feed;
 use crate::http::retry::RequestStats;
-use crate::market::quote::Table;
 use crate::market::symbol::join_names;
+use crate::market::table::Table;
 use crate::provider::Definition;
 use crate::util::group_by::group_by;
 use rustc_hash::FxHashSet;

@@ -8,7 +8,7 @@ use super::{GRAPHITE, text, uid};
 use crate::cli::Format;
 use crate::config::ConfigError;
 use crate::fetch::Feed;
-use crate::market::quote::Field;
+use crate::market::field::Field;
 use crate::market::symbol::Symbol;
 use crate::settings::{Alert, Settings};
 use serde_json::{Value, json};

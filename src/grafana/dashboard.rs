@@ -4,7 +4,7 @@
 use super::query::{Pattern, Queries};
 use super::{GRAPHITE, text, uid};
 use crate::fetch::Feed;
-use crate::market::quote::Field;
+use crate::market::field::Field;
 use crate::market::symbol::Symbol;
 use crate::settings::Settings;
 use serde_json::{Value, json};

@@ -1,40 +1,43 @@
-//! The canonical spelling of what is watched, and what follows from it.
+//! Symbols: what is watched, in one canonical spelling.
 
 use std::fmt;
 
-/// A symbol in its canonical spelling: `BTC/USD` (base and quote), `AAPL`, `BRK.B`.
+/// What is watched, in its canonical spelling: a pair of base and quote such as `BTC/USD`, or a single
+/// name such as `AAPL` or `BRK.B`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Symbol {
     text: Box<str>,
+    /// Where the `/` of a pair is.
     slash: Option<usize>,
 }
 
 /// Why a text is no symbol.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SymbolError {
-    /// Nothing, or nothing but white space.
+    /// The text is empty or only white space.
     #[error("a symbol is empty")]
     Empty,
-    /// More than [`Symbol::MAX_LEN`] bytes.
+    /// It is longer than [`Symbol::MAX_LEN`] bytes.
     #[error("symbol {:?}… is longer than {} bytes", .0.chars().take(20).collect::<String>(), Symbol::MAX_LEN)]
     TooLong(String),
-    /// Control characters and white space could reach a terminal or a metric line.
+    /// It has white space or a control character, which could reach a terminal or a line of Carbon's
+    /// text protocol.
     #[error("symbol {0:?} holds white space or a control character")]
     BadCharacter(String),
-    /// `/USD`, `BTC/` or `A/B/C`.
+    /// It has a `/`, but not one base and one quote: `/USD`, `BTC/`, `A/B/C`.
     #[error("symbol {0:?} is not BASE/QUOTE")]
     NotAPair(String),
 }
 
 impl Symbol {
-    /// Longest spelling accepted, in bytes: a node of a metric name must stay well below the
-    /// 255 bytes of a file name, as Graphite makes a file of it.
+    /// Most bytes of a symbol. Graphite makes a file name of each node of a metric name, so a node must
+    /// stay well below 255 bytes.
     pub(crate) const MAX_LEN: usize = 100;
 
-    /// Reads a symbol as it stands, white space at the ends cut.
+    /// Reads a symbol. White space at both ends is cut.
     ///
     /// # Errors
-    /// [`SymbolError`] says what is wrong with it.
+    /// [`SymbolError`] says what is wrong with the text.
     pub(crate) fn new(text: &str) -> Result<Self, SymbolError> {
         let text = text.trim();
         if text.is_empty() {
@@ -48,9 +51,9 @@ impl Symbol {
             return Err(SymbolError::BadCharacter(text.to_owned()));
         }
         let slash = text.bytes().position(|b| b == b'/');
-        if let Some(at) = slash {
-            let quote = &text.as_bytes()[at + 1..];
-            if at == 0 || quote.is_empty() || quote.contains(&b'/') {
+        if let Some(base_len) = slash {
+            let quote = &text.as_bytes()[base_len + 1..];
+            if base_len == 0 || quote.is_empty() || quote.contains(&b'/') {
                 return Err(SymbolError::NotAPair(text.to_owned()));
             }
         }
@@ -62,17 +65,17 @@ impl Symbol {
         &self.text
     }
 
-    /// `BTC` of `BTC/USD`; all of `AAPL`.
+    /// The base of a pair: `BTC` of `BTC/USD`. For other symbols, the whole symbol.
     pub(crate) fn base(&self) -> &str {
         &self.text[..self.slash.unwrap_or(self.text.len())]
     }
 
-    /// `USD` of `BTC/USD`; nothing of `AAPL`.
+    /// The quote of a pair: `USD` of `BTC/USD`. `None` for other symbols.
     pub(crate) fn quote(&self) -> Option<&str> {
-        self.slash.map(|at| &self.text[at + 1..])
+        self.slash.map(|base_len| &self.text[base_len + 1..])
     }
 
-    /// Appends the symbol as one node of a metric name, see [`push_node`].
+    /// Appends the symbol as one node of a metric name; see [`push_node`].
     pub(crate) fn push_node(&self, name: &mut String) {
         push_node(name, &self.text);
     }
@@ -84,15 +87,15 @@ impl fmt::Display for Symbol {
     }
 }
 
-/// Symbols as a person reads them: not more than ten by name.
+/// The names of symbols for a message: ten at most, then how many more there are.
 pub(crate) fn join_names<'a>(symbols: impl ExactSizeIterator<Item = &'a Symbol>) -> String {
-    const SHOWN: usize = 10;
-    let more = symbols.len().saturating_sub(SHOWN);
-    let names = symbols.take(SHOWN).map(Symbol::as_str).collect::<Vec<_>>().join(", ");
+    const MAX_NAMES: usize = 10;
+    let more = symbols.len().saturating_sub(MAX_NAMES);
+    let names = symbols.take(MAX_NAMES).map(Symbol::as_str).collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{names} and {more} more") } else { names }
 }
 
-/// Whether a byte may stand in a node: a table, as every byte of every name is looked at.
+/// Whether a byte may be in a node. This is a lookup table because every byte of every name is tested.
 const IS_SAFE: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
@@ -103,15 +106,15 @@ const IS_SAFE: [bool; 256] = {
     table
 };
 
-/// Appends `text` as one node of a metric name: `/` and `.` become `-`, any other character
-/// outside `[A-Za-z0-9_-]` becomes `_`. That is the set every Graphite stores, finds and renders
-/// (graphite-web cannot render names with quotes, braces or non-ASCII letters).
+/// Appends `text` as one node of a metric name: `/` and `.` become `-`, and any other character
+/// outside `[A-Za-z0-9_-]` becomes `_`. Every Graphite can store, find and render these characters;
+/// graphite-web cannot render names with quotes, braces or non-ASCII letters.
 pub(crate) fn push_node(name: &mut String, text: &str) {
     let mut rest = text;
-    // No byte of a longer character is safe, so this stops where one begins.
-    while let Some(at) = rest.bytes().position(|b| !IS_SAFE[usize::from(b)]) {
-        name.push_str(&rest[..at]);
-        let mut unsafe_part = rest[at..].chars();
+    // No byte of a multi-byte character is safe, so `safe_len` is always the start of a character.
+    while let Some(safe_len) = rest.bytes().position(|b| !IS_SAFE[usize::from(b)]) {
+        name.push_str(&rest[..safe_len]);
+        let mut unsafe_part = rest[safe_len..].chars();
         name.push(if matches!(unsafe_part.next(), Some('/' | '.')) { '-' } else { '_' });
         rest = unsafe_part.as_str();
     }
@@ -137,18 +140,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_symbol_is_refused() {
-        let bad = |text: &str| Symbol::new(text).unwrap_err();
-        assert_eq!(bad("  "), SymbolError::Empty);
-        assert_eq!(bad("A\nB"), SymbolError::BadCharacter("A\nB".into()));
-        assert_eq!(bad("A\u{1b}[2J"), SymbolError::BadCharacter("A\u{1b}[2J".into()));
-        assert_eq!(bad("BTC/"), SymbolError::NotAPair("BTC/".into()));
-        assert_eq!(bad("A/B/C"), SymbolError::NotAPair("A/B/C".into()));
-        assert_eq!(bad(&"A".repeat(101)), SymbolError::TooLong("A".repeat(101)));
+    fn a_text_that_is_no_symbol_is_refused() {
+        let error = |text: &str| Symbol::new(text).unwrap_err();
+        assert_eq!(error("  "), SymbolError::Empty);
+        assert_eq!(error("A\nB"), SymbolError::BadCharacter("A\nB".into()));
+        assert_eq!(error("A\u{1b}[2J"), SymbolError::BadCharacter("A\u{1b}[2J".into()));
+        assert_eq!(error("BTC/"), SymbolError::NotAPair("BTC/".into()));
+        assert_eq!(error("A/B/C"), SymbolError::NotAPair("A/B/C".into()));
+        assert_eq!(error(&"A".repeat(101)), SymbolError::TooLong("A".repeat(101)));
     }
 
     #[test]
-    fn a_node_has_safe_characters_only() {
+    fn a_node_has_only_safe_characters() {
         assert_eq!(node("BTC/USD"), "BTC-USD");
         assert_eq!(node("BRK.B"), "BRK-B");
         assert_eq!(node("^GSPC"), "_GSPC");
@@ -156,7 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn any_symbol_makes_a_safe_node() {
+    fn a_message_names_ten_symbols_at_most() {
+        let symbols: Vec<Symbol> = (0..12).map(|n| Symbol::new(&format!("S{n}")).unwrap()).collect();
+        assert_eq!(join_names(symbols[..2].iter()), "S0, S1");
+        assert_eq!(join_names(symbols.iter()), "S0, S1, S2, S3, S4, S5, S6, S7, S8, S9 and 2 more");
+    }
+
+    #[test]
+    fn any_symbol_becomes_a_safe_node() {
         arbtest::arbtest(|u| {
             if let Ok(symbol) = Symbol::new(u.arbitrary()?) {
                 let mut name = String::new();

@@ -1,9 +1,9 @@
-//! One walk over JSON that extracts what many pointers point at.
+//! Extracts the values of many pointers from JSON text in one pass.
 //!
-//! The pointers are a trie. The walk goes down the JSON value and the trie together, and skips
-//! everything that is not in the trie without building anything of it. A leaf is extracted as the text
-//! it is, so no number is rounded, and a number that no `f64` can hold is no error. Outside the trie,
-//! depth and size cost no more than reading past them.
+//! The steps of all pointers make a trie. The JSON value and the trie are walked together, and values
+//! that are not in the trie are skipped without building anything. A value is extracted as its JSON text,
+//! so no number is rounded, and a number that is beyond the range of an `f64` is no error. Values outside
+//! the trie only cost the time to read past them, however deep or long they are.
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The methods of a visitor for values that have nothing inside.
+/// The methods of a visitor that ignores values without members or elements.
 macro_rules! scalars {
     () => {
         fn visit_unit<E>(self) -> Result<(), E> {
@@ -41,22 +41,24 @@ macro_rules! scalars {
 }
 pub(super) use scalars;
 
-/// A node of the trie: which slots take the value here, and the steps that lead on.
+/// A trie of pointers. Each pointer has a slot, the index at which its value is put.
 #[derive(Debug, Default)]
 pub(super) struct PointerTrie {
+    /// The slots of the pointers that end here.
     slots: Vec<usize>,
+    /// The next steps of the pointers that go on.
     children: Vec<(String, Self)>,
 }
 
 impl PointerTrie {
-    /// Adds a pointer. `slot` takes what it points at.
+    /// Adds the pointer with these steps. Its value goes into `slot`.
     pub(super) fn insert(&mut self, steps: &[String], slot: usize) {
         let Some((step, rest)) = steps.split_first() else { return self.slots.push(slot) };
-        let at = self.children.iter().position(|(name, _)| name == step).unwrap_or_else(|| {
+        let index = self.children.iter().position(|(name, _)| name == step).unwrap_or_else(|| {
             self.children.push((step.clone(), Self::default()));
             self.children.len() - 1
         });
-        self.children[at].1.insert(rest, slot);
+        self.children[index].1.insert(rest, slot);
     }
 
     fn member(&self, name: &str) -> Option<&Self> {
@@ -68,27 +70,28 @@ impl PointerTrie {
     }
 }
 
-/// Whether a step of a pointer is the index of this element.
+/// Whether a step of a pointer names the element at this index.
 pub(super) fn is_index(step: &str, index: usize) -> bool {
     step.parse() == Ok(index)
 }
 
-/// Extracts from one value what the trie points at. Of several members with one name, the last counts.
+/// Extracts the values of a trie's pointers from one JSON value. If an object has several members with
+/// the same name, the last one counts.
 pub(super) struct ExtractSeed<'a, 'de> {
-    /// What is looked for.
-    pub trie: &'a PointerTrie,
-    /// Where it goes, by slot.
-    pub slots: &'a mut [Option<&'de RawValue>],
-    /// Decides by one member whether the others are of interest.
-    pub filter: Option<&'a mut dyn KeyFilter>,
+    /// The pointers.
+    pub(super) trie: &'a PointerTrie,
+    /// For each slot the value that was found.
+    pub(super) slots: &'a mut [Option<&'de RawValue>],
+    /// Looks at the key of the value, if it has one.
+    pub(super) filter: Option<&'a mut dyn KeyFilter>,
 }
 
-/// Decides by one member of a row, its key, whether the rest of the row is read.
+/// Decides by the key of an object whether its other members are extracted.
 pub(super) trait KeyFilter {
-    /// The slot of that member.
+    /// The slot of the key.
     fn slot(&self) -> usize;
 
-    /// Whether a row with this key is read.
+    /// Whether the members after this key are extracted.
     fn admits(&mut self, key: &RawValue) -> bool;
 }
 
@@ -151,7 +154,7 @@ impl<'de> Visitor<'de> for ExtractSeed<'_, 'de> {
     scalars!();
 }
 
-/// Finds the node of the trie for the name of a member.
+/// Reads the name of a member, and finds the trie of the pointers that go into this member.
 struct MemberSeed<'a>(&'a PointerTrie);
 
 impl<'de, 'a> DeserializeSeed<'de> for MemberSeed<'a> {
@@ -175,51 +178,51 @@ impl<'a> Visitor<'_> for MemberSeed<'a> {
 }
 
 /// The name of a member, borrowed from the reply if it has no escapes.
-pub(super) struct Name<'de>(pub Cow<'de, str>);
+pub(super) struct MemberName<'de>(pub(super) Cow<'de, str>);
 
-impl<'de> Deserialize<'de> for Name<'de> {
+impl<'de> Deserialize<'de> for MemberName<'de> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Name<'de>;
+        struct NameVisitor;
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = MemberName<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a name")
             }
 
-            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Borrowed(name)))
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(MemberName(Cow::Borrowed(name)))
             }
 
-            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Owned(name.to_owned())))
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(MemberName(Cow::Owned(name.to_owned())))
             }
         }
-        json.deserialize_str(Text)
+        json.deserialize_str(NameVisitor)
     }
 }
 
-/// Bytes of an escaped text that are read. It must be copied for that. No name, number or error that is
-/// shown is longer.
+/// Most bytes that are read of a string with escapes, which must be copied. No name, number or error
+/// text that is shown is longer.
 const MAX_ESCAPED: usize = 64 << 10;
 
-/// The text of a JSON string, or of a number as it stands.
-pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
-    match raw.as_bytes() {
-        [b'-' | b'0'..=b'9', ..] => Some(Cow::Borrowed(raw)),
-        [b'"', inner @ .., b'"'] if inner.contains(&b'\\') => unescaped(raw).map(Cow::Owned),
-        [b'"', .., b'"'] => raw.get(1..raw.len() - 1).map(Cow::Borrowed),
+/// The text of a JSON string, or of a number as it is written. `None` for any other JSON value.
+pub(super) fn string_or_number(json: &str) -> Option<Cow<'_, str>> {
+    match json.as_bytes() {
+        [b'-' | b'0'..=b'9', ..] => Some(Cow::Borrowed(json)),
+        [b'"', inner @ .., b'"'] if inner.contains(&b'\\') => unescaped(json).map(Cow::Owned),
+        [b'"', .., b'"'] => json.get(1..json.len() - 1).map(Cow::Borrowed),
         _ => None,
     }
 }
 
-fn unescaped(raw: &str) -> Option<String> {
-    if raw.len() <= MAX_ESCAPED {
-        return serde_json::from_str(raw).ok();
+fn unescaped(json: &str) -> Option<String> {
+    if json.len() <= MAX_ESCAPED {
+        return serde_json::from_str(json).ok();
     }
-    // The longest escape is a pair of surrogates, twelve bytes. A cut inside an escape is an error, so
-    // the text is cut a little earlier.
-    let cut = |less| serde_json::from_str(&format!("{}\"", raw.get(..MAX_ESCAPED - less)?)).ok();
+    // A cut inside an escape is an error. The longest escape is a pair of surrogates, twelve bytes, so
+    // one of these cuts is not inside an escape.
+    let cut = |less| serde_json::from_str(&format!("{}\"", json.get(..MAX_ESCAPED - less)?)).ok();
     (0..=12).find_map(cut)
 }
 
@@ -241,48 +244,79 @@ mod tests {
     }
 
     #[test]
-    fn leaves_are_extracted_as_they_are_written() {
+    fn values_are_extracted_as_they_are_written() {
         let body = r#"{"a":{"b":["x",0E-7]},"c":1e999,"d":"é"}"#;
         let found = extract(&[&["a", "b", "1"], &["c"], &["d"], &["none"]], body).unwrap();
         assert_eq!(found, [Some("0E-7".into()), Some("1e999".into()), Some("\"é\"".into()), None]);
     }
 
     #[test]
-    fn a_leaf_may_have_leaves_inside() {
+    fn a_pointer_may_go_on_inside_the_value_of_another() {
         let found = extract(&[&[], &["a"], &["a", "b"]], r#"{"a":{"b":1}}"#).unwrap();
         assert_eq!(found, [Some(r#"{"a":{"b":1}}"#.into()), Some(r#"{"b":1}"#.into()), Some("1".into())]);
     }
 
     #[test]
-    fn the_last_of_two_members_with_one_name_counts() {
+    fn the_last_of_several_members_with_one_name_counts() {
         assert_eq!(extract(&[&["a"]], r#"{"a":1,"a":2}"#).unwrap(), [Some("2".into())]);
     }
 
+    /// A filter that admits the key `"A"`. The key is in slot 0.
+    struct OnlyA;
+
+    impl KeyFilter for OnlyA {
+        fn slot(&self) -> usize {
+            0
+        }
+
+        fn admits(&mut self, key: &RawValue) -> bool {
+            key.get() == "\"A\""
+        }
+    }
+
     #[test]
-    fn depth_outside_the_trie_costs_no_stack() {
+    fn members_after_a_key_that_the_filter_rejects_are_not_extracted() {
+        let mut trie = PointerTrie::default();
+        for (slot, name) in ["key", "first", "last"].into_iter().enumerate() {
+            trie.insert(&[name.to_owned()], slot);
+        }
+        let extract = |body: &str| {
+            let mut slots = [None; 3];
+            let mut json = serde_json::Deserializer::from_str(body);
+            let seed = ExtractSeed { trie: &trie, slots: &mut slots, filter: Some(&mut OnlyA) };
+            seed.deserialize(&mut json).and_then(|()| json.end()).unwrap();
+            slots.map(|slot| slot.is_some())
+        };
+        assert_eq!(extract(r#"{"first":1,"key":"A","last":2}"#), [true, true, true]);
+        assert_eq!(extract(r#"{"first":1,"key":"B","last":2}"#), [true, true, false]);
+        assert_eq!(extract(r#"{"first":1,"last":2}"#), [false, true, true]);
+    }
+
+    #[test]
+    fn depth_outside_the_trie_needs_no_stack() {
         let body = format!(r#"{{"deep":{}{},"a":1}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(extract(&[&["a"]], &body).unwrap(), [Some("1".into())]);
     }
 
     #[test]
-    fn truncated_json_is_an_error() {
+    fn truncated_or_trailing_json_is_an_error() {
         assert!(extract(&[&["a"]], r#"{"a":1,"b":[1,2"#).is_err());
         assert!(extract(&[&["a"]], r#"{"a":1} x"#).is_err());
     }
 
     #[test]
-    fn json_strings_are_unquoted() {
-        assert_eq!(text(r#""BTC\/USD""#).as_deref(), Some("BTC/USD"));
-        assert_eq!(text("12.5").as_deref(), Some("12.5"));
-        assert_eq!(text("null"), None);
-        assert_eq!(text("{}"), None);
+    fn strings_and_numbers_have_a_text() {
+        assert_eq!(string_or_number(r#""BTC\/USD""#).as_deref(), Some("BTC/USD"));
+        assert_eq!(string_or_number("12.5").as_deref(), Some("12.5"));
+        assert_eq!(string_or_number("null"), None);
+        assert_eq!(string_or_number("{}"), None);
     }
 
     #[test]
-    fn a_long_string_is_cut_but_not_inside_an_escape() {
+    fn a_long_string_is_not_cut_inside_an_escape() {
         for before in 0..12 {
             let long = format!("\"{}{}\"", "x".repeat(before), r"\ud83d\ude00".repeat(10_000));
-            let cut = text(&long).unwrap();
+            let cut = string_or_number(&long).unwrap();
             assert!(cut.len() > 20_000 && cut.len() < MAX_ESCAPED && cut.ends_with('😀'), "{before}");
         }
     }

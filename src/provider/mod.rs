@@ -1,16 +1,23 @@
-//! An API as data: the definition of a provider, and the two pure halves of using it. Symbols become
-//! requests ([`Plan::queries`]), and the bytes of a reply become quotes ([`Plan::read`]).
+//! Providers: an API as data, and how it is used.
+//!
+//! A [`Definition`] describes an API. Using it has two halves, both without input or output: a [`Plan`]
+//! turns symbols into requests ([`Plan::queries`]) and the bytes of a reply into quotes ([`Plan::read`]).
 //!
 #![doc = include_str!("README.md")]
 
 mod definition;
+mod error_text;
 mod json_walk;
 mod layout;
 mod pointer;
 mod reply;
 mod request;
+mod row_names;
 mod rows;
+mod spelling;
 mod template;
+#[cfg(test)]
+mod testing;
 pub(crate) mod to_toml;
 mod value;
 
@@ -18,22 +25,29 @@ pub(crate) use definition::{Definition, Market, base_url};
 pub(crate) use reply::{Reply, ReplyError};
 pub(crate) use request::{Plan, Query};
 
-/// The definitions that come with the program: name and TOML text.
-const BUILT_IN: [(&str, &str); 14] = [
-    ("alpaca", include_str!("builtin/alpaca.toml")),
-    ("binance", include_str!("builtin/binance.toml")),
-    ("bitfinex", include_str!("builtin/bitfinex.toml")),
-    ("bitstamp", include_str!("builtin/bitstamp.toml")),
-    ("cnbc", include_str!("builtin/cnbc.toml")),
-    ("coinbase", include_str!("builtin/coinbase.toml")),
-    ("coingecko", include_str!("builtin/coingecko.toml")),
-    ("finnhub", include_str!("builtin/finnhub.toml")),
-    ("gemini", include_str!("builtin/gemini.toml")),
-    ("kraken", include_str!("builtin/kraken.toml")),
-    ("okx", include_str!("builtin/okx.toml")),
-    ("tiingo", include_str!("builtin/tiingo.toml")),
-    ("twelvedata", include_str!("builtin/twelvedata.toml")),
-    ("yahoo", include_str!("builtin/yahoo.toml")),
+/// The name and the text of each file `builtin/NAME.toml`.
+macro_rules! built_in_definitions {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("builtin/", $name, ".toml")))),*]
+    };
+}
+
+/// The definitions that come with the program, sorted: name and TOML text.
+const BUILT_IN: &[(&str, &str)] = built_in_definitions![
+    "alpaca",
+    "binance",
+    "bitfinex",
+    "bitstamp",
+    "cnbc",
+    "coinbase",
+    "coingecko",
+    "finnhub",
+    "gemini",
+    "kraken",
+    "okx",
+    "tiingo",
+    "twelvedata",
+    "yahoo",
 ];
 
 /// The names of the built-in definitions, sorted.
@@ -43,5 +57,33 @@ pub(crate) fn built_in_names<'a>() -> impl Iterator<Item = &'a str> {
 
 /// The TOML text of a built-in definition.
 pub(crate) fn built_in(name: &str) -> Option<&'static str> {
-    BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    BUILT_IN.iter().find(|(built_in, _)| *built_in == name).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Document, Section};
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn every_file_of_the_builtin_folder_is_listed() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/builtin");
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+        let mut files: Vec<String> = fs::read_dir(folder).unwrap().map(|entry| name(entry.unwrap())).collect();
+        files.sort_unstable();
+        assert_eq!(built_in_names().map(|name| format!("{name}.toml")).collect::<Vec<_>>(), files);
+    }
+
+    #[test]
+    fn every_built_in_definition_is_valid_and_has_docs_terms_and_limits() {
+        for (name, text) in BUILT_IN {
+            let document = Document::new(*name, *text);
+            let table = document.parse().unwrap();
+            let definition = Definition::read(name, &Section::root(&document, &table)).unwrap();
+            assert!(!definition.terms.is_empty() && !definition.limits.is_empty(), "{name}");
+            assert!(text.contains("\ndocs = \"https://"), "{name}");
+        }
+    }
 }

@@ -1,10 +1,11 @@
-//! JSON Pointers (RFC 6901) in which a placeholder may stand.
+//! JSON Pointers (<https://www.rfc-editor.org/rfc/rfc6901>) with placeholders.
 
-use super::template::{Spelling, Template, TemplateKind};
+use super::spelling::Spelling;
+use super::template::{Template, TemplateKind};
 use crate::market::symbol::Symbol;
 
-/// A pointer: its steps, each a member's name or an element's index. The default has none: it is the
-/// whole.
+/// A JSON Pointer whose steps may have placeholders. Each step (RFC 6901 says reference token) is the
+/// name of a member or the index of an element. The default has no steps: it points at the whole value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Pointer {
     text: String,
@@ -12,7 +13,7 @@ pub(crate) struct Pointer {
 }
 
 impl Pointer {
-    /// Reads a pointer: empty, or steps that begin with `/` each.
+    /// Reads a pointer: an empty text, or steps that each begin with `/`.
     ///
     /// # Errors
     /// A text that says what is wrong with it.
@@ -30,17 +31,17 @@ impl Pointer {
         Ok(Self { text: text.to_owned(), steps: steps.map(step).collect::<Result<_, _>>()? })
     }
 
-    /// The pointer as it was written.
+    /// The pointer as it is written in the definition.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it is the same for every symbol.
-    pub(crate) fn is_fixed(&self) -> bool {
-        self.steps.iter().all(Template::is_fixed)
+    /// Whether the pointer has no placeholders.
+    pub(crate) fn is_literal(&self) -> bool {
+        self.steps.iter().all(Template::is_literal)
     }
 
-    /// The steps for `symbol`. `None` where the symbol has no quote and a step wants one.
+    /// The steps for `symbol`. `None` if a step has `{quote}` and the symbol has no quote.
     pub(crate) fn steps(&self, spelling: &Spelling, symbol: &Symbol) -> Option<Vec<String>> {
         self.steps.iter().map(|step| Some(step.spell(spelling, symbol)?.into_owned())).collect()
     }
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_has_steps() {
+    fn a_pointer_is_split_into_unescaped_steps() {
         assert!(steps("").is_empty());
         assert_eq!(Pointer::parse(""), Ok(Pointer::default()));
         assert_eq!(steps("/"), [""]);
@@ -64,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pointer_is_refused() {
+    fn a_text_that_is_no_pointer_is_refused() {
         for text in ["a", "a/b", "/a~2", "/{symbols}", "/{x"] {
             assert!(Pointer::parse(text).is_err(), "{text}");
         }

@@ -1,94 +1,96 @@
-//! The bytes of a reply into quotes.
+//! From the body of a reply to quotes.
 
-use super::json_walk::{ExtractSeed, PointerTrie, text};
+use super::error_text::{body_start, error_text, plain_text};
+use super::json_walk::{ExtractSeed, PointerTrie};
 use super::layout::Layout;
 use super::request::{Plan, Query};
-use super::rows::{Descend, Rows};
-use crate::market::quote::Table;
-use crate::util::sanitize::{excerpt, sanitize};
+use super::rows::{RowReader, RowsSeed};
+use crate::market::table::Table;
 use serde::de::DeserializeSeed;
 
-/// What a reply says.
+/// What was read from a reply.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    /// A row for each symbol of the query, in the columns of the plan.
+    /// The values: a row for each symbol of the query, a column for each column of the plan.
     pub(crate) values: Table,
-    /// What the API says of single symbols: index in the feed, and text.
+    /// The API's error texts about single symbols. Each has the index of its symbol in the feed.
     pub(crate) row_errors: Vec<(usize, String)>,
-    /// What the API says of the whole request. It is only read if a symbol is missing.
+    /// The API's error text about the whole request. It is only read if a symbol has no values.
     pub(crate) error: Option<String>,
 }
 
-/// Why nothing of a reply can be used. The texts come from outside and are sanitized.
+/// Why nothing in a reply can be used. All texts from outside are sanitized.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub(crate) enum ReplyError {
-    /// No body, or only white space.
+    /// There is no body, or only white space.
     #[error("the reply is empty")]
     Empty,
-    /// A page for people: a gateway's error, a login, a captcha.
+    /// The body is a page for a browser: the error of a gateway, a login or a captcha.
     #[error("the reply is HTML, not JSON: {0}")]
     Html(String),
-    /// Truncated, or another format.
+    /// The body is truncated, or has another format.
     #[error("the reply is not JSON ({reason}): {start}")]
     NotJson {
-        /// What the parser says.
+        /// The message of the JSON parser.
         reason: String,
-        /// How the body begins.
+        /// The beginning of the body.
         start: String,
     },
-    /// JSON that has nothing where the rows should be.
+    /// The body is JSON and has nothing where the rows should be.
     #[error("the reply has no rows at {pointer:?}: {start}")]
     NoRows {
-        /// The definition's `rows`.
+        /// The pointer to the rows.
         pointer: String,
-        /// How the body begins.
+        /// The beginning of the body.
         start: String,
     },
-    /// The API's own words.
+    /// The body has an error text of the API instead of rows.
     #[error("{0}")]
-    Said(String),
+    ApiError(String),
 }
 
 impl Plan<'_> {
-    /// Reads the body of a good reply to `query` that arrived at `received` (Unix seconds).
+    /// Reads the body of a reply to `query` whose status is no error. `received` is when the reply
+    /// arrived, in Unix seconds.
     ///
     /// # Errors
-    /// When nothing of it can be used.
+    /// When nothing in it can be used.
     pub(crate) fn read(&self, query: &Query<'_>, body: &str, received: f64) -> Result<Reply, ReplyError> {
+        let start = || body_start(&query.request, body);
         match body.trim_ascii_start().as_bytes().first() {
             None => return Err(ReplyError::Empty),
-            Some(b'<') => return Err(ReplyError::Html(start(query, body))),
+            Some(b'<') => return Err(ReplyError::Html(start())),
             Some(_) => {}
         }
-        let values = Table::new(query.symbols.len(), self.columns.len());
-        let reply = Reply { values, row_errors: Vec::new(), error: None };
-        let Some(layout) = Layout::new(self, query) else { return Ok(reply) };
-        let mut rows = Rows::new(self, query, &layout, received, reply);
+        let Some(layout) = Layout::new(self, query) else {
+            let values = Table::new(query.symbols.len(), self.columns.len());
+            return Ok(Reply { values, row_errors: Vec::new(), error: None });
+        };
+        let mut reader = RowReader::new(self, query, &layout, received);
         let mut json = serde_json::Deserializer::from_str(body);
-        Descend { steps: &layout.rows, rows: &mut rows }
+        RowsSeed { steps: &layout.rows, reader: &mut reader }
             .deserialize(&mut json)
             .and_then(|()| json.end())
-            .map_err(|error| ReplyError::NotJson { reason: without_place(&error), start: start(query, body) })?;
-        let (found_rows, mut reply) = (rows.found_rows, rows.reply);
-        let filled = reply.values.filled();
-        if filled < query.symbols.len() {
-            reply.error = self.error_text(query, body).or(reply.error);
-        }
-        match reply.error {
-            Some(error) if filled == 0 && reply.row_errors.is_empty() => Err(ReplyError::Said(error)),
+            .map_err(|error| ReplyError::NotJson { reason: without_position(&error), start: start() })?;
+        let RowReader { found_rows, table: values, row_errors, error, .. } = reader;
+        let filled = values.filled();
+        let error = if filled < query.symbols.len() { self.error_text(query, body).or(error) } else { error };
+        match error {
+            Some(error) if filled == 0 && row_errors.is_empty() => Err(ReplyError::ApiError(error)),
             None if !found_rows => {
-                Err(ReplyError::NoRows { pointer: query.endpoint.rows.as_str().to_owned(), start: start(query, body) })
+                Err(ReplyError::NoRows { pointer: query.endpoint.rows.as_str().to_owned(), start: start() })
             }
-            _ => Ok(reply),
+            error => Ok(Reply { values, row_errors, error }),
         }
     }
 
-    /// What the API says in a reply whose status is an error: its own text, or how the body begins.
+    /// The error text of a reply whose status is an error: the API's own text, or the beginning of the
+    /// body.
     pub(crate) fn read_error(&self, query: &Query<'_>, body: &str) -> String {
-        let body_start = || sanitize(&query.request.mask(head(body)), MAX_ERROR_TEXT);
-        self.error_text(query, body).unwrap_or_else(body_start)
+        self.error_text(query, body).unwrap_or_else(|| plain_text(&query.request, body))
     }
 
+    /// The texts at the endpoint's `error` pointers.
     fn error_text(&self, query: &Query<'_>, body: &str) -> Option<String> {
         let symbol = &self.symbols[*query.symbols.first()?];
         let mut trie = PointerTrie::default();
@@ -98,33 +100,66 @@ impl Plan<'_> {
         let mut slots = vec![None; query.endpoint.error.len()];
         let mut json = serde_json::Deserializer::from_str(body);
         ExtractSeed { trie: &trie, slots: &mut slots, filter: None }.deserialize(&mut json).ok()?;
-        let texts: Vec<String> = slots.into_iter().flatten().filter_map(|raw| error_string(query, raw.get())).collect();
+        let found = slots.into_iter().flatten();
+        let texts: Vec<String> = found.filter_map(|json| error_text(&query.request, json.get())).collect();
         (!texts.is_empty()).then(|| texts.join("; "))
     }
 }
 
-/// Characters of an error text that are kept: enough to find in it what the definition says of a bad
-/// symbol. A message shows less.
-const MAX_ERROR_TEXT: usize = 4_000;
-
-/// The text of an error. Only a string that is not empty counts, as many APIs always send one.
-pub(super) fn error_string(query: &Query<'_>, raw: &str) -> Option<String> {
-    let text = text(raw).filter(|text| raw.starts_with('"') && !text.trim().is_empty())?;
-    Some(sanitize(&query.request.mask(head(&text)), MAX_ERROR_TEXT))
-}
-
-/// How a body begins. It is masked before it is cut, so that no part of a secret stays.
-fn start(query: &Query<'_>, body: &str) -> String {
-    excerpt(&query.request.mask(head(body)))
-}
-
-/// The beginning of a text: as much as may be shown, and enough more that no secret is cut within what
-/// is shown.
-fn head(text: &str) -> &str {
-    let end = (0..=text.len().min(1 << 16)).rev().find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or_default()]
-}
-
-fn without_place(error: &serde_json::Error) -> String {
+/// The message of a JSON error without its line and column.
+fn without_position(error: &serde_json::Error) -> String {
     error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::testing::{read_reply, rows};
+
+    const ENDPOINT: &str =
+        "[[quote]]\npath = '/?s={symbols}'\nrows = '/data'\nerror = ['/error', '/detail']\nfields = { last = '/l' }\n";
+
+    fn read(body: &str) -> Result<Reply, ReplyError> {
+        read_reply(ENDPOINT, &["A", "B"], body)
+    }
+
+    #[test]
+    fn a_body_that_is_empty_or_html_is_an_error() {
+        assert_eq!(read(" \r\n").unwrap_err(), ReplyError::Empty);
+        assert_eq!(read(" <html>").unwrap_err(), ReplyError::Html("<html>".to_owned()));
+    }
+
+    #[test]
+    fn a_truncated_body_is_an_error_without_its_position() {
+        let error = read(r#"{"data":{"A":{"l":1}"#).unwrap_err().to_string();
+        assert_eq!(error, r#"the reply is not JSON (EOF while parsing an object): {"data":{"A":{"l":1}"#);
+    }
+
+    #[test]
+    fn a_reply_without_rows_is_an_error() {
+        let no_rows = |start: &str| ReplyError::NoRows { pointer: "/data".to_owned(), start: start.to_owned() };
+        for body in ["{}", r#"{"data":null}"#, r#"{"data":1}"#, "[]", "1"] {
+            assert_eq!(read(body).unwrap_err(), no_rows(body));
+        }
+        assert_eq!(rows(&read(r#"{"data":{}}"#).unwrap()), ["-", "-"]);
+        assert_eq!(rows(&read(r#"{"data":[]}"#).unwrap()), ["-", "-"]);
+    }
+
+    #[test]
+    fn an_error_text_is_read_if_a_symbol_is_missing() {
+        let error = read(r#"{"data":{},"error":"busy","detail":"try later"}"#).unwrap_err();
+        assert_eq!(error, ReplyError::ApiError("busy; try later".to_owned()));
+        let reply = read(r#"{"data":{"A":{"l":1}},"error":"unknown B"}"#).unwrap();
+        assert_eq!((rows(&reply), reply.error.as_deref()), (vec!["1".into(), "-".into()], Some("unknown B")));
+        let reply = read(r#"{"data":{"A":{"l":1},"B":{"l":2}},"error":"deprecated"}"#).unwrap();
+        assert_eq!(reply.error, None);
+    }
+
+    #[test]
+    fn an_error_that_is_no_text_or_empty_does_not_count() {
+        for error in ["\"\"", "\" \"", "null", "0", "false", "[]", "{}"] {
+            let reply = read(&format!(r#"{{"data":{{"A":{{"l":1}}}},"error":{error}}}"#)).unwrap();
+            assert_eq!(reply.error, None, "{error}");
+        }
+    }
 }

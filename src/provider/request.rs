@@ -1,10 +1,11 @@
-//! Symbols and wanted fields into requests.
+//! From the symbols and fields of a feed to the requests to a provider.
 
 use super::definition::{Definition, Endpoint};
-use super::template::{Asked, SymbolPart};
+use super::spelling::SymbolPart;
+use super::template::QueriedSymbols;
 use crate::http::request::Request;
+use crate::market::field::Field;
 use crate::market::number::Number;
-use crate::market::quote::Field;
 use crate::market::symbol::{Symbol, join_names};
 use crate::secret::Secret;
 use crate::util::group_by::group_by;
@@ -12,40 +13,43 @@ use crate::util::hash::{all_differ, hash_of};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-/// What one provider is to be asked for one feed.
+/// Which requests one provider gets for one feed, and which values its replies are read for.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     /// The provider.
     pub(crate) definition: &'a Definition,
     /// The symbols of the feed.
     pub(crate) symbols: &'a [Symbol],
-    /// The fields that its replies are read for: those of the feed, in their order, then those that
-    /// only serve to compute one of them.
+    /// The fields that replies are read for: all fields of the feed in their order, then the fields that
+    /// are only needed to compute one of them.
     pub(crate) columns: Vec<Field>,
     /// How many of the columns are fields of the feed. They come first.
     pub(crate) field_count: usize,
+    /// Whether a wanted field may have to be computed.
     computes: bool,
+    /// The endpoints that give the wanted fields.
     endpoints: Vec<&'a Endpoint>,
     secrets: &'a BTreeMap<String, Secret>,
 }
 
-/// One request of a plan and what it asks for.
+/// One request of a plan, and how its reply is read.
 #[derive(Debug)]
 pub(crate) struct Query<'a> {
     /// How the reply is read.
     pub(crate) endpoint: &'a Endpoint,
-    /// The symbols asked for: their indexes in the feed.
+    /// The symbols in the request, as indexes of symbols of the feed.
     pub(crate) symbols: Vec<usize>,
-    /// Their spellings, in the same order.
+    /// The API's spellings of these symbols, in the same order.
     pub(crate) spelled: Vec<Cow<'a, str>>,
     /// The request.
     pub(crate) request: Request,
 }
 
 impl<'a> Plan<'a> {
-    /// Plans to ask for those of the fields that are wanted; what the provider does not give costs
-    /// no request.
+    /// A plan for the `fields` of a feed. `wanted` says of each field whether it is wanted of this
+    /// provider. Endpoints that give no wanted field are not in the plan.
     pub(crate) fn new(
         definition: &'a Definition,
         symbols: &'a [Symbol],
@@ -54,98 +58,97 @@ impl<'a> Plan<'a> {
         secrets: &'a BTreeMap<String, Secret>,
     ) -> Self {
         let mut columns = fields.to_vec();
-        let is_wanted = |(field, wanted): (&Field, &bool)| wanted.then(|| field.clone());
-        let mut needs: Vec<Field> = fields.iter().zip(wanted).filter_map(is_wanted).collect();
-        let computes = needs.iter().any(|field| definition.computes(field));
+        let wanted_field = |(field, is_wanted): (&Field, &bool)| is_wanted.then(|| field.clone());
+        let mut needed: Vec<Field> = fields.iter().zip(wanted).filter_map(wanted_field).collect();
+        let computes = needed.iter().any(|field| definition.computes(field));
         if computes {
             for field in Field::new("last").into_iter().chain(definition.change_from.clone()) {
-                for all in [&mut columns, &mut needs] {
-                    if !all.contains(&field) {
-                        all.push(field.clone());
+                for list in [&mut columns, &mut needed] {
+                    if !list.contains(&field) {
+                        list.push(field.clone());
                     }
                 }
             }
         }
-        let endpoints = needed(&definition.quotes, &needs);
+        let endpoints = needed_endpoints(&definition.endpoints, &needed);
         Self { definition, symbols, columns, field_count: fields.len(), computes, endpoints, secrets }
     }
 
-    /// The requests for those of the feed's symbols. A symbol that the API cannot spell (one
-    /// without a quote where the spelling wants one, or `..`) is in none of them.
+    /// The requests for these symbols of the feed. Symbols that the API cannot spell are left out: those
+    /// without a quote if the spelling has one, and those such as `..` that would change the path.
     pub(crate) fn queries(&self, symbols: &[usize]) -> Vec<Query<'a>> {
         let mut queries = Vec::new();
         for endpoint in &self.endpoints {
             for group in self.groups(endpoint, symbols) {
-                let size = if endpoint.is_single() { 1 } else { endpoint.batch };
-                let size = if size == 0 { usize::MAX } else { size };
+                let size = match endpoint.batch {
+                    _ if endpoint.is_single() => 1,
+                    0 => usize::MAX,
+                    batch => batch,
+                };
                 queries.extend(group.chunks(size).map(|symbols| self.query(endpoint, symbols)));
             }
         }
         queries
     }
 
-    /// One request for these symbols, which must be of one group.
+    /// The query for a part of the symbols of another query.
+    pub(crate) fn part(&self, query: &Query<'a>, range: Range<usize>) -> Query<'a> {
+        self.query(query.endpoint, &query.symbols[range])
+    }
+
+    /// The query for these symbols, which must be of one group.
     fn query(&self, endpoint: &'a Endpoint, indexes: &[usize]) -> Query<'a> {
         let spelling = &self.definition.spelling;
         let symbols: Vec<&'a Symbol> = indexes.iter().map(|index| &self.symbols[*index]).collect();
         let spelled: Vec<Cow<'a, str>> =
             symbols.iter().map(|symbol| self.definition.symbol.spell(spelling, symbol).unwrap_or_default()).collect();
-        let asked = Asked { symbols: &symbols, spelled: &spelled, spelling, join: &endpoint.join };
-        let request = self.request(endpoint, &asked);
+        let queried = QueriedSymbols { symbols: &symbols, spelled: &spelled, spelling, join: &endpoint.join };
+        let request = self.request(endpoint, &queried);
         Query { endpoint, symbols: indexes.to_vec(), spelled, request }
     }
 
-    /// The request for a part of what `ask` asked for.
-    pub(crate) fn part(&self, query: &Query<'a>, range: std::ops::Range<usize>) -> Query<'a> {
-        self.query(query.endpoint, &query.symbols[range])
-    }
-
-    /// The symbols that the API can spell, those together that one request may hold.
+    /// The symbols that the API can spell, in groups that a request may have together.
     fn groups(&self, endpoint: &Endpoint, symbols: &[usize]) -> Vec<Vec<usize>> {
         let (by_base, by_quote) = (endpoint.path.has(SymbolPart::Base), endpoint.path.has(SymbolPart::Quote));
-        let needs_quote = by_quote || self.definition.symbol.has(SymbolPart::Quote);
-        let spelling = &self.definition.spelling;
-        let has_dot_segment = |symbol: &Symbol| {
-            self.definition
-                .symbol
-                .spell(spelling, symbol)
-                .is_none_or(|spelled| endpoint.path.has_dot_segment(spelling, symbol, &spelled))
-        };
-        let is_asked = |index: &usize| {
-            let symbol = &self.symbols[*index];
-            (!needs_quote || symbol.quote().is_some()) && (endpoint.path.is_fixed() || !has_dot_segment(symbol))
-        };
-        let asked: Vec<usize> = symbols.iter().copied().filter(is_asked).collect();
+        let can_spell = |index: &usize| self.can_spell(endpoint, &self.symbols[*index]);
+        let spellable: Vec<usize> = symbols.iter().copied().filter(can_spell).collect();
         if !by_base && !by_quote {
-            return vec![asked];
+            return vec![spellable];
         }
-        let group = |index: &usize| {
-            let symbol = &self.symbols[*index];
-            (by_base.then(|| symbol.base()), symbol.quote().filter(|_| by_quote))
-        };
-        group_by(asked.into_iter().map(|index| (group(&index), index))).into_iter().map(|(_, group)| group).collect()
+        let with_key = |index: usize| (group_key(&self.symbols[index], by_base, by_quote), index);
+        group_by(spellable.into_iter().map(with_key)).into_iter().map(|(_, group)| group).collect()
     }
 
-    fn request(&self, endpoint: &Endpoint, asked: &Asked<'_>) -> Request {
+    fn can_spell(&self, endpoint: &Endpoint, symbol: &Symbol) -> bool {
+        let (template, spelling) = (&self.definition.symbol, &self.definition.spelling);
+        let needs_quote = endpoint.path.has(SymbolPart::Quote) || template.has(SymbolPart::Quote);
+        if needs_quote && symbol.quote().is_none() {
+            return false;
+        }
+        let has_dot_segment = |spelled: Cow<'_, str>| endpoint.path.has_dot_segment(spelling, symbol, &spelled);
+        endpoint.path.is_literal() || template.spell(spelling, symbol).is_some_and(|spelled| !has_dot_segment(spelled))
+    }
+
+    fn request(&self, endpoint: &Endpoint, symbols: &QueriedSymbols<'_>) -> Request {
         let definition = self.definition;
-        let (path, redacted) = endpoint.path.path(asked, self.secrets);
+        let (path, redacted_path) = endpoint.path.path(symbols, self.secrets);
         let mut headers: Vec<(String, Secret)> = Vec::with_capacity(definition.headers.len() + 1);
         for (name, template) in &definition.headers {
-            if let Some(value) = template.fill(self.secrets) {
+            if let Some(value) = template.header_value(self.secrets) {
                 headers.push((name.clone(), value));
             }
         }
         let mut secrets: Vec<Secret> =
             definition.secrets().keys().filter_map(|name| self.secrets.get(*name)).cloned().collect();
-        if let Some(credentials) = &definition.base.credentials {
+        if let Some(credentials) = &definition.base_url.credentials {
             headers.push(("Authorization".to_owned(), credentials.basic()));
             secrets.extend(credentials.secrets());
         }
         Request {
-            server: definition.base.clone(),
-            path: Secret::new(format!("{}{path}", definition.base.path)),
-            redacted_path: format!("{}{redacted}", definition.base.path),
-            about: join_names(asked.symbols.iter().copied()),
+            server: definition.base_url.clone(),
+            path: Secret::new(format!("{}{path}", definition.base_url.path)),
+            redacted_path: format!("{}{redacted_path}", definition.base_url.path),
+            about: join_names(symbols.symbols.iter().copied()),
             headers,
             body: None,
             max_body: definition.max_body,
@@ -153,63 +156,199 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Computes what the provider does not give itself from the values of a symbol, one a column.
+    /// Computes `change` and `change_percent` of a symbol if they are wanted and the API did not give
+    /// them. `values` is the row of the symbol, one value per column.
     pub(crate) fn complete(&self, symbol: &Symbol, values: &mut [Option<Number>]) {
         if !self.computes {
             return;
         }
         let column = |name: &str| self.columns.iter().position(|field| field.as_str() == name);
-        let of = |values: &[Option<Number>], at: Option<usize>| at.and_then(|at| values[at]);
+        let change_from = self.definition.change_from.as_ref();
+        let from_column = change_from.and_then(|field| column(field.as_str()));
+        let (Some(last_column), Some(from_column)) = (column("last"), from_column) else { return };
+        let (Some(last), Some(from)) = (values[last_column], values[from_column]) else { return };
         for name in ["change", "change_percent"] {
-            let Some(at) = column(name).filter(|at| values[*at].is_none()) else { continue };
-            let from = self.definition.change_from.as_ref().and_then(|field| column(field.as_str()));
-            if let (Some(last), Some(from)) = (of(values, column("last")), of(values, from)) {
-                values[at] = if name == "change" { last.change(&from) } else { last.change_percent(&from) };
-                if let Some(value) = values[at] {
-                    log::debug!("{symbol}: {name}: {value} computed");
-                }
+            let Some(index) = column(name).filter(|index| values[*index].is_none()) else { continue };
+            values[index] = if name == "change" { last.change(from) } else { last.change_percent(from) };
+            if let Some(value) = values[index] {
+                log::debug!("{symbol}: {name}: {value} computed");
             }
         }
     }
 }
 
 impl Definition {
-    /// Two symbols that one request could hold and that this API spells the same, so that their
-    /// rows could not be told apart.
+    /// Two symbols that may be in one request and that the API spells the same, so that nothing tells
+    /// their rows apart.
     pub(crate) fn find_ambiguous<'s>(&self, symbols: &'s [Symbol]) -> Option<(&'s Symbol, &'s Symbol)> {
-        let batched = self.quotes.iter().filter(|endpoint| !endpoint.is_single());
-        let (by_base, by_quote) = batched.fold((true, true), |(base, quote), endpoint| {
-            (base && endpoint.path.has(SymbolPart::Base), quote && endpoint.path.has(SymbolPart::Quote))
-        });
-        if self.quotes.iter().all(Endpoint::is_single) || self.symbol.is_canonical(&self.spelling) {
+        if self.symbol.is_canonical(&self.spelling) || self.endpoints.iter().all(Endpoint::is_single) {
             return None;
         }
-        let group = |symbol: &'s Symbol| (by_base.then(|| symbol.base()), symbol.quote().filter(|_| by_quote));
-        let key = |symbol: &'s Symbol| Some((group(symbol), self.symbol.spell(&self.spelling, symbol)?));
+        let every_batch_has = |part| {
+            let mut batched = self.endpoints.iter().filter(|endpoint| !endpoint.is_single());
+            batched.all(|endpoint| endpoint.path.has(part))
+        };
+        let (by_base, by_quote) = (every_batch_has(SymbolPart::Base), every_batch_has(SymbolPart::Quote));
+        let key = |symbol: &'s Symbol| {
+            Some((group_key(symbol, by_base, by_quote), self.symbol.spell(&self.spelling, symbol)?))
+        };
         if all_differ(symbols.len(), symbols.iter().filter_map(key).map(|key| hash_of(&key))) {
             return None;
         }
-        let mut owners = FxHashMap::default();
-        symbols.iter().find_map(|symbol| Some((owners.insert(key(symbol)?, symbol)?, symbol)))
+        let mut symbol_of = FxHashMap::default();
+        symbols.iter().find_map(|symbol| Some((symbol_of.insert(key(symbol)?, symbol)?, symbol)))
     }
 }
 
-/// The fewest requests that give the columns: those that alone give one, then for each column
-/// still open the first that gives it.
-fn needed<'a>(endpoints: &'a [Endpoint], columns: &[Field]) -> Vec<&'a Endpoint> {
-    let mut used = vec![false; endpoints.len()];
-    let givers =
+/// What all symbols of one request have in common if its path has their base or their quote.
+fn group_key(symbol: &Symbol, by_base: bool, by_quote: bool) -> (Option<&str>, Option<&str>) {
+    (by_base.then(|| symbol.base()), symbol.quote().filter(|_| by_quote))
+}
+
+/// As few endpoints as give all these fields: each that is the only one to give a field, and then, for
+/// each field that is still missing, the first one that gives it.
+fn needed_endpoints<'a>(endpoints: &'a [Endpoint], fields: &[Field]) -> Vec<&'a Endpoint> {
+    let mut is_needed = vec![false; endpoints.len()];
+    let giving =
         |field: &Field| -> Vec<usize> { (0..endpoints.len()).filter(|index| endpoints[*index].gives(field)).collect() };
-    for field in columns {
-        if let [only] = givers(field)[..] {
-            used[only] = true;
+    for field in fields {
+        if let [only] = giving(field)[..] {
+            is_needed[only] = true;
         }
     }
-    for field in columns {
-        let givers = givers(field);
-        if let Some(first) = givers.first().filter(|_| !givers.iter().any(|at| used[*at])) {
-            used[*first] = true;
+    for field in fields {
+        let giving = giving(field);
+        if let Some(first) = giving.first().filter(|_| !giving.iter().any(|index| is_needed[*index])) {
+            is_needed[*first] = true;
         }
     }
-    endpoints.iter().zip(used).filter(|(_, used)| *used).map(|(endpoint, _)| endpoint).collect()
+    endpoints.iter().zip(is_needed).filter(|(_, is_needed)| *is_needed).map(|(endpoint, _)| endpoint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::testing::{definition, symbols};
+
+    /// The paths of the requests for all these symbols and all fields.
+    fn paths(text: &str, names: &[&str]) -> Vec<String> {
+        let (definition, symbols, secrets) = (definition(text), symbols(names), BTreeMap::new());
+        let fields = definition.fields();
+        let plan = Plan::new(&definition, &symbols, &fields, &vec![true; fields.len()], &secrets);
+        let indexes: Vec<usize> = (0..symbols.len()).collect();
+        plan.queries(&indexes).iter().map(|query| query.request.path.expose().to_owned()).collect()
+    }
+
+    fn endpoint(path: &str, batch: usize) -> String {
+        format!("[[quote]]\npath = '{path}'\nbatch = {batch}\nfields = {{ last = '/l' }}\n")
+    }
+
+    #[test]
+    fn symbols_are_divided_into_batches() {
+        let names = ["A", "B", "C", "D", "E"];
+        assert_eq!(paths(&endpoint("/?s={symbols}", 2), &names), ["/?s=A,B", "/?s=C,D", "/?s=E"]);
+        assert_eq!(paths(&endpoint("/?s={symbols}", 5), &names), ["/?s=A,B,C,D,E"]);
+        assert_eq!(paths(&endpoint("/?s={symbols}", 0), &names), ["/?s=A,B,C,D,E"]);
+    }
+
+    #[test]
+    fn a_path_with_one_symbol_makes_a_request_for_each() {
+        assert_eq!(paths(&endpoint("/{symbol}", 100), &["A", "B"]), ["/A", "/B"]);
+        assert_eq!(paths(&endpoint("/{base}-{quote}", 100), &["A/X", "B/X"]), ["/A-X", "/B-X"]);
+    }
+
+    #[test]
+    fn symbols_are_grouped_by_the_base_or_quote_in_the_path() {
+        let names = ["A/X", "B/Y", "C/X", "D/X"];
+        assert_eq!(paths(&endpoint("/{quote}", 0), &names), ["/X", "/Y"]);
+        let batches = ["/X?s=A%2FX,C%2FX", "/X?s=D%2FX", "/Y?s=B%2FY"];
+        assert_eq!(paths(&endpoint("/{quote}?s={symbols}", 2), &names), batches);
+        assert_eq!(paths(&endpoint("/{base:lower}", 0), &["A/X", "A/Y"]), ["/a"]);
+    }
+
+    #[test]
+    fn a_path_without_symbols_makes_one_request() {
+        assert_eq!(paths(&endpoint("/all", 0), &["A", "B"]), ["/all"]);
+        assert!(paths(&endpoint("/all", 0), &[]).is_empty());
+    }
+
+    #[test]
+    fn symbols_that_cannot_be_spelled_are_in_no_request() {
+        assert_eq!(paths(&endpoint("/{quote}?s={symbols}", 0), &["A", "B/X"]), ["/X?s=B%2FX"]);
+        let pairs = format!("symbol = '{{base}}{{quote}}'\n{}", endpoint("/?s={symbols}", 0));
+        assert_eq!(paths(&pairs, &["A", "B/X"]), ["/?s=BX"]);
+        assert_eq!(paths(&endpoint("/{symbol}", 0), &["..", "A", "."]), ["/A"]);
+    }
+
+    #[test]
+    fn a_part_of_a_query_asks_for_a_part_of_its_symbols() {
+        let (definition, symbols) = (definition(&endpoint("/?s={symbols}", 0)), symbols(&["A", "B", "C"]));
+        let (fields, secrets) = (definition.fields(), BTreeMap::new());
+        let plan = Plan::new(&definition, &symbols, &fields, &[true], &secrets);
+        let part = plan.part(&plan.queries(&[0, 1, 2])[0], 1..3);
+        assert_eq!((part.symbols, part.request.path.expose()), (vec![1, 2], "/?s=B,C"));
+    }
+
+    const TWO_ENDPOINTS: &str = "[[quote]]\npath = '/a/{symbol}'\nfields = { last = '/l', bid = '/b' }\n\
+        [[quote]]\npath = '/b/{symbol}'\nfields = { last = '/l', open = '/o', high = '/h' }\n";
+
+    #[test]
+    fn only_the_endpoints_that_are_needed_for_the_fields_are_in_a_plan() {
+        let definition = definition(TWO_ENDPOINTS);
+        let field_counts = |fields: &[&str]| {
+            let fields: Vec<Field> = fields.iter().filter_map(|name| Field::new(name)).collect();
+            let needed = needed_endpoints(&definition.endpoints, &fields);
+            needed.iter().map(|endpoint| endpoint.fields.len()).collect::<Vec<_>>()
+        };
+        // The first endpoint has two fields, the second one has three.
+        assert_eq!(field_counts(&["last"]), [2], "the first of two that give it");
+        assert_eq!(field_counts(&["last", "high"]), [3], "the one that gives both");
+        assert_eq!(field_counts(&["bid", "last", "open"]), [2, 3]);
+        assert!(field_counts(&["volume"]).is_empty());
+    }
+
+    #[test]
+    fn a_plan_reads_the_fields_from_which_a_change_is_computed() {
+        let (definition, symbols, secrets) = (definition(TWO_ENDPOINTS), symbols(&["A/X"]), BTreeMap::new());
+        let fields = ["bid", "change", "change_percent"].map(|name| Field::new(name).unwrap());
+        let columns = |wanted: [bool; 3]| {
+            let plan = Plan::new(&definition, &symbols, &fields, &wanted, &secrets);
+            let columns = plan.columns.iter().map(|field| field.as_str().to_owned()).collect::<Vec<_>>();
+            (columns.join(" "), plan.field_count, plan.queries(&[0]).len())
+        };
+        assert_eq!(columns([true; 3]), ("bid change change_percent last open".to_owned(), 3, 2));
+        assert_eq!(columns([true, false, false]), ("bid change change_percent".to_owned(), 3, 1));
+    }
+
+    #[test]
+    fn a_change_that_the_api_did_not_give_is_computed() {
+        let (definition, symbols, secrets) = (definition(TWO_ENDPOINTS), symbols(&["A/X"]), BTreeMap::new());
+        let fields = ["change", "change_percent", "last"].map(|name| Field::new(name).unwrap());
+        let plan = Plan::new(&definition, &symbols, &fields, &[true; 3], &secrets);
+        let complete = |values: [Option<&str>; 4]| {
+            let mut values = values.map(|value| value.and_then(Number::parse));
+            plan.complete(&symbols[0], &mut values);
+            values.map(|value| value.map(|number| number.to_string())).map(Option::unwrap_or_default)
+        };
+        // The columns are the fields and `open`.
+        assert_eq!(complete([None, None, Some("5"), Some("4")]), ["1", "25", "5", "4"]);
+        assert_eq!(complete([Some("9"), None, Some("5"), Some("4")]), ["9", "25", "5", "4"]);
+        assert_eq!(complete([None, None, Some("5"), None]), ["", "", "5", ""]);
+    }
+
+    #[test]
+    fn symbols_with_the_same_spelling_in_one_request_are_ambiguous() {
+        let ambiguous = |text: &str, names: &[&str]| {
+            let (definition, symbols) = (definition(text), symbols(names));
+            definition.find_ambiguous(&symbols).map(|(a, b)| [a.to_string(), b.to_string()])
+        };
+        let names = ["X/Y", "AB/C", "A/BC"];
+        let pairs = |path: &str| format!("symbol = '{{base}}{{quote}}'\n{}", endpoint(path, 0));
+        assert_eq!(ambiguous(&pairs("/?s={symbols}"), &names), Some(["AB/C".to_owned(), "A/BC".to_owned()]));
+        assert_eq!(ambiguous(&pairs("/{symbol}"), &names), None, "each request is for one symbol");
+        assert_eq!(ambiguous(&pairs("/{quote}?s={symbols}"), &names), None, "their quotes differ");
+        assert_eq!(ambiguous(&endpoint("/?s={symbols}", 0), &names), None, "canonical spellings differ");
+        let lower = format!("symbol = '{{symbol:lower}}'\n{}", endpoint("/?s={symbols}", 0));
+        assert_eq!(ambiguous(&lower, &["b", "a", "A"]), Some(["a".to_owned(), "A".to_owned()]));
+    }
 }

@@ -1,49 +1,49 @@
-//! The rows of a reply, as they are read.
+//! The rows of a reply, which are read one after the other while the JSON text is parsed.
 
 use super::definition::FieldSpec;
-use super::json_walk::{ExtractSeed, KeyFilter, Name, is_index, scalars, text};
+use super::error_text::error_text;
+use super::json_walk::{ExtractSeed, MemberName, is_index, scalars, string_or_number};
 use super::layout::Layout;
 use super::pointer::Pointer;
-use super::reply::{Reply, error_string};
 use super::request::{Plan, Query};
+use super::row_names::{RowKey, RowNames};
 use super::value::{read_value, unix_seconds};
 use crate::market::number::Number;
+use crate::market::table::Table;
 use crate::util::sanitize::excerpt;
-use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-/// The rows of a reply, as they are read.
-pub(super) struct Rows<'a, 'de> {
+/// Reads the rows of a reply into a table.
+pub(super) struct RowReader<'a, 'de> {
     query: &'a Query<'a>,
     layout: &'a Layout<'a>,
-    /// Whether one symbol was asked for and no row names it: then whatever is there is its row.
+    /// Whether the request is for one symbol and its row has neither a name nor a key.
     is_bare: bool,
     names: RowNames<'a>,
+    /// What was found in the row that is being read, by the slots of the layout.
     slots: Vec<Option<&'de RawValue>>,
-    /// The values of the row that is being read, one for each column.
+    /// The values of the row that is being read, one per column.
     values: Vec<Option<Number>>,
     /// The column of `age`.
     age: Option<usize>,
     /// When the reply arrived, in Unix seconds.
     received: f64,
-    /// Whether there was anything where the rows should be.
+    /// Whether anything was found where the rows should be.
     pub(super) found_rows: bool,
-    pub(super) reply: Reply,
+    /// A row for each symbol of the query.
+    pub(super) table: Table,
+    /// The error texts of rows, each with the index of its symbol in the feed.
+    pub(super) row_errors: Vec<(usize, String)>,
+    /// The error text of the only row.
+    pub(super) error: Option<String>,
 }
 
-impl<'a, 'de> Rows<'a, 'de> {
-    pub(super) fn new(
-        plan: &Plan<'_>,
-        query: &'a Query<'a>,
-        layout: &'a Layout<'a>,
-        received: f64,
-        reply: Reply,
-    ) -> Self {
+impl<'a, 'de> RowReader<'a, 'de> {
+    pub(super) fn new(plan: &Plan<'_>, query: &'a Query<'a>, layout: &'a Layout<'a>, received: f64) -> Self {
         let endpoint = query.endpoint;
         let is_single = endpoint.is_single() || (endpoint.unwrapped_single && query.symbols.len() == 1);
         let is_bare = is_single && endpoint.key.is_none();
@@ -57,126 +57,132 @@ impl<'a, 'de> Rows<'a, 'de> {
             age: plan.columns.iter().position(|field| field.as_str() == "age"),
             received,
             found_rows: false,
-            reply,
+            table: Table::new(query.symbols.len(), plan.columns.len()),
+            row_errors: Vec::new(),
+            error: None,
         }
     }
 
-    /// Reads one row with `read`. `position` is the symbol it belongs to, if the key of the row is not
-    /// inside it.
-    fn row<T>(&mut self, position: Option<usize>, read: impl FnOnce(ExtractSeed<'_, 'de>) -> T) -> T {
+    /// Reads one row by calling `read`. If the row has no key inside, `position` is the position of its
+    /// symbol in the query.
+    fn read_row<T>(&mut self, position: Option<usize>, read: impl FnOnce(ExtractSeed<'_, 'de>) -> T) -> T {
         self.found_rows = true;
         self.slots.fill(None);
         if self.layout.key.is_empty() {
             let result = read(ExtractSeed { trie: &self.layout.row, slots: &mut self.slots, filter: None });
             if let Some(position) = position {
-                self.keep(position);
+                self.store(position);
             }
             return result;
         }
-        let mut key = RowKey { slot: self.layout.key.start, names: &self.names, position: None };
+        let mut key = RowKey::new(&self.names, self.layout.key.start);
         let result = read(ExtractSeed { trie: &self.layout.row, slots: &mut self.slots, filter: Some(&mut key) });
-        // A row that is an array has no members, so its key was not filtered.
-        let position = key.position.or_else(|| self.names.position(&text(self.first(&self.layout.key)?)?));
-        if let Some(position) = position {
-            self.keep(position);
+        // The key of a row that is an array was not filtered, as an array has no members.
+        let lookup = || self.names.position(&string_or_number(self.first(&self.layout.key)?)?);
+        if let Some(position) = key.position.or_else(lookup) {
+            self.store(position);
         }
         result
     }
 
-    /// The first of these slots that has something.
+    /// What was found for the first of these slots that is not empty.
     fn first(&self, slots: &Range<usize>) -> Option<&'de str> {
         self.slots[slots.clone()].iter().flatten().map(|raw| raw.get()).next()
     }
 
-    /// Keeps what the slots hold as the row of the symbol at this position of the query.
-    fn keep(&mut self, position: usize) {
-        let symbol = self.query.symbols[position];
-        let error = self.first(&self.layout.row_error).and_then(|raw| error_string(self.query, raw));
+    /// Stores what was found as the row of the symbol at this position of the query.
+    fn store(&mut self, position: usize) {
+        let error = self.first(&self.layout.row_error).and_then(|json| error_text(&self.query.request, json));
         match error {
-            // There is only one row, so its error may be about anything.
-            Some(error) if self.is_bare => return self.reply.error = Some(error),
-            Some(error) => return self.reply.row_errors.push((symbol, excerpt(&error))),
+            // There is only one row, so its error may be about the whole request.
+            Some(error) if self.is_bare => return self.error = Some(error),
+            Some(error) => return self.row_errors.push((self.query.symbols[position], excerpt(&error))),
             None => {}
         }
         self.read_values();
         if log::log_enabled!(log::Level::Debug) {
-            self.explain(position);
+            self.log_values(position);
         }
-        // An age alone is no quote, unless nothing else is wanted.
+        // An age alone is no quote, unless `age` is the only field that is wanted.
         let is_quote = |(column, value): (usize, &Option<Number>)| {
             value.is_some() && (Some(column) != self.age || self.values.len() == 1)
         };
         if self.values.iter().enumerate().any(is_quote) {
-            self.reply.values.fill(position, &self.values);
+            self.table.fill(position, &self.values);
         }
     }
 
     fn read_values(&mut self) {
         for (value, (slots, spec)) in self.values.iter_mut().zip(&self.layout.columns) {
-            let read = |raw: &&RawValue| read_value((*spec)?, raw).ok();
+            let read = |json: &&RawValue| read_value((*spec)?, json).ok();
             *value = self.slots[slots.clone()].iter().flatten().find_map(read);
         }
         if let (Some(age), Some(time)) = (self.age, &self.query.endpoint.time) {
-            let times = &self.slots[self.layout.time.clone()];
-            let quoted = times.iter().flatten().find_map(|raw| unix_seconds(time, raw.get()));
+            let mut found = self.slots[self.layout.time.clone()].iter().flatten();
+            let quoted = found.find_map(|json| unix_seconds(time, json.get()));
             let seconds = quoted.map(|quoted| ((self.received - quoted) * 1000.0).round() / 1000.0);
             self.values[age] = self.values[age].or_else(|| seconds.and_then(Number::from_f64));
         }
     }
 
-    /// Logs for every field which pointer gave it, or why none did.
-    fn explain(&self, position: usize) {
+    /// Logs for each field which pointer gave its value, or why none did.
+    fn log_values(&self, position: usize) {
         let spelled = &self.query.spelled[position];
         for ((slots, spec), value) in self.layout.columns.iter().zip(&self.values) {
             if let Some(spec) = spec {
-                log::debug!("{spelled}: {}: {}", spec.field, self.explain_field(spec, slots, *value));
+                log::debug!("{spelled}: {}: {}", spec.field, self.explain(spec, slots, *value));
             }
         }
         if let (Some(age), Some(time)) = (self.age, &self.query.endpoint.time) {
-            let how = self.values[age].map_or("no value: no time".to_owned(), |age| format!("{age} from the time"));
-            let pointers: Vec<&str> = time.at.iter().map(Pointer::as_str).collect();
-            log::debug!("{spelled}: age: {how} at {}", pointers.join(" or "));
+            let age = self.values[age].map_or("no value: no time".to_owned(), |age| format!("{age} from the time"));
+            let pointers: Vec<&str> = time.pointers.iter().map(Pointer::as_str).collect();
+            log::debug!("{spelled}: age: {age} at {}", pointers.join(" or "));
         }
     }
 
-    fn explain_field(&self, spec: &FieldSpec, slots: &Range<usize>, value: Option<Number>) -> String {
-        let found = || spec.at.iter().map(Pointer::as_str).zip(&self.slots[slots.clone()]);
-        let used = found().find(|(_, raw)| raw.is_some_and(|raw| read_value(spec, raw).is_ok()));
+    /// Where the value of a field is from, or why there is none.
+    fn explain(&self, spec: &FieldSpec, slots: &Range<usize>, value: Option<Number>) -> String {
+        let found = || spec.pointers.iter().map(Pointer::as_str).zip(self.slots[slots.clone()].iter().copied());
+        let used = found().find(|(_, json)| json.is_some_and(|json| read_value(spec, json).is_ok()));
         if let (Some((pointer, _)), Some(value)) = (used, value) {
             return format!("{value} from {pointer:?}");
         }
-        let reason = |(pointer, raw): (&str, &Option<&RawValue>)| {
-            let reason = raw.map_or("nothing", |raw| read_value(spec, raw).err().unwrap_or_default());
+        let reason = |(pointer, json): (&str, Option<&RawValue>)| {
+            let reason = json.map_or("nothing", |json| read_value(spec, json).err().unwrap_or_default());
             format!("{reason} at {pointer:?}")
         };
         format!("no value: {}", found().map(reason).collect::<Vec<_>>().join(", "))
     }
 
-    /// Reads what stands at `rows` where it is the row of the one symbol, or a list of its rows.
-    fn read_bare(&mut self, raw: &'de str) -> serde_json::Result<()> {
-        let mut json = serde_json::Deserializer::from_str(raw);
-        match BareShape::of(raw) {
+    /// Reads the value where the rows should be if rows have neither names nor keys.
+    fn read_bare(&mut self, json: &'de str) -> serde_json::Result<()> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        match BareShape::of(json) {
             BareShape::Nothing => Ok(()),
-            BareShape::Rows => json.deserialize_any(self),
-            BareShape::Row => self.row(Some(0), |row| row.deserialize(&mut json)),
+            BareShape::Rows => deserializer.deserialize_any(self),
+            BareShape::Row => self.read_row(Some(0), |row| row.deserialize(&mut deserializer)),
         }
     }
 }
 
-/// What stands at `rows` where one symbol was asked for and rows have no key.
+/// What the value is where the rows should be, if the request is for one symbol and rows have neither
+/// names nor keys.
+#[derive(Debug, PartialEq, Eq)]
 enum BareShape {
+    /// `null` or an empty array.
     Nothing,
-    /// An array of objects or arrays, each of them a row.
+    /// An array of objects or arrays: each of them is a row of the symbol.
     Rows,
-    /// An object, a number, or an array of such: the row itself.
+    /// Anything else, such as an object, a number or an array of numbers: the value is the row itself.
     Row,
 }
 
 impl BareShape {
-    /// `raw` is one JSON value.
-    fn of(raw: &str) -> Self {
-        let Some(elements) = raw.strip_prefix('[') else {
-            return if raw == "null" { Self::Nothing } else { Self::Row };
+    /// The shape of one JSON value, which begins with its first character. It depends only on this
+    /// character and, in an array, on the first character of the first element.
+    fn of(json: &str) -> Self {
+        let Some(elements) = json.strip_prefix('[') else {
+            return if json == "null" { Self::Nothing } else { Self::Row };
         };
         match elements.trim_ascii_start().bytes().next() {
             Some(b'{' | b'[') => Self::Rows,
@@ -186,87 +192,29 @@ impl BareShape {
     }
 }
 
-/// Looks up the key of a row. Rows of symbols that were not asked for are read no further.
-struct RowKey<'r, 'a> {
-    slot: usize,
-    names: &'r RowNames<'a>,
-    /// The symbol that the key names.
-    position: Option<usize>,
-}
-
-impl KeyFilter for RowKey<'_, '_> {
-    fn slot(&self) -> usize {
-        self.slot
-    }
-
-    fn admits(&mut self, key: &RawValue) -> bool {
-        self.position = text(key.get()).and_then(|name| self.names.position(&name));
-        self.position.is_some()
-    }
-}
-
-/// The names under which rows may come: for each, the position of its symbol in the query.
-#[derive(Default)]
-struct RowNames<'a> {
-    positions: FxHashMap<Cow<'a, str>, usize>,
-    ignore_case: bool,
-}
-
-impl<'a> RowNames<'a> {
-    fn new(plan: &Plan<'_>, query: &'a Query<'_>) -> Self {
-        let endpoint = query.endpoint;
-        let fold = |name: Cow<'a, str>| if endpoint.ignore_case { name.to_lowercase().into() } else { name };
-        // `None` stands for a name that could be either of two symbols: it belongs to none.
-        let mut others: FxHashMap<_, Option<usize>> = FxHashMap::default();
-        for template in &endpoint.keys {
-            for (position, index) in query.symbols.iter().enumerate() {
-                if let Some(name) = template.spell(&plan.definition.spelling, &plan.symbols[*index]) {
-                    others
-                        .entry(fold(Cow::Owned(name.into_owned())))
-                        .and_modify(|known| *known = known.filter(|known| *known == position))
-                        .or_insert(Some(position));
-                }
-            }
-        }
-        let mut positions: FxHashMap<_, _> = others.into_iter().filter_map(|(name, at)| Some((name, at?))).collect();
-        // The spelling in the request wins over all others.
-        positions.reserve(query.spelled.len());
-        positions.extend(query.spelled.iter().enumerate().map(|(at, name)| (fold(Cow::Borrowed(name)), at)));
-        Self { positions, ignore_case: endpoint.ignore_case }
-    }
-
-    fn position(&self, name: &str) -> Option<usize> {
-        if self.ignore_case {
-            self.positions.get(name.to_lowercase().as_str()).copied()
-        } else {
-            self.positions.get(name).copied()
-        }
-    }
-}
-
-/// Goes down a reply to its rows, and past everything else.
-pub(super) struct Descend<'r, 'a, 'de> {
-    /// The steps that are left.
+/// Follows the pointer to the rows, and skips everything else.
+pub(super) struct RowsSeed<'r, 'a, 'de> {
+    /// The steps of the pointer that are still to be taken.
     pub(super) steps: &'a [String],
-    pub(super) rows: &'r mut Rows<'a, 'de>,
+    pub(super) reader: &'r mut RowReader<'a, 'de>,
 }
 
-impl<'de> DeserializeSeed<'de> for Descend<'_, '_, 'de> {
+impl<'de> DeserializeSeed<'de> for RowsSeed<'_, '_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         if !self.steps.is_empty() {
             json.deserialize_any(self)
-        } else if self.rows.is_bare {
-            let raw = <&RawValue>::deserialize(json)?.get();
-            self.rows.read_bare(raw).map_err(D::Error::custom)
+        } else if self.reader.is_bare {
+            let value = <&RawValue>::deserialize(json)?;
+            self.reader.read_bare(value.get()).map_err(D::Error::custom)
         } else {
-            json.deserialize_any(self.rows)
+            json.deserialize_any(self.reader)
         }
     }
 }
 
-impl<'de> Visitor<'de> for Descend<'_, '_, 'de> {
+impl<'de> Visitor<'de> for RowsSeed<'_, '_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -274,9 +222,9 @@ impl<'de> Visitor<'de> for Descend<'_, '_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key()? {
+        while let Some(MemberName(name)) = map.next_key()? {
             if name == self.steps[0].as_str() {
-                map.next_value_seed(Descend { steps: &self.steps[1..], rows: &mut *self.rows })?;
+                map.next_value_seed(RowsSeed { steps: &self.steps[1..], reader: &mut *self.reader })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -286,12 +234,12 @@ impl<'de> Visitor<'de> for Descend<'_, '_, 'de> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         for index in 0.. {
-            let more = if is_index(&self.steps[0], index) {
-                seq.next_element_seed(Descend { steps: &self.steps[1..], rows: &mut *self.rows })?
+            let element = if is_index(&self.steps[0], index) {
+                seq.next_element_seed(RowsSeed { steps: &self.steps[1..], reader: &mut *self.reader })?
             } else {
                 seq.next_element::<IgnoredAny>()?.map(drop)
             };
-            if more.is_none() {
+            if element.is_none() {
                 break;
             }
         }
@@ -301,8 +249,8 @@ impl<'de> Visitor<'de> for Descend<'_, '_, 'de> {
     scalars!();
 }
 
-/// Reads an array of rows, or an object of rows by symbol.
-impl<'de> Visitor<'de> for &mut Rows<'_, 'de> {
+/// Reads an array of rows, or an object whose members are rows.
+impl<'de> Visitor<'de> for &mut RowReader<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -311,10 +259,10 @@ impl<'de> Visitor<'de> for &mut Rows<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         self.found_rows = true;
-        while let Some(Name(name)) = map.next_key()? {
+        while let Some(MemberName(name)) = map.next_key()? {
             let position = self.names.position(&name);
             if position.is_some() || !self.layout.key.is_empty() {
-                self.row(position, |row| map.next_value_seed(row))?;
+                self.read_row(position, |row| map.next_value_seed(row))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -325,9 +273,95 @@ impl<'de> Visitor<'de> for &mut Rows<'_, 'de> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         self.found_rows = true;
         let position = self.is_bare.then_some(0);
-        while self.row(position, |row| seq.next_element_seed(row))?.is_some() {}
+        while self.read_row(position, |row| seq.next_element_seed(row))?.is_some() {}
         Ok(())
     }
 
     scalars!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::ReplyError;
+    use crate::provider::testing::{read_reply, rows};
+
+    /// The rows that are read from a body, with the fields `last` and `high`.
+    fn read(keys: &str, symbols: &[&str], body: &str) -> Vec<String> {
+        let text = format!("[[quote]]\n{keys}\nfields = {{ last = '/l', high = '/h' }}\n");
+        rows(&read_reply(&text, symbols, body).unwrap())
+    }
+
+    const BATCH: &str = "path = '/?s={symbols}'";
+    const SINGLE: &str = "path = '/{symbol}'";
+
+    #[test]
+    fn the_shape_of_a_bare_reply_is_known_by_its_first_characters() {
+        for json in ["null", "[]", "[ ]"] {
+            assert_eq!(BareShape::of(json), BareShape::Nothing, "{json}");
+        }
+        for json in ["[{\"l\":1}]", "[ [1,2]]", "[{}]"] {
+            assert_eq!(BareShape::of(json), BareShape::Rows, "{json}");
+        }
+        for json in ["{\"l\":1}", "{}", "1.5", "\"x\"", "[1,2]", "[\"x\"]", "[null]"] {
+            assert_eq!(BareShape::of(json), BareShape::Row, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_bare_reply_is_the_row_or_a_list_of_rows() {
+        assert_eq!(read(SINGLE, &["A"], r#"{"l":1,"h":2}"#), ["2 1"]);
+        assert_eq!(read(SINGLE, &["A"], r#"[{"l":1},{"l":3,"h":2}]"#), ["2 1"]);
+    }
+
+    #[test]
+    fn rows_are_found_by_key_or_by_the_name_of_their_member() {
+        let keyed = format!("{BATCH}\nkey = '/s'");
+        assert_eq!(read(&keyed, &["A", "B"], r#"[{"s":"B","l":2},{"l":1,"s":"A"}]"#), ["- 1", "- 2"]);
+        assert_eq!(read(&keyed, &["A", "B"], r#"{"x":{"s":"B","l":2}}"#), ["- -", "- 2"]);
+        assert_eq!(read(BATCH, &["A", "B"], r#"{"B":{"l":2},"C":{"l":3}}"#), ["- -", "- 2"]);
+    }
+
+    #[test]
+    fn a_row_that_is_an_array_is_found_by_its_key() {
+        let text = "[[quote]]\npath = '/?s={symbols}'\nkey = '/0'\nfields = { last = '/1' }\n";
+        let reply = read_reply(text, &["A", "B"], r#"[["C",3],["B",2],["A",1]]"#).unwrap();
+        assert_eq!(rows(&reply), ["1", "2"]);
+    }
+
+    #[test]
+    fn a_row_of_another_symbol_takes_nothing_and_leaves_nothing() {
+        let keyed = format!("{BATCH}\nkey = '/s'");
+        assert_eq!(read(&keyed, &["A"], r#"[{"h":9,"s":"C","l":3},{"s":"A","l":1}]"#), ["- 1"]);
+        assert_eq!(read(&keyed, &["A"], r#"[{"s":null,"l":3},{"l":3},{"s":"A","l":1}]"#), ["- 1"]);
+    }
+
+    #[test]
+    fn of_two_rows_of_a_symbol_the_first_value_of_each_field_counts() {
+        let keyed = format!("{BATCH}\nkey = '/s'");
+        assert_eq!(read(&keyed, &["A"], r#"[{"s":"A","l":1},{"s":"A","l":3,"h":2}]"#), ["2 1"]);
+    }
+
+    #[test]
+    fn an_error_text_replaces_the_row_of_its_symbol() {
+        let text = "[[quote]]\npath = '/?s={symbols}'\nrow_error = '/e'\nfields = { last = '/l' }\n";
+        let body = r#"{"A":{"l":1,"e":""},"B":{"l":2,"e":"no such symbol"}}"#;
+        let reply = read_reply(text, &["A", "B"], body).unwrap();
+        assert_eq!(rows(&reply), ["1", "-"]);
+        assert_eq!(reply.row_errors, [(1, "no such symbol".to_owned())]);
+    }
+
+    #[test]
+    fn the_error_text_of_the_only_row_is_about_the_request() {
+        let text = "[[quote]]\npath = '/{symbol}'\nrow_error = '/e'\nfields = { last = '/l' }\n";
+        let error = read_reply(text, &["A"], r#"{"l":1,"e":"too many requests"}"#).unwrap_err();
+        assert_eq!(error, ReplyError::ApiError("too many requests".to_owned()));
+    }
+
+    #[test]
+    fn an_age_alone_is_no_quote() {
+        let text = "[[quote]]\npath = '/?s={symbols}'\ntime = { at = '/t', unit = 's' }\nfields = { last = '/l' }\n";
+        let body = r#"{"A":{"l":1,"t":1785182400},"B":{"t":1785182400}}"#;
+        assert_eq!(rows(&read_reply(text, &["A", "B"], body).unwrap()), ["1 1", "- -"]);
+    }
 }

@@ -1,5 +1,6 @@
-//! The texts of a definition with what is asked put in: `{symbol}`, `{base:lower}`, `{secret:NAME}`.
+//! Texts of a definition with placeholders: `{symbol}`, `{base:lower}`, `{secret:NAME}`.
 
+use super::spelling::{Case, Format, Spelling, SymbolPart};
 use crate::market::symbol::Symbol;
 use crate::secret::{MASK, Secret, URL_VALUE};
 use crate::util::placeholder::{Segment, split};
@@ -9,9 +10,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// What the definition's own text is encoded by: only what may not stand in a request at all. What
-/// follows a `#` would not be sent.
-const OWN: &AsciiSet = &CONTROLS
+/// The characters that are percent-encoded in the text of a template itself: those that must not be in a
+/// request, and `#`, as a client does not send what follows it.
+const LITERAL: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
     .add(b'#')
@@ -24,22 +25,22 @@ const OWN: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Where a template stands, and so which placeholders it may have.
+/// What a template is for. Each kind allows other placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TemplateKind {
-    /// `path`: symbols and secrets.
+    /// The path of a request. It may have symbols and secrets.
     Path,
-    /// A header's value: secrets.
+    /// The value of a header. It may have secrets.
     Header,
-    /// `symbol` and `keys`: one symbol.
+    /// The keys `symbol` and `keys`. They may have one symbol.
     Spelling,
-    /// A pointer: one symbol.
+    /// A pointer. It may have one symbol.
     Pointer,
 }
 
 impl TemplateKind {
-    /// The placeholders that there are.
-    fn known(self) -> &'static [&'static str] {
+    /// The placeholders that this kind allows.
+    fn placeholders(self) -> &'static [&'static str] {
         match self {
             Self::Path => &["symbols", "symbol", "base", "quote", "secret:NAME", "secret?:NAME"],
             Self::Header => &["secret:NAME", "secret?:NAME"],
@@ -48,77 +49,63 @@ impl TemplateKind {
     }
 }
 
-/// A text of a definition.
+/// A text with placeholders.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Template(Vec<TemplatePart>);
 
 #[derive(Clone, Debug, PartialEq)]
 enum TemplatePart {
     Text(String),
-    Symbols { how: Format, json: bool },
-    One { what: SymbolPart, how: Format },
-    Secret { name: String, optional: bool },
-}
-
-/// Which part of a symbol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SymbolPart {
-    /// All of it.
-    Symbol,
-    /// Its base.
-    Base,
-    /// Its quote.
-    Quote,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Format {
-    case: Case,
-    plain: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Case {
-    #[default]
-    EntryContents,
-    Lower,
-    Upper,
+    /// All symbols of a request, as a JSON array or separated by the `join` of the endpoint.
+    Symbols {
+        format: Format,
+        json: bool,
+    },
+    /// A part of one symbol.
+    Symbol {
+        part: SymbolPart,
+        format: Format,
+    },
+    Secret {
+        name: String,
+        optional: bool,
+    },
 }
 
 impl Template {
-    /// Reads a template and checks that its placeholders are known at that place.
+    /// Reads a template.
     ///
     /// # Errors
-    /// A text that says which placeholder or brace is wrong.
-    pub(crate) fn parse(text: &str, place: TemplateKind) -> Result<Self, String> {
-        let part = |piece| match piece {
+    /// A text that says which brace has no match, or which placeholder this kind does not allow.
+    pub(crate) fn parse(text: &str, kind: TemplateKind) -> Result<Self, String> {
+        let part = |segment| match segment {
             Segment::Text(text) => Ok(TemplatePart::Text(text.to_owned())),
-            Segment::Placeholder(name) => TemplatePart::parse(name, place),
+            Segment::Placeholder(name) => TemplatePart::parse(name, kind),
         };
         split(text)?.into_iter().map(part).collect::<Result<_, _>>().map(Self)
     }
 
-    /// `{symbol}`: the canonical spelling.
+    /// The template `{symbol}`.
     pub(crate) fn whole_symbol() -> Self {
-        Self(vec![TemplatePart::One { what: SymbolPart::Symbol, how: Format::default() }])
+        Self(vec![TemplatePart::Symbol { part: SymbolPart::Whole, format: Format::DEFAULT }])
     }
 
-    /// Whether `{symbols}` is in it.
+    /// Whether the template has the placeholder `{symbols}`.
     pub(crate) fn has_symbols(&self) -> bool {
         self.0.iter().any(|part| matches!(part, TemplatePart::Symbols { .. }))
     }
 
-    /// Whether a placeholder of that part of one symbol is in it.
-    pub(crate) fn has(&self, wanted: SymbolPart) -> bool {
-        self.0.iter().any(|part| matches!(part, TemplatePart::One { what, .. } if *what == wanted))
+    /// Whether the template has a placeholder for this part of one symbol.
+    pub(crate) fn has(&self, symbol_part: SymbolPart) -> bool {
+        self.0.iter().any(|part| matches!(part, TemplatePart::Symbol { part, .. } if *part == symbol_part))
     }
 
-    /// Whether it is the same for every symbol.
-    pub(crate) fn is_fixed(&self) -> bool {
+    /// Whether the template has no placeholders.
+    pub(crate) fn is_literal(&self) -> bool {
         self.0.iter().all(|part| matches!(part, TemplatePart::Text(_)))
     }
 
-    /// The secrets it needs: name, and whether it can do without.
+    /// The secrets of the template: the name of each, and whether it is optional.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = (&str, bool)> {
         self.0.iter().filter_map(|part| match part {
             TemplatePart::Secret { name, optional } => Some((name.as_str(), *optional)),
@@ -126,8 +113,8 @@ impl Template {
         })
     }
 
-    /// The spelling of `symbol`, or a step of a pointer for it. `None` where the symbol has no
-    /// quote and the template wants one.
+    /// The template filled in for one symbol: its spelling, or a step of a pointer. `None` if the
+    /// template has `{quote}` and the symbol has no quote.
     pub(crate) fn spell<'s>(&self, spelling: &Spelling, symbol: &'s Symbol) -> Option<Cow<'s, str>> {
         if self.is_canonical(spelling) && (symbol.quote().is_some() || !self.has(SymbolPart::Quote)) {
             return Some(Cow::Borrowed(symbol.as_str()));
@@ -136,223 +123,172 @@ impl Template {
         for part in &self.0 {
             match part {
                 TemplatePart::Text(text) => out.push_str(text),
-                TemplatePart::One { what, how } => spelling.push(&mut out, symbol, *what, *how)?,
+                TemplatePart::Symbol { part, format } => spelling.append(&mut out, symbol, *part, *format)?,
                 TemplatePart::Symbols { .. } | TemplatePart::Secret { .. } => {}
             }
         }
         Some(Cow::Owned(out))
     }
 
-    /// Whether every symbol that it can spell is spelled as it is here.
+    /// Whether [`spell`](Self::spell) gives the canonical spelling of every symbol that it can spell.
     pub(crate) fn is_canonical(&self, spelling: &Spelling) -> bool {
-        const KEPT: Format = Format { case: Case::EntryContents, plain: false };
-        spelling.rename.is_empty()
-            && spelling.replace.is_empty()
+        const DEFAULT: Format = Format::DEFAULT;
+        spelling.is_canonical()
             && match &self.0[..] {
-                [TemplatePart::One { what: SymbolPart::Symbol, how: KEPT }] => true,
+                [TemplatePart::Symbol { part: SymbolPart::Whole, format: DEFAULT }] => true,
                 [
-                    TemplatePart::One { what: SymbolPart::Base, how: KEPT },
+                    TemplatePart::Symbol { part: SymbolPart::Base, format: DEFAULT },
                     TemplatePart::Text(slash),
-                    TemplatePart::One { what: SymbolPart::Quote, how: KEPT },
+                    TemplatePart::Symbol { part: SymbolPart::Quote, format: DEFAULT },
                 ] => slash == "/",
                 _ => false,
             }
     }
 
-    /// Whether a value of the symbol would be `.` or `..` in a path: servers take them for steps,
-    /// however they are encoded.
+    /// Whether a placeholder in a path would become `.` or `..` for this symbol. Servers resolve such dot
+    /// segments even when they are percent-encoded. `spelled` is the spelling of the symbol.
     pub(crate) fn has_dot_segment(&self, spelling: &Spelling, symbol: &Symbol, spelled: &str) -> bool {
-        let is_step = |value: &str| matches!(value, "." | "..");
+        let is_dot_segment = |value: &str| matches!(value, "." | "..");
         self.0.iter().any(|part| match part {
-            TemplatePart::Symbols { .. } | TemplatePart::One { what: SymbolPart::Symbol, .. } => is_step(spelled),
-            TemplatePart::One { what, how } => {
+            TemplatePart::Symbols { .. } | TemplatePart::Symbol { part: SymbolPart::Whole, .. } => {
+                is_dot_segment(spelled)
+            }
+            TemplatePart::Symbol { part, format } => {
                 let mut value = String::new();
-                spelling.push(&mut value, symbol, *what, *how).is_some() && is_step(&value)
+                spelling.append(&mut value, symbol, *part, *format).is_some() && is_dot_segment(&value)
             }
             TemplatePart::Text(_) | TemplatePart::Secret { .. } => false,
         })
     }
 
-    /// A header's value; `None` when a secret it can do without is not set.
-    pub(crate) fn fill(&self, secrets: &BTreeMap<String, Secret>) -> Option<Secret> {
+    /// The value of a header. `None` if a secret of it is not set.
+    pub(crate) fn header_value(&self, secrets: &BTreeMap<String, Secret>) -> Option<Secret> {
         let mut out = String::new();
         for part in &self.0 {
             match part {
                 TemplatePart::Text(text) => out.push_str(text),
                 TemplatePart::Secret { name, .. } => out.push_str(secrets.get(name)?.expose()),
-                TemplatePart::One { .. } | TemplatePart::Symbols { .. } => {}
+                TemplatePart::Symbol { .. } | TemplatePart::Symbols { .. } => {}
             }
         }
         Some(Secret::new(out))
     }
 
-    /// A path for a request, each value encoded: the path itself, and the path to be shown.
-    pub(crate) fn path(&self, asked: &Asked<'_>, secrets: &BTreeMap<String, Secret>) -> (String, String) {
-        let (mut path, mut shown) = (String::new(), String::new());
+    /// The path of a request, and the same path with its secrets masked. All values are percent-encoded.
+    pub(crate) fn path(&self, symbols: &QueriedSymbols<'_>, secrets: &BTreeMap<String, Secret>) -> (String, String) {
+        let (mut path, mut redacted) = (String::new(), String::new());
         for part in &self.0 {
             let value = match part {
-                TemplatePart::Text(text) => utf8_percent_encode(text, OWN).to_string(),
-                TemplatePart::Symbols { how, json } => asked.list(*how, *json),
-                TemplatePart::One { what, how } => asked.one(*what, *how),
+                TemplatePart::Text(text) => utf8_percent_encode(text, LITERAL).to_string(),
+                TemplatePart::Symbols { format, json: true } => symbols.json_array(format.case),
+                TemplatePart::Symbols { format, json: false } => symbols.joined(format.case),
+                TemplatePart::Symbol { part, format } => symbols.part_of_first(*part, *format),
                 TemplatePart::Secret { name, .. } => {
                     let value = secrets.get(name).map_or("", Secret::expose);
                     path.extend(utf8_percent_encode(value, URL_VALUE));
-                    shown.push_str(MASK);
+                    redacted.push_str(MASK);
                     continue;
                 }
             };
             path.push_str(&value);
-            shown.push_str(&value);
+            redacted.push_str(&value);
         }
-        (path, shown)
+        (path, redacted)
     }
 }
 
 impl TemplatePart {
-    fn parse(name: &str, place: TemplateKind) -> Result<Self, String> {
-        let unknown_as = |name: &str, known: &[&str]| {
-            format!("placeholder {{{name}}} is not known here{}", did_you_mean(name, known.iter().copied()))
-        };
-        let unknown = || unknown_as(name, place.known());
-        if let Some((kind, secret)) = name.split_once(':').filter(|(kind, _)| matches!(*kind, "secret" | "secret?")) {
-            let valid = !secret.is_empty() && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            return match place {
-                TemplateKind::Path | TemplateKind::Header if valid => {
-                    Ok(Self::Secret { name: secret.to_owned(), optional: kind.ends_with('?') })
-                }
-                _ => Err(unknown()),
-            };
+    /// Reads the text between two braces: a name and its options, separated by colons.
+    fn parse(placeholder: &str, kind: TemplateKind) -> Result<Self, String> {
+        let unknown = || unknown_placeholder(placeholder, kind.placeholders());
+        let mut words = placeholder.split(':');
+        let name = words.next().unwrap_or_default();
+        if let Some((name @ ("secret" | "secret?"), secret)) = placeholder.split_once(':') {
+            return Self::parse_secret(secret, name == "secret?", kind).ok_or_else(unknown);
         }
-        let mut words = name.split(':');
-        let head = words.next().unwrap_or_default();
-        let (mut how, mut json) = (Format::default(), false);
-        for word in words {
-            match word {
-                "lower" => how.case = Case::Lower,
-                "upper" => how.case = Case::Upper,
-                "plain" => how.plain = true,
-                "json" if head == "symbols" => json = true,
-                _ if !place.known().contains(&head) => return Err(unknown()),
-                _ => {
-                    let json = Some("json").filter(|_| head == "symbols");
-                    let words = ["lower", "upper", "plain"].into_iter().chain(json);
-                    let known: Vec<String> = words.map(|word| format!("{head}:{word}")).collect();
-                    return Err(unknown_as(name, &known.iter().map(String::as_str).collect::<Vec<_>>()));
-                }
+        let (mut format, mut json) = (Format::DEFAULT, false);
+        for option in words {
+            match option {
+                "lower" => format.case = Case::Lower,
+                "upper" => format.case = Case::Upper,
+                "plain" => format.plain = true,
+                "json" if name == "symbols" => json = true,
+                _ if !kind.placeholders().contains(&name) => return Err(unknown()),
+                _ => return Err(unknown_option(placeholder, name)),
             }
         }
-        match (head, place) {
+        match (name, kind) {
             (_, TemplateKind::Header) => Err(unknown()),
-            ("symbols", TemplateKind::Path) => Ok(Self::Symbols { how, json }),
-            ("symbol", _) => Ok(Self::One { what: SymbolPart::Symbol, how }),
-            ("base", _) => Ok(Self::One { what: SymbolPart::Base, how }),
-            ("quote", _) => Ok(Self::One { what: SymbolPart::Quote, how }),
+            ("symbols", TemplateKind::Path) => Ok(Self::Symbols { format, json }),
+            ("symbol", _) => Ok(Self::Symbol { part: SymbolPart::Whole, format }),
+            ("base", _) => Ok(Self::Symbol { part: SymbolPart::Base, format }),
+            ("quote", _) => Ok(Self::Symbol { part: SymbolPart::Quote, format }),
             _ => Err(unknown()),
         }
     }
-}
 
-/// What an API calls otherwise: codes and characters.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Spelling {
-    /// Codes: `BTC` is `XBT`.
-    pub(crate) rename: BTreeMap<String, String>,
-    /// Characters: `.` is `-`.
-    pub(crate) replace: Vec<(char, String)>,
-}
-
-impl Spelling {
-    fn push(&self, out: &mut String, symbol: &Symbol, what: SymbolPart, how: Format) -> Option<()> {
-        match what {
-            SymbolPart::Base => self.push_code(out, symbol.base(), how),
-            SymbolPart::Quote => self.push_code(out, symbol.quote()?, how),
-            SymbolPart::Symbol => match symbol.quote() {
-                Some(quote) if !self.renames(symbol.as_str(), how) => {
-                    self.push_code(out, symbol.base(), how);
-                    self.push_replaced(out, "/", how.case);
-                    self.push_code(out, quote, how);
-                }
-                _ => self.push_code(out, symbol.as_str(), how),
-            },
-        }
-        Some(())
-    }
-
-    fn renames(&self, code: &str, how: Format) -> bool {
-        !how.plain && self.rename.contains_key(code)
-    }
-
-    fn push_code(&self, out: &mut String, code: &str, how: Format) {
-        let renamed = if how.plain { None } else { self.rename.get(code) };
-        match renamed {
-            Some(name) => push_cased(out, name, how.case),
-            None => self.push_replaced(out, code, how.case),
-        }
-    }
-
-    fn push_replaced(&self, out: &mut String, text: &str, case: Case) {
-        if self.replace.is_empty() {
-            return push_cased(out, text, case);
-        }
-        for c in text.chars() {
-            match self.replace.iter().find(|(from, _)| *from == c) {
-                Some((_, to)) => push_cased(out, to, case),
-                None => push_cased(out, c.encode_utf8(&mut [0; 4]), case),
-            }
-        }
+    /// `None` if this is no name of a secret, or the kind of template allows none.
+    fn parse_secret(name: &str, optional: bool, kind: TemplateKind) -> Option<Self> {
+        let is_valid = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let is_allowed = matches!(kind, TemplateKind::Path | TemplateKind::Header);
+        (is_valid && is_allowed).then(|| Self::Secret { name: name.to_owned(), optional })
     }
 }
 
-fn push_cased(out: &mut String, text: &str, case: Case) {
-    match case {
-        Case::EntryContents => out.push_str(text),
-        Case::Lower => out.push_str(&text.to_lowercase()),
-        Case::Upper => out.push_str(&text.to_uppercase()),
-    }
+fn unknown_placeholder(placeholder: &str, known: &[&str]) -> String {
+    let suggestion = did_you_mean(placeholder, known.iter().copied());
+    format!("placeholder {{{placeholder}}} is not known here{suggestion}")
+}
+
+/// The error for a placeholder whose name is known and whose option is not.
+fn unknown_option(placeholder: &str, name: &str) -> String {
+    let json = Some("json").filter(|_| name == "symbols");
+    let options = ["lower", "upper", "plain"].into_iter().chain(json);
+    let known: Vec<String> = options.map(|option| format!("{name}:{option}")).collect();
+    unknown_placeholder(placeholder, &known.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The symbols of one request, for its path.
 #[derive(Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct QueriedSymbols<'a> {
     /// The symbols, at least one.
     pub(crate) symbols: &'a [&'a Symbol],
-    /// Their spellings.
+    /// The spellings of these symbols.
     pub(crate) spelled: &'a [Cow<'a, str>],
-    /// What the API calls otherwise.
+    /// The codes and characters that the API spells in another way.
     pub(crate) spelling: &'a Spelling,
-    /// What stands between two symbols of a batch.
+    /// The text between two symbols.
     pub(crate) join: &'a str,
 }
 
-impl Asked<'_> {
-    fn list(&self, how: Format, json: bool) -> String {
-        let cased = |text: &str| {
-            let mut out = String::new();
-            push_cased(&mut out, text, how.case);
-            out
-        };
-        if json {
-            let quoted: Vec<_> = self.spelled.iter().map(|text| serde_json::Value::from(cased(text))).collect();
-            return utf8_percent_encode(&serde_json::Value::from(quoted).to_string(), URL_VALUE).to_string();
-        }
-        let join = utf8_percent_encode(self.join, OWN).to_string();
+impl QueriedSymbols<'_> {
+    /// All symbols, encoded, with the joining text between them.
+    fn joined(&self, case: Case) -> String {
+        let join = utf8_percent_encode(self.join, LITERAL).to_string();
         let mut out = String::with_capacity(self.spelled.len() * 8);
-        for (index, text) in self.spelled.iter().enumerate() {
+        for (index, spelled) in self.spelled.iter().enumerate() {
             if index > 0 {
                 out.push_str(&join);
             }
-            let _ = write!(out, "{}", utf8_percent_encode(&cased(text), URL_VALUE));
+            let _ = write!(out, "{}", utf8_percent_encode(&case.apply(spelled), URL_VALUE));
         }
         out
     }
 
-    fn one(&self, what: SymbolPart, how: Format) -> String {
+    /// All symbols as a JSON array, encoded.
+    fn json_array(&self, case: Case) -> String {
+        let strings: Vec<_> = self.spelled.iter().map(|spelled| serde_json::Value::from(case.apply(spelled))).collect();
+        utf8_percent_encode(&serde_json::Value::from(strings).to_string(), URL_VALUE).to_string()
+    }
+
+    /// A part of the first symbol, encoded. All symbols of a request have this part in common.
+    fn part_of_first(&self, part: SymbolPart, format: Format) -> String {
         let mut value = String::new();
-        if what == SymbolPart::Symbol {
-            push_cased(&mut value, self.spelled.first().map_or("", Cow::as_ref), how.case);
+        if part == SymbolPart::Whole {
+            value.push_str(&format.case.apply(self.spelled.first().map_or("", Cow::as_ref)));
         } else if let Some(symbol) = self.symbols.first() {
-            // A symbol without the part is in no request that wants it.
-            let _ = self.spelling.push(&mut value, symbol, what, how);
+            // A symbol that lacks the part is never in a request whose path has it.
+            let _ = self.spelling.append(&mut value, symbol, part, format);
         }
         utf8_percent_encode(&value, URL_VALUE).to_string()
     }
@@ -363,7 +299,7 @@ mod tests {
     use super::*;
 
     fn spelling() -> Spelling {
-        Spelling { rename: BTreeMap::from([("BTC".into(), "XBT".into())]), replace: vec![('.', "-".into())] }
+        Spelling { rename: [("BTC".into(), "XBT".into())].into(), replace: vec![('.', "-".into())] }
     }
 
     fn spell(template: &str, symbol: &str) -> Option<String> {
@@ -375,13 +311,13 @@ mod tests {
         let symbols: Vec<Symbol> = symbols.iter().map(|text| Symbol::new(text).unwrap()).collect();
         let symbols: Vec<&Symbol> = symbols.iter().collect();
         let spelled: Vec<Cow<'_, str>> = symbols.iter().map(|symbol| symbol.as_str().into()).collect();
-        let asked = Asked { symbols: &symbols, spelled: &spelled, spelling: &spelling(), join: "," };
+        let queried = QueriedSymbols { symbols: &symbols, spelled: &spelled, spelling: &spelling(), join: "," };
         let secrets = BTreeMap::from([("KEY".to_owned(), Secret::new("s/3"))]);
-        Template::parse(template, TemplateKind::Path).unwrap().path(&asked, &secrets)
+        Template::parse(template, TemplateKind::Path).unwrap().path(&queried, &secrets)
     }
 
     #[test]
-    fn symbols_are_spelled() {
+    fn symbols_are_spelled_as_the_template_says() {
         assert_eq!(spell("{base}{quote}", "BTC/USD").as_deref(), Some("XBTUSD"));
         assert_eq!(spell("{base:plain:lower}-{quote:lower}", "BTC/USD").as_deref(), Some("btc-usd"));
         assert_eq!(spell("{symbol}", "BRK.B").as_deref(), Some("BRK-B"));
@@ -390,44 +326,55 @@ mod tests {
     }
 
     #[test]
-    fn values_of_a_path_are_encoded() {
+    fn values_in_a_path_are_percent_encoded() {
         assert_eq!(path("/t?s={symbols}&x=1", &["BTC/USD", "A&b=c"]).0, "/t?s=BTC%2FUSD,A%26b%3Dc&x=1");
         assert_eq!(path("/t?s={symbols:json}", &["A", "B"]).0, "/t?s=%5B%22A%22%2C%22B%22%5D");
         assert_eq!(path("/{symbol}/q", &["../x"]).0, "/..%2Fx/q");
         assert_eq!(path("/#1?s={symbols}", &["A"]).0, "/%231?s=A");
         assert_eq!(path("/{base:lower}", &["BTC/USD"]).0, "/xbt");
+        assert_eq!(path("/{symbols:lower}", &["A", "B"]).0, "/a,b");
     }
 
     #[test]
-    fn what_would_climb_in_a_path_is_known() {
+    fn symbols_that_would_be_dot_segments_of_a_path_are_found() {
         let has_dot_segment = |template: &str, symbol: &str| {
             let symbol = Symbol::new(symbol).unwrap();
             let spelling = Spelling { replace: vec![('-', ".".into())], ..Spelling::default() };
             let path = Template::parse(template, TemplateKind::Path).unwrap();
             path.has_dot_segment(&spelling, &symbol, &Template::whole_symbol().spell(&spelling, &symbol).unwrap())
         };
-        assert!(
-            has_dot_segment("/{symbol}", "..")
-                && has_dot_segment("/{symbol}", ".-")
-                && has_dot_segment("/{base}/{quote}", "../USD")
-        );
-        assert!(has_dot_segment("/{quote}?b={base}", "A/.") && has_dot_segment("/{symbols}", "."));
-        assert!(
-            !has_dot_segment("/{symbol}", "BRK.B")
-                && !has_dot_segment("/{symbol}", "../USD")
-                && !has_dot_segment("/all", "..")
-        );
+        for (template, symbol) in [
+            ("/{symbol}", ".."),
+            ("/{symbol}", ".-"),
+            ("/{base}/{quote}", "../USD"),
+            ("/{quote}?b={base}", "A/."),
+            ("/{symbols}", "."),
+        ] {
+            assert!(has_dot_segment(template, symbol), "{template} with {symbol}");
+        }
+        for (template, symbol) in [("/{symbol}", "BRK.B"), ("/{symbol}", "../USD"), ("/all", "..")] {
+            assert!(!has_dot_segment(template, symbol), "{template} with {symbol}");
+        }
     }
 
     #[test]
-    fn a_secret_in_a_path_is_not_shown() {
-        let (path, shown) = path("/t?key={secret:KEY}", &["A"]);
-        assert_eq!((path.as_str(), shown.as_str()), ("/t?key=s%2F3", "/t?key=***"));
+    fn a_secret_in_a_path_is_masked_in_the_redacted_path() {
+        let (path, redacted) = path("/t?key={secret:KEY}", &["A"]);
+        assert_eq!((path.as_str(), redacted.as_str()), ("/t?key=s%2F3", "/t?key=***"));
+    }
+
+    #[test]
+    fn a_header_without_its_optional_secret_has_no_value() {
+        let template = Template::parse("Token {secret?:KEY}", TemplateKind::Header).unwrap();
+        assert_eq!(template.secrets().collect::<Vec<_>>(), [("KEY", true)]);
+        assert_eq!(template.header_value(&BTreeMap::new()), None);
+        let secrets = BTreeMap::from([("KEY".to_owned(), Secret::new("k"))]);
+        assert_eq!(template.header_value(&secrets), Some(Secret::new("Token k")));
     }
 
     #[test]
     fn unknown_placeholders_are_refused() {
-        for (text, place) in [
+        for (text, kind) in [
             ("{sym}", TemplateKind::Path),
             ("{symbol:big}", TemplateKind::Path),
             ("{symbols}", TemplateKind::Pointer),
@@ -435,20 +382,23 @@ mod tests {
             ("{secret:A B}", TemplateKind::Header),
             ("{secret:KEY}", TemplateKind::Spelling),
         ] {
-            assert!(Template::parse(text, place).is_err(), "{text}");
+            assert!(Template::parse(text, kind).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn what_is_suggested_exists() {
-        for (name, near) in [
+    fn the_nearest_known_placeholder_is_suggested() {
+        for (placeholder, suggestion) in [
             ("secrt:KEY", "secret:NAME"),
             ("bas", "base"),
             ("base:lowr", "base:lower"),
             ("symbols:jsn", "symbols:json"),
         ] {
-            let problem = Template::parse(&format!("{{{name}}}"), TemplateKind::Path).unwrap_err();
-            assert_eq!(problem, format!("placeholder {{{name}}} is not known here; did you mean {near:?}?"));
+            let problem = Template::parse(&format!("{{{placeholder}}}"), TemplateKind::Path).unwrap_err();
+            assert_eq!(
+                problem,
+                format!("placeholder {{{placeholder}}} is not known here; did you mean {suggestion:?}?")
+            );
         }
     }
 }

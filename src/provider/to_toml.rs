@@ -1,18 +1,19 @@
-//! A definition as TOML text again.
+//! Writes definitions as TOML that can be put into a config.
 
 use crate::config::{ConfigError, ConfigValue, Section};
 use std::fmt::Write;
 
-/// The text of a built-in definition as it stands in a config: its tables under `path`.
-pub(crate) fn moved(text: &str, path: &str) -> String {
+/// The text of a built-in definition with its comments, as it is written in a config: all its tables are
+/// put under the table `path`.
+pub(crate) fn nest(text: &str, path: &str) -> String {
     let mut out = format!("[{path}]\n");
     for line in text.lines() {
-        let moved = match (line.strip_prefix("[["), line.strip_prefix('[')) {
+        let nested = match (line.strip_prefix("[["), line.strip_prefix('[')) {
             (Some(rest), _) => format!("[[{path}.{rest}"),
             (None, Some(rest)) => format!("[{path}.{rest}"),
             (None, None) => line.to_owned(),
         };
-        out.push_str(&moved);
+        out.push_str(&nested);
         out.push('\n');
     }
     out
@@ -27,17 +28,18 @@ pub(crate) fn with_base_url(text: &str, base_url: &str) -> String {
     text.lines().map(line).collect()
 }
 
-/// What a section holds after all its layers are joined, as TOML; comments are lost.
+/// A section with all its layers as the table `path`, without comments.
 ///
 /// # Errors
-/// When a value is of a kind that no definition has, a date.
-pub(crate) fn joined(section: &Section<'_>, path: &str) -> Result<String, ConfigError> {
+/// When a value is a date, which no definition has.
+pub(crate) fn serialize(section: &Section<'_>, path: &str) -> Result<String, ConfigError> {
     let mut out = format!("[{path}]\n");
     write_section(&mut out, section, path)?;
     Ok(out)
 }
 
-/// Values first, as whatever follows a table's heading belongs to it.
+/// Writes the values of a section before its tables, as everything after the header of a table belongs to
+/// that table.
 fn write_section(out: &mut String, section: &Section<'_>, path: &str) -> Result<(), ConfigError> {
     let (mut tables, mut lists) = (Vec::new(), Vec::new());
     for (key, value) in section.entries() {
@@ -81,7 +83,8 @@ fn quoted_key(key: &str) -> String {
     if !key.is_empty() && key.bytes().all(is_bare) { key.to_owned() } else { quoted(key) }
 }
 
-/// A basic string (<https://toml.io/en/v1.0.0#string>); JSON's escapes are among TOML's.
+/// A basic string of TOML (<https://toml.io/en/v1.0.0#string>). It is written as a JSON string, as every
+/// escape of JSON is one of TOML; TOML also wants U+007F to be escaped.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
@@ -92,24 +95,31 @@ mod tests {
     use crate::config::Document;
 
     #[test]
-    fn tables_are_moved_under_a_name() {
+    fn all_tables_of_a_definition_are_nested_under_a_path() {
         let text = "a = 1\n[rename]\nB = \"C\"\n[[quote]]\n[quote.fields]\n";
         let expected = "[providers.x]\na = 1\n[providers.x.rename]\nB = \"C\"\n[[providers.x.quote]]\n[providers.x.quote.fields]\n";
-        assert_eq!(moved(text, "providers.x"), expected);
+        assert_eq!(nest(text, "providers.x"), expected);
     }
 
     #[test]
-    fn a_joined_section_reads_back() {
+    fn the_base_url_is_replaced() {
+        let text = "market = \"crypto\"\nbase_url = \"https://a\" # here\npath = \"/base_url = \"\n";
+        let expected = "market = \"crypto\"\nbase_url = \"http://b/v1\"\npath = \"/base_url = \"\n";
+        assert_eq!(with_base_url(text, "http://b/v1"), expected);
+    }
+
+    #[test]
+    fn a_serialized_section_reads_back_the_same() {
         let text = "[t.u]\n\"a b\" = \"q\\\"\\\\\"\n[t]\nn = 1\nf = 0.5\nb = true\nl = [\"x\", \"y\"]\n[[t.q]]\np = \"/\"\n[t.q.f]\nlast = \"/c\"\n";
-        let read = |text: &str| {
+        let reserialize = |text: &str| {
             let document = Document::new("c.toml", text);
             let table = document.parse().unwrap();
-            joined(&Section::root(&document, &table).section("t").unwrap(), "t").unwrap()
+            serialize(&Section::root(&document, &table).section("t").unwrap(), "t").unwrap()
         };
-        let once = read(text);
-        assert_eq!(read(&once), once);
+        let serialized = reserialize(text);
+        assert_eq!(reserialize(&serialized), serialized);
         assert_eq!(
-            once,
+            serialized,
             "[t]\nb = true\nf = 0.5\nl = [\"x\", \"y\"]\nn = 1\n\n[t.u]\n\"a b\" = \"q\\\"\\\\\"\n\n[[t.q]]\np = \"/\"\n\n[t.q.f]\nlast = \"/c\"\n"
         );
     }

@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
             Some(Destination::Ingest { url, .. }) => Some(url),
             _ => None,
         };
-        let network = network::read(sources, definitions.iter().map(|definition| &definition.base).chain(ingest))?;
+        let network = network::read(sources, definitions.iter().map(|definition| &definition.base_url).chain(ingest))?;
         Ok(Settings {
             run,
             fetch: FetchConfig { feeds, definitions, secrets, retries },

@@ -2,7 +2,7 @@
 
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
-use crate::provider::to_toml::{joined, moved, with_base_url};
+use crate::provider::to_toml::{nest, serialize, with_base_url};
 use crate::provider::{Definition, Market, base_url, built_in, built_in_names};
 use crate::secret::Secret;
 use crate::util::suggest::did_you_mean;
@@ -129,11 +129,11 @@ impl<'a> Providers<'a> {
             let definition = self.check(name, section)?;
             let is_own = self.names.iter().any(|own| own == name);
             let mut text = match built_in(name).filter(|_| !is_own) {
-                Some(text) => moved(text, &path),
-                None => joined(section, &path)?,
+                Some(text) => nest(text, &path),
+                None => serialize(section, &path)?,
             };
             // As it is in effect, and without the user and password that it may hold.
-            text = with_base_url(&text, &format!("{}{}", definition.base, definition.base.path));
+            text = with_base_url(&text, &format!("{}{}", definition.base_url, definition.base_url.path));
             let key = |(key, is_optional): (&str, bool)| {
                 Ok(Key { name: key.to_owned(), is_optional, is_set: self.sources.secret(key)?.is_some() })
             };
@@ -177,14 +177,14 @@ impl<'a> Providers<'a> {
         let mut definition = Definition::read(name, section)?;
         let value = self.sources.variable(&base_url_variable(name))?;
         if let Some(value) = &value {
-            definition.base = base_url(value)?;
+            definition.base_url = base_url(value)?;
         }
         self.sources.optional(&format!("providers.{name}.base_url"), value.or(section.get("base_url")));
         Ok(definition)
     }
 
     fn take_secrets(&mut self, definition: &Definition) -> Result<(), ConfigError> {
-        let mut any = definition.base.credentials.is_some();
+        let mut any = definition.base_url.credentials.is_some();
         for (name, optional) in definition.secrets() {
             match self.sources.secret(name)? {
                 Some(secret) => {
@@ -198,7 +198,7 @@ impl<'a> Providers<'a> {
                 }
             }
         }
-        if any && definition.base.is_cleartext() {
+        if any && definition.base_url.is_cleartext() {
             let name = format!("providers.{}.base_url", definition.name);
             return Err(ConfigError::missing(name, "would send a key in the clear: use https"));
         }

@@ -40,6 +40,6 @@ fn check_settings(settings: &Settings) {
     }
     for definition in &settings.fetch.definitions {
         let keys = definition.secrets().keys().any(|name| settings.fetch.secrets.contains_key(*name));
-        assert!(!keys || !definition.base.is_cleartext(), "a key would go to {}", definition.base);
+        assert!(!keys || !definition.base_url.is_cleartext(), "a key would go to {}", definition.base_url);
     }
 }

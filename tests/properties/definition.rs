@@ -38,8 +38,8 @@ fn check_requests(definition: &Definition, symbol: Symbol, empties: bool) {
     }
     for (hostile, calm) in hostile.iter().zip(&calm) {
         let (path, calm_path) = (hostile.path.expose(), calm.path.expose());
-        assert_eq!(hostile.server, definition.base);
-        assert!(path.starts_with(definition.base.path.as_str()), "{path:?} leaves {:?}", definition.base.path);
+        assert_eq!(hostile.server, definition.base_url);
+        assert!(path.starts_with(definition.base_url.path.as_str()), "{path:?} leaves {:?}", definition.base_url.path);
         assert_eq!(shape(path), shape(calm_path), "{path:?} and {calm_path:?}");
         assert!(empties || climbs(path) == climbs(calm_path), "{path:?} and {calm_path:?}");
         assert_eq!(hostile.headers, calm.headers);

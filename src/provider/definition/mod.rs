@@ -1,21 +1,22 @@
-//! The form of a provider's definition.
+//! The definition of a provider: its API as data.
 
 mod read;
 
 pub(crate) use read::base_url;
 
 use super::pointer::Pointer;
-use super::template::{Spelling, SymbolPart, Template};
+use super::spelling::{Spelling, SymbolPart};
+use super::template::Template;
 use crate::http::url::Url;
-use crate::market::quote::{FIELDS, Field};
+use crate::market::field::Field;
 use std::collections::BTreeMap;
 
-/// What a provider quotes. A feed takes the providers of its market.
+/// What a provider quotes. A feed of a market may only use the providers of this market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Market {
-    /// Pairs of currencies, `BTC/USD`.
+    /// Pairs of currencies such as `BTC/USD`.
     Crypto,
-    /// Shares, `AAPL`.
+    /// Shares such as `AAPL`.
     Stocks,
     /// Anything else.
     Other,
@@ -34,86 +35,87 @@ impl Market {
     }
 }
 
-/// An API as data: how to ask it, and where in its answers the numbers are.
+/// An API as data: which requests it takes, and where the numbers are in its replies. The keys of the
+/// TOML form are explained in the README of this module.
 #[derive(Clone, Debug)]
 pub(crate) struct Definition {
-    /// Its name in settings, messages and health points.
+    /// The name of the provider in settings, messages and health points.
     pub(crate) name: String,
     /// What it quotes.
     pub(crate) market: Market,
-    /// The address of the API.
-    pub(crate) base: Url,
+    /// The address of the API. A path in it is put before the path of each request.
+    pub(crate) base_url: Url,
     /// Its terms of use, in one line.
     pub(crate) terms: String,
-    /// Its limits, in one line.
+    /// Its rate limits, in one line.
     pub(crate) limits: String,
-    /// Seconds between the starts of two runs that ask it.
+    /// Seconds between the starts of two runs that send it requests.
     pub(crate) min_interval: u64,
-    /// The same for each symbol, where the API charges by symbol.
+    /// The same for each symbol, for an API that charges by symbol.
     pub(crate) min_interval_per_symbol: u64,
-    /// Requests a second inside a run.
+    /// Most requests per second in a run.
     pub(crate) per_second: Option<f64>,
-    /// Requests in flight at once.
+    /// Most requests in flight at the same time.
     pub(crate) max_concurrency: usize,
-    /// Longest body read, in bytes after decompression.
+    /// Most bytes of a body, after decompression.
     pub(crate) max_body: u64,
-    /// Headers of every request.
+    /// The headers of every request.
     pub(crate) headers: Vec<(String, Template)>,
-    /// How it spells a symbol.
+    /// How it spells a symbol in a request.
     pub(crate) symbol: Template,
-    /// The codes and characters that it spells otherwise.
+    /// The codes and characters that it spells in another way.
     pub(crate) spelling: Spelling,
-    /// How it refuses a symbol that it does not know.
+    /// How it rejects an unknown symbol.
     pub(crate) bad_symbol: BadSymbol,
-    /// The field from which `change` and `change_percent` are computed if the API gives none.
+    /// The field from which `change` and `change_percent` are computed if the API does not give them.
     pub(crate) change_from: Option<Field>,
-    /// Its requests. Their fields are merged.
-    pub(crate) quotes: Vec<Endpoint>,
+    /// Its requests. A quote has the fields of all of them together.
+    pub(crate) endpoints: Vec<Endpoint>,
 }
 
-/// How an API refuses a symbol that it does not know: with one of these statuses or texts.
+/// How an API rejects a request for a symbol that it does not know.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct BadSymbol {
-    /// HTTP statuses.
-    pub(crate) status: Vec<u16>,
-    /// Parts of the error text, in lower case.
-    pub(crate) text: Vec<String>,
+    /// HTTP statuses that mean this.
+    pub(crate) statuses: Vec<u16>,
+    /// Parts of error texts that mean this, in lower case.
+    pub(crate) texts: Vec<String>,
 }
 
 impl BadSymbol {
-    /// Whether a reply with this status and error text is such a refusal.
-    pub(crate) fn matches(&self, status: u16, text: &str) -> bool {
-        let text = text.to_lowercase();
-        self.status.contains(&status) || self.text.iter().any(|part| text.contains(part.as_str()))
+    /// Whether a reply with this status and this error text means that a symbol is unknown.
+    pub(crate) fn matches(&self, status: u16, error: &str) -> bool {
+        let error = error.to_lowercase();
+        self.statuses.contains(&status) || self.texts.iter().any(|text| error.contains(text.as_str()))
     }
 }
 
-/// One request of a definition, and how its reply is read.
+/// One request of a definition, and how its reply is read. In TOML it is a `[[quote]]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
-    /// Path and query.
+    /// Path and query of the URL.
     pub(crate) path: Template,
-    /// Symbols a request at most; 0 is no bound.
+    /// Most symbols in a request; 0 means any number.
     pub(crate) batch: usize,
-    /// The text between two symbols of a batch.
+    /// The text between two symbols in the path.
     pub(crate) join: String,
-    /// Where the rows are.
+    /// Where the rows are in the body.
     pub(crate) rows: Pointer,
-    /// Where a row's symbol is.
+    /// Where its symbol is in a row.
     pub(crate) key: Option<Pointer>,
-    /// Spellings under which a row may come back, beside the one in the request.
+    /// Spellings of a symbol in a reply, beside its spelling in the request.
     pub(crate) keys: Vec<Template>,
-    /// Whether spellings are compared without case.
+    /// Whether spellings are compared without regard to case.
     pub(crate) ignore_case: bool,
-    /// Where the API's own error texts are.
+    /// Where the API's error texts are in the body.
     pub(crate) error: Vec<Pointer>,
-    /// Where a row's error text is.
+    /// Where an error text about its symbol is in a row.
     pub(crate) row_error: Option<Pointer>,
-    /// Whether the body is the bare row if one symbol was asked for.
+    /// Whether the body is the row itself if the request was for one symbol.
     pub(crate) unwrapped_single: bool,
-    /// Where the time of a quote is.
+    /// Where the time of a quote is in a row.
     pub(crate) time: Option<TimeSpec>,
-    /// The values.
+    /// Where the values are in a row.
     pub(crate) fields: Vec<FieldSpec>,
 }
 
@@ -121,41 +123,41 @@ impl Endpoint {
     /// Whether each request is for one symbol.
     pub(crate) fn is_single(&self) -> bool {
         let (base, quote) = (self.path.has(SymbolPart::Base), self.path.has(SymbolPart::Quote));
-        self.path.has(SymbolPart::Symbol) || (base && quote && !self.path.has_symbols())
+        self.path.has(SymbolPart::Whole) || (base && quote && !self.path.has_symbols())
     }
 
-    /// Whether the reply has this field.
+    /// Whether its replies have this field.
     pub(crate) fn gives(&self, field: &Field) -> bool {
         self.fields.iter().any(|spec| spec.field == *field) || (field.as_str() == "age" && self.time.is_some())
     }
 
     fn pointers(&self) -> impl Iterator<Item = &Pointer> {
-        let fields = self.fields.iter().flat_map(|spec| &spec.at);
-        let time = self.time.iter().flat_map(|time| &time.at);
+        let fields = self.fields.iter().flat_map(|spec| &spec.pointers);
+        let time = self.time.iter().flat_map(|time| &time.pointers);
         fields.chain(time).chain(&self.error).chain(&self.key).chain(&self.row_error).chain([&self.rows])
     }
 }
 
-/// Where a field is, and how it is written there.
+/// Where a field is in a row, and how its value is written.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldSpec {
-    /// Its name.
+    /// The field.
     pub(crate) field: Field,
-    /// The first of these that holds a value gives it.
-    pub(crate) at: Vec<Pointer>,
+    /// Where its value is. The first pointer at a valid value counts.
+    pub(crate) pointers: Vec<Pointer>,
     /// The value is multiplied by ten to this power.
     pub(crate) exponent: i32,
-    /// Whether it is a price: zero and less is no value.
+    /// Whether it is a price. Then zero and less are no values.
     pub(crate) price: bool,
-    /// Whether it may have thousands separators, a `$` or a `%`.
+    /// Whether the value may have thousands separators, a `$` or a `%`.
     pub(crate) separators: bool,
 }
 
-/// Where a quote's time is, and how it is written there.
+/// Where the time of a quote is in a row, and how it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct TimeSpec {
-    /// The first of these that holds a time gives it.
-    pub(crate) at: Vec<Pointer>,
+    /// Where it is. The first pointer at a valid time counts.
+    pub(crate) pointers: Vec<Pointer>,
     /// How it is written.
     pub(crate) unit: TimeUnit,
 }
@@ -163,49 +165,49 @@ pub(crate) struct TimeSpec {
 /// How a time is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimeUnit {
-    /// Unix time in units of ten to minus this power of a second.
+    /// Unix time in units of ten to minus this power of a second: 3 for milliseconds.
     Decimal(i32),
-    /// `2026-11-24T05:24:17Z`.
+    /// RFC 3339, such as `2026-11-24T05:24:17Z`.
     Rfc3339,
 }
 
 impl Definition {
-    /// Whether a quote has the field: the API gives it, or it can be computed from what the API gives.
+    /// Whether a quote has the field: the API gives it, or it is computed from what the API gives.
     pub(crate) fn gives(&self, field: &Field) -> bool {
-        self.quotes.iter().any(|endpoint| endpoint.gives(field)) || self.computes(field)
+        self.endpoints.iter().any(|endpoint| endpoint.gives(field)) || self.computes(field)
     }
 
-    /// Whether the field can be computed if a quote has none.
+    /// Whether the field can be computed for a quote that lacks it.
     pub(crate) fn computes(&self, field: &Field) -> bool {
-        let has = |name: &str| {
-            self.quotes.iter().flat_map(|endpoint| &endpoint.fields).any(|spec| spec.field.as_str() == name)
+        let reads = |name: &str| {
+            self.endpoints.iter().flat_map(|endpoint| &endpoint.fields).any(|spec| spec.field.as_str() == name)
         };
         matches!(field.as_str(), "change" | "change_percent")
-            && has("last")
-            && self.change_from.as_ref().is_some_and(|from| has(from.as_str()))
+            && reads("last")
+            && self.change_from.as_ref().is_some_and(|from| reads(from.as_str()))
     }
 
-    /// Whether it can be asked for pairs only, `BTC/USD`.
+    /// Whether it quotes only pairs such as `BTC/USD`.
     pub(crate) fn needs_pairs(&self) -> bool {
-        self.symbol.has(SymbolPart::Quote) || self.quotes.iter().all(|endpoint| endpoint.path.has(SymbolPart::Quote))
+        self.symbol.has(SymbolPart::Quote) || self.endpoints.iter().all(|endpoint| endpoint.path.has(SymbolPart::Quote))
     }
 
-    /// Seconds between the starts of two runs that ask it for this many symbols.
+    /// Seconds between the starts of two runs that send it requests for this many symbols.
     pub(crate) fn interval_for(&self, symbols: usize) -> u64 {
         self.min_interval.max(self.min_interval_per_symbol.saturating_mul(symbols as u64))
     }
 
-    /// Whether it must be left alone for a while after a run.
+    /// Whether there must be any time between two runs that send it requests.
     pub(crate) fn has_interval(&self) -> bool {
         self.min_interval > 0 || self.min_interval_per_symbol > 0
     }
 
-    /// Every field it gives. Those that no endpoint has are last.
+    /// All its fields: first those of its endpoints, then `age` and those that are computed.
     pub(crate) fn fields(&self) -> Vec<Field> {
         let mut fields: Vec<Field> = Vec::new();
-        let own = self.quotes.iter().flat_map(|endpoint| &endpoint.fields).map(|spec| spec.field.clone());
-        let common = FIELDS.iter().filter_map(|name| Field::new(name)).filter(|field| self.gives(field));
-        for field in own.chain(common) {
+        let read = self.endpoints.iter().flat_map(|endpoint| &endpoint.fields).map(|spec| spec.field.clone());
+        let standard = Field::STANDARD.iter().filter_map(|name| Field::new(name)).filter(|field| self.gives(field));
+        for field in read.chain(standard) {
             if !fields.contains(&field) {
                 fields.push(field);
             }
@@ -213,14 +215,77 @@ impl Definition {
         fields
     }
 
-    /// The names of the secrets it knows, and whether it works without.
+    /// The names of its secrets, and whether each is optional everywhere.
     pub(crate) fn secrets(&self) -> BTreeMap<&str, bool> {
         let headers = self.headers.iter().map(|(_, template)| template);
-        let paths = self.quotes.iter().map(|endpoint| &endpoint.path);
-        let mut all = BTreeMap::new();
+        let paths = self.endpoints.iter().map(|endpoint| &endpoint.path);
+        let mut secrets = BTreeMap::new();
         for (name, is_optional) in headers.chain(paths).flat_map(Template::secrets) {
-            all.entry(name).and_modify(|both: &mut bool| *both &= is_optional).or_insert(is_optional);
+            secrets.entry(name).and_modify(|optional: &mut bool| *optional &= is_optional).or_insert(is_optional);
         }
-        all
+        secrets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::testing::definition;
+
+    #[test]
+    fn an_endpoint_is_single_if_its_path_names_one_symbol() {
+        for (path, is_single) in [
+            ("/{symbol}", true),
+            ("/{base}/{quote}", true),
+            ("/{base}", false),
+            ("/{quote}?s={symbols}", false),
+            ("/{base}/{quote}?s={symbols}", false),
+            ("/all", false),
+        ] {
+            let definition = definition(&format!("[[quote]]\npath = '{path}'\nfields = {{ last = '/l' }}\n"));
+            assert_eq!(definition.endpoints[0].is_single(), is_single, "{path}");
+        }
+    }
+
+    #[test]
+    fn changes_are_computed_if_the_definition_reads_last_and_change_from() {
+        let computes = |text: &str| definition(text).computes(&Field::new("change").unwrap());
+        assert!(computes("[[quote]]\npath = '/'\nfields = { last = '/l', open = '/o' }\n"));
+        assert!(!computes("[[quote]]\npath = '/'\nfields = { last = '/l', previous_close = '/p' }\n"));
+        assert!(!computes("change_from = 'none'\n[[quote]]\npath = '/'\nfields = { last = '/l', open = '/o' }\n"));
+        assert!(computes(
+            "change_from = 'previous_close'\n[[quote]]\npath = '/'\nfields = { last = '/l', previous_close = '/p' }\n"
+        ));
+    }
+
+    #[test]
+    fn fields_that_no_pointer_gives_come_last() {
+        let text = "[[quote]]\npath = '/'\ntime = { at = '/t', unit = 's' }\n\
+            fields = { open = '/o', last = '/l', fee = '/f' }\n";
+        let fields = definition(text).fields();
+        let names: Vec<&str> = fields.iter().map(Field::as_str).collect();
+        assert_eq!(names, ["fee", "last", "open", "change", "change_percent", "age"]);
+    }
+
+    #[test]
+    fn a_secret_is_optional_only_if_it_is_optional_everywhere() {
+        let text = "headers = { A = '{secret?:X}', B = '{secret?:Y}' }\n\
+            [[quote]]\npath = '/?key={secret:Y}'\nfields = { last = '/l' }\n";
+        assert_eq!(definition(text).secrets(), BTreeMap::from([("X", true), ("Y", false)]));
+    }
+
+    #[test]
+    fn the_interval_is_the_longer_one_of_run_and_symbols() {
+        let mut definition = definition("[[quote]]\npath = '/'\nfields = { last = '/l' }\n");
+        assert!(!definition.has_interval());
+        (definition.min_interval, definition.min_interval_per_symbol) = (60, 25);
+        assert_eq!([definition.interval_for(2), definition.interval_for(3)], [60, 75]);
+    }
+
+    #[test]
+    fn a_bad_symbol_is_known_by_status_or_text_in_any_case() {
+        let bad_symbol = BadSymbol { statuses: vec![404], texts: vec!["unknown pair".to_owned()] };
+        assert!(bad_symbol.matches(404, "") && bad_symbol.matches(200, "Error: Unknown Pair XY"));
+        assert!(!bad_symbol.matches(400, "unknown"));
     }
 }

@@ -1,11 +1,12 @@
-//! A definition out of TOML.
+//! Reading a definition from TOML.
 
 use super::{BadSymbol, Definition, Endpoint, FieldSpec, Market, TimeSpec, TimeUnit};
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::http::url::Url;
-use crate::market::quote::Field;
+use crate::market::field::Field;
 use crate::provider::pointer::Pointer;
-use crate::provider::template::{Spelling, Template, TemplateKind};
+use crate::provider::spelling::Spelling;
+use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::none_of;
 
 impl Definition {
@@ -17,12 +18,12 @@ impl Definition {
         let text = |key| section.get(key).map_or(Ok(String::new()), |value| value.text().map(str::to_owned));
         let seconds = |key| integer(section, key, 0, 31_536_000, 0);
         let market = market(section)?;
-        // Only for people who read the definition.
+        // This key is only for people who read the definition.
         text("docs")?;
         let definition = Self {
             name: name.to_owned(),
             market,
-            base: base_url(&required(section, "base_url")?)?,
+            base_url: base_url(&required(section, "base_url")?)?,
             terms: text("terms")?,
             limits: text("limits")?,
             min_interval: seconds("min_interval")?,
@@ -35,7 +36,7 @@ impl Definition {
             spelling: spelling(section)?,
             bad_symbol: bad_symbol(section)?,
             change_from: change_from(section, market)?,
-            quotes: endpoints(section)?,
+            endpoints: endpoints(section)?,
         };
         section.deny_unknown_keys()?;
         Ok(definition)
@@ -58,7 +59,7 @@ fn optional<T>(
     section.get(key).map(|value| read(&value)).transpose()
 }
 
-/// One value or an array of them; none if the key is left out.
+/// One value or an array of values; no values if there is no such key.
 fn one_or_more<T>(
     section: &Section<'_>,
     key: &'static str,
@@ -79,7 +80,7 @@ fn flag(section: &Section<'_>, key: &'static str) -> Result<bool, ConfigError> {
     section.get(key).map_or(Ok(false), |value| value.boolean())
 }
 
-/// Requests a second. Less than one a day is no rate inside a run.
+/// Requests per second. A rate of less than about one a day would be no rate within a run.
 fn rate(value: &ConfigValue<'_>) -> Result<f64, ConfigError> {
     let rate = value.positive(1e6)?;
     if rate < 1e-5 { Err(value.invalid("must be 0.00001 at least")) } else { Ok(rate) }
@@ -109,10 +110,10 @@ fn market(section: &Section<'_>) -> Result<Market, ConfigError> {
     known.ok_or_else(|| value.invalid(none_of(name, &Market::ALL.map(Market::as_str))))
 }
 
-/// Reads the address of a provider.
+/// Reads the address of a provider: an `http` or `https` URL without a query.
 ///
 /// # Errors
-/// When it is no `http` or `https` URL without a query.
+/// When it is anything else.
 pub(crate) fn base_url(value: &ConfigValue<'_>) -> Result<Url, ConfigError> {
     let mut url = Url::parse(value.text()?).map_err(|problem| value.invalid(problem))?;
     if !matches!(url.scheme.as_str(), "http" | "https") || url.path.contains('?') {
@@ -140,10 +141,10 @@ fn spelling(section: &Section<'_>) -> Result<Spelling, ConfigError> {
     }
     for (text, value) in section.section("replace")?.entries() {
         let mut chars = text.chars();
-        let (Some(one), None) = (chars.next(), chars.next()) else {
+        let (Some(c), None) = (chars.next(), chars.next()) else {
             return Err(value.invalid(format!("must replace one character, not {text:?}")));
         };
-        spelling.replace.push((one, value.text()?.to_owned()));
+        spelling.replace.push((c, value.text()?.to_owned()));
     }
     Ok(spelling)
 }
@@ -155,8 +156,8 @@ fn bad_symbol(section: &Section<'_>) -> Result<BadSymbol, ConfigError> {
         u16::try_from(status).map_err(|_| value.invalid("is no HTTP status"))
     };
     let bad_symbol = BadSymbol {
-        status: one_or_more(&section, "status", status)?,
-        text: one_or_more(&section, "text", |value| Ok(value.text()?.to_lowercase()))?,
+        statuses: one_or_more(&section, "status", status)?,
+        texts: one_or_more(&section, "text", |value| Ok(value.text()?.to_lowercase()))?,
     };
     section.deny_unknown_keys()?;
     Ok(bad_symbol)
@@ -178,8 +179,8 @@ fn change_from(section: &Section<'_>, market: Market) -> Result<Option<Field>, C
 }
 
 fn endpoints(section: &Section<'_>) -> Result<Vec<Endpoint>, ConfigError> {
-    let quotes = required(section, "quote").map_err(|_| missing(section, "[[quote]]"))?;
-    let endpoints = quotes.list()?.iter().map(|value| endpoint(&value.section()?)).collect::<Result<Vec<_>, _>>()?;
+    let list = required(section, "quote").map_err(|_| missing(section, "[[quote]]"))?;
+    let endpoints = list.list()?.iter().map(|value| endpoint(&value.section()?)).collect::<Result<Vec<_>, _>>()?;
     if endpoints.is_empty() { Err(missing(section, "[[quote]]")) } else { Ok(endpoints) }
 }
 
@@ -207,7 +208,7 @@ fn endpoint(section: &Section<'_>) -> Result<Endpoint, ConfigError> {
         let problem = "has no fields: name one, such as fields = { last = \"/price\" }";
         return Err(ConfigError::invalid(section.origin(), problem));
     }
-    if let Some(pointer) = endpoint.pointers().find(|pointer| !endpoint.is_single() && !pointer.is_fixed()) {
+    if let Some(pointer) = endpoint.pointers().find(|pointer| !endpoint.is_single() && !pointer.is_literal()) {
         let problem = format!(
             "pointer {:?} has a placeholder, but more than one symbol is asked: ask for {{symbol}} in the path",
             pointer.as_str()
@@ -225,7 +226,7 @@ fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {
     let section = section.section("time")?;
     let unit = required(&section, "unit")?;
     let time = TimeSpec {
-        at: one_or_more(&section, "at", pointer)?,
+        pointers: one_or_more(&section, "at", pointer)?,
         unit: match unit.text()? {
             "s" => TimeUnit::Decimal(0),
             "ms" => TimeUnit::Decimal(3),
@@ -235,7 +236,7 @@ fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {
             name => return Err(unit.invalid(none_of(name, &["s", "ms", "us", "ns", "rfc3339"]))),
         },
     };
-    if time.at.is_empty() {
+    if time.pointers.is_empty() {
         return Err(missing(&section, "at"));
     }
     section.deny_unknown_keys()?;
@@ -250,23 +251,94 @@ fn field_spec(name: &str, value: &ConfigValue<'_>) -> Result<FieldSpec, ConfigEr
     let field = field(name, value)?;
     let price = field.is_price();
     if !value.is_section() {
-        let at: Vec<Pointer> = value.one_or_more().iter().map(pointer).collect::<Result<_, _>>()?;
-        if at.is_empty() {
+        let pointers: Vec<Pointer> = value.one_or_more().iter().map(pointer).collect::<Result<_, _>>()?;
+        if pointers.is_empty() {
             return Err(value.invalid("has no pointer: give one, such as \"/price\""));
         }
-        return Ok(FieldSpec { field, at, exponent: 0, price, separators: false });
+        return Ok(FieldSpec { field, pointers, exponent: 0, price, separators: false });
     }
     let section = value.section()?;
     let spec = FieldSpec {
         field,
-        at: one_or_more(&section, "at", pointer)?,
+        pointers: one_or_more(&section, "at", pointer)?,
         exponent: integer(&section, "exponent", -30, 30, 0)?,
         price: section.get("price").map_or(Ok(price), |value| value.boolean())?,
         separators: flag(&section, "separators")?,
     };
-    if spec.at.is_empty() {
+    if spec.pointers.is_empty() {
         return Err(missing(&section, "at"));
     }
     section.deny_unknown_keys()?;
     Ok(spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Document;
+    use crate::provider::testing::definition;
+
+    const ENDPOINT: &str = "[[quote]]\npath = '/?s={symbols}'\nfields = { last = '/l' }\n";
+
+    fn error(text: &str) -> String {
+        let document = Document::new("p.toml", format!("base_url = 'https://h'\n{text}"));
+        let table = document.parse().unwrap();
+        Definition::read("p", &Section::root(&document, &table)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn keys_that_are_left_out_have_their_defaults() {
+        let definition = definition(ENDPOINT);
+        assert_eq!((definition.max_concurrency, definition.max_body), (4, 16 << 20));
+        assert_eq!((definition.per_second, definition.has_interval()), (None, false));
+        assert_eq!((&definition.symbol, &definition.spelling), (&Template::whole_symbol(), &Spelling::default()));
+        let endpoint = &definition.endpoints[0];
+        assert_eq!((endpoint.batch, endpoint.join.as_str(), endpoint.rows.as_str()), (100, ",", ""));
+        assert!(!endpoint.ignore_case && !endpoint.unwrapped_single);
+    }
+
+    #[test]
+    fn the_market_decides_from_which_field_changes_are_computed() {
+        for (market, field) in [("crypto", "open"), ("stocks", "previous_close"), ("other", "")] {
+            let document = Document::new("p.toml", format!("market = '{market}'\nbase_url = 'https://h'\n{ENDPOINT}"));
+            let table = document.parse().unwrap();
+            let definition = Definition::read("p", &Section::root(&document, &table)).unwrap();
+            assert_eq!(definition.change_from, Field::new(field), "{market}");
+        }
+    }
+
+    #[test]
+    fn standard_prices_are_prices_unless_the_definition_says_otherwise() {
+        let text = "[[quote]]\npath = '/'\n[quote.fields]\nfee = { at = '/f', price = true }\nhigh = '/h'\n\
+            low = { at = '/l', price = false }\nvolume = '/v'\n";
+        let fields = &definition(text).endpoints[0].fields;
+        let prices: Vec<&str> = fields.iter().filter(|spec| spec.price).map(|spec| spec.field.as_str()).collect();
+        assert_eq!(prices, ["fee", "high"]);
+    }
+
+    #[test]
+    fn a_pointer_has_placeholders_only_if_each_request_is_for_one_symbol() {
+        let with_path =
+            |path: &str| format!("market = 'other'\n[[quote]]\npath = '{path}'\nfields = {{ last = '/{{base}}' }}\n");
+        assert!(error(&with_path("/?s={symbols}")).contains("pointer \"/{base}\" has a placeholder"));
+        definition(&with_path("/{symbol}").replace("market = 'other'\n", ""));
+    }
+
+    #[test]
+    fn a_definition_that_is_wrong_is_refused() {
+        for (text, problem) in [
+            ("market = 'bonds'", "market: must be \"crypto\", \"stocks\" or \"other\""),
+            ("market = 'other'", "[[quote]] is missing"),
+            ("market = 'other'\nper_second = 0.000001", "per_second: must be 0.00001 at least"),
+            ("market = 'other'\nreplace = { ab = 'c' }", "must replace one character, not \"ab\""),
+            ("market = 'other'\nheaders = { 'A B' = 'c' }", "is no header"),
+            ("market = 'other'\nquotes = 1\n[[quote]]\npath = '/'\nfields = { last = '' }", "unknown key"),
+            ("market = 'other'\n[[quote]]\npath = 'x'", "must begin with \"/\""),
+            ("market = 'other'\n[[quote]]\npath = '/'", "has no fields"),
+            ("market = 'other'\n[[quote]]\npath = '/'\nfields = { 1a = '/l' }", "\"1a\" is no field name"),
+            ("market = 'other'\n[[quote]]\npath = '/'\nfields = { last = [] }", "has no pointer"),
+        ] {
+            assert!(error(text).contains(problem), "{text}: {}", error(text));
+        }
+    }
 }

@@ -1,0 +1,36 @@
+//! Texts of replies that messages may show: masked, sanitized and cut.
+
+use super::json_walk::string_or_number;
+use crate::http::request::Request;
+use crate::util::sanitize::{excerpt, sanitize};
+
+/// Most characters of an error text that are kept. It must be enough to find in it what a definition says
+/// of unknown symbols. Messages show less.
+const MAX_CHARACTERS: usize = 4_000;
+
+/// Most bytes of a text that are looked at. This is far more than is kept, so that no secret is cut in
+/// the part that is kept.
+const MAX_BYTES: usize = 1 << 16;
+
+/// The error text in a JSON value. `None` if it is not a string or is empty: many APIs send such a value
+/// when there is no error.
+pub(super) fn error_text(request: &Request, json: &str) -> Option<String> {
+    let text = string_or_number(json).filter(|text| json.starts_with('"') && !text.trim().is_empty())?;
+    Some(plain_text(request, &text))
+}
+
+/// The beginning of a text from a reply, long enough to search it.
+pub(super) fn plain_text(request: &Request, text: &str) -> String {
+    sanitize(&masked_head(request, text), MAX_CHARACTERS)
+}
+
+/// The beginning of a body, short enough for a message.
+pub(super) fn body_start(request: &Request, body: &str) -> String {
+    excerpt(&masked_head(request, body))
+}
+
+/// Secrets are masked before the text is cut to what is kept, so that no part of a secret is left.
+fn masked_head(request: &Request, text: &str) -> String {
+    let end = (0..=text.len().min(MAX_BYTES)).rev().find(|end| text.is_char_boundary(*end));
+    request.mask(&text[..end.unwrap_or_default()])
+}

@@ -1,0 +1,148 @@
+//! How an API spells the parts of a symbol.
+
+use crate::market::symbol::Symbol;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// A part of a symbol that a placeholder can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SymbolPart {
+    /// The whole symbol, `BTC/USD`.
+    Whole,
+    /// The base of a pair, `BTC`; of other symbols the whole symbol.
+    Base,
+    /// The quote of a pair, `USD`.
+    Quote,
+}
+
+/// How a placeholder formats a part of a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Format {
+    pub(super) case: Case,
+    /// Whether the renames of the definition are left out: `:plain`.
+    pub(super) plain: bool,
+}
+
+impl Format {
+    /// The format of a placeholder without options.
+    pub(super) const DEFAULT: Self = Self { case: Case::Unchanged, plain: false };
+}
+
+/// The case of the letters in a placeholder's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    Unchanged,
+    Lower,
+    Upper,
+}
+
+impl Case {
+    /// The text in this case.
+    pub(super) fn apply(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Unchanged => Cow::Borrowed(text),
+            Self::Lower => Cow::Owned(text.to_lowercase()),
+            Self::Upper => Cow::Owned(text.to_uppercase()),
+        }
+    }
+}
+
+/// The codes and characters that an API spells in another way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Spelling {
+    /// The API's names of bases, quotes and whole symbols: `XBT` for `BTC`.
+    pub(crate) rename: BTreeMap<String, String>,
+    /// What the API writes for single characters: `-` for `.`. Renamed codes are not touched.
+    pub(crate) replace: Vec<(char, String)>,
+}
+
+impl Spelling {
+    /// Whether the API spells every symbol as it is here.
+    pub(super) fn is_canonical(&self) -> bool {
+        self.rename.is_empty() && self.replace.is_empty()
+    }
+
+    /// Appends a part of a symbol. `None` if the symbol does not have this part.
+    pub(super) fn append(&self, out: &mut String, symbol: &Symbol, part: SymbolPart, format: Format) -> Option<()> {
+        match part {
+            SymbolPart::Base => self.append_code(out, symbol.base(), format),
+            SymbolPart::Quote => self.append_code(out, symbol.quote()?, format),
+            SymbolPart::Whole => match symbol.quote() {
+                Some(quote) if self.renamed(symbol.as_str(), format).is_none() => {
+                    self.append_code(out, symbol.base(), format);
+                    self.append_replaced(out, "/", format.case);
+                    self.append_code(out, quote, format);
+                }
+                _ => self.append_code(out, symbol.as_str(), format),
+            },
+        }
+        Some(())
+    }
+
+    /// The API's own name of a base, a quote or a whole symbol.
+    fn renamed(&self, code: &str, format: Format) -> Option<&str> {
+        if format.plain { None } else { self.rename.get(code).map(String::as_str) }
+    }
+
+    fn append_code(&self, out: &mut String, code: &str, format: Format) {
+        match self.renamed(code, format) {
+            Some(name) => out.push_str(&format.case.apply(name)),
+            None => self.append_replaced(out, code, format.case),
+        }
+    }
+
+    fn append_replaced(&self, out: &mut String, text: &str, case: Case) {
+        if self.replace.is_empty() {
+            return out.push_str(&case.apply(text));
+        }
+        for c in text.chars() {
+            match self.replace.iter().find(|(from, _)| *from == c) {
+                Some((_, to)) => out.push_str(&case.apply(to)),
+                None => out.push_str(&case.apply(c.encode_utf8(&mut [0; 4]))),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(symbol: &str, part: SymbolPart, format: Format) -> Option<String> {
+        let rename = [("BTC", "XBT"), ("A/B", "pair"), ("BRK.A", "brk.a")];
+        let spelling = Spelling {
+            rename: rename.map(|(code, name)| (code.to_owned(), name.to_owned())).into(),
+            replace: vec![('.', "-".to_owned()), ('/', "_".to_owned())],
+        };
+        let mut out = String::new();
+        spelling.append(&mut out, &Symbol::new(symbol).unwrap(), part, format)?;
+        Some(out)
+    }
+
+    #[test]
+    fn bases_quotes_and_whole_symbols_are_renamed() {
+        let append = |symbol, part| append(symbol, part, Format::DEFAULT);
+        assert_eq!(append("BTC/USD", SymbolPart::Base).as_deref(), Some("XBT"));
+        assert_eq!(append("USD/BTC", SymbolPart::Quote).as_deref(), Some("XBT"));
+        assert_eq!(append("BTC/USD", SymbolPart::Whole).as_deref(), Some("XBT_USD"));
+        assert_eq!(append("A/B", SymbolPart::Whole).as_deref(), Some("pair"));
+        assert_eq!(append("A/B", SymbolPart::Base).as_deref(), Some("A"));
+        assert_eq!(append("AAPL", SymbolPart::Base).as_deref(), Some("AAPL"));
+        assert_eq!(append("AAPL", SymbolPart::Quote), None);
+    }
+
+    #[test]
+    fn a_plain_part_is_not_renamed() {
+        let plain = Format { plain: true, ..Format::DEFAULT };
+        assert_eq!(append("BTC/USD", SymbolPart::Base, plain).as_deref(), Some("BTC"));
+        assert_eq!(append("A/B", SymbolPart::Whole, plain).as_deref(), Some("A_B"));
+    }
+
+    #[test]
+    fn characters_are_replaced_except_in_renamed_codes() {
+        let append = |symbol, case| append(symbol, SymbolPart::Whole, Format { case, plain: false });
+        assert_eq!(append("BRK.B", Case::Lower).as_deref(), Some("brk-b"));
+        assert_eq!(append("BRK.A", Case::Upper).as_deref(), Some("BRK.A"));
+        assert_eq!(append("BRK.A", Case::Unchanged).as_deref(), Some("brk.a"));
+    }
+}
