@@ -87,7 +87,7 @@ fn with_monitor(cli: &Cli, random: &Random, work: impl FnOnce() -> Outcome) -> O
         Ok(None) => work(),
         Ok(Some(monitor)) => {
             let client = HttpClient::new(&monitor.network);
-            Ping { url: &monitor.url, transport: &client, random }.around(logging::last_lines, work)
+            Ping { url: &monitor.url, transport: &client, random }.run(logging::last_lines, work)
         }
         Err(error) => fail(&error),
     }
