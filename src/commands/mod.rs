@@ -111,10 +111,10 @@ fn fail(error: &ConfigError) -> Outcome {
 }
 
 fn list_providers(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError> {
-    let listed = settings::providers(&cli.options, &environment, name)?;
-    let text = match (name, &listed[..]) {
-        (Some(_), [one]) => one.text.clone(),
-        _ => providers::table(&listed),
+    let listings = settings::providers(&cli.options, &environment, name)?;
+    let text = match (name, &listings[..]) {
+        (Some(_), [listing]) => listing.toml.clone(),
+        _ => providers::table(&listings),
     };
     Ok(crate::print(&mut io::stdout(), &text))
 }

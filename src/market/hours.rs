@@ -5,7 +5,7 @@
 //! Juneteenth aside (from 2022) they held back to 2010. The days the exchange stayed shut for a
 //! storm or a funeral follow no rule: those to come are passed to [`MarketHours::is_open`].
 
-use crate::util::suggest::none_of;
+use crate::util::suggest::must_be_one_of;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday, time};
 use jiff::tz::TimeZone;
@@ -29,7 +29,7 @@ pub(crate) enum MarketHours {
 
 /// A text that names no market hours.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", none_of(.0, &["any", "regular", "extended"]))]
+#[error("{}", must_be_one_of(.0, &["any", "regular", "extended"]))]
 pub(crate) struct MarketHoursError(String);
 
 impl std::str::FromStr for MarketHours {
