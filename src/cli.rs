@@ -66,13 +66,13 @@ pub(crate) enum Command {
     Grafana {
         /// Which of them
         #[command(subcommand)]
-        what: Grafana,
+        export: GrafanaExport,
     },
 }
 
 /// The subcommands of `grafana`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Grafana {
+pub(crate) enum GrafanaExport {
     /// Print a dashboard to be imported
     Dashboard,
     /// Print alert rules

@@ -4,7 +4,7 @@ pub(crate) mod check;
 mod providers;
 mod table;
 
-use crate::cli::{Cli, Command, Grafana};
+use crate::cli::{Cli, Command, GrafanaExport};
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::http::client::HttpClient;
@@ -97,7 +97,7 @@ fn dispatch(cli: &Cli, random: &Random) -> Outcome {
     let outcome = match &cli.command {
         Some(Command::Providers { name }) => list_providers(cli, name.as_deref()),
         Some(Command::Check) => with_context(cli, random, check::check),
-        Some(Command::Grafana { what }) => print_grafana(cli, what),
+        Some(Command::Grafana { export }) => print_grafana(cli, export),
         None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }) => {
             with_context(cli, random, crate::run)
         }
@@ -119,11 +119,11 @@ fn list_providers(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError>
     Ok(crate::print(&mut io::stdout(), &text))
 }
 
-fn print_grafana(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
+fn print_grafana(cli: &Cli, export: &GrafanaExport) -> Result<Outcome, ConfigError> {
     let settings = Settings::read(cli, &environment, io::stdin())?;
-    let text = match what {
-        Grafana::Dashboard => grafana::dashboard(&settings),
-        Grafana::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
+    let text = match export {
+        GrafanaExport::Dashboard => grafana::dashboard(&settings),
+        GrafanaExport::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
     };
     Ok(crate::print(&mut io::stdout(), &text))
 }

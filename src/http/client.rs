@@ -74,7 +74,10 @@ impl Transport for HttpClient {
         let mut path = request.path.expose().to_owned();
         for _ in 0..=MAX_REDIRECTS {
             if deadline.is_past() {
-                return Err(TransportError::Timeout { host: server.host.clone(), what: "the time of the run is over" });
+                return Err(TransportError::Timeout {
+                    host: server.host.clone(),
+                    reason: "the time of the run is over",
+                });
             }
             let result = self.send_once(request, &path, deadline);
             let Hop { response, location } = result.map_err(|error| map_error(self.describe_host(server), error))?;
@@ -222,7 +225,7 @@ enum BudgetExceeded {
 fn map_error(host: String, error: ureq::Error) -> TransportError {
     match error {
         ureq::Error::HostNotFound => TransportError::Resolve(host),
-        ureq::Error::Timeout(timeout) => TransportError::Timeout { host, what: timeout_phase(timeout) },
+        ureq::Error::Timeout(timeout) => TransportError::Timeout { host, reason: timeout_phase(timeout) },
         ureq::Error::BodyExceedsLimit(limit) => TransportError::TooLong { host, limit },
         ureq::Error::ConnectProxyFailed(_) => {
             TransportError::Connect { host, reason: "the proxy refused to pass it on".into() }
@@ -257,7 +260,7 @@ fn map_io_error(host: String, error: &io::Error) -> TransportError {
         | ErrorKind::HostUnreachable
         | ErrorKind::AddrNotAvailable
         | ErrorKind::PermissionDenied => TransportError::Connect { host, reason: text },
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => TransportError::Timeout { host, what: "the network" },
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => TransportError::Timeout { host, reason: "the network" },
         // A failed lookup has no kind of its own.
         _ if text.contains("failed to lookup address") => TransportError::Resolve(host),
         _ => TransportError::Cut(host),

@@ -27,12 +27,12 @@ pub enum TransportError {
         reason: String,
     },
     /// The response was not complete in time.
-    #[error("no whole answer from {host} in time ({what})")]
+    #[error("no whole answer from {host} in time ({reason})")]
     Timeout {
         /// The host.
         host: String,
         /// Which part of the request took too long.
-        what: &'static str,
+        reason: &'static str,
     },
     /// The connection ended before the response was complete.
     #[error("{0} cut the connection before its reply was whole")]
