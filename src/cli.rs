@@ -1,5 +1,5 @@
-//! The command line as it was typed. What it means is decided in `settings`, where variables and the
-//! config file are read too, so that every source goes through the same checks.
+//! The command line as text. Its values are parsed and checked in `settings`, together with those of the
+//! variables and the config file, so that all of them go through the same checks.
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -27,13 +27,13 @@ Examples:
     max_term_width = 100
 )]
 pub struct Cli {
-    /// The subcommand, if that form was used.
+    /// The subcommand, if there is one.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-    /// The feeds by flag, if that form was used.
+    /// The flags that select feeds.
     #[command(flatten)]
     pub(crate) feed_flags: FeedFlags,
-    /// Everything else.
+    /// All other options.
     #[command(flatten)]
     pub(crate) options: Options,
 }
@@ -66,13 +66,13 @@ pub(crate) enum Command {
     Grafana {
         /// Which of them
         #[command(subcommand)]
-        what: Grafana,
+        export: GrafanaExport,
     },
 }
 
-/// What Grafana is to be given.
+/// The subcommands of `grafana`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Grafana {
+pub(crate) enum GrafanaExport {
     /// Print a dashboard to be imported
     Dashboard,
     /// Print alert rules
@@ -82,20 +82,20 @@ pub(crate) enum Grafana {
         datasource: String,
         /// For whom: a provisioning file, or the HTTP API, which Grafana Cloud needs
         #[arg(long, value_enum, default_value = "file", hide_possible_values = true, value_name = "file|api")]
-        format: Format,
+        format: AlertFormat,
     },
 }
 
-/// The forms of alert rules.
+/// The formats of alert rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum AlertFormat {
     /// A file in Grafana's provisioning/alerting folder.
     File,
     /// The body of a `PUT` of one rule group.
     Api,
 }
 
-/// The feeds by flag; they combine.
+/// The flags that select feeds. They can be combined.
 #[derive(Debug, Args)]
 #[group(id = "feeds", multiple = true)]
 pub(crate) struct FeedFlags {
@@ -110,7 +110,7 @@ pub(crate) struct FeedFlags {
     pub(crate) feed: Vec<String>,
 }
 
-/// The options of every run, before or after the subcommand.
+/// The options, which may stand before or after the subcommand.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
     /// Read this config file
@@ -191,17 +191,17 @@ pub(crate) struct Options {
     pub(crate) verbose: u8,
 }
 
-/// The feeds a command line asks for.
+/// The feeds that a command line selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FeedSelection {
-    /// Every feed that has symbols.
+    /// All feeds that have symbols.
     All,
-    /// These: crypto, stocks, then others in the order they were named, each once.
+    /// The feeds of these names, each once: `crypto`, `stocks`, then the others in the order of their flags.
     Named(Vec<String>),
 }
 
 impl Cli {
-    /// The feeds asked for.
+    /// The selected feeds.
     pub(crate) fn selection(&self) -> FeedSelection {
         let named = |names: &[&str]| FeedSelection::Named(names.iter().map(ToString::to_string).collect());
         match &self.command {
@@ -210,16 +210,16 @@ impl Cli {
             Some(Command::Stocks { .. }) => named(&["stocks"]),
             Some(Command::Providers { .. }) => named(&[]),
             None => {
-                let of = |name: &str, flag| {
-                    (flag || self.feed_flags.feed.iter().any(|feed| feed == name)).then(|| name.to_owned())
-                };
-                let mut names: Vec<String> = of("crypto", self.feed_flags.crypto)
-                    .into_iter()
-                    .chain(of("stocks", self.feed_flags.stocks))
-                    .collect();
-                for feed in &self.feed_flags.feed {
-                    if !names.contains(feed) {
-                        names.push(feed.clone());
+                let FeedFlags { crypto, stocks, feed } = &self.feed_flags;
+                let mut names = Vec::new();
+                for (name, flag) in [("crypto", *crypto), ("stocks", *stocks)] {
+                    if flag || feed.iter().any(|feed| feed == name) {
+                        names.push(name.to_owned());
+                    }
+                }
+                for name in feed {
+                    if !names.contains(name) {
+                        names.push(name.clone());
                     }
                 }
                 FeedSelection::Named(names)
@@ -235,7 +235,7 @@ impl Cli {
         }
     }
 
-    /// What is wrong with it that clap lets through: feeds in both forms at once, or in none.
+    /// The error that clap does not find: feeds are selected in both forms, or in none.
     pub(crate) fn conflict(&self) -> Option<(ErrorKind, &'static str)> {
         let has_flag = self.feed_flags.crypto || self.feed_flags.stocks || !self.feed_flags.feed.is_empty();
         match (self.command.is_some(), has_flag) {
@@ -261,22 +261,22 @@ mod tests {
     }
 
     #[test]
-    fn the_declaration_is_consistent() {
+    fn the_command_line_is_valid_for_clap() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn feeds_combine_in_a_fixed_order() {
-        let names = |line| parse(line).selection();
+    fn selected_feeds_have_a_fixed_order() {
+        let selection = |line| parse(line).selection();
         let named = |names: &[&str]| FeedSelection::Named(names.iter().map(ToString::to_string).collect());
-        assert_eq!(names("datametrics --feed fx --stocks --crypto --feed fx"), named(&["crypto", "stocks", "fx"]));
-        assert_eq!(names("datametrics --feed stocks"), named(&["stocks"]));
-        assert_eq!(names("datametrics crypto BTC"), named(&["crypto"]));
-        assert_eq!(names("datametrics all"), FeedSelection::All);
+        assert_eq!(selection("datametrics --feed fx --stocks --crypto --feed fx"), named(&["crypto", "stocks", "fx"]));
+        assert_eq!(selection("datametrics --feed stocks"), named(&["stocks"]));
+        assert_eq!(selection("datametrics crypto BTC"), named(&["crypto"]));
+        assert_eq!(selection("datametrics all"), FeedSelection::All);
     }
 
     #[test]
-    fn options_stand_before_and_after_the_subcommand() {
+    fn options_may_stand_before_or_after_the_subcommand() {
         for line in ["datametrics --dry-run crypto", "datametrics crypto --dry-run"] {
             assert!(parse(line).options.dry_run, "{line}");
         }
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn no_feed_is_an_error() {
+    fn a_command_line_selects_feeds_in_exactly_one_form() {
         assert!(Cli::try_parse_from(["datametrics"]).is_err());
         let conflict = |line| parse(line).conflict().map(|(kind, _)| kind);
         assert_eq!(conflict("datametrics --dry-run"), Some(ErrorKind::MissingRequiredArgument));
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn symbols_are_arguments_or_an_option() {
+    fn symbol_arguments_and_the_symbols_option_are_kept_apart() {
         let cli = parse("datametrics crypto BTC ETH --symbols X");
         assert_eq!((cli.symbols().len(), cli.options.symbols.as_deref()), (2, Some("X")));
         assert_eq!(parse("datametrics crypto BTC").options.symbols, None);

@@ -1,9 +1,9 @@
-//! Standard error: which messages go there, and in which form.
+//! The log: which messages are written to standard error, and in which form.
 
 use crate::cli::Options;
-use crate::ping::Tail;
 use crate::progress;
 use crate::system::threads::lock;
+use crate::util::line_buffer::LineBuffer;
 use crate::util::sanitize::sanitize;
 use env_logger::Builder;
 use log::{Level, Record};
@@ -14,15 +14,18 @@ use std::sync::Mutex;
 /// The log target of the one line that a good run says at a terminal.
 pub(crate) const SUMMARY: &str = "datametrics::summary";
 
-/// The last lines that were logged.
-static TAIL: Mutex<Tail> = Mutex::new(Tail::new());
+/// The size of the log that a monitor gets, in bytes. healthchecks.io keeps at least that much
+/// (<https://healthchecks.io/docs/attaching_logs/>).
+const MAX_LAST_LINES: usize = 10_000;
 
-/// The last lines that were logged, for a monitor.
+static LAST_LINES: Mutex<LineBuffer> = Mutex::new(LineBuffer::new(MAX_LAST_LINES));
+
+/// The last lines of the log, for a monitor.
 pub(crate) fn last_lines() -> String {
-    lock(&TAIL).text().to_owned()
+    lock(&LAST_LINES).as_str().to_owned()
 }
 
-/// Sets up the log, and the message about a panic. `RUST_LOG` beats `-q` and `-v`.
+/// Sets up the log, and the message about a panic. `RUST_LOG` overrides `-q` and `-v`.
 pub(crate) fn start(options: &Options) {
     let rust_log = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     let filter = rust_log.unwrap_or_else(|| filter_of(options));
@@ -30,21 +33,20 @@ pub(crate) fn start(options: &Options) {
     Builder::new()
         .parse_filters(&filter)
         .format(move |out, record| {
-            if is_foreign(record) {
+            if is_library_detail(record) {
                 return Ok(());
             }
             progress::clear();
-            // A message holds names and words from outside: one line, and nothing that controls a
-            // terminal.
+            // A message quotes names and texts from outside.
             let (label, message) = (label(record), sanitize(&record.args().to_string(), usize::MAX));
-            lock(&TAIL).push(&format!("{label}{message}"));
+            lock(&LAST_LINES).push(&format!("{label}{message}"));
             writeln!(out, "{}{message}", if is_journald { journald_priority(record.level()) } else { label })
         })
         .init();
     std::panic::set_hook(Box::new(|panic| {
-        // The payload is not shown: it may hold what was being read.
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        log::error!("a defect in datametrics at {place}; please report it: {}", env!("CARGO_PKG_REPOSITORY"));
+        // The message of the panic is not logged, as it may quote data, such as a key.
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        log::error!("a defect in datametrics at {location}; please report it: {}", env!("CARGO_PKG_REPOSITORY"));
     }));
 }
 
@@ -55,13 +57,14 @@ pub(crate) fn log_all(level: Level, lines: &[String]) {
     }
 }
 
-/// Whether a person watches at a terminal and is told nothing else while the run goes on.
+/// Whether standard error is a terminal, and nothing is logged while all goes well.
 pub(crate) fn is_interactive(options: &Options) -> bool {
     let has_filter = std::env::var_os("RUST_LOG").is_some_and(|filter| !filter.is_empty());
     !options.quiet && options.verbose == 0 && !has_filter && std::io::stderr().is_terminal()
 }
 
-/// At a terminal a good run says one line, under cron none.
+/// The filter of the log levels. At a terminal, a successful run logs one line; otherwise, as under cron,
+/// none.
 fn filter_of(options: &Options) -> String {
     match (options.quiet, options.verbose) {
         (true, _) => "error".to_owned(),
@@ -72,9 +75,9 @@ fn filter_of(options: &Options) -> String {
     }
 }
 
-/// Whether the record is a detail of a library. At their lowest levels they log headers and bodies,
-/// keys included.
-fn is_foreign(record: &Record<'_>) -> bool {
+/// Whether a record is a detail that a library logs. At their lowest levels, libraries log headers and
+/// bodies, which may hold keys.
+fn is_library_detail(record: &Record<'_>) -> bool {
     !record.target().starts_with("datametrics") && record.level() > Level::Warn
 }
 

@@ -1,9 +1,10 @@
-//! What a run came to.
+//! The outcome of a run, and its exit code.
 
 use std::process::ExitCode;
 
-/// What a run came to, and so its exit code: that of sysexits.h where one fits
-/// (<https://man.openbsd.org/sysexits>). Of several the one that is later in this list counts.
+/// The outcome of a run. Its exit code is that of sysexits.h if one fits
+/// (<https://man.openbsd.org/sysexits>). The variants are in the order of their gravity: of several
+/// outcomes, the maximum counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Everything asked for was fetched and taken by Graphite, or nothing was due.
@@ -27,7 +28,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All of them, in the order of their codes.
+    /// All outcomes, in the order of their exit codes.
     pub const ALL: [Self; 9] = [
         Self::Success,
         Self::Partial,
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gravest_outcome_counts() {
+    fn outcomes_are_ordered_by_gravity() {
         use Outcome::{Defect, NotAllowed, NotTaken, NothingFetched, Partial, Success};
         let order = [Success, Partial, NothingFetched, NotTaken, NotAllowed, Defect];
         assert!(order.is_sorted());
@@ -75,9 +76,9 @@ mod tests {
     }
 
     #[test]
-    fn help_and_readme_have_every_code_and_no_other() {
-        let codes = |text: &str, is_row: fn(&str) -> Option<&str>| -> Vec<u8> {
-            text.lines().filter_map(|line| is_row(line)?.trim().parse().ok()).collect()
+    fn help_and_readme_list_exactly_the_exit_codes() {
+        let codes = |text: &str, code_of: fn(&str) -> Option<&str>| -> Vec<u8> {
+            text.lines().filter_map(|line| code_of(line)?.trim().parse().ok()).collect()
         };
         let expected = Outcome::ALL.map(Outcome::code);
         let readme = codes(include_str!("../README.md"), |line| line.strip_prefix("| ")?.split(" |").next());
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_differ_and_are_in_order() {
+    fn exit_codes_are_unique_and_in_order() {
         assert!(Outcome::ALL.map(Outcome::code).is_sorted_by(|a, b| a < b));
     }
 }

@@ -1,6 +1,6 @@
-//! Telling a monitor when a run begins and how it ends, in the protocol of healthchecks.io
-//! (<https://healthchecks.io/docs/http_api/>), which others speak too. Silence is what alarms the
-//! monitor, so a ping that fails changes nothing here.
+//! Pings: they tell a monitor when a run begins and how it ends. The protocol is that of healthchecks.io
+//! (<https://healthchecks.io/docs/http_api/>), which other monitors understand too. A ping that fails does
+//! not change the outcome of the run: the monitor alerts anyway when a ping is missing.
 
 use crate::http::request::Request;
 use crate::http::retry::{RequestStats, RetryPolicy, send};
@@ -14,60 +14,57 @@ use crate::system::random::Random;
 use std::thread;
 use std::time::Duration;
 
-/// The longest the first ping may take; it goes beside the work.
+/// The time limit of the first ping. It is sent while the work goes on.
 const START_LIMIT: Duration = Duration::from_secs(3);
-/// The longest a run that is over waits for both pings.
+/// The time limit of both pings after the end of the work.
 const END_LIMIT: Duration = Duration::from_secs(5);
-/// Tries after the first.
+/// Retries of a failed ping.
 const RETRIES: u32 = 1;
-/// Longest reply read, in bytes; it says `OK`.
-const MAX_REPLY: u64 = 4096;
+/// The longest reply that is read, in bytes. A monitor replies `OK`.
+const MAX_REPLY_BYTES: u64 = 4096;
 
-/// The way to a monitor.
+/// Sends pings to a monitor.
 #[derive(Clone, Copy)]
 pub(crate) struct Ping<'a> {
-    /// What its pings begin with.
+    /// The URL that its pings begin with.
     pub(crate) url: &'a Url,
-    /// The network.
+    /// Sends the requests.
     pub(crate) transport: &'a dyn Transport,
-    /// Chance: it makes the number by which the monitor knows which end belongs to which start.
+    /// Makes the run ID, by which the monitor knows which end belongs to which start.
     pub(crate) random: &'a Random,
 }
 
 impl Ping<'_> {
-    /// Does the work and tells the monitor: that it begins, beside it; and what it came to, with
-    /// what was `said` by then.
-    pub(crate) fn around(self, said: impl Fn() -> String, work: impl FnOnce() -> Outcome) -> Outcome {
-        let run = uuid(self.random);
+    /// Runs `work`. Pings the monitor when it begins, and again when it ends, with its exit code and what
+    /// `read_log` returns then.
+    pub(crate) fn run(self, read_log: impl Fn() -> String, work: impl FnOnce() -> Outcome) -> Outcome {
+        let run_id = uuid(self.random);
         thread::scope(|scope| {
-            let start = || {
-                self.tell(
-                    &self.request("start", &run, None),
-                    Deadline::after(&SystemClock, START_LIMIT),
-                    log::Level::Info,
-                )
+            let ping_start = || {
+                let request = self.request("start", &run_id, None);
+                self.send_ping(&request, Deadline::after(&SystemClock, START_LIMIT), log::Level::Info);
             };
-            // Without a thread to be had there is no first ping.
-            let start = thread::Builder::new().spawn_scoped(scope, start);
+            // If no thread can be started, there is no first ping.
+            let start = thread::Builder::new().spawn_scoped(scope, ping_start);
             let outcome = work();
             let deadline = Deadline::after(&SystemClock, END_LIMIT);
-            // A start that overtook the end would look like a run that never ends.
+            // The first ping must not arrive after the last one, which would look like a run without an end.
             let _ = start.map(thread::ScopedJoinHandle::join);
-            let end = self.request(&outcome.code().to_string(), &run, Some(said().into_bytes()));
-            self.tell(&end, deadline, log::Level::Warn);
+            let request = self.request(&outcome.code().to_string(), &run_id, Some(read_log().into_bytes()));
+            self.send_ping(&request, deadline, log::Level::Warn);
             outcome
         })
     }
 
-    /// What passes is the monitor's to notice; that it does not know us is said at this level, as it
-    /// stays so.
-    fn tell(self, request: &Request, deadline: Deadline<'_>, level: log::Level) {
+    /// Sends a ping. An error that may pass is only logged as info. An error in the URL stays, so it is
+    /// logged at `level`.
+    fn send_ping(self, request: &Request, deadline: Deadline<'_>, level: log::Level) {
         let policy = RetryPolicy { retries: RETRIES, deadline, random: self.random };
         let host = &self.url.host;
         match send(self.transport, request, policy, &mut RequestStats::default(), || ()) {
             Err(error) => log::info!("the monitor was not told: {error}"),
             Ok(response) => match response.status {
-                // It is polite to those who guess.
+                // For an unknown check, healthchecks.io replies 200 and `OK (not found)`.
                 200..=299 if response.body.contains("not found") => {
                     log::log!(level, "the monitor at {host} has no such check: is --ping-url right?");
                 }
@@ -78,9 +75,10 @@ impl Ping<'_> {
         }
     }
 
-    fn request(self, what: &str, run: &str, body: Option<Vec<u8>>) -> Request {
+    /// The request for an event, which is `start` or an exit code.
+    fn request(self, event: &str, run_id: &str, body: Option<Vec<u8>>) -> Request {
         let (path, query) = self.url.path.split_once('?').unwrap_or((&self.url.path, ""));
-        let and = if query.is_empty() { "" } else { "&" };
+        let separator = if query.is_empty() { "" } else { "&" };
         let path = path.trim_end_matches('/');
         let mut headers = Vec::new();
         if body.is_some() {
@@ -91,12 +89,12 @@ impl Ping<'_> {
         }
         Request {
             server: self.url.clone(),
-            path: Secret::new(format!("{path}/{what}?{query}{and}rid={run}")),
-            redacted_path: format!("/***/{what}"),
-            about: format!("the monitor ({what})"),
+            path: Secret::new(format!("{path}/{event}?{query}{separator}rid={run_id}")),
+            redacted_path: format!("/***/{event}"),
+            about: format!("the monitor ({event})"),
             headers,
             body,
-            max_body: MAX_REPLY,
+            max_body: MAX_REPLY_BYTES,
             secrets: Vec::new(),
         }
     }
@@ -109,77 +107,20 @@ fn uuid(random: &Random) -> String {
     format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xffff, b >> 48, b & 0xffff_ffff_ffff)
 }
 
-/// The last lines of a text, as many as a monitor keeps.
-#[derive(Debug, Default)]
-pub(crate) struct Tail(String);
-
-impl Tail {
-    /// Bytes at most.
-    pub(crate) const MAX: usize = 10_000;
-
-    /// The tail of nothing.
-    pub(crate) const fn new() -> Self {
-        Self(String::new())
-    }
-
-    /// Adds a line; the first ones make room for it.
-    pub(crate) fn push(&mut self, line: &str) {
-        self.0.push_str(line);
-        self.0.push('\n');
-        while let Some(more) = self.0.len().checked_sub(Self::MAX).filter(|more| *more > 0) {
-            let end = self.0[..self.0.len() - 1].find('\n');
-            // A line that alone is too long loses its beginning.
-            let boundary = || (more..self.0.len()).find(|at| self.0.is_char_boundary(*at)).unwrap_or(more);
-            let cut = end.map_or_else(boundary, |end| end + 1);
-            self.0.drain(..cut);
-        }
-    }
-
-    /// The lines, each with its end.
-    pub(crate) fn text(&self) -> &str {
-        &self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_uuid_says_that_it_is_random() {
+    fn a_uuid_is_random_and_of_version_4() {
         let random = Random::seeded(1);
-        let all: Vec<String> = (0..1000).map(|_| uuid(&random)).collect();
-        for uuid in &all {
+        let uuids: Vec<String> = (0..1000).map(|_| uuid(&random)).collect();
+        for uuid in &uuids {
             let parts: Vec<usize> = uuid.split('-').map(str::len).collect();
             assert_eq!(parts, [8, 4, 4, 4, 12]);
             assert!(uuid.bytes().all(|b| b == b'-' || matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{uuid}");
             assert!(uuid[14..].starts_with('4') && "89ab".contains(&uuid[19..20]), "{uuid}");
         }
-        assert!(all.iter().enumerate().all(|(at, uuid)| !all[..at].contains(uuid)));
-    }
-
-    #[test]
-    fn a_tail_is_whole_lines_and_bounded() {
-        arbtest::arbtest(|u| {
-            let (mut tail, mut lines) = (Tail::new(), Vec::new());
-            for _ in 0..u.int_in_range(0..=40)? {
-                let line = "ä€x".repeat(u.int_in_range(0..=300)?);
-                tail.push(&line);
-                lines.push(line + "\n");
-            }
-            let most = (0..=lines.len()).map(|from| lines[from..].concat()).find(|text| text.len() <= Tail::MAX);
-            assert_eq!(tail.text(), most.unwrap());
-            Ok(())
-        });
-    }
-
-    #[test]
-    fn of_a_line_without_end_the_end_is_kept() {
-        let mut tail = Tail::new();
-        tail.push("before");
-        tail.push(&"ä".repeat(Tail::MAX));
-        assert_eq!(tail.text(), "ä".repeat(Tail::MAX / 2 - 1) + "\n");
-        tail.push("after");
-        assert_eq!(tail.text(), "after\n");
+        assert!(uuids.iter().enumerate().all(|(index, uuid)| !uuids[..index].contains(uuid)));
     }
 }

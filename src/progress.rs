@@ -1,4 +1,4 @@
-//! A count of answered requests, for a person who waits at a terminal.
+//! A count of answered requests at a terminal.
 
 use crate::http::request::{Request, Response};
 use crate::http::transport::{Transport, TransportError};
@@ -7,10 +7,10 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A shorter run shows no count.
+/// Runs that are shorter than this show no count.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// Whether the count is in the last line of the terminal.
+/// Whether the last line of the terminal shows the count.
 static IS_SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// A transport that shows how many of its requests have been answered.
@@ -21,7 +21,7 @@ pub(crate) struct CountingTransport<'a> {
 }
 
 impl<'a> CountingTransport<'a> {
-    /// Counts what goes through `transport` from now on.
+    /// Wraps `transport`. The count begins at zero, and the time now.
     pub(crate) fn new(transport: &'a dyn Transport) -> Self {
         Self { transport, begun: Instant::now(), answered: AtomicU32::new(0) }
     }
@@ -35,14 +35,14 @@ impl Transport for CountingTransport<'_> {
         if elapsed > DELAY {
             IS_SHOWN.store(true, Ordering::Relaxed);
             let seconds = elapsed.as_secs_f64();
-            // If standard error is closed, there is nobody to show it to.
+            // If standard error is closed, nobody sees the count.
             let _ = write!(std::io::stderr(), "\r{answered} requests answered in {seconds:.0} s\x1b[K");
         }
         result
     }
 }
 
-/// Removes the count from the terminal, if it is there.
+/// Removes the count from the terminal, if it is shown.
 pub(crate) fn clear() {
     if IS_SHOWN.swap(false, Ordering::Relaxed) {
         let _ = write!(std::io::stderr(), "\r\x1b[K");

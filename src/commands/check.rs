@@ -14,7 +14,7 @@ use crate::market::number::Number;
 use crate::outcome::Outcome;
 use crate::output::print;
 use crate::provider::Definition;
-use crate::settings::{Settings, missing_graphite};
+use crate::settings::{RecordedSetting, Settings, missing_graphite};
 use crate::state::State;
 use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
@@ -66,7 +66,7 @@ impl Finding {
 
 /// All settings as a table: name, value, and where it came from.
 fn table_of(settings: &Settings) -> String {
-    let row = |setting: &crate::settings::Setting| [setting.name.clone(), setting.value.clone(), setting.place()];
+    let row = |setting: &RecordedSetting| [setting.name.clone(), setting.value.clone(), setting.source()];
     let head = ["SETTING", "VALUE", "FROM"].map(str::to_owned);
     let rows: Vec<[String; 3]> = std::iter::once(head).chain(settings.recorded.iter().map(row)).collect();
     aligned(&rows)

@@ -4,7 +4,7 @@ pub(crate) mod check;
 mod providers;
 mod table;
 
-use crate::cli::{Cli, Command, Grafana};
+use crate::cli::{Cli, Command, GrafanaExport};
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::http::client::HttpClient;
@@ -88,7 +88,7 @@ fn with_monitor(cli: &Cli, random: &Random, work: impl FnOnce() -> Outcome) -> O
         Ok(None) => work(),
         Ok(Some(monitor)) => {
             let client = HttpClient::new(&monitor.network);
-            Ping { url: &monitor.url, transport: &client, random }.around(logging::last_lines, work)
+            Ping { url: &monitor.url, transport: &client, random }.run(logging::last_lines, work)
         }
         Err(error) => fail(&error),
     }
@@ -98,7 +98,7 @@ fn dispatch(cli: &Cli, random: &Random) -> Outcome {
     let outcome = match &cli.command {
         Some(Command::Providers { name }) => list_providers(cli, name.as_deref()),
         Some(Command::Check) => with_context(cli, random, check::check),
-        Some(Command::Grafana { what }) => print_grafana(cli, what),
+        Some(Command::Grafana { export }) => print_grafana(cli, export),
         None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }) => {
             with_context(cli, random, crate::run)
         }
@@ -112,19 +112,19 @@ fn fail(error: &ConfigError) -> Outcome {
 }
 
 fn list_providers(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError> {
-    let listed = settings::providers(&cli.options, &environment, name)?;
-    let text = match (name, &listed[..]) {
-        (Some(_), [one]) => one.text.clone(),
-        _ => providers::table(&listed),
+    let listings = settings::providers(&cli.options, &environment, name)?;
+    let text = match (name, &listings[..]) {
+        (Some(_), [listing]) => listing.toml.clone(),
+        _ => providers::table(&listings),
     };
     Ok(print(&mut io::stdout(), &text))
 }
 
-fn print_grafana(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
+fn print_grafana(cli: &Cli, export: &GrafanaExport) -> Result<Outcome, ConfigError> {
     let settings = Settings::read(cli, &environment, io::stdin())?;
-    let text = match what {
-        Grafana::Dashboard => grafana::dashboard(&settings),
-        Grafana::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
+    let text = match export {
+        GrafanaExport::Dashboard => grafana::dashboard(&settings),
+        GrafanaExport::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
     };
     Ok(print(&mut io::stdout(), &text))
 }

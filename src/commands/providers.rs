@@ -1,18 +1,18 @@
 //! `datametrics providers`: which providers there are.
 
 use super::table::aligned;
-use crate::settings::Listed;
+use crate::settings::ProviderListing;
 use std::fmt::Write;
 
 /// A table of providers. Limits and terms are sentences, so each has a line below the row of its
 /// provider: columns of them would be wider than any terminal.
-pub(crate) fn table(listed: &[Listed]) -> String {
+pub(crate) fn table(providers: &[ProviderListing]) -> String {
     let head = ["NAME", "MARKET", "KEYS"].map(str::to_owned);
-    let rows: Vec<[String; 3]> = std::iter::once(head).chain(listed.iter().map(row)).collect();
+    let rows: Vec<[String; 3]> = std::iter::once(head).chain(providers.iter().map(row)).collect();
     let table = aligned(&rows);
     let mut lines = table.lines();
     let mut out = format!("{}\n", lines.next().unwrap_or_default());
-    for (line, Listed { definition, .. }) in lines.zip(listed) {
+    for (line, ProviderListing { definition, .. }) in lines.zip(providers) {
         let _ = writeln!(out, "{line}");
         for (label, text) in [("limits", &definition.limits), ("terms", &definition.terms)] {
             if !text.is_empty() {
@@ -23,15 +23,15 @@ pub(crate) fn table(listed: &[Listed]) -> String {
     out
 }
 
-fn row(listed: &Listed) -> [String; 3] {
-    let definition = &listed.definition;
-    let keys = listed.keys.iter().map(|key| {
+fn row(provider: &ProviderListing) -> [String; 3] {
+    let definition = &provider.definition;
+    let keys = provider.keys.iter().map(|key| {
         let state = match (key.is_set, key.is_optional) {
             (true, _) => "set",
             (false, true) => "not set, optional",
             (false, false) => "not set",
         };
-        format!("{} ({state})", key.name)
+        format!("{} ({state})", key.variable)
     });
     let mut keys = keys.collect::<Vec<_>>().join(" ");
     if keys.is_empty() {

@@ -1,4 +1,4 @@
-//! A TOML text.
+//! A TOML text that knows its lines.
 
 use super::error::{ConfigError, Origin};
 use std::cell::OnceCell;
@@ -6,25 +6,26 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::DeTable;
 
-/// A TOML text, and the name that messages give it.
+/// A TOML text, and the name that messages use for it.
 #[derive(Debug)]
 pub struct Document {
     name: String,
     text: String,
-    /// Where its lines end. Computed when the first line number is needed, as there may be many lines.
+    /// The offsets of all line ends. Computed only when a line number is needed, as there may be many
+    /// lines.
     line_ends: OnceCell<Vec<usize>>,
 }
 
 impl Document {
-    /// A text that is in memory.
+    /// A document of a text in memory.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { name: name.into(), text: text.into(), line_ends: OnceCell::new() }
     }
 
-    /// Reads the config file at `path`. `origin` is what named the path.
+    /// Reads the file at `path`. `origin` is the setting that holds the path.
     ///
     /// # Errors
-    /// When it cannot be read, or is not UTF-8.
+    /// When the file cannot be read, or is not UTF-8.
     pub(crate) fn read(path: &Path, origin: Origin) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(ConfigError::unreadable(origin, path))?;
         Ok(Self::new(path.display().to_string(), text))
@@ -33,7 +34,7 @@ impl Document {
     /// Parses the text. The message of an error never quotes the text, which may hold a password.
     ///
     /// # Errors
-    /// When it is not TOML.
+    /// When the text is not TOML.
     pub(crate) fn parse(&self) -> Result<DeTable<'_>, ConfigError> {
         DeTable::parse(&self.text).map(Spanned::into_inner).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
@@ -41,10 +42,10 @@ impl Document {
         })
     }
 
-    /// The line of the byte at `offset`.
+    /// The origin of the value of `key`, which begins at the byte `offset`.
     pub(super) fn origin(&self, offset: usize, key: String) -> Origin {
-        let ends = self.line_ends.get_or_init(|| self.text.match_indices('\n').map(|(at, _)| at).collect());
-        Origin::Line { file: self.name.clone(), line: ends.partition_point(|end| *end < offset) + 1, key }
+        let line_ends = self.line_ends.get_or_init(|| self.text.match_indices('\n').map(|(index, _)| index).collect());
+        Origin::Line { file: self.name.clone(), line: line_ends.partition_point(|end| *end < offset) + 1, key }
     }
 }
 
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn broken_toml_does_not_show_the_line() {
+    fn an_error_about_invalid_toml_does_not_quote_the_text() {
         let document = Document::new("c.toml", "[graphite]\npassword = \"hunter2\n");
         let message = document.parse().unwrap_err().to_string();
         assert!(message.starts_with("c.toml:2: not TOML: "), "{message}");

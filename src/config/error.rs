@@ -1,4 +1,4 @@
-//! What is wrong with a setting, and where it came from.
+//! Errors about settings, and the origins of settings.
 
 use crate::outcome::Outcome;
 use crate::util::sanitize::sanitize;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What is wrong with the settings. It is found before anybody is asked for anything.
+/// An error about the settings. Settings are checked before the first request is sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The command line is wrong.
@@ -26,20 +26,20 @@ pub enum ConfigError {
         /// What is wrong, and what would be right. Never a secret.
         problem: String,
     },
-    /// A file that was named, or standard input, cannot be read.
-    #[error("{}", one_line(&format!("{origin}: cannot read {what}: {cause}")))]
+    /// A file that a setting names, or standard input, cannot be read.
+    #[error("{}", one_line(&format!("{origin}: cannot read {subject}: {cause}")))]
     Unreadable {
-        /// What named it.
+        /// The setting that names the file, or standard input.
         origin: Origin,
-        /// Its path, or what was to be read.
-        what: String,
-        /// What the operating system said.
+        /// The path of the file, or what standard input should have held.
+        subject: String,
+        /// The error of the operating system.
         cause: io::Error,
     },
 }
 
 impl ConfigError {
-    /// A wrong value. If it came from the command line, the command line is wrong.
+    /// A wrong value. If it came from the command line, this is an error of usage.
     pub(crate) fn invalid(origin: Origin, problem: impl Into<String>) -> Self {
         let problem = problem.into();
         match origin {
@@ -48,20 +48,20 @@ impl ConfigError {
         }
     }
 
-    /// A wrong setting, even if a value from the command line shows it.
+    /// A wrong setting, whatever its origin.
     pub(crate) fn setting(origin: Origin, problem: impl Into<String>) -> Self {
         Self::Setting { origin, problem: problem.into() }
     }
 
-    /// A setting that is missing.
+    /// A missing setting. `name` is the name of the setting.
     pub(crate) fn missing(name: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
         Self::setting(Origin::Default(name.into()), problem)
     }
 
-    /// A file that cannot be read. `origin` is what named its path.
+    /// Makes the error for a file that cannot be read. `origin` is the setting that holds the path.
     pub(crate) fn unreadable(origin: Origin, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let what = path.display().to_string();
-        move |cause| Self::Unreadable { origin, what, cause }
+        let subject = path.display().to_string();
+        move |cause| Self::Unreadable { origin, subject, cause }
     }
 
     /// The outcome of a run that ends with this error.
@@ -74,8 +74,8 @@ impl ConfigError {
     }
 }
 
-/// The message on one line, with nothing in it that controls a terminal. It shows keys, paths and
-/// symbols, which come from outside.
+/// A message with its unsafe characters escaped. It quotes keys, paths and symbols, which come from
+/// outside.
 fn one_line(message: &str) -> String {
     sanitize(message, usize::MAX)
 }
@@ -100,7 +100,7 @@ pub enum Origin {
     File(PathBuf),
     /// Standard input.
     Stdin,
-    /// Nobody set it. The name of the setting.
+    /// The value is the default, or there is no value. Holds the name of the setting.
     Default(Cow<'static, str>),
 }
 

@@ -1,5 +1,5 @@
-//! Configuration as it was written: TOML texts, their tables, and single values. Every value knows
-//! where it came from, so that a message can name the place where it is to be changed.
+//! TOML texts, their tables, and single values. Every value knows its origin, so that a message can name
+//! the file and line where it must be changed.
 
 mod document;
 mod error;

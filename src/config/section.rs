@@ -1,4 +1,4 @@
-//! Tables of TOML texts, and the values in them.
+//! TOML tables, and the values in them.
 
 use super::document::Document;
 use super::error::{ConfigError, Origin};
@@ -10,39 +10,41 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A stack of TOML tables. Of several tables with one key, the first wins. A section remembers which
+/// A stack of TOML tables. If several tables have a key, the first of them wins. A section remembers which
 /// keys were read, so that [`Section::deny_unknown_keys`] can refuse all others.
 #[derive(Debug)]
 pub(crate) struct Section<'a> {
     layers: Vec<(&'a Document, &'a DeTable<'a>)>,
+    /// Where the first layer begins in its document, in bytes.
     offset: usize,
+    /// The keys that lead to the section, joined by dots; empty for the root.
     path: String,
     known_keys: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Section<'a> {
-    /// The table of a whole text.
+    /// The top-level table of a document.
     pub(crate) fn root(document: &'a Document, table: &'a DeTable<'a>) -> Self {
-        Self::over(vec![(document, table)], 0, String::new())
+        Self::from_layers(vec![(document, table)], 0, String::new())
     }
 
-    fn over(layers: Vec<(&'a Document, &'a DeTable<'a>)>, offset: usize, path: String) -> Self {
+    fn from_layers(layers: Vec<(&'a Document, &'a DeTable<'a>)>, offset: usize, path: String) -> Self {
         Self { layers, offset, path, known_keys: RefCell::default() }
     }
 
     /// A section without keys.
     pub(crate) fn empty(path: &str) -> Self {
-        Self::over(Vec::new(), 0, path.to_owned())
+        Self::from_layers(Vec::new(), 0, path.to_owned())
     }
 
-    /// This section, with `fallback` for the keys that it lacks.
+    /// This section, with the values of `fallback` for the keys that it lacks.
     #[must_use]
     pub(crate) fn with_fallback(mut self, fallback: Self) -> Self {
         self.layers.extend(fallback.layers);
         self
     }
 
-    /// The value of `key`. The key counts as known from now on.
+    /// The value of `key`, which is known from now on.
     pub(crate) fn get(&self, key: &'static str) -> Option<ConfigValue<'a>> {
         self.known_keys.borrow_mut().push(key);
         self.find(key)
@@ -51,41 +53,41 @@ impl<'a> Section<'a> {
     fn find(&self, key: &str) -> Option<ConfigValue<'a>> {
         self.layers.iter().find_map(|&(document, table)| {
             let value = table.get(key)?;
-            Some(ConfigValue::toml(document, value, self.join(key)))
+            Some(ConfigValue::from_toml(document, value, self.path_of(key)))
         })
     }
 
-    fn join(&self, key: &str) -> String {
+    fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// The table at `key`, joined key by key from all layers; empty if there is none. The key counts as
-    /// known from now on.
+    /// The tables of `key` from all layers as one section, which is empty if no layer has the key. The key
+    /// is known from now on.
     ///
     /// # Errors
-    /// When the value is no table.
+    /// When a value is not a table.
     pub(crate) fn section(&self, key: &'static str) -> Result<Self, ConfigError> {
         self.known_keys.borrow_mut().push(key);
         self.subsection(key)
     }
 
-    /// The same for a key that a user chose, such as the name of a feed.
+    /// Like [`Section::section`], for a key that the user chose, such as the name of a feed.
     ///
     /// # Errors
-    /// When the value is no table.
+    /// When a value is not a table.
     pub(crate) fn subsection(&self, key: &str) -> Result<Self, ConfigError> {
-        let mut all = Self::empty(&self.join(key));
+        let mut merged = Self::empty(&self.path_of(key));
         for &(document, table) in &self.layers {
             if let Some(value) = table.get(key) {
-                let layer = ConfigValue::toml(document, value, self.join(key)).section()?;
-                all.layers.extend(layer.layers);
-                all.offset = value.span().start;
+                let layer = ConfigValue::from_toml(document, value, self.path_of(key)).section()?;
+                merged.layers.extend(layer.layers);
+                merged.offset = value.span().start;
             }
         }
-        Ok(all)
+        Ok(merged)
     }
 
-    /// Every key and its value, each key once, sorted by key.
+    /// All keys and their values, sorted by key. Each key occurs once.
     pub(crate) fn entries(&self) -> Vec<(String, ConfigValue<'a>)> {
         let mut keys: Vec<&str> = self.keys().collect();
         keys.sort_unstable();
@@ -93,10 +95,10 @@ impl<'a> Section<'a> {
         keys.into_iter().filter_map(|key| Some((key.to_owned(), self.find(key)?))).collect()
     }
 
-    /// Every key and its table, sorted by key.
+    /// All keys and their tables, sorted by key.
     ///
     /// # Errors
-    /// When a value is no table.
+    /// When a value is not a table.
     pub(crate) fn sections(&self) -> Result<Vec<(String, Self)>, ConfigError> {
         self.entries().into_iter().map(|(key, _)| Ok((key.clone(), self.subsection(&key)?))).collect()
     }
@@ -113,15 +115,15 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Refuses every key that was not read.
+    /// Refuses all keys that were not read.
     ///
     /// # Errors
-    /// When there is one. The error suggests the nearest key that was read.
+    /// When there is such a key. The error suggests a similar key that was read.
     pub(crate) fn deny_unknown_keys(&self) -> Result<(), ConfigError> {
         let known = self.known_keys.borrow();
         for &(document, table) in &self.layers {
             if let Some(key) = table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) {
-                let origin = document.origin(key.span().start, self.join(key.get_ref()));
+                let origin = document.origin(key.span().start, self.path_of(key.get_ref()));
                 let suggestion = did_you_mean(key.get_ref(), known.iter().copied());
                 return Err(ConfigError::invalid(origin, format!("unknown key{suggestion}")));
             }
@@ -130,38 +132,37 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A value of a setting, and where it came from.
+/// The value of a setting, and its origin.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigValue<'a> {
     source: Source<'a>,
-    /// The key in a TOML text, with the table it is in; empty otherwise.
-    key: String,
+    /// The keys that lead to a value in a TOML text, joined by dots; empty for other values.
+    path: String,
 }
 
 #[derive(Clone, Debug)]
 enum Source<'a> {
-    /// A text from a flag, a variable or a default.
+    /// The text of a flag, a variable or a default.
     Text(String, Origin),
     /// A value in a TOML text.
     Toml(&'a Document, &'a Spanned<DeValue<'a>>),
 }
 
 impl<'a> ConfigValue<'a> {
-    /// A text from a flag, a variable or a default. What would be a number or a list in TOML is read
-    /// from the text.
-    pub(crate) fn text_from(text: impl Into<String>, origin: Origin) -> Self {
-        Self { source: Source::Text(text.into(), origin), key: String::new() }
+    /// The text of a flag, a variable or a default. Numbers and lists are parsed from the text.
+    pub(crate) fn from_text(text: impl Into<String>, origin: Origin) -> Self {
+        Self { source: Source::Text(text.into(), origin), path: String::new() }
     }
 
-    pub(super) fn toml(document: &'a Document, value: &'a Spanned<DeValue<'a>>, key: String) -> Self {
-        Self { source: Source::Toml(document, value), key }
+    fn from_toml(document: &'a Document, value: &'a Spanned<DeValue<'a>>, path: String) -> Self {
+        Self { source: Source::Toml(document, value), path }
     }
 
-    /// Where it came from.
+    /// The origin of the value.
     pub(crate) fn origin(&self) -> Origin {
         match &self.source {
             Source::Text(_, origin) => origin.clone(),
-            Source::Toml(document, value) => document.origin(value.span().start, self.key.clone()),
+            Source::Toml(document, value) => document.origin(value.span().start, self.path.clone()),
         }
     }
 
@@ -177,7 +178,8 @@ impl<'a> ConfigValue<'a> {
         }
     }
 
-    fn expected(&self, what: &str) -> ConfigError {
+    /// An error that says which kind of value is expected, and which kind was found.
+    fn expected(&self, kind: &str) -> ConfigError {
         let found = self.toml_value().map_or("", |value| match value {
             DeValue::String(_) => ", not a text",
             DeValue::Integer(_) | DeValue::Float(_) => ", not a number",
@@ -186,23 +188,23 @@ impl<'a> ConfigValue<'a> {
             DeValue::Array(_) => ", not an array",
             DeValue::Table(_) => ", not a table",
         });
-        self.invalid(format!("must be {what}{found}"))
+        self.invalid(format!("must be {kind}{found}"))
     }
 
-    /// The same where a number is expected. If there is another number instead, the message shows it, as
-    /// it is no secret.
-    fn expected_number(&self, what: &str) -> ConfigError {
+    /// Like `expected`, where a number is expected. If the value is another number, the message shows it,
+    /// as a number is not a secret.
+    fn expected_number(&self, kind: &str) -> ConfigError {
         match self.toml_value() {
-            Some(DeValue::Integer(found)) => self.invalid(format!("must be {what}, not {}", found.as_str())),
-            Some(DeValue::Float(found)) => self.invalid(format!("must be {what}, not {}", found.as_str())),
-            _ => self.expected(what),
+            Some(DeValue::Integer(found)) => self.invalid(format!("must be {kind}, not {}", found.as_str())),
+            Some(DeValue::Float(found)) => self.invalid(format!("must be {kind}, not {}", found.as_str())),
+            _ => self.expected(kind),
         }
     }
 
-    /// A text.
+    /// The value as a text.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// When it is not a text.
     pub(crate) fn text(&self) -> Result<&str, ConfigError> {
         match &self.source {
             Source::Text(text, _) => Ok(text),
@@ -210,10 +212,10 @@ impl<'a> ConfigValue<'a> {
         }
     }
 
-    /// A text that `T` can be read from.
+    /// The value as a `T`, which is parsed from a text.
     ///
     /// # Errors
-    /// When it is no text, or `T` refuses it.
+    /// When it is not a text, or `T` cannot be parsed from it.
     pub(crate) fn parse<T>(&self) -> Result<T, ConfigError>
     where
         T: FromStr<Err: fmt::Display>,
@@ -221,53 +223,55 @@ impl<'a> ConfigValue<'a> {
         self.text()?.parse().map_err(|problem: T::Err| self.invalid(problem.to_string()))
     }
 
-    /// Several values: an array, or a text from outside TOML that is split at commas.
+    /// The value as a list: an array in TOML; in a flag, a variable or a default, a text that is split at
+    /// commas.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// When it is a TOML value other than an array.
     pub(crate) fn list(&self) -> Result<Vec<Self>, ConfigError> {
         match &self.source {
             Source::Text(text, origin) => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-                Ok(parts.map(|part| Self::text_from(part, origin.clone())).collect())
+                Ok(parts.map(|part| Self::from_text(part, origin.clone())).collect())
             }
             Source::Toml(..) => self.elements().ok_or_else(|| self.expected("an array")),
         }
     }
 
-    /// The values of an array; `None` if it is none.
+    /// The elements of a TOML array; `None` if the value is not an array.
     pub(crate) fn elements(&self) -> Option<Vec<Self>> {
         let Source::Toml(document, value) = self.source else { return None };
-        let element = |value| Self::toml(document, value, self.key.clone());
+        let element = |value| Self::from_toml(document, value, self.path.clone());
         Some(value.get_ref().as_array()?.iter().map(element).collect())
     }
 
-    /// One value or an array of them.
+    /// The elements of a TOML array, or else the value itself as the only element.
     pub(crate) fn one_or_more(&self) -> Vec<Self> {
         self.elements().unwrap_or_else(|| vec![self.clone()])
     }
 
-    /// A whole number from `min` to `max`.
+    /// The value as a whole number from `min` to `max`. If `max` is [`i64::MAX`], the message of the error
+    /// names no upper bound.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// When it is not a whole number, or is out of bounds.
     pub(crate) fn integer(&self, min: i64, max: i64) -> Result<i64, ConfigError> {
         let number = match (&self.source, self.toml_value()) {
             (Source::Text(text, _), _) => text.trim().parse().ok(),
             (_, Some(DeValue::Integer(integer))) => i64::from_str_radix(integer.as_str(), integer.radix()).ok(),
             _ => None,
         };
-        let what = || match (min, max) {
-            (_, i64::MAX) => format!("a whole number from {min} on"),
+        let expected = || match max {
+            i64::MAX => format!("a whole number from {min} on"),
             _ => format!("a whole number from {min} to {max}"),
         };
-        number.filter(|number| (min..=max).contains(number)).ok_or_else(|| self.expected_number(&what()))
+        number.filter(|number| (min..=max).contains(number)).ok_or_else(|| self.expected_number(&expected()))
     }
 
-    /// A number above zero, `max` at most.
+    /// The value as a number above zero, `max` at most.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// When it is not a number, or is out of bounds.
     pub(crate) fn positive(&self, max: f64) -> Result<f64, ConfigError> {
         let number: Option<f64> = match (&self.source, self.toml_value()) {
             (Source::Text(text, _), _) => text.trim().parse().ok(),
@@ -275,21 +279,21 @@ impl<'a> ConfigValue<'a> {
             (_, Some(DeValue::Float(float))) => float.as_str().parse().ok(),
             _ => None,
         };
-        let fits = |number: &f64| *number > 0.0 && *number <= max;
-        // A bound that nobody reaches is not worth a word.
-        let most = if max < 1e9 { format!(", {max} at most") } else { String::new() };
-        number.filter(fits).ok_or_else(|| self.expected_number(&format!("a number above 0{most}")))
+        let is_in_bounds = |number: &f64| *number > 0.0 && *number <= max;
+        // An upper bound that no real value reaches is not worth mentioning.
+        let bound = if max < 1e9 { format!(", {max} at most") } else { String::new() };
+        number.filter(is_in_bounds).ok_or_else(|| self.expected_number(&format!("a number above 0{bound}")))
     }
 
-    /// A number of seconds above zero, a day at most.
+    /// The value as a number of seconds above zero, a day at most.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// When it is not a number, or is out of bounds.
     pub(crate) fn seconds(&self) -> Result<Duration, ConfigError> {
         self.positive(86_400.0).map(Duration::from_secs_f64)
     }
 
-    /// `true` or `false`.
+    /// The value as `true` or `false`.
     ///
     /// # Errors
     /// When it is anything else.
@@ -301,20 +305,20 @@ impl<'a> ConfigValue<'a> {
         boolean.ok_or_else(|| self.expected("true or false"))
     }
 
-    /// A table.
+    /// The value as a table.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// When it is not a table.
     pub(crate) fn section(&self) -> Result<Section<'a>, ConfigError> {
         if let Source::Toml(document, value) = self.source
             && let DeValue::Table(table) = value.get_ref()
         {
-            return Ok(Section::over(vec![(document, table)], value.span().start, self.key.clone()));
+            return Ok(Section::from_layers(vec![(document, table)], value.span().start, self.path.clone()));
         }
         Err(self.expected("a table"))
     }
 
-    /// A number or boolean of TOML as it is written; `None` if it is something else.
+    /// The literal of a TOML number or boolean; `None` if the value is something else.
     pub(crate) fn literal(&self) -> Option<String> {
         match self.toml_value()? {
             DeValue::Integer(integer) => Some(integer.to_string()),
@@ -324,7 +328,7 @@ impl<'a> ConfigValue<'a> {
         }
     }
 
-    /// Whether it is a table.
+    /// Whether the value is a table.
     pub(crate) fn is_section(&self) -> bool {
         self.toml_value().is_some_and(DeValue::is_table)
     }
@@ -334,46 +338,46 @@ impl<'a> ConfigValue<'a> {
 mod tests {
     use super::*;
 
-    fn problem<T: fmt::Debug>(text: &str, read: impl Fn(&Section<'_>) -> Result<T, ConfigError>) -> String {
+    fn message<T: fmt::Debug>(text: &str, read: impl Fn(&Section<'_>) -> Result<T, ConfigError>) -> String {
         let document = Document::new("c.toml", text);
         let table = document.parse().unwrap();
         read(&Section::root(&document, &table)).unwrap_err().to_string()
     }
 
     #[test]
-    fn a_wrong_value_is_named_with_file_and_line() {
+    fn an_error_about_a_value_names_file_line_and_key() {
         let text = "a = 1\n[graphite]\ninterval = \"x\"\n";
         let read = |root: &Section<'_>| root.section("graphite")?.get("interval").unwrap().integer(1, 60);
-        assert_eq!(problem(text, read), "c.toml:3: graphite.interval: must be a whole number from 1 to 60, not a text");
+        assert_eq!(message(text, read), "c.toml:3: graphite.interval: must be a whole number from 1 to 60, not a text");
     }
 
     #[test]
-    fn the_nearest_key_is_suggested_for_an_unknown_one() {
+    fn an_error_about_an_unknown_key_suggests_a_similar_one() {
         let read = |root: &Section<'_>| {
             let section = root.section("graphite")?;
             section.get("interval");
             section.deny_unknown_keys()
         };
         let expected = "c.toml:2: graphite.intervall: unknown key; did you mean \"interval\"?";
-        assert_eq!(problem("[graphite]\nintervall = 1\n", read), expected);
+        assert_eq!(message("[graphite]\nintervall = 1\n", read), expected);
     }
 
     #[test]
-    fn control_characters_in_keys_are_escaped() {
+    fn an_error_about_a_key_escapes_its_control_characters() {
         let read = |root: &Section<'_>| root.section("t")?.deny_unknown_keys();
         let expected = r"c.toml:1: t.a\u{1b}[2J: unknown key";
-        assert_eq!(problem("t = { \"a\\u001b[2J\" = 1 }\n", read), expected);
+        assert_eq!(message("t = { \"a\\u001b[2J\" = 1 }\n", read), expected);
     }
 
     #[test]
-    fn an_upper_layer_wins_and_tables_are_joined() {
+    fn a_section_prefers_its_own_values_to_those_of_its_fallback() {
         let upper = Document::new("upper", "a = 1\n[t]\nx = 1\n");
         let lower = Document::new("lower", "a = 2\nb = 2\n[t]\nx = 2\ny = 2\n");
         let (upper_table, lower_table) = (upper.parse().unwrap(), lower.parse().unwrap());
-        let both = Section::root(&upper, &upper_table).with_fallback(Section::root(&lower, &lower_table));
+        let root = Section::root(&upper, &upper_table).with_fallback(Section::root(&lower, &lower_table));
         let number = |section: &Section<'_>, key| section.get(key).unwrap().integer(0, 9).unwrap();
-        assert_eq!((number(&both, "a"), number(&both, "b")), (1, 2));
-        let table = both.section("t").unwrap();
+        assert_eq!((number(&root, "a"), number(&root, "b")), (1, 2));
+        let table = root.section("t").unwrap();
         assert_eq!((number(&table, "x"), number(&table, "y")), (1, 2));
     }
 }

@@ -5,7 +5,7 @@
 
 use super::query::{Queries, safe};
 use super::{GRAPHITE, text, uid};
-use crate::cli::Format;
+use crate::cli::AlertFormat;
 use crate::config::ConfigError;
 use crate::fetch::Feed;
 use crate::market::field::Field;
@@ -44,16 +44,16 @@ struct Rule<'a> {
 ///
 /// # Errors
 /// When an `[[alert]]` is about something that no feed fetches.
-pub(crate) fn alerts(settings: &Settings, datasource: &str, format: Format) -> Result<String, ConfigError> {
+pub(crate) fn alerts(settings: &Settings, datasource: &str, format: AlertFormat) -> Result<String, ConfigError> {
     let rules = Writer { settings, queries: Queries::new(settings) }.rules()?;
     let group = match format {
-        Format::File => {
+        AlertFormat::File => {
             let rules: Vec<Value> = rules.iter().map(|rule| rule.json(settings, datasource)).collect();
             let group = json!({ "orgId": 1, "name": GROUP, "folder": GROUP, "interval": "1m", "rules": rules });
             // Grafana reads a `$` in such a file as a variable of its environment.
             doubled(json!({ "apiVersion": 1, "groups": [group] }))
         }
-        Format::Api => {
+        AlertFormat::Api => {
             let rule = |rule: &Rule<'_>| {
                 let mut json = rule.json(settings, datasource);
                 json["orgID"] = json!(1);

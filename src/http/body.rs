@@ -6,19 +6,20 @@ use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// Bodies up to this many bytes do not count against the budget.
-pub(crate) const FREE: usize = 256 << 10;
+/// Bodies of fewer bytes do not count against the budget.
+pub(super) const UNCOUNTED_BYTES: usize = 256 << 10;
 
-/// Bytes that all longer bodies of a run may take together: two of the longest that a definition
-/// allows by default, and a rest that is reserved in steps and not used.
+/// All longer bodies of a run together may take this many bytes: two of the longest that a definition
+/// allows by default, and 1 MiB for each of them, as memory is reserved one step ahead.
 const BUDGET: usize = 34 << 20;
 
-/// The allocator keeps memory that was freed, for every thread, unless a block is larger than
-/// 32 MiB (`M_MMAP_THRESHOLD` in mallopt(3)). Capacity that is never written costs nothing.
+/// The allocator keeps freed memory for every thread, except blocks larger than 32 MiB
+/// (`M_MMAP_THRESHOLD` in mallopt(3)). So the buffer of a long body is such a block. Capacity that is
+/// never written costs no memory.
 const BUFFER_CAPACITY: usize = (32 << 20) + 1;
 
-/// The text of a reply. A byte that is no UTF-8 becomes a `?`, so that it costs the value it stands
-/// in and not the whole reply.
+/// The text of a reply. A byte that is not UTF-8 becomes a `?`, so that only the value that contains it
+/// is lost, not the whole reply.
 #[derive(Debug, Default)]
 pub struct Body {
     text: String,
@@ -27,7 +28,7 @@ pub struct Body {
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { text: text(bytes), _reservation: None }
+        Self { text: into_text(bytes), _reservation: None }
     }
 }
 
@@ -42,7 +43,7 @@ impl Deref for Body {
 /// Caps the memory that all long bodies of a run share. One long body per server is read at a time,
 /// so that an endless one blocks only its own server.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct MemoryBudget(Arc<Shared>);
+pub(super) struct MemoryBudget(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -53,14 +54,14 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     reserved: usize,
-    /// The servers of which a long body is being read or still in use.
+    /// The servers whose long body is being read, or is still in use.
     servers: HashSet<String>,
 }
 
 impl MemoryBudget {
-    /// Starts a long body of a server. `None` if another long body of the same server is still in
-    /// use at the deadline.
-    pub(crate) fn reserve(&self, server: &str, deadline: Deadline<'_>) -> Option<BodyBuffer> {
+    /// Starts to reserve memory for a long body of a server. `None` if another long body of the same
+    /// server is still in use at the deadline.
+    pub(super) fn reserve(&self, server: &str, deadline: Deadline<'_>) -> Option<BodyBuffer> {
         let is_in_use = |state: &mut State| state.servers.contains(server);
         let (mut state, _) = self
             .0
@@ -77,16 +78,16 @@ impl MemoryBudget {
 
 /// A long body while it is being read.
 #[derive(Debug)]
-pub(crate) struct BodyBuffer {
+pub(super) struct BodyBuffer {
     /// What has arrived so far.
-    pub(crate) bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     reservation: Reservation,
 }
 
 impl BodyBuffer {
-    /// Reserves `bytes` more, if that many are left. It does not wait for them: those who hold the
-    /// others may be waiting themselves.
-    pub(crate) fn try_reserve(&mut self, bytes: usize) -> bool {
+    /// Reserves `bytes` more, if that many are left. It does not wait for memory: the other bodies that
+    /// hold it might wait for this one.
+    pub(super) fn try_reserve(&mut self, bytes: usize) -> bool {
         let mut state = lock(&self.reservation.budget.0.state);
         let fits = state.reserved + bytes <= BUDGET;
         if fits {
@@ -97,8 +98,8 @@ impl BodyBuffer {
     }
 
     /// The whole body.
-    pub(crate) fn into_body(self) -> Body {
-        Body { text: text(self.bytes), _reservation: Some(self.reservation) }
+    pub(super) fn into_body(self) -> Body {
+        Body { text: into_text(self.bytes), _reservation: Some(self.reservation) }
     }
 }
 
@@ -119,8 +120,8 @@ impl Drop for Reservation {
     }
 }
 
-/// Bytes as text, in the same memory.
-fn text(bytes: Vec<u8>) -> String {
+/// Converts bytes to text without copying them.
+fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| {
         let mut bytes = error.into_bytes();
         replace_invalid(&mut bytes);
@@ -128,13 +129,13 @@ fn text(bytes: Vec<u8>) -> String {
     })
 }
 
-/// Replaces every byte that is no UTF-8 by a `?`.
+/// Replaces every byte that is not UTF-8 by a `?`.
 fn replace_invalid(bytes: &mut [u8]) {
-    let mut at = 0;
-    while let Err(error) = std::str::from_utf8(&bytes[at..]) {
-        let begin = at + error.valid_up_to();
-        at = error.error_len().map_or(bytes.len(), |len| begin + len);
-        bytes[begin..at].fill(b'?');
+    let mut checked = 0;
+    while let Err(error) = std::str::from_utf8(&bytes[checked..]) {
+        let begin = checked + error.valid_up_to();
+        checked = error.error_len().map_or(bytes.len(), |len| begin + len);
+        bytes[begin..checked].fill(b'?');
     }
 }
 
@@ -147,7 +148,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn memory_that_is_given_back_can_be_reserved_again() {
+    fn memory_of_a_dropped_body_can_be_reserved_again() {
         let budget = MemoryBudget::default();
         let reserve = |server| budget.reserve(server, Deadline::after(&SystemClock, Duration::ZERO));
         let (mut a, mut b) = (reserve("a").unwrap(), reserve("b").unwrap());
@@ -157,15 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_is_no_utf8_becomes_a_question_mark() {
+    fn a_byte_that_is_not_utf8_becomes_a_question_mark() {
         assert_eq!(&*Body::from(b"a\xff\xfeb\xc3".to_vec()), "a??b?");
         assert_eq!(&*Body::from("né".as_bytes().to_vec()), "né");
     }
 
-    /// Tells a channel each time it is asked for the time.
-    struct TellingClock(Mutex<mpsc::Sender<()>>);
+    /// A clock that sends a message each time its time is read.
+    struct NotifyingClock(Mutex<mpsc::Sender<()>>);
 
-    impl Clock for TellingClock {
+    impl Clock for NotifyingClock {
         fn unix_time(&self) -> Duration {
             SystemClock.unix_time()
         }
@@ -181,19 +182,19 @@ mod tests {
     }
 
     #[test]
-    fn the_next_long_body_of_a_server_waits_for_the_one_before() {
+    fn a_long_body_waits_for_the_previous_one_of_its_server() {
         let budget = MemoryBudget::default();
         let first = budget.reserve("a", Deadline::after(&SystemClock, Duration::ZERO)).unwrap();
         assert!(budget.reserve("a", Deadline::after(&SystemClock, Duration::ZERO)).is_none());
-        let (sender, asked) = mpsc::channel();
-        let clock = TellingClock(Mutex::new(sender));
+        let (sender, time_reads) = mpsc::channel();
+        let clock = NotifyingClock(Mutex::new(sender));
         let deadline = Deadline::after(&clock, Duration::from_secs(60));
-        asked.recv().unwrap();
+        time_reads.recv().unwrap();
         thread::scope(|scope| {
             let second = scope.spawn(|| budget.reserve("a", deadline).is_some());
-            // It asks what time is left while it holds the lock. So the first, which needs the lock
-            // to give its part back, does so only when the second waits or has given up.
-            asked.recv().unwrap();
+            // The second body reads the time while it holds the lock. The first body needs the lock to
+            // release its part, so it does that only when the second one waits or has given up.
+            time_reads.recv().unwrap();
             drop(first);
             assert!(second.join().unwrap(), "the second gave up instead of waiting");
         });

@@ -1,8 +1,9 @@
-//! HTTP: requests and replies as plain data, the trait that sends them, and the real client.
+//! HTTP: requests and responses as plain data, the trait that sends requests, and the real client.
 
 pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod proxy;
+mod redirect;
 pub(crate) mod request;
 pub(crate) mod retry;
 pub(crate) mod transport;

@@ -1,14 +1,14 @@
-//! Proxies, and which requests go through them.
+//! Which requests go through which proxy.
 
 use super::url::Url;
 use crate::secret::Secret;
 
-/// How the network is reached.
+/// How the network is reached: proxies and trusted certificates.
 #[derive(Clone, Debug, Default)]
 pub struct NetworkConfig {
     /// The proxies.
     pub(crate) proxies: Proxies,
-    /// Certificates in PEM to trust instead of the built-in ones.
+    /// Root certificates to trust instead of the built-in ones, in PEM.
     pub(crate) roots: Option<Vec<u8>>,
 }
 
@@ -24,15 +24,15 @@ pub(crate) struct Proxies {
 }
 
 impl Proxies {
-    /// The proxy for requests to `url`, if there is one. The machine itself is never reached through
-    /// a proxy.
-    pub(crate) fn proxy_for(&self, url: &Url) -> Option<&Secret> {
+    /// The proxy for requests to `url`, if there is one. This machine itself is never reached through a
+    /// proxy.
+    pub(super) fn proxy_for(&self, url: &Url) -> Option<&Secret> {
         let is_exception = |pattern: &String| {
             let domain = pattern.trim_start_matches('*').trim_start_matches('.');
             let domain = domain.rsplit_once(':').filter(|_| !domain.contains('[')).map_or(domain, |(host, _)| host);
             pattern == "*"
                 || (!domain.is_empty()
-                    && url.host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+                    && url.host.strip_suffix(domain).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.')))
         };
         if url.is_loopback() || self.exceptions.iter().any(is_exception) {
             return None;
@@ -53,13 +53,13 @@ mod tests {
     }
 
     #[test]
-    fn each_scheme_has_its_proxy() {
+    fn a_request_goes_through_the_proxy_of_its_scheme() {
         assert!(is_proxied(&[], "https://api.example.com"));
         assert!(!is_proxied(&[], "http://api.example.com"));
     }
 
     #[test]
-    fn some_hosts_are_reached_without() {
+    fn loopback_and_exceptions_are_reached_without_a_proxy() {
         assert!(!is_proxied(&[], "https://127.0.0.1:8443"));
         assert!(!is_proxied(&[], "https://localhost"));
         for exception in ["example.com", ".example.com", "*.example.com", "*", "api.example.com:443"] {

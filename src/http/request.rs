@@ -1,35 +1,35 @@
-//! What is asked over HTTP and what comes back, as plain data.
+//! Requests and responses as plain data.
 
-use crate::http::body::Body;
-use crate::http::url::Url;
+use super::body::Body;
+use super::url::Url;
 use crate::secret::Secret;
 use std::fmt;
 use std::time::Duration;
 
-/// One HTTP request: a GET, or a POST where it has a body. Nothing that it shows of itself holds
-/// a secret.
+/// An HTTP request: a GET, or a POST if it has a body. Neither its `Display` nor its `Debug` shows a
+/// secret.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Scheme, host and port.
+    /// The server: scheme, host and port.
     pub server: Url,
-    /// Path and query as they are sent; they may hold a key.
+    /// Path and query as they are sent. They may hold a key.
     pub path: Secret,
-    /// Path and query as they may be shown.
+    /// Path and query for messages, with every secret masked.
     pub redacted_path: String,
-    /// What it is about, as a person reads it: symbols, points.
+    /// The subject of the request for messages, such as its symbols, or a number of points.
     pub about: String,
-    /// Headers, of which any may hold a key.
+    /// Names and values of the headers. Any value may hold a key.
     pub headers: Vec<(String, Secret)>,
     /// The body of a POST.
     pub body: Option<Vec<u8>>,
-    /// Longest body taken back, in bytes after decompression.
+    /// The longest body of a response that is read, in bytes after decompression.
     pub max_body: u64,
-    /// What must not be shown of the reply either, as servers like to quote keys in errors.
+    /// The secrets to mask in texts of the response, as servers may quote a key in an error.
     pub secrets: Vec<Secret>,
 }
 
 impl Request {
-    /// `text`, which came from the server, without the request's secrets.
+    /// A text of the response with the secrets of the request masked.
     pub fn mask(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| secret.mask(&text))
     }
@@ -42,15 +42,15 @@ impl fmt::Display for Request {
     }
 }
 
-/// What a server answered.
+/// The response to a request.
 #[derive(Debug)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// How long it wants to be left alone.
+    /// How long the server asks to wait before the next request (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// The host that it sent us to instead, where that is another one.
+    /// The other server to which it redirects, if it does: scheme, host and port.
     pub redirect: Option<String>,
-    /// The body, decompressed; of an error only its beginning.
+    /// The body, decompressed. Of the body of an error, only the beginning.
     pub body: Body,
 }

@@ -1,14 +1,14 @@
-//! Whether a request is tried again, and when.
+//! Whether and when a request is tried again.
 
 use super::request::{Request, Response};
 use super::transport::{Transport, TransportError};
 use crate::system::deadline::Deadline;
 use crate::system::random::Random;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-/// The pause before the first retry is at most this long, before each next one twice as long.
+/// The longest pause before the first retry. It doubles with each further retry.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// No pause is longer.
+/// The longest pause before any retry that no `Retry-After` asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// How often a failed attempt is repeated, and until when.
@@ -18,22 +18,22 @@ pub(crate) struct RetryPolicy<'a> {
     pub(crate) retries: u32,
     /// When all attempts must be over.
     pub(crate) deadline: Deadline<'a>,
-    /// Spreads the pauses.
+    /// Makes the pauses random, so that many clients do not retry at once.
     pub(crate) random: &'a Random,
 }
 
 impl RetryPolicy<'_> {
-    /// How long to pause before retry number `retry` (from 0): as long as the server asked for, else
-    /// at random up to a bound that doubles each time ("full jitter",
-    /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>). `None` if no
-    /// time would be left after it.
+    /// How long to pause before retry number `retry` (from 0): as long as the server asks for, or else a
+    /// random time up to a bound that doubles with each retry ("full jitter",
+    /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>). `None` if no time
+    /// would be left after the pause.
     pub(crate) fn pause(&self, retry: u32, retry_after: Option<Duration>) -> Option<Duration> {
         let bound = FIRST_PAUSE.saturating_mul(1 << retry.min(16)).min(LONGEST_PAUSE);
         let pause = retry_after.unwrap_or_else(|| bound.mul_f64(self.random.fraction()));
         (pause < self.deadline.remaining()).then_some(pause)
     }
 
-    /// The pause before a retry of a request that ended like this; `None` if it is not retried.
+    /// The pause before a retry of a request with this result; `None` if it is not retried.
     fn pause_after(&self, retry: u32, result: &Result<Response, TransportError>) -> Option<Duration> {
         let (is_retryable, retry_after) = match result {
             Ok(response) => (matches!(response.status, 408 | 425 | 429 | 500..=599), response.retry_after),
@@ -43,7 +43,7 @@ impl RetryPolicy<'_> {
     }
 }
 
-/// What the requests to one server came to.
+/// Statistics of the requests to one server.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct RequestStats {
     /// Requests sent, retries included.
@@ -81,11 +81,24 @@ pub(crate) fn worst_status(a: Option<u16>, b: Option<u16>) -> Option<u16> {
     }
 }
 
-/// Sends a request, and again as far as `policy` allows. What `acquire` returns is held during each
-/// attempt.
+/// How long a `Retry-After` header asks to wait: a number of seconds, or a date
+/// (<https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>). `None` if it is neither.
+pub(super) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // A number that does not fit is longer than any run.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let now = jiff::Timestamp::try_from(now).ok()?;
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+/// Sends a request, and sends it again as often as `policy` allows. What `acquire` returns is held
+/// during each attempt.
 ///
 /// # Errors
-/// When the last attempt brought no reply.
+/// When the last attempt brought no response.
 pub(crate) fn send<P>(
     transport: &dyn Transport,
     request: &Request,
@@ -101,7 +114,7 @@ pub(crate) fn send<P>(
         log::info!("{}: trying again in {pause:.1?}", request.server);
         policy.deadline.clock().sleep(pause);
         let _permit = acquire();
-        // If the wait for the permit used up the time, the result before says more than "late".
+        // If the wait for the permit used up the time, the previous result says more than a timeout.
         if policy.deadline.is_past() {
             break;
         }
@@ -125,7 +138,7 @@ fn send_once(
     result
 }
 
-/// Logs an attempt: at `-v` who was asked about what, at `-vv` the request itself.
+/// Logs an attempt: at `-v` its server and subject, at `-vv` the request itself.
 fn log_attempt(request: &Request, result: &Result<Response, TransportError>, took: Duration) {
     let Request { server, about, .. } = request;
     let is_detailed = log::log_enabled!(log::Level::Debug);
@@ -166,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_stay_below_a_bound_that_doubles() {
+    fn retry_pauses_stay_below_a_bound_that_doubles() {
         let fraction = Random::seeded(1).fraction();
         for (retry, bound) in [(0, 500), (1, 1000), (2, 2000), (3, 4000), (4, 8000), (5, 8000), (40, 8000)] {
             let expected = Duration::from_millis(bound).mul_f64(fraction);
@@ -175,14 +188,31 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_obeyed_if_it_leaves_time() {
-        let asked = Duration::from_secs(7);
-        assert_eq!(pause(0, Some(asked), Duration::from_secs(60)), Some(asked));
-        assert_eq!(pause(0, Some(asked), asked), None);
+    fn retry_pause_follows_retry_after_if_that_leaves_time() {
+        let retry_after = Duration::from_secs(7);
+        assert_eq!(pause(0, Some(retry_after), Duration::from_secs(60)), Some(retry_after));
+        assert_eq!(pause(0, Some(retry_after), retry_after), None);
     }
 
     #[test]
-    fn no_answer_is_the_worst_status() {
+    fn retry_after_is_a_number_of_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (text, expected) in [
+            ("7", Some(Duration::from_secs(7))),
+            (" 7 ", Some(Duration::from_secs(7))),
+            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(Duration::from_secs(10))),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(Duration::ZERO)),
+            ("99999999999999999999", Some(Duration::from_secs(u64::MAX))),
+            ("soon", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_retry_after(text, now), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_an_answer_has_the_worst_status() {
         assert_eq!(worst_status(Some(0), Some(500)), Some(0));
         assert_eq!(worst_status(Some(200), Some(404)), Some(404));
         assert_eq!(worst_status(None, Some(200)), Some(200));

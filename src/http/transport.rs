@@ -1,51 +1,51 @@
-//! The one trait through which everything is asked over HTTP.
+//! The trait through which every HTTP request is sent.
 
 use super::request::{Request, Response};
 use crate::system::deadline::Deadline;
 
 /// Sends requests.
 pub trait Transport: Sync {
-    /// Sends one request and reads the whole reply, by the deadline.
+    /// Sends one request and reads the whole response before the deadline.
     ///
     /// # Errors
-    /// When there is no whole reply.
+    /// When there is no whole response.
     fn send(&self, request: &Request, deadline: Deadline<'_>) -> Result<Response, TransportError>;
 }
 
-/// Why there is no reply. It names the host and never a URL, which may hold a key.
+/// Why there is no response. It names the host and never a URL, which may hold a key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TransportError {
-    /// No address for the name.
+    /// The name of the host has no address.
     #[error("the name {0} does not resolve: is it right, and does DNS work here?")]
     Resolve(String),
-    /// No connection.
+    /// The connection could not be opened.
     #[error("no connection to {host}: {reason}; is it up, and may this machine reach it?")]
     Connect {
         /// The host.
         host: String,
-        /// What the operating system said.
+        /// The error of the operating system or the proxy.
         reason: String,
     },
-    /// The time is over.
-    #[error("no whole answer from {host} in time ({what})")]
+    /// The response was not complete in time.
+    #[error("no whole answer from {host} in time ({reason})")]
     Timeout {
         /// The host.
         host: String,
-        /// What took too long.
-        what: &'static str,
+        /// Which part of the request took too long.
+        reason: &'static str,
     },
-    /// The connection ended before the reply did.
+    /// The connection ended before the response was complete.
     #[error("{0} cut the connection before its reply was whole")]
     Cut(String),
-    /// The server could not be trusted.
+    /// TLS failed, for example because the server cannot be trusted.
     #[error("TLS error with {host}: {reason}")]
     Tls {
         /// The host.
         host: String,
-        /// What is wrong with the certificate, and what to do.
+        /// What is wrong, and what to do about it.
         reason: String,
     },
-    /// The body is longer than the definition allows.
+    /// The body is longer than the request allows.
     #[error("{host} sent more than {limit} bytes; ask for less at once (batch), or raise max_body")]
     TooLong {
         /// The host.
@@ -53,15 +53,15 @@ pub enum TransportError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// There is no memory for it.
+    /// The memory budget for long bodies is used up.
     #[error("no memory for a long reply of {host}: {reason}; ask for less at once (batch, max_concurrency)")]
     BudgetExceeded {
         /// The host.
         host: String,
-        /// Who has it.
+        /// What uses the memory.
         reason: String,
     },
-    /// Anything else.
+    /// Any other error.
     #[error("invalid HTTP reply from {host}: {reason}; is the URL right?")]
     Protocol {
         /// The host.
@@ -72,7 +72,7 @@ pub enum TransportError {
 }
 
 impl TransportError {
-    /// Whether another try may go better.
+    /// Whether a retry may succeed.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,

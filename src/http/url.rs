@@ -1,4 +1,4 @@
-//! Addresses: of providers, of Graphite, of proxies.
+//! URLs of providers, Graphite and proxies.
 
 use crate::secret::Secret;
 use base64::Engine;
@@ -7,19 +7,19 @@ use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::net::IpAddr;
 
-/// An absolute URL, taken apart. Its `Display` shows no more than scheme, host and port: a path
-/// or query may hold a key.
+/// An absolute URL in its parts. Its `Display` shows only scheme, host and port, as a path or query may
+/// hold a key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Url {
     /// `https`, `http`, `tcp`, ...
     pub scheme: String,
-    /// A name or an address; an IPv6 literal keeps its brackets.
+    /// A name or an IP address. An IPv6 address keeps its brackets.
     pub host: String,
-    /// The port, if one is given.
+    /// The port, if the URL names one.
     pub port: Option<u16>,
-    /// Path and query; empty or beginning with `/`.
+    /// Path and query: empty, or beginning with `/`.
     pub path: String,
-    /// `user:password@`, decoded.
+    /// The decoded user and password before the `@`.
     pub credentials: Option<Credentials>,
 }
 
@@ -33,12 +33,12 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// The value of an `Authorization` header (RFC 7617).
+    /// The value of an `Authorization` header for HTTP Basic authentication (RFC 7617).
     pub fn basic(&self) -> Secret {
         Secret::new(format!("Basic {}", self.encoded()))
     }
 
-    /// What must not be shown: the password, and the pair as it is sent.
+    /// The texts to mask in messages: the password, and the encoded pair in the header.
     pub fn secrets(&self) -> [Secret; 2] {
         [self.password.clone(), Secret::new(self.encoded().trim_end_matches('='))]
     }
@@ -48,25 +48,35 @@ impl Credentials {
     }
 }
 
+/// Why a text is not a URL. It does not quote the text, which may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// The text is not an absolute URL with a host.
+    #[error("must be a URL such as https://host/path")]
+    NotAbsolute,
+    /// The port is out of bounds.
+    #[error("has a port that is no number from 1 to 65535")]
+    Port,
+}
+
 impl Url {
-    /// Reads a URL.
+    /// Parses an absolute URL.
     ///
     /// # Errors
-    /// A text that does not quote the URL, which may hold a password.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const EXAMPLE: &str = "must be a URL such as https://host/path";
-        let uri: http::Uri = text.parse().map_err(|_| EXAMPLE)?;
+    /// When the text is not such a URL.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let uri: http::Uri = text.parse().map_err(|_| UrlError::NotAbsolute)?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(EXAMPLE);
+            return Err(UrlError::NotAbsolute);
         };
-        // By itself, as a bracket before the @ would make good for one after it.
+        // The part after the @ is parsed alone: a bracket before the @ would close one after it.
         let host = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host);
         if authority.host().is_empty() || host.parse::<http::uri::Authority>().is_err() {
-            return Err(EXAMPLE);
+            return Err(UrlError::NotAbsolute);
         }
         let port = match authority.as_str().rsplit_once(':') {
             Some((_, port)) if !port.ends_with(']') && !port.contains('@') => {
-                Some(port.parse().map_err(|_| "has a port that is no number from 1 to 65535")?)
+                Some(port.parse().map_err(|_| UrlError::Port)?)
             }
             _ => None,
         };
@@ -85,13 +95,14 @@ impl Url {
         })
     }
 
-    /// Whether the host is this machine by its name or address.
+    /// Whether the host is `localhost` or a loopback address.
     pub fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
-    /// Whether others can read on the way what is sent there: it is neither TLS nor this machine.
+    /// Whether others on the network can read what is sent to the URL: it uses no TLS, and is not on this
+    /// machine.
     pub fn is_cleartext(&self) -> bool {
         self.scheme != "https" && !self.is_loopback()
     }
@@ -109,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_taken_apart() {
+    fn a_url_is_split_into_its_parts() {
         let url = Url::parse("HTTPS://u%40x:p%3Aw@Host.example:8443/graphite/metrics?a=b").unwrap();
         assert_eq!(url.to_string(), "https://host.example:8443");
         assert_eq!(url.path, "/graphite/metrics?a=b");
@@ -119,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn short_forms_are_urls() {
+    fn a_url_needs_neither_port_nor_path() {
         let url = Url::parse("tcp://carbon").unwrap();
         assert_eq!((url.host.as_str(), url.port, url.path.as_str()), ("carbon", None, ""));
         let url = Url::parse("tcp://[::1]:2003").unwrap();
@@ -128,19 +139,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused_without_being_quoted() {
-        for text in ["", "host", "/path", "https://", "https://h:99999/", "http://user:pass word@h/", "https://a[b@]c/"]
-        {
-            assert!(!Url::parse(text).unwrap_err().contains("pass word"), "{text}");
+    fn an_invalid_url_is_refused_with_a_message_that_does_not_quote_it() {
+        let not_absolute = "must be a URL such as https://host/path";
+        let port = "has a port that is no number from 1 to 65535";
+        for (text, message) in [
+            ("", not_absolute),
+            ("host", not_absolute),
+            ("/path", not_absolute),
+            ("https://", not_absolute),
+            ("https://@/", not_absolute),
+            ("https://:443/", not_absolute),
+            ("http://user:pass word@h/", not_absolute),
+            ("https://a[b@]c/", not_absolute),
+            ("https://user:password@h:99999/", port),
+            ("https://h:65536/", port),
+        ] {
+            assert_eq!(Url::parse(text).unwrap_err().to_string(), message, "{text}");
         }
     }
 
     #[test]
-    fn loopback_is_known_by_name_and_address() {
-        let open = |text| Url::parse(text).unwrap().is_cleartext();
-        assert!(
-            !open("http://127.1.2.3:80/") && !open("http://[::1]/") && !open("http://localhost") && !open("https://a")
-        );
-        assert!(open("http://example.com") && open("http://localhost.example.com") && open("tcp://10.0.0.1"));
+    fn a_url_is_cleartext_without_tls_unless_its_host_is_loopback() {
+        for (text, is_cleartext) in [
+            ("https://example.com", false),
+            ("http://127.1.2.3:80/", false),
+            ("http://[::1]/", false),
+            ("http://localhost", false),
+            ("tcp://localhost:2003", false),
+            ("http://example.com", true),
+            ("http://localhost.example.com", true),
+            ("tcp://10.0.0.1", true),
+        ] {
+            assert_eq!(Url::parse(text).unwrap().is_cleartext(), is_cleartext, "{text}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! held since 2010. Days on which the exchange is closed for a storm or a funeral follow no rule: future
 //! ones are passed to [`MarketHours::is_open`].
 
-use crate::util::suggest::none_of;
+use crate::util::suggest::must_be_one_of;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday, time};
 use jiff::tz::TimeZone;
@@ -30,7 +30,7 @@ pub(crate) enum MarketHours {
 
 /// The error for a text that names no market hours.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", none_of(.0, &["any", "regular", "extended"]))]
+#[error("{}", must_be_one_of(.0, &["any", "regular", "extended"]))]
 pub(crate) struct MarketHoursError(String);
 
 impl std::str::FromStr for MarketHours {

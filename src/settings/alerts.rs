@@ -1,37 +1,37 @@
 //! The thresholds of `[[alert]]`.
 
 use super::sources::Sources;
-use crate::config::{ConfigError, Origin, Section};
+use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::market::symbol::Symbol;
 
-/// A threshold that somebody wants to be told of.
+/// The thresholds of one symbol. Grafana alerts when its price crosses one of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Alert {
-    /// Where its symbol was given.
+    /// The origin of the symbol.
     pub(crate) origin: Origin,
-    /// Of which symbol.
+    /// The symbol whose `last` is watched.
     pub(crate) symbol: Symbol,
-    /// When `last` is above this.
+    /// Alert when `last` is above this.
     pub(crate) above: Option<f64>,
-    /// When `last` is below this.
+    /// Alert when `last` is below this.
     pub(crate) below: Option<f64>,
-    /// When `last` changed by more than this many percent within an hour, up or down.
-    pub change_percent_1h: Option<f64>,
+    /// Alert when `last` changes by more than this many percent within an hour, up or down.
+    pub(crate) change_percent_1h: Option<f64>,
 }
 
-/// Reads all of them.
+/// Reads the alerts.
 ///
 /// # Errors
-/// With the place of the first thing that is wrong.
+/// When a value is wrong, or a symbol or its thresholds are missing.
 pub(super) fn read(sources: Sources<'_>) -> Result<Vec<Alert>, ConfigError> {
-    let Some(value) = sources.optional("alert", sources.file.get("alert")) else { return Ok(Vec::new()) };
-    let sections = value.list()?.iter().map(crate::config::ConfigValue::section).collect::<Result<Vec<_>, _>>()?;
-    sections.iter().map(alert).collect()
+    let Some(value) = sources.optional_setting("alert", sources.file.get("alert")) else { return Ok(Vec::new()) };
+    let sections = value.list()?.iter().map(ConfigValue::section).collect::<Result<Vec<_>, _>>()?;
+    sections.iter().map(read_alert).collect()
 }
 
-fn alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
+fn read_alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
     let threshold = |key| section.get(key).map(|value| value.positive(1e300)).transpose();
-    let missing = |what: &str| ConfigError::invalid(section.origin(), format!("{what} is missing"));
+    let missing = |keys: &str| ConfigError::invalid(section.origin(), format!("{keys} is missing"));
     let symbol = section.get("symbol").ok_or_else(|| missing("symbol"))?;
     let alert = Alert {
         origin: symbol.origin(),

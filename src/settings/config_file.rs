@@ -1,4 +1,4 @@
-//! Which config file is read.
+//! Finds and reads the config file.
 
 use super::sources::{Env, path_variable};
 use crate::cli::Options;
@@ -6,15 +6,16 @@ use crate::config::{ConfigError, ConfigValue, Document, Origin};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The config file of a run.
+/// The config file of a run, or an empty document if there is no file.
 pub(super) struct ConfigFile {
-    /// Its text; empty if there is none.
+    /// Its content.
     pub(super) document: Document,
-    /// Its path, with what named it. `None` if there is no file.
+    /// Its path, with the source of the path. `None` if there is no file.
     pub(super) path: Option<ConfigValue<'static>>,
 }
 
-/// Reads the config file: the one that is named, else the user's, else the machine's, else none.
+/// Reads the config file: the one that the flag or the variable names; else the one of the user; else the
+/// one of the machine. It is no error if neither of the last two exists.
 pub(super) fn read(options: &Options, env: Env<'_>) -> Result<ConfigFile, ConfigError> {
     let flag = options.config.as_ref().map(|path| (PathBuf::from(path), Origin::Flag("--config")));
     let variable = || {
@@ -35,8 +36,8 @@ pub(super) fn read(options: &Options, env: Env<'_>) -> Result<ConfigFile, Config
     Ok(ConfigFile { document: Document::new("", ""), path: None })
 }
 
-/// Reads a file. `named_by` stands in an error, `origin` in the list of `datametrics check`.
-fn read_file(path: &Path, named_by: Origin, origin: Origin) -> Result<ConfigFile, ConfigError> {
-    let document = Document::read(path, named_by)?;
-    Ok(ConfigFile { document, path: Some(ConfigValue::text_from(path.display().to_string(), origin)) })
+/// Reads a config file. An error names `error_origin`, the list of `datametrics check` names `origin`.
+fn read_file(path: &Path, error_origin: Origin, origin: Origin) -> Result<ConfigFile, ConfigError> {
+    let document = Document::read(path, error_origin)?;
+    Ok(ConfigFile { document, path: Some(ConfigValue::from_text(path.display().to_string(), origin)) })
 }

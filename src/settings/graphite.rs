@@ -1,6 +1,6 @@
-//! The settings of `[graphite]`: where points go, and what is common to all of them.
+//! The settings of `[graphite]`: the destination of the points, and what all points share.
 
-use super::sources::{Sources, checked, read_secret};
+use super::sources::{Sources, check_secret, read_secret};
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::delivery::graphite::{Destination, suggested_url};
@@ -10,56 +10,64 @@ use crate::metrics::names::{NameTemplate, check_literal};
 use crate::util::suggest::did_you_mean;
 use std::path::Path;
 
-/// Where points go, and what they have in common.
+/// The settings of `[graphite]`.
 pub(super) struct Graphite {
+    /// The destination of the points.
     pub(super) destination: Option<Destination>,
+    /// The settings that all points share.
     pub(super) metrics: MetricsConfig,
 }
 
 impl Graphite {
-    /// Reads the section. `warnings` takes what is wrong without being an error.
+    /// Reads the settings, and adds warnings about them to `warnings`.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its place.
+    /// The first error in the settings, with its origin.
     pub(super) fn read(
         options: &Options,
         sources: Sources<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Self, ConfigError> {
         let section = sources.file.section("graphite")?;
-        let url = sources.first(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", section.get("url"))?;
-        let url = sources.optional("graphite.url", url);
-        let credentials = credentials(&section, sources, warnings)?;
-        let allowed = section.get("allow_plaintext_credentials");
-        let allowed = sources.setting("graphite.allow_plaintext_credentials", allowed, "false").boolean()?;
-        let destination = url.map(|value| destination(&value, credentials, allowed)).transpose()?;
-        let prefix = sources.first(Some(("--prefix", &options.prefix)), "DATAMETRICS_PREFIX", section.get("prefix"))?;
-        let interval =
-            sources.first(Some(("--interval", &options.interval)), "DATAMETRICS_INTERVAL", section.get("interval"))?;
-        let interval = sources.setting("graphite.interval", interval, "60").integer(1, 86_400)?;
-        let names = sources.setting("graphite.names", section.get("names"), NameTemplate::DEFAULT);
+        let url =
+            sources.first_of(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", section.get("url"))?;
+        let url = sources.optional_setting("graphite.url", url);
+        let credentials = read_credentials(&section, sources, warnings)?;
+        let allow_cleartext = section.get("allow_plaintext_credentials");
+        let allow_cleartext =
+            sources.setting_or_default("graphite.allow_plaintext_credentials", allow_cleartext, "false").boolean()?;
+        let destination = url.map(|url| read_destination(&url, credentials, allow_cleartext)).transpose()?;
+        let prefix =
+            sources.first_of(Some(("--prefix", &options.prefix)), "DATAMETRICS_PREFIX", section.get("prefix"))?;
+        let interval = sources.first_of(
+            Some(("--interval", &options.interval)),
+            "DATAMETRICS_INTERVAL",
+            section.get("interval"),
+        )?;
+        let interval = sources.setting_or_default("graphite.interval", interval, "60").integer(1, 86_400)?;
+        let names = sources.setting_or_default("graphite.names", section.get("names"), NameTemplate::DEFAULT);
         let metrics = MetricsConfig {
-            prefix: read_prefix(&sources.setting("graphite.prefix", prefix, ""))?,
+            prefix: read_prefix(&sources.setting_or_default("graphite.prefix", prefix, ""))?,
             interval: u32::try_from(interval).unwrap_or(u32::MAX),
             names: read_names(&names)?,
-            tags: tags(&section, sources)?,
+            tags: read_tags(&section, sources)?,
         };
         section.deny_unknown_keys()?;
         Ok(Self { destination, metrics })
     }
 }
 
-/// The error that no destination is set.
+/// The error about a missing destination.
 pub(crate) fn missing() -> ConfigError {
     let problem = "is not set, so the points have nowhere to go: set it to https://HOST/graphite/metrics or \
                    tcp://HOST:2003, or print them with --dry-run";
     ConfigError::missing("GRAPHITE_URL", problem)
 }
 
-/// Reads a template of names.
+/// Reads a template of metric names.
 ///
 /// # Errors
-/// With its place, when it is none.
+/// When it is not a template.
 pub(super) fn read_names(value: &ConfigValue<'_>) -> Result<NameTemplate, ConfigError> {
     NameTemplate::parse(value.text()?).map_err(|problem| value.invalid(problem))
 }
@@ -73,22 +81,22 @@ fn read_prefix(value: &ConfigValue<'_>) -> Result<String, ConfigError> {
     Ok(format!("{text}."))
 }
 
-fn credentials(
+fn read_credentials(
     section: &Section<'_>,
     sources: Sources<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Credentials>, ConfigError> {
-    let user = sources.optional("graphite.user", sources.first(None, "GRAPHITE_USER", section.get("user"))?);
-    let (own, file) =
-        (section.get("password"), sources.optional("graphite.password_file", section.get("password_file")));
-    sources.hidden("graphite.password", own.as_ref().map(ConfigValue::origin));
-    let password = match (sources.secret("GRAPHITE_PASSWORD")?, file, own) {
+    let user = sources.optional_setting("graphite.user", sources.first_of(None, "GRAPHITE_USER", section.get("user"))?);
+    let value = section.get("password");
+    let file = sources.optional_setting("graphite.password_file", section.get("password_file"));
+    sources.hidden_setting("graphite.password", value.as_ref().map(ConfigValue::origin));
+    let password = match (sources.secret("GRAPHITE_PASSWORD")?, file, value) {
         (Some(password), ..) => Some(password),
-        (None, Some(_), Some(own)) => return Err(own.invalid("is set, and password_file too: remove one")),
+        (None, Some(_), Some(value)) => return Err(value.invalid("is set, and password_file too: remove one")),
         (None, Some(file), None) => Some(read_secret(Path::new(file.text()?), file.origin())?),
-        (None, None, Some(own)) => {
-            warnings.extend(readable_by_all(&own.origin()));
-            Some(checked(own.text()?, own.origin())?)
+        (None, None, Some(value)) => {
+            warnings.extend(permission_warning(&value.origin()));
+            Some(check_secret(value.text()?, value.origin())?)
         }
         (None, None, None) => None,
     };
@@ -104,31 +112,31 @@ fn credentials(
     }
 }
 
-/// A warning where a config that holds a password can be read by everybody.
-fn readable_by_all(origin: &Origin) -> Option<String> {
+/// A warning if other users can read the config file that holds a password.
+fn permission_warning(origin: &Origin) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     let Origin::Line { file, .. } = origin else { return None };
     let mode = std::fs::metadata(file).ok()?.permissions().mode();
-    let said = format!("{file} holds a password and others can read it: chmod 600 {file}, or use password_file");
-    (mode & 0o077 != 0).then_some(said)
+    let warning = || format!("{file} holds a password and others can read it: chmod 600 {file}, or use password_file");
+    (mode & 0o077 != 0).then(warning)
 }
 
-fn destination(
+fn read_destination(
     value: &ConfigValue<'_>,
     credentials: Option<Credentials>,
-    allowed: bool,
+    allow_cleartext: bool,
 ) -> Result<Destination, ConfigError> {
-    let url = Url::parse(value.text()?).map_err(|problem| value.invalid(problem))?;
-    let carbon = |port: u16| {
+    let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
+    let host_and_port = |default_port: u16| {
         if !url.path.is_empty() {
             return Err(value.invalid("has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004"));
         }
-        Ok((url.host.clone(), url.port.unwrap_or(port)))
+        Ok((url.host.clone(), url.port.unwrap_or(default_port)))
     };
     match url.scheme.as_str() {
-        "tcp" => carbon(2003).map(|(host, port)| Destination::Plaintext { host, port }),
-        "pickle" => carbon(2004).map(|(host, port)| Destination::Pickle { host, port }),
-        "https" | "http" => ingest(value, url, credentials, allowed),
+        "tcp" => host_and_port(2003).map(|(host, port)| Destination::Plaintext { host, port }),
+        "pickle" => host_and_port(2004).map(|(host, port)| Destination::Pickle { host, port }),
+        "https" | "http" => ingest_destination(value, url, credentials, allow_cleartext),
         scheme => {
             let suggestion = did_you_mean(scheme, ["https", "http", "tcp", "pickle"]);
             Err(value.invalid(format!("scheme {scheme:?} is not known{suggestion}")))
@@ -136,11 +144,11 @@ fn destination(
     }
 }
 
-fn ingest(
+fn ingest_destination(
     value: &ConfigValue<'_>,
     mut url: Url,
     credentials: Option<Credentials>,
-    allowed: bool,
+    allow_cleartext: bool,
 ) -> Result<Destination, ConfigError> {
     if !url.path.trim_end_matches('/').ends_with("/metrics") {
         return Err(value.invalid(format!("must end in /metrics: try {}", suggested_url(&url))));
@@ -152,7 +160,7 @@ fn ingest(
                        GRAPHITE_PASSWORD (a token with metrics:write)";
         return Err(value.invalid(problem));
     }
-    if credentials.is_some() && url.is_cleartext() && !allowed {
+    if credentials.is_some() && url.is_cleartext() && !allow_cleartext {
         let problem = "would send the password in the clear: use https, or set allow_plaintext_credentials = true in \
                        [graphite]";
         return Err(value.invalid(problem));
@@ -160,10 +168,11 @@ fn ingest(
     Ok(Destination::Ingest { url, credentials })
 }
 
-/// Graphite's rules (<https://graphite.readthedocs.io/en/latest/tags.html>), and no white space, which
-/// ends the name in a line for Carbon.
-fn tags(section: &Section<'_>, sources: Sources<'_>) -> Result<Vec<String>, ConfigError> {
-    sources.optional("graphite.tags", section.get("tags"));
+/// Reads the tags, `key=value` each. They must follow the rules of Graphite
+/// (<https://graphite.readthedocs.io/en/latest/tags.html>) and contain no white space, which would end the
+/// metric name in a line for Carbon.
+fn read_tags(section: &Section<'_>, sources: Sources<'_>) -> Result<Vec<String>, ConfigError> {
+    sources.optional_setting("graphite.tags", section.get("tags"));
     let tag = |(key, value): (String, ConfigValue<'_>)| {
         let text = value.text()?;
         let ends_name = |c: char| c.is_whitespace() || c.is_control();

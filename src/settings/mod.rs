@@ -1,5 +1,5 @@
-//! What a run is to do: flags over variables over the config file over defaults. Everything is checked
-//! before anybody is asked for anything.
+//! The settings of a run. A flag overrides a variable, a variable overrides the config file, and that
+//! overrides the default. All settings are checked before the first request is sent.
 
 mod alerts;
 mod config_file;
@@ -17,8 +17,8 @@ mod symbols;
 pub(crate) use alerts::Alert;
 pub(crate) use graphite::missing as missing_graphite;
 pub(crate) use monitor::monitor;
-pub(crate) use providers::Listed;
-pub(crate) use recorder::Setting;
+pub(crate) use providers::ProviderListing;
+pub(crate) use recorder::RecordedSetting;
 pub use sources::Env;
 
 use crate::cli::{Cli, Command, FeedSelection, Options};
@@ -42,57 +42,57 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything a run goes by. Each stage of a run gets the part it needs.
+/// All settings of a run. Each stage of a run gets the part that it needs.
 #[derive(Debug)]
 pub struct Settings {
-    /// The name of the run in its health points: `all`, or its feeds joined by `-`; with shards, then
-    /// `-` and the number of the shard.
+    /// The name of the run in its health points: `all`, or the names of its feeds joined by `-`. With
+    /// `--shard`, `-` and the index of the shard follow.
     pub(crate) run: String,
-    /// What to fetch.
+    /// The feeds to fetch, and their providers.
     pub(crate) fetch: FetchConfig,
-    /// What all points have in common.
+    /// The settings that all points share.
     pub(crate) metrics: MetricsConfig,
-    /// Where points go. A dry run needs no destination.
+    /// The destination of the points. A dry run needs none.
     pub(crate) destination: Option<Destination>,
-    /// The bounds of the journal. `None` if there is to be no journal.
+    /// The limits of the journal. `None` if no journal is kept.
     pub(crate) journal: Option<JournalLimits>,
-    /// Where state and journal are. `None` in a dry run, and if no variable says it.
+    /// The directory of the state and the journal. `None` in a dry run, and if no variable names it.
     pub(crate) state_dir: Option<PathBuf>,
-    /// How the network is reached.
+    /// Proxies and trusted certificates.
     pub(crate) network: NetworkConfig,
-    /// The time for the whole run.
+    /// The time limit of the whole run.
     pub(crate) timeout: Duration,
     /// Whether to print points instead of pushing them.
     pub(crate) dry_run: bool,
     /// The thresholds of `[[alert]]`.
     pub(crate) alerts: Vec<Alert>,
-    /// What is wrong without being an error.
+    /// Warnings about the settings.
     pub(crate) warnings: Vec<String>,
-    /// For `datametrics check`: every setting there is, in the order in which they were read.
-    pub(crate) recorded: Vec<Setting>,
+    /// For `datametrics check`: all settings, in the order in which they were read.
+    pub(crate) recorded: Vec<RecordedSetting>,
     /// For `datametrics check`: why some of the providers cannot be asked, by their names.
     pub(crate) not_ready: BTreeMap<String, ConfigError>,
 }
 
 impl Settings {
-    /// Reads the settings of a run. `env` looks up environment variables.
+    /// Reads the settings of a run. Symbols are read from `stdin` if the command line says so.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its place.
+    /// The first error in the settings, with its origin.
     pub fn read(cli: &Cli, env: Env<'_>, stdin: impl Read) -> Result<Self, ConfigError> {
         let ConfigFile { document, path } = config_file::read(&cli.options, env)?;
         Self::read_all(cli, env, &document, path, stdin)
     }
 
-    /// The same with a config file that was read already.
+    /// Like [`Settings::read`], with a config file that is in memory.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its place.
+    /// The first error in the settings, with its origin.
     pub fn from_config(cli: &Cli, env: Env<'_>, config: &Document, stdin: impl Read) -> Result<Self, ConfigError> {
         Self::read_all(cli, env, config, None, stdin)
     }
 
-    /// How the network is reached: what an [`HttpClient`](crate::HttpClient) is made from.
+    /// Proxies and trusted certificates, for an [`HttpClient`](crate::HttpClient).
     pub fn network(&self) -> &NetworkConfig {
         &self.network
     }
@@ -114,14 +114,14 @@ impl Settings {
         let table = document.parse()?;
         let file = Section::root(document, &table);
         let sources = Sources { env, file: &file, recorder: (purpose == Purpose::Check).then_some(&recorder) };
-        sources.optional("--config", path);
+        sources.optional_setting("--config", path);
         let settings = Reader { cli, purpose, sources }.read(stdin)?;
         file.deny_unknown_keys()?;
-        Ok(Self { recorded: recorder.settings(), ..settings })
+        Ok(Self { recorded: recorder.into_settings(), ..settings })
     }
 }
 
-/// What the settings are read for.
+/// What the settings are used for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Push,
@@ -145,8 +145,7 @@ impl Purpose {
     }
 }
 
-/// Reads all settings. The order in which they are read is the order in which `datametrics check`
-/// lists them.
+/// Reads all settings, in the order in which `datametrics check` lists them.
 struct Reader<'a> {
     cli: &'a Cli,
     purpose: Purpose,
@@ -159,9 +158,9 @@ impl<'a> Reader<'a> {
         let mut warnings = Vec::new();
         let Graphite { destination, metrics } = Graphite::read(options, sources, &mut warnings)?;
         let mut providers = Providers::new(sources)?;
-        let (run, feeds) = self.feeds(&mut providers, &metrics, stdin)?;
+        let (run, feeds) = self.read_feeds(&mut providers, &metrics, stdin)?;
         warnings.extend(slash_warning(destination.as_ref(), &metrics, &feeds));
-        let (timeout, retries) = limits_of_run(options, sources)?;
+        let (timeout, retries) = read_run_limits(options, sources)?;
         if destination.is_none() && self.purpose == Purpose::Push {
             return Err(missing_graphite());
         }
@@ -170,11 +169,12 @@ impl<'a> Reader<'a> {
         let state_dir = if options.dry_run { None } else { state_dir::read(sources) };
         monitor::record(options, sources)?;
         let Providers { definitions, secrets, not_ready, .. } = providers;
-        let ingest = match &destination {
+        let ingest_url = match &destination {
             Some(Destination::Ingest { url, .. }) => Some(url),
             _ => None,
         };
-        let network = network::read(sources, definitions.iter().map(|definition| &definition.base_url).chain(ingest))?;
+        let network =
+            network::read(sources, definitions.iter().map(|definition| &definition.base_url).chain(ingest_url))?;
         Ok(Settings {
             run,
             fetch: FetchConfig { feeds, definitions, secrets, retries },
@@ -192,21 +192,21 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The feeds that run, and the name of the run.
-    fn feeds(
+    /// Reads the selected feeds. Returns the name of the run and the feeds.
+    fn read_feeds(
         &self,
         providers: &mut Providers<'a>,
         metrics: &MetricsConfig,
         stdin: impl Read,
     ) -> Result<(String, Vec<Feed>), ConfigError> {
         let (options, sources) = (&self.cli.options, self.sources);
-        let configs = feeds::configs(sources)?;
+        let configs = feeds::read_configs(sources)?;
         let symbols = symbols::read(self.cli, sources, stdin)?;
         let selection = self.cli.selection();
         let mut reader = FeedReader { options: feeds::FeedOptions::read(options, sources)?, providers, metrics };
         let mut feeds = reader.read(configs, &selection, symbols.as_ref())?;
         let shard = reader.options.shard;
-        // Grafana shows and watches what all machines push.
+        // Grafana shows the metrics of all machines.
         if let Some(shard) = shard.filter(|_| self.purpose != Purpose::Grafana) {
             feeds::keep_shard(shard, &mut feeds, &metrics.prefix);
         }
@@ -214,27 +214,32 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The providers there are, or the one of this name, as config and variables have them.
+/// Lists all providers, or only the one called `only`. The config file and variables override the
+/// built-in definitions.
 ///
 /// # Errors
-/// When there is none of that name, or something in the config is wrong.
-pub(crate) fn providers(options: &Options, env: Env<'_>, only: Option<&str>) -> Result<Vec<Listed>, ConfigError> {
+/// When `only` is unknown, or the config file has an error.
+pub(crate) fn providers(
+    options: &Options,
+    env: Env<'_>,
+    only: Option<&str>,
+) -> Result<Vec<ProviderListing>, ConfigError> {
     let ConfigFile { document, .. } = config_file::read(options, env)?;
     let table = document.parse()?;
     let file = Section::root(&document, &table);
     Providers::new(Sources { env, file: &file, recorder: None })?.list(only)
 }
 
-/// The time for the whole run, and how often a failed request is repeated.
-fn limits_of_run(options: &Options, sources: Sources<'_>) -> Result<(Duration, u32), ConfigError> {
-    let timeout = sources.first(Some(("--timeout", &options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
-    let retries = sources.first(Some(("--retries", &options.retries)), "DATAMETRICS_RETRIES", None)?;
-    let timeout = sources.setting("--timeout", timeout, "30").seconds()?;
-    let retries = sources.setting("--retries", retries, "2").integer(0, 100)?;
+/// Reads the time limit of the whole run, and the number of retries of a failed request.
+fn read_run_limits(options: &Options, sources: Sources<'_>) -> Result<(Duration, u32), ConfigError> {
+    let timeout = sources.first_of(Some(("--timeout", &options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
+    let retries = sources.first_of(Some(("--retries", &options.retries)), "DATAMETRICS_RETRIES", None)?;
+    let timeout = sources.setting_or_default("--timeout", timeout, "30").seconds()?;
+    let retries = sources.setting_or_default("--retries", retries, "2").integer(0, 100)?;
     Ok((timeout, u32::try_from(retries).unwrap_or(u32::MAX)))
 }
 
-/// A warning if names with a `/` go to Carbon.
+/// A warning if metric names with a `/` are sent to Carbon.
 fn slash_warning(destination: Option<&Destination>, metrics: &MetricsConfig, feeds: &[Feed]) -> Option<String> {
     let is_carbon = destination.is_some_and(Destination::is_carbon);
     let has_slash = metrics.prefix.contains('/') || feeds.iter().any(|feed| feed.names.has_slash());

@@ -1,54 +1,54 @@
-//! The monitor that is told of a run. It is read apart from everything else and first, so that it
-//! learns of a run that ends because of its settings.
+//! The monitor that a run pings. It is read before all other settings, so that it is also told about a run
+//! that ends because of a wrong setting.
 
 use super::network;
-use super::sources::{Env, Sources, checked};
+use super::sources::{Env, Sources, check_secret};
 use crate::cli::Options;
 use crate::config::{ConfigError, Origin, Section};
 use crate::http::proxy::NetworkConfig;
 use crate::http::url::Url;
 use crate::secret::Secret;
 
-/// A monitor that wants to know when a run begins and ends.
+/// A monitor that is told when a run begins and ends.
 #[derive(Debug)]
 pub(crate) struct Monitor {
-    /// What its pings begin with; the path is as good as a password.
+    /// The URL that its pings begin with. The path identifies the check, so it is as secret as a password.
     pub(crate) url: Url,
-    /// How it is reached.
+    /// Proxies and trusted certificates.
     pub(crate) network: NetworkConfig,
 }
 
-/// The monitor, if somebody named one.
+/// Reads the monitor. `None` if there is none.
 ///
 /// # Errors
-/// When its URL is none, or would send a password in the clear.
+/// When its URL is wrong, or would send a password in cleartext.
 pub(crate) fn monitor(options: &Options, env: Env<'_>) -> Result<Option<Monitor>, ConfigError> {
     let file = Section::empty("");
     let sources = Sources { env, file: &file, recorder: None };
-    let Some((text, origin)) = value(options, sources)? else { return Ok(None) };
-    let bad = |problem| ConfigError::invalid(origin.clone(), problem);
-    let url = Url::parse(text.expose()).map_err(bad)?;
+    let Some((text, origin)) = read_url(options, sources)? else { return Ok(None) };
+    let invalid = |problem: &str| ConfigError::invalid(origin.clone(), problem);
+    let url = Url::parse(text.expose()).map_err(|error| invalid(&error.to_string()))?;
     if !matches!(url.scheme.as_str(), "https" | "http") {
-        return Err(bad("must be an http or https URL"));
+        return Err(invalid("must be an http or https URL"));
     }
     if url.credentials.is_some() && url.is_cleartext() {
-        return Err(bad("would send the password in the clear: use https"));
+        return Err(invalid("would send the password in the clear: use https"));
     }
     let network = network::read(sources, std::iter::once(&url))?;
     Ok(Some(Monitor { url, network }))
 }
 
-/// Notes for `datametrics check` whether there is one.
+/// Records for `datametrics check` whether there is a monitor.
 pub(super) fn record(options: &Options, sources: Sources<'_>) -> Result<(), ConfigError> {
-    sources.hidden("--ping-url", value(options, sources)?.map(|(_, origin)| origin));
+    sources.hidden_setting("--ping-url", read_url(options, sources)?.map(|(_, origin)| origin));
     Ok(())
 }
 
-fn value(options: &Options, sources: Sources<'_>) -> Result<Option<(Secret, Origin)>, ConfigError> {
+fn read_url(options: &Options, sources: Sources<'_>) -> Result<Option<(Secret, Origin)>, ConfigError> {
     match &options.ping_url {
         Some(text) => {
             let origin = Origin::Flag("--ping-url");
-            Ok(Some((checked(text, origin.clone())?, origin)))
+            Ok(Some((check_secret(text, origin.clone())?, origin)))
         }
         None => sources.secret_and_origin("DATAMETRICS_PING_URL"),
     }

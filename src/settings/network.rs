@@ -1,64 +1,62 @@
-//! Proxies and trusted certificates, from the usual variables.
+//! Proxies and trusted certificates, from the variables that other programs read too.
 
 use super::sources::{Sources, path_variable};
 use crate::config::{ConfigError, ConfigValue, Origin};
 use crate::http::proxy::{NetworkConfig, Proxies};
 use crate::http::url::Url;
 use crate::secret::Secret;
+use std::path::Path;
 
-/// Reads the variables that every program of this kind reads. `SSL_CERT_FILE` is only opened
-/// where one of the URLs that are reached is of `https`.
+/// Reads `SSL_CERT_FILE`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. `urls` are the URLs that the run may
+/// use. If none of them is `https`, the file of certificates is not read.
 ///
 /// # Errors
-/// When a proxy is no URL, or the file cannot be read.
+/// When the URL of a proxy is wrong, or the file cannot be read or contains no certificate.
 pub(super) fn read<'a>(
     sources: Sources<'_>,
     mut urls: impl Iterator<Item = &'a Url>,
 ) -> Result<NetworkConfig, ConfigError> {
-    let file = path_variable(sources.env, "SSL_CERT_FILE");
-    let shown = file.as_ref().map(|path| ConfigValue::text_from(path.display().to_string(), variable("SSL_CERT_FILE")));
-    sources.optional("SSL_CERT_FILE", shown);
-    let roots = match file.filter(|_| urls.any(|url| url.scheme == "https")) {
-        None => None,
-        Some(path) => {
-            let pem = std::fs::read(&path).map_err(ConfigError::unreadable(variable("SSL_CERT_FILE"), &path))?;
-            if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
-                return Err(ConfigError::invalid(
-                    variable("SSL_CERT_FILE"),
-                    "names a file without a certificate in PEM",
-                ));
-            }
-            Some(pem)
-        }
-    };
-    Ok(NetworkConfig { proxies: proxies(sources)?, roots })
+    let origin = || Origin::Variable("SSL_CERT_FILE".to_owned());
+    let path = path_variable(sources.env, "SSL_CERT_FILE");
+    let value = path.as_ref().map(|path| ConfigValue::from_text(path.display().to_string(), origin()));
+    sources.optional_setting("SSL_CERT_FILE", value);
+    let path = path.filter(|_| urls.any(|url| url.scheme == "https"));
+    let roots = path.map(|path| read_certificates(&path, origin())).transpose()?;
+    Ok(NetworkConfig { proxies: read_proxies(sources)?, roots })
 }
 
-fn variable(name: &str) -> Origin {
-    Origin::Variable(name.to_owned())
+fn read_certificates(path: &Path, origin: Origin) -> Result<Vec<u8>, ConfigError> {
+    let pem = std::fs::read(path).map_err(ConfigError::unreadable(origin.clone(), path))?;
+    if String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
+        Ok(pem)
+    } else {
+        Err(ConfigError::invalid(origin, "names a file without a certificate in PEM"))
+    }
 }
 
-fn proxies(sources: Sources<'_>) -> Result<Proxies, ConfigError> {
-    let either = |lower: &str| {
+fn read_proxies(sources: Sources<'_>) -> Result<Proxies, ConfigError> {
+    // Both spellings are in use; the lower case one wins.
+    let variable = |lower: &str| {
         let upper = lower.to_uppercase();
         let value = match sources.variable(lower)? {
             Some(value) => Some(value),
             None => sources.variable(&upper)?,
         };
-        Ok(sources.optional(&upper, value))
+        Ok(sources.optional_setting(&upper, value))
     };
     let proxy = |name| -> Result<Option<Secret>, ConfigError> {
-        let Some(value) = either(name)? else { return Ok(None) };
+        let Some(value) = variable(name)? else { return Ok(None) };
         let text = value.text()?;
+        // As in other programs, the scheme may be left out.
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         match Url::parse(&text) {
             Ok(url) if matches!(url.scheme.as_str(), "http" | "https") => Ok(Some(Secret::new(text))),
             _ => Err(value.invalid("must be an http or https URL of a proxy")),
         }
     };
-    let exceptions = match either("no_proxy")? {
+    let exceptions = match variable("no_proxy")? {
         None => Vec::new(),
-        Some(value) => value.list()?.iter().map(|one| one.text().map(str::to_lowercase)).collect::<Result<_, _>>()?,
+        Some(value) => value.list()?.iter().map(|host| host.text().map(str::to_lowercase)).collect::<Result<_, _>>()?,
     };
     Ok(Proxies { https: proxy("https_proxy")?, http: proxy("http_proxy")?, exceptions })
 }

@@ -1,4 +1,4 @@
-//! The definitions that the feeds of a run use, and the secrets they need.
+//! The providers: their definitions, from the config file and the built-in ones, and their secrets.
 
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
@@ -8,200 +8,204 @@ use crate::secret::Secret;
 use crate::util::suggest::did_you_mean;
 use std::collections::BTreeMap;
 
-/// A provider as `datametrics providers` shows it.
+/// A provider as `datametrics providers` lists it.
 #[derive(Debug)]
-pub(crate) struct Listed {
+pub(crate) struct ProviderListing {
     /// Its effective definition.
     pub(crate) definition: Definition,
-    /// The keys it knows.
-    pub(crate) keys: Vec<Key>,
-    /// Its effective definition as TOML, fit for a config.
-    pub(crate) text: String,
+    /// The keys that it can use.
+    pub(crate) keys: Vec<ProviderKey>,
+    /// Its effective definition as TOML for a config file.
+    pub(crate) toml: String,
 }
 
 /// A key of a provider.
 #[derive(Debug)]
-pub(crate) struct Key {
-    /// The variable it is read from.
-    pub(crate) name: String,
-    /// Whether the provider can do without.
+pub(crate) struct ProviderKey {
+    /// The variable that holds the key.
+    pub(crate) variable: String,
+    /// Whether the provider works without the key.
     pub(crate) is_optional: bool,
-    /// Whether somebody set it.
+    /// Whether the key is set.
     pub(crate) is_set: bool,
 }
 
-fn base_url_variable(name: &str) -> String {
-    format!("DATAMETRICS_{}_BASE_URL", name.to_uppercase().replace('-', "_"))
-}
-
-/// The definitions in use, each read once, when it is first needed.
+/// The providers. A definition is read when it is first needed.
 pub(super) struct Providers<'a> {
     sources: Sources<'a>,
-    own: Section<'a>,
-    names: Vec<String>,
-    /// The definitions that were read, in that order.
-    pub(crate) definitions: Vec<Definition>,
-    /// The values of their secrets.
-    pub(crate) secrets: BTreeMap<String, Secret>,
-    /// Why some of them cannot be asked, by their names. That ends a run before it begins, but not
-    /// `datametrics check`.
-    pub(crate) not_ready: BTreeMap<String, ConfigError>,
+    /// `[providers]` of the config file.
+    config: Section<'a>,
+    /// The names of the providers in the config file.
+    config_names: Vec<String>,
+    /// The definitions in use, in the order in which they were first needed.
+    pub(super) definitions: Vec<Definition>,
+    /// The secrets of the definitions in use, by their variables.
+    pub(super) secrets: BTreeMap<String, Secret>,
+    /// For `datametrics check`: why some of the definitions in use cannot be asked, by their names. In a
+    /// run, the first of these errors ends it.
+    pub(super) not_ready: BTreeMap<String, ConfigError>,
 }
 
 impl<'a> Providers<'a> {
-    /// Looks which definitions there are; none is read yet.
+    /// Finds out which providers there are. No definition is read yet.
     ///
     /// # Errors
-    /// When the config overrides a definition that does not exist.
+    /// When the config file overrides parts of a definition that does not exist.
     pub(super) fn new(sources: Sources<'a>) -> Result<Self, ConfigError> {
-        let own = sources.file.section("providers")?;
-        let names: Vec<String> = own.entries().into_iter().map(|(name, _)| name).collect();
-        for (name, section) in own.sections()? {
+        let config = sources.file.section("providers")?;
+        let config_names: Vec<String> = config.entries().into_iter().map(|(name, _)| name).collect();
+        for (name, section) in config.sections()? {
             let is_whole = section.get("quote").is_some();
             if !is_whole && built_in(&name).is_none() {
                 let suggestion = did_you_mean(&name, built_in_names());
-                return Err(ConfigError::invalid(
-                    section.origin(),
-                    format!("has no [[quote]], and is no built-in provider{suggestion}"),
-                ));
+                let problem = format!("has no [[quote]], and is no built-in provider{suggestion}");
+                return Err(ConfigError::invalid(section.origin(), problem));
             }
         }
-        let (secrets, not_ready) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { sources, own, names, definitions: Vec::new(), secrets, not_ready })
+        let (definitions, secrets, not_ready) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { sources, config, config_names, definitions, secrets, not_ready })
     }
 
-    /// The index of a definition among those in use.
+    /// The index of a provider's definition among those in use. `name` is the setting that names the
+    /// provider.
     ///
     /// # Errors
-    /// When nobody defines it, its definition is wrong, or a secret it needs is missing.
-    pub(super) fn find(&mut self, value: &ConfigValue<'_>) -> Result<usize, ConfigError> {
-        let name = value.text()?;
-        if let Some(at) = self.definitions.iter().position(|definition| definition.name == name) {
-            return Ok(at);
+    /// When the provider is unknown, its definition is wrong, or a secret that it needs is missing.
+    pub(super) fn index_of(&mut self, name: &ConfigValue<'_>) -> Result<usize, ConfigError> {
+        let text = name.text()?;
+        if let Some(index) = self.definitions.iter().position(|definition| definition.name == text) {
+            return Ok(index);
         }
-        let definition = self.definition(value)?;
-        match self.take_secrets(&definition) {
+        let definition = self.definition(name)?;
+        match self.read_secrets(&definition) {
             Err(error) if self.sources.recorder.is_some() => {
                 self.not_ready.insert(definition.name.clone(), error);
             }
-            taken => taken?,
+            result => result?,
         }
         self.definitions.push(definition);
         Ok(self.definitions.len() - 1)
     }
 
-    /// The market of a provider, which need not be in use for that.
+    /// The market of a provider, which does not count as in use by that. `name` is the setting that
+    /// names the provider.
     ///
     /// # Errors
-    /// When nobody defines it, or its definition is wrong.
-    pub(super) fn market(&self, value: &ConfigValue<'_>) -> Result<Market, ConfigError> {
-        Ok(self.definition(value)?.market)
+    /// When the provider is unknown, or its definition is wrong.
+    pub(super) fn market(&self, name: &ConfigValue<'_>) -> Result<Market, ConfigError> {
+        Ok(self.definition(name)?.market)
     }
 
-    fn definition(&self, value: &ConfigValue<'_>) -> Result<Definition, ConfigError> {
-        let name = value.text()?;
-        let known = || built_in_names().chain(self.names.iter().map(String::as_str));
-        let unknown = || value.invalid(format!("provider {name:?} is not known{}", did_you_mean(name, known())));
-        self.read(name)?.ok_or_else(unknown)
-    }
-
-    /// Every provider there is, or the one of this name.
+    /// All providers, or only the one called `only`, sorted by name.
     ///
     /// # Errors
-    /// When nobody defines it, or a definition is wrong.
-    pub(super) fn list(&self, only: Option<&str>) -> Result<Vec<Listed>, ConfigError> {
-        let mut names: Vec<&str> = built_in_names().chain(self.names.iter().map(String::as_str)).collect();
+    /// When `only` is unknown, or a definition is wrong.
+    pub(super) fn list(&self, only: Option<&str>) -> Result<Vec<ProviderListing>, ConfigError> {
+        let mut names: Vec<&str> = self.names().collect();
         names.sort_unstable();
         names.dedup();
         if let Some(only) = only {
-            let problem = format!("provider {only:?} is not known{}", did_you_mean(only, names.iter().copied()));
-            names.retain(|name| *name == only);
-            if names.is_empty() {
+            if !names.contains(&only) {
+                let problem = format!("provider {only:?} is not known{}", did_you_mean(only, names));
                 return Err(ConfigError::invalid(Origin::Flag("NAME"), problem));
             }
+            names = vec![only];
         }
-        names.into_iter().map(|name| self.listed(name)).collect()
+        names.into_iter().map(|name| self.listing(name)).collect()
     }
 
-    fn listed(&self, name: &str) -> Result<Listed, ConfigError> {
+    fn listing(&self, name: &str) -> Result<ProviderListing, ConfigError> {
         let path = format!("providers.{name}");
         self.with_section(name, |section| {
-            let definition = self.check(name, section)?;
-            let is_own = self.names.iter().any(|own| own == name);
-            let mut text = match built_in(name).filter(|_| !is_own) {
+            let definition = self.read_definition(name, section)?;
+            let toml = match built_in(name).filter(|_| !self.is_in_config(name)) {
                 Some(text) => nest(text, &path),
                 None => serialize(section, &path)?,
             };
-            // As it is in effect, and without the user and password that it may hold.
-            text = with_base_url(&text, &format!("{}{}", definition.base_url, definition.base_url.path));
-            let key = |(key, is_optional): (&str, bool)| {
-                Ok(Key { name: key.to_owned(), is_optional, is_set: self.sources.secret(key)?.is_some() })
+            // The effective base URL, without the user and password that it may hold.
+            let toml = with_base_url(&toml, &format!("{}{}", definition.base_url, definition.base_url.path));
+            let key = |(variable, is_optional): (&str, bool)| {
+                let is_set = self.sources.secret(variable)?.is_some();
+                Ok(ProviderKey { variable: variable.to_owned(), is_optional, is_set })
             };
             let keys = definition.secrets().into_iter().map(key).collect::<Result<_, ConfigError>>()?;
-            Ok(Listed { definition, keys, text })
+            Ok(ProviderListing { definition, keys, toml })
         })
     }
 
-    fn read(&self, name: &str) -> Result<Option<Definition>, ConfigError> {
-        if built_in(name).is_none() && !self.names.iter().any(|own| own == name) {
-            return Ok(None);
+    fn definition(&self, name: &ConfigValue<'_>) -> Result<Definition, ConfigError> {
+        let text = name.text()?;
+        if built_in(text).is_none() && !self.is_in_config(text) {
+            let suggestion = did_you_mean(text, self.names());
+            return Err(name.invalid(format!("provider {text:?} is not known{suggestion}")));
         }
-        self.with_section(name, |section| self.check(name, section)).map(Some)
+        self.with_section(text, |section| self.read_definition(text, section))
     }
 
-    /// Does something with the definition of a provider: what the config says, upon the built-in one.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        built_in_names().chain(self.config_names.iter().map(String::as_str))
+    }
+
+    fn is_in_config(&self, name: &str) -> bool {
+        self.config_names.iter().any(|config_name| config_name == name)
+    }
+
+    /// Calls `read` with the section of a provider: that of the config file, with the built-in definition
+    /// as its fallback.
     fn with_section<T>(
         &self,
         name: &str,
-        work: impl FnOnce(&Section<'_>) -> Result<T, ConfigError>,
+        read: impl FnOnce(&Section<'_>) -> Result<T, ConfigError>,
     ) -> Result<T, ConfigError> {
         let document = Document::new(format!("built-in {name}.toml"), built_in(name).unwrap_or_default());
         let table = document.parse()?;
         let built_in = Section::root(&document, &table);
-        if self.names.iter().any(|own| own == name) {
-            return work(&self.own.subsection(name)?.with_fallback(built_in));
+        if self.is_in_config(name) {
+            return read(&self.config.subsection(name)?.with_fallback(built_in));
         }
-        work(&built_in)
+        read(&built_in)
     }
 
-    fn check(&self, name: &str, section: &Section<'_>) -> Result<Definition, ConfigError> {
+    fn read_definition(&self, name: &str, section: &Section<'_>) -> Result<Definition, ConfigError> {
+        let invalid = |problem: &str| Err(ConfigError::invalid(section.origin(), problem));
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-            return Err(ConfigError::invalid(section.origin(), "a provider's name has letters, digits, _ and - only"));
+            return invalid("a provider's name has letters, digits, _ and - only");
         }
         if matches!(name, "graphite" | "feed") {
-            return Err(ConfigError::invalid(
-                section.origin(),
-                "is taken: the run's own health has points of that name; choose another",
-            ));
+            return invalid("is taken: the run's own health has points of that name; choose another");
         }
         let mut definition = Definition::read(name, section)?;
         let value = self.sources.variable(&base_url_variable(name))?;
         if let Some(value) = &value {
             definition.base_url = base_url(value)?;
         }
-        self.sources.optional(&format!("providers.{name}.base_url"), value.or(section.get("base_url")));
+        self.sources.optional_setting(&format!("providers.{name}.base_url"), value.or(section.get("base_url")));
         Ok(definition)
     }
 
-    fn take_secrets(&mut self, definition: &Definition) -> Result<(), ConfigError> {
-        let mut any = definition.base_url.credentials.is_some();
-        for (name, optional) in definition.secrets() {
-            match self.sources.secret(name)? {
+    fn read_secrets(&mut self, definition: &Definition) -> Result<(), ConfigError> {
+        let mut has_secret = definition.base_url.credentials.is_some();
+        for (variable, is_optional) in definition.secrets() {
+            match self.sources.secret(variable)? {
                 Some(secret) => {
-                    any = true;
-                    self.secrets.insert(name.to_owned(), secret);
+                    has_secret = true;
+                    self.secrets.insert(variable.to_owned(), secret);
                 }
-                None if optional => {}
+                None if is_optional => {}
                 None => {
-                    let problem = format!("is not set, and {} needs it (or {name}_FILE)", definition.name);
-                    return Err(ConfigError::missing(name.to_owned(), problem));
+                    let problem = format!("is not set, and {} needs it (or {variable}_FILE)", definition.name);
+                    return Err(ConfigError::missing(variable.to_owned(), problem));
                 }
             }
         }
-        if any && definition.base_url.is_cleartext() {
+        if has_secret && definition.base_url.is_cleartext() {
             let name = format!("providers.{}.base_url", definition.name);
             return Err(ConfigError::missing(name, "would send a key in the clear: use https"));
         }
         Ok(())
     }
+}
+
+fn base_url_variable(name: &str) -> String {
+    format!("DATAMETRICS_{}_BASE_URL", name.to_uppercase().replace('-', "_"))
 }

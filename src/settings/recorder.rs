@@ -1,5 +1,5 @@
-//! Where each setting came from, as `datametrics check` tells. The list is what the reading of the
-//! settings leaves, so it has all of them.
+//! The list of all settings and their origins, for `datametrics check`. It is recorded while the settings
+//! are read, so it cannot lack one.
 
 use crate::config::{ConfigValue, Origin};
 use crate::http::url::Url;
@@ -7,35 +7,39 @@ use crate::secret::MASK;
 use crate::util::sanitize::sanitize;
 use std::cell::RefCell;
 
-/// So much of a value is shown, in characters.
-const SHOWN: usize = 60;
+/// Values are shown up to this many characters.
+const MAX_VALUE_CHARS: usize = 60;
 
-/// A setting: what it is called, what it is, and who said so.
+/// A setting as `datametrics check` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Setting {
-    /// Its key in the config; without one, its flag or variable.
+pub(crate) struct RecordedSetting {
+    /// Its key in the config file. A setting without a key has the name of its flag or variable.
     pub(crate) name: String,
-    /// Its value; `set` or `not set` where that is not to be seen.
+    /// Its value for display. The value of a secret is only `set` or `not set`.
     pub(crate) value: String,
-    /// Where it was given.
+    /// The source of the value.
     pub(crate) origin: Origin,
 }
 
-impl Setting {
+impl RecordedSetting {
+    /// A setting with a value.
     pub(super) fn new(name: &str, value: &ConfigValue<'_>) -> Self {
-        Self { name: name.to_owned(), value: sanitize(&shown(value), SHOWN), origin: value.origin() }
+        let displayed = sanitize(&display_value(value), MAX_VALUE_CHARS);
+        Self { name: name.to_owned(), value: displayed, origin: value.origin() }
     }
 
-    pub(super) fn missing(name: &str) -> Self {
+    /// A setting without a value.
+    pub(super) fn not_set(name: &str) -> Self {
         Self { name: name.to_owned(), value: "not set".into(), origin: Origin::Default(name.to_owned().into()) }
     }
 
+    /// A setting with a value that no output may show.
     pub(super) fn hidden(name: &str, origin: Origin) -> Self {
         Self { name: name.to_owned(), value: "set".into(), origin }
     }
 
-    /// Where it was given, the name left out.
-    pub(crate) fn place(&self) -> String {
+    /// The source of the value for display, without the name of the setting.
+    pub(crate) fn source(&self) -> String {
         match &self.origin {
             Origin::Line { file, line, .. } => format!("{file}:{line}"),
             Origin::Default(_) => "default".to_owned(),
@@ -44,48 +48,51 @@ impl Setting {
     }
 }
 
-/// What was read so far, each setting once.
+/// Collects the settings while they are read.
 #[derive(Debug, Default)]
-pub(crate) struct Recorder(RefCell<Vec<Setting>>);
+pub(super) struct Recorder(RefCell<Vec<RecordedSetting>>);
 
 impl Recorder {
-    pub(super) fn note(&self, setting: Setting) {
-        let mut all = self.0.borrow_mut();
-        if all.iter().all(|known| known.name != setting.name) {
-            all.push(setting);
+    /// Adds a setting, unless one of that name is recorded already.
+    pub(super) fn record(&self, setting: RecordedSetting) {
+        let mut settings = self.0.borrow_mut();
+        if settings.iter().all(|recorded| recorded.name != setting.name) {
+            settings.push(setting);
         }
     }
 
-    pub(super) fn settings(self) -> Vec<Setting> {
+    /// All recorded settings, in the order in which they were read.
+    pub(super) fn into_settings(self) -> Vec<RecordedSetting> {
         self.0.into_inner()
     }
 }
 
-/// The value as it may be shown.
-fn shown(value: &ConfigValue<'_>) -> String {
-    let of_all = |all: &[ConfigValue<'_>]| all.iter().map(shown).collect::<Vec<_>>().join(", ");
+/// A value for display. Of a URL only scheme, host and port are shown.
+fn display_value(value: &ConfigValue<'_>) -> String {
     if let Some(literal) = value.literal() {
         return literal;
     }
-    if let Some(all) = value.elements() {
-        return if all.is_empty() { "none".to_owned() } else { of_all(&all) };
+    if let Some(elements) = value.elements() {
+        let displayed: Vec<String> = elements.iter().map(display_value).collect();
+        return if displayed.is_empty() { "none".to_owned() } else { displayed.join(", ") };
     }
-    // An error would look for its line, once for each of a long list.
+    // `section` alone would do, but its error would search for the line of the value, for each element
+    // of a long list.
     if value.is_section()
         && let Ok(section) = value.section()
     {
-        let of = |(key, value): &(String, ConfigValue<'_>)| format!("{key} = {}", shown(value));
-        return section.entries().iter().map(of).collect::<Vec<_>>().join(", ");
+        let entry = |(key, value): &(String, ConfigValue<'_>)| format!("{key} = {}", display_value(value));
+        return section.entries().iter().map(entry).collect::<Vec<_>>().join(", ");
     }
     match value.text() {
         Ok("") | Err(_) => "none".to_owned(),
-        Ok(text) if text.contains("://") || text.contains('@') => host(text),
+        Ok(text) if text.contains("://") || text.contains('@') => redact_url(text),
         Ok(text) => text.to_owned(),
     }
 }
 
-/// The host of what may be a URL. Beside it a URL may hold a key.
-fn host(text: &str) -> String {
+/// Scheme, host and port of a text that may be a URL. The other parts of a URL may hold a key.
+fn redact_url(text: &str) -> String {
     match Url::parse(text) {
         Ok(url) if url.path.is_empty() => url.to_string(),
         Ok(url) => format!("{url}/{MASK}"),
@@ -98,15 +105,15 @@ mod tests {
     use super::*;
     use crate::config::{Document, Section};
 
-    fn value(toml: &str) -> String {
+    fn displayed(toml: &str) -> String {
         let document = Document::new("c.toml", format!("x = {toml}\n"));
         let table = document.parse().unwrap();
-        Setting::new("x", &Section::root(&document, &table).get("x").unwrap()).value
+        RecordedSetting::new("x", &Section::root(&document, &table).get("x").unwrap()).value
     }
 
     #[test]
-    fn values_are_shown_in_one_line() {
-        for (toml, shown) in [
+    fn a_recorded_value_is_displayed_on_one_line() {
+        for (toml, expected) in [
             ("'home'", "home"),
             ("''", "none"),
             ("60", "60"),
@@ -117,21 +124,21 @@ mod tests {
             ("[{ symbol = 'BTC/USD', below = 5 }]", "below = 5, symbol = BTC/USD"),
             ("\"a\\u001b[2J\"", "a\\u{1b}[2J"),
         ] {
-            assert_eq!(value(toml), shown);
+            assert_eq!(displayed(toml), expected);
         }
-        assert_eq!(value(&format!("'{}'", "a".repeat(100))), format!("{}…", "a".repeat(60)));
+        assert_eq!(displayed(&format!("'{}'", "a".repeat(100))), format!("{}…", "a".repeat(60)));
     }
 
     #[test]
-    fn of_a_url_only_the_host_is_shown() {
-        for (toml, shown) in [
+    fn a_recorded_url_is_displayed_without_path_and_credentials() {
+        for (toml, expected) in [
             ("'https://u:pass@h.example:8443/graphite/metrics?k=pass'", "https://h.example:8443/***"),
             ("'tcp://h.example'", "tcp://h.example"),
             ("'u:pass@h.example'", "***"),
             ("'https://u:pa ss@h.example/'", "***"),
             ("['https://u:pass@h.example', 'x']", "https://h.example, x"),
         ] {
-            assert_eq!(value(toml), shown);
+            assert_eq!(displayed(toml), expected);
         }
     }
 }

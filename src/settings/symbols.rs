@@ -1,4 +1,4 @@
-//! Symbols that replace the configured ones for one run.
+//! Symbols that replace the configured symbols of a feed for one run.
 
 use super::sources::Sources;
 use crate::cli::Cli;
@@ -7,46 +7,46 @@ use std::io::Read;
 
 /// Symbols from the command line, a variable or standard input.
 pub(super) struct SymbolOverride {
-    /// Where they came from.
+    /// The source of the symbols.
     pub(super) origin: Origin,
-    parts: Vec<Part>,
+    sources: Vec<SymbolSource>,
 }
 
-enum Part {
+enum SymbolSource {
     Symbol(String),
-    /// A list as it was read, one symbol a line. It stays one text, as it may be long.
+    /// A list with one symbol a line. It is kept as one text, as it may be long.
     List(String),
 }
 
 impl SymbolOverride {
     /// How many symbols there are at most.
     pub(super) fn max_len(&self) -> usize {
-        let len = |part: &Part| match part {
-            Part::Symbol(_) => 1,
-            Part::List(text) => text.bytes().filter(|byte| *byte == b'\n').count() + 1,
+        let len = |source: &SymbolSource| match source {
+            SymbolSource::Symbol(_) => 1,
+            SymbolSource::List(text) => text.bytes().filter(|byte| *byte == b'\n').count() + 1,
         };
-        self.parts.iter().map(len).sum()
+        self.sources.iter().map(len).sum()
     }
 
-    /// Each symbol as it was written.
+    /// The symbols as the user wrote them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().flat_map(|part| -> Box<dyn Iterator<Item = &str>> {
-            match part {
-                Part::Symbol(text) => Box::new(std::iter::once(text.as_str())),
-                Part::List(text) => Box::new(symbol_lines(text)),
+        self.sources.iter().flat_map(|source| -> Box<dyn Iterator<Item = &str>> {
+            match source {
+                SymbolSource::Symbol(text) => Box::new(std::iter::once(text.as_str())),
+                SymbolSource::List(text) => Box::new(symbol_lines(text)),
             }
         })
     }
 }
 
-/// Reads SYMBOL arguments, or `--symbols` and its variable. `-` among them stands for the lines of
-/// standard input.
+/// Reads the SYMBOL arguments, or else `--symbols` or its variable. A `-` among them stands for the lines
+/// of standard input.
 pub(super) fn read(cli: &Cli, sources: Sources<'_>, stdin: impl Read) -> Result<Option<SymbolOverride>, ConfigError> {
     let flag = Some(("--symbols", &cli.options.symbols));
     let (origin, texts) = if cli.symbols().is_empty() {
-        let value = sources.optional("--symbols", sources.first(flag, "DATAMETRICS_SYMBOLS", None)?);
+        let value = sources.optional_setting("--symbols", sources.first_of(flag, "DATAMETRICS_SYMBOLS", None)?);
         let Some(value) = value else { return Ok(None) };
-        let texts = value.list()?.iter().map(|one| Ok(one.text()?.to_owned())).collect::<Result<Vec<_>, _>>()?;
+        let texts = value.list()?.iter().map(|symbol| Ok(symbol.text()?.to_owned())).collect::<Result<Vec<_>, _>>()?;
         (value.origin(), texts)
     } else if cli.options.symbols.is_some() {
         let problem = "is given, and SYMBOL arguments too: use one form";
@@ -56,34 +56,36 @@ pub(super) fn read(cli: &Cli, sources: Sources<'_>, stdin: impl Read) -> Result<
     };
     let has_list = texts.iter().any(|text| text == "-");
     let mut stdin = Some(stdin);
-    let part = |text: String| match stdin.take_if(|_| text == "-") {
-        Some(stdin) => read_stdin(stdin).map(Part::List),
-        None if text == "-" => Ok(Part::List(String::new())),
-        None => Ok(Part::Symbol(text)),
+    let read_source = |text: String| match stdin.take_if(|_| text == "-") {
+        Some(stdin) => read_stdin(stdin).map(SymbolSource::List),
+        // Standard input was read for an earlier `-`.
+        None if text == "-" => Ok(SymbolSource::List(String::new())),
+        None => Ok(SymbolSource::Symbol(text)),
     };
-    let parts = texts.into_iter().map(part).collect::<Result<_, _>>()?;
-    Ok(Some(SymbolOverride { origin: if has_list { Origin::Stdin } else { origin }, parts }))
+    let symbol_sources = texts.into_iter().map(read_source).collect::<Result<_, _>>()?;
+    let origin = if has_list { Origin::Stdin } else { origin };
+    Ok(Some(SymbolOverride { origin, sources: symbol_sources }))
 }
 
 fn read_stdin(mut stdin: impl Read) -> Result<String, ConfigError> {
     let mut text = String::new();
-    let unreadable = |cause| ConfigError::Unreadable { origin: Origin::Stdin, what: "symbols".to_owned(), cause };
+    let unreadable = |cause| ConfigError::Unreadable { origin: Origin::Stdin, subject: "symbols".to_owned(), cause };
     stdin.read_to_string(&mut text).map_err(unreadable)?;
     Ok(text)
 }
 
-/// The lines of a list, without comments and blank lines.
+/// The symbols in a list: its lines without comments, blank lines left out.
 fn symbol_lines(text: &str) -> impl Iterator<Item = &str> {
-    // Lines are short, so going through them byte by byte is faster than a search.
-    let until = |text: &str, end: u8| text.bytes().position(|b| b == end).unwrap_or(text.len());
-    let mut rest = text;
+    // Lines are short. For short texts, a loop over the bytes is faster than `str::find`.
+    let length_until = |text: &str, end: u8| text.bytes().position(|b| b == end).unwrap_or(text.len());
+    let mut remaining = text;
     let lines = std::iter::from_fn(move || {
-        let (line, after) = rest.split_at(until(rest, b'\n'));
-        let is_end = rest.is_empty();
-        rest = after.strip_prefix('\n').unwrap_or_default();
+        let (line, after) = remaining.split_at(length_until(remaining, b'\n'));
+        let is_end = remaining.is_empty();
+        remaining = after.strip_prefix('\n').unwrap_or_default();
         (!is_end).then_some(line)
     });
-    lines.map(move |line| line[..until(line, b'#')].trim()).filter(|line| !line.is_empty())
+    lines.map(move |line| line[..length_until(line, b'#')].trim()).filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]
@@ -91,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn symbol_lists_have_comments_and_blank_lines() {
+    fn symbol_lines_leave_out_comments_and_blank_lines() {
         let lines: Vec<&str> = symbol_lines("# head\nBTC/USD\n\n  ETH # second\n\r\nBAT").collect();
         assert_eq!(lines, ["BTC/USD", "ETH", "BAT"]);
         assert_eq!(symbol_lines("").count(), 0);

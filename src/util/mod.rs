@@ -1,7 +1,8 @@
-//! Small tools that know nothing of the job.
+//! Helpers that know nothing about the rest of the program.
 
 pub(crate) mod group_by;
 pub(crate) mod hash;
+pub(crate) mod line_buffer;
 pub(crate) mod placeholder;
 pub(crate) mod sanitize;
 pub(crate) mod suggest;

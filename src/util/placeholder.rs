@@ -1,38 +1,38 @@
-//! Texts with `{placeholders}`. Metric names, paths, headers and pointers are all read here.
+//! Texts with `{placeholders}`: the templates of metric names, paths, headers and pointers.
 
-/// A segment of such a text.
+/// A segment of a text with placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Segment<'a> {
-    /// Text that stays as it is.
+    /// Literal text.
     Text(&'a str),
     /// The word between `{` and `}`.
     Placeholder(&'a str),
 }
 
-/// Splits `text` at its placeholders. `{{` and `}}` stand for one brace each.
+/// Splits a text at its placeholders. `{{` and `}}` stand for one literal brace each.
 ///
 /// # Errors
-/// When a brace has no match.
+/// When a brace has no match. The error is a message that quotes the text.
 pub(crate) fn split(text: &str) -> Result<Vec<Segment<'_>>, String> {
     let mut segments = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['{', '}']) {
-        let (before, from) = rest.split_at(at);
+    let mut remaining = text;
+    while let Some(brace) = remaining.find(['{', '}']) {
+        let (before, from_brace) = remaining.split_at(brace);
         if !before.is_empty() {
             segments.push(Segment::Text(before));
         }
-        if from.starts_with("{{") || from.starts_with("}}") {
-            segments.push(Segment::Text(&from[..1]));
-            rest = &from[2..];
+        if from_brace.starts_with("{{") || from_brace.starts_with("}}") {
+            segments.push(Segment::Text(&from_brace[..1]));
+            remaining = &from_brace[2..];
             continue;
         }
         let unmatched = || format!("unmatched brace in {text:?}; write {{{{ or }}}} for a literal one");
-        let end = from.find('}').filter(|_| from.starts_with('{')).ok_or_else(unmatched)?;
-        segments.push(Segment::Placeholder(&from[1..end]));
-        rest = &from[end + 1..];
+        let end = from_brace.find('}').filter(|_| from_brace.starts_with('{')).ok_or_else(unmatched)?;
+        segments.push(Segment::Placeholder(&from_brace[1..end]));
+        remaining = &from_brace[end + 1..];
     }
-    if !rest.is_empty() {
-        segments.push(Segment::Text(rest));
+    if !remaining.is_empty() {
+        segments.push(Segment::Text(remaining));
     }
     Ok(segments)
 }
@@ -43,15 +43,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_split_at_its_placeholders() {
+    fn split_separates_text_and_placeholders() {
         assert_eq!(split("a{b}.{c}d"), Ok(vec![Text("a"), Placeholder("b"), Text("."), Placeholder("c"), Text("d")]));
         assert_eq!(split("{{x}}"), Ok(vec![Text("{"), Text("x"), Text("}")]));
         assert_eq!(split(""), Ok(vec![]));
     }
 
     #[test]
-    fn unmatched_braces_are_refused() {
-        assert!(split("a{b").is_err());
-        assert!(split("a}b").is_err());
+    fn split_refuses_a_brace_without_a_match() {
+        let message = |text: &str| format!("unmatched brace in {text:?}; write {{{{ or }}}} for a literal one");
+        for text in ["a{b", "a}b", "{{a}", "a{"] {
+            assert_eq!(split(text), Err(message(text)));
+        }
     }
 }

@@ -1,36 +1,44 @@
-//! Texts as a person is shown them.
+//! Text for messages: text from outside made safe to show, and counts with their nouns.
 
-/// The beginning of a text from outside, fit to be shown: 200 characters, control characters and
-/// those that turn the direction of writing escaped.
+/// The length of an [`excerpt`], in characters.
+const EXCERPT_CHARS: usize = 200;
+
+/// The first 200 characters of a text from outside, as [`sanitize`] makes them safe to show.
 pub(crate) fn excerpt(text: &str) -> String {
-    sanitize(text, 200)
+    sanitize(text, EXCERPT_CHARS)
 }
 
-/// The same with another number of characters.
-pub(crate) fn sanitize(text: &str, characters: usize) -> String {
-    let mut out = String::new();
+/// A text from outside, made safe to show on one line of a terminal: line breaks and tabs become
+/// spaces, and characters that are unsafe for a terminal are escaped. White space at both ends is
+/// removed. Of a text longer than `max_chars` characters the beginning is kept, followed by `…`.
+pub(crate) fn sanitize(text: &str, max_chars: usize) -> String {
+    let mut sanitized = String::new();
     for (count, c) in text.trim().chars().enumerate() {
         match c {
-            _ if count == characters => {
-                out.push('…');
+            _ if count == max_chars => {
+                sanitized.push('…');
                 break;
             }
-            '\n' | '\r' | '\t' => out.push(' '),
-            _ if moves(c) => out.extend(c.escape_unicode()),
-            _ => out.push(c),
+            '\n' | '\r' | '\t' => sanitized.push(' '),
+            _ if is_unsafe_for_terminal(c) => sanitized.extend(c.escape_unicode()),
+            _ => sanitized.push(c),
         }
     }
-    out
+    sanitized
 }
 
-/// Whether a terminal would do anything but show it: control characters, line ends, those without a
-/// width, and those that turn the direction of writing.
-fn moves(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
-    turns || c.is_control() || c == '\u{feff}'
+/// Whether a character can control a terminal or change how the text beside it looks: control
+/// characters, line separators, characters of no width, and those that change the direction of the
+/// text (<https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>).
+fn is_unsafe_for_terminal(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        )
 }
 
-/// A number of things, with the noun for one of them.
+/// A count with its noun, such as `1 point` or `2 points`.
 pub(crate) fn pluralize(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
@@ -40,8 +48,51 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_excerpt_is_short_and_harmless() {
-        assert_eq!(excerpt(" a\nb\u{1b}[2J\u{9b}c\u{202e}\u{61c} "), "a b\\u{1b}[2J\\u{9b}c\\u{202e}\\u{61c}");
-        assert_eq!(excerpt(&"x".repeat(300)).chars().count(), 201);
+    fn sanitize_escapes_exactly_the_characters_that_are_unsafe_for_a_terminal() {
+        let unsafe_ranges = [
+            // C0 control characters, without the tab and the line breaks.
+            '\0'..='\u{8}',
+            '\u{b}'..='\u{c}',
+            '\u{e}'..='\u{1f}',
+            // DEL and the C1 control characters.
+            '\u{7f}'..='\u{9f}',
+            // ARABIC LETTER MARK.
+            '\u{61c}'..='\u{61c}',
+            // Spaces and joiners of no width, and marks of direction.
+            '\u{200b}'..='\u{200f}',
+            // Line and paragraph separator, embeddings and overrides of direction.
+            '\u{2028}'..='\u{202e}',
+            // Invisible operators, and isolates of direction.
+            '\u{2060}'..='\u{2069}',
+            // ZERO WIDTH NO-BREAK SPACE, the byte order mark.
+            '\u{feff}'..='\u{feff}',
+        ];
+        for c in '\0'..=char::MAX {
+            let expected = match c {
+                '\t' | '\n' | '\r' => "a b".to_owned(),
+                _ if unsafe_ranges.iter().any(|range| range.contains(&c)) => format!("a\\u{{{:x}}}b", u32::from(c)),
+                _ => format!("a{c}b"),
+            };
+            assert_eq!(sanitize(&format!("a{c}b"), 9), expected);
+        }
+    }
+
+    #[test]
+    fn sanitize_cuts_a_text_that_is_longer_than_its_limit() {
+        assert_eq!(sanitize("äbc", 3), "äbc");
+        assert_eq!(sanitize("äbc", 2), "äb…");
+        assert_eq!(sanitize("a\u{1b}b", 2), "a\\u{1b}…");
+        assert_eq!(excerpt(&"x".repeat(200)), "x".repeat(200));
+        assert_eq!(excerpt(&"x".repeat(201)), "x".repeat(200) + "…");
+    }
+
+    #[test]
+    fn sanitize_removes_white_space_at_both_ends() {
+        assert_eq!(sanitize(" \n a b\t\r\n", 3), "a b");
+    }
+
+    #[test]
+    fn pluralize_adds_an_s_unless_there_is_one() {
+        assert_eq!([0, 1, 2].map(|count| pluralize(count, "point")), ["0 points", "1 point", "2 points"]);
     }
 }

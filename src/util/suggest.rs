@@ -1,34 +1,41 @@
-//! What somebody may have meant.
+//! Suggestions for messages about unknown words.
 
 use std::collections::HashSet;
 
-/// The entry of `known` nearest to `unknown`, as a clause to put behind an error; all of them where none
-/// is near.
+/// How similar a word must be to be suggested, from 0 to 1.
+const MIN_SIMILARITY: f64 = 0.75;
+
+/// A clause for the end of a message about an unknown word. It suggests the most similar of the known
+/// words, or lists all of them if none is similar. It is empty if no word is known.
 pub(crate) fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.into_iter().collect();
     let mut seen = HashSet::new();
-    known.retain(|candidate| seen.insert(*candidate));
-    match nearest(unknown, &known) {
-        near if !near.is_empty() || known.is_empty() => near,
-        _ => format!("; known: {}", known.join(", ")),
+    known.retain(|word| seen.insert(*word));
+    let suggestion = suggest_similar(unknown, &known);
+    if suggestion.is_empty() && !known.is_empty() {
+        return format!("; known: {}", known.join(", "));
     }
+    suggestion
 }
 
-/// That a text is none of those there are, and which of them is nearest to it.
-pub(crate) fn none_of(unknown: &str, known: &[&str]) -> String {
-    let quoted: Vec<String> = known.iter().map(|one| format!("{one:?}")).collect();
-    let all = match &quoted[..] {
-        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
-        all => all.concat(),
+/// A message about an unknown word: it lists all of the known words and suggests the most similar one.
+pub(crate) fn must_be_one_of(unknown: &str, known: &[&str]) -> String {
+    let quoted: Vec<String> = known.iter().map(|word| format!("{word:?}")).collect();
+    let choices = match &quoted[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        single => single.concat(),
     };
-    format!("must be {all}, not {unknown:?}{}", nearest(unknown, known))
+    format!("must be {choices}, not {unknown:?}{}", suggest_similar(unknown, known))
 }
 
-/// The nearest as a clause; nothing where none is near.
-fn nearest(unknown: &str, known: &[&str]) -> String {
-    let likeness = |candidate: &str| strsim::jaro_winkler(&unknown.to_lowercase(), &candidate.to_lowercase());
-    let best = known.iter().map(|candidate| (likeness(candidate), candidate)).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|(likeness, _)| *likeness > 0.75).map_or(String::new(), |(_, best)| format!("; did you mean {best:?}?"))
+/// A clause that suggests the most similar of the known words; empty if none is similar.
+fn suggest_similar(unknown: &str, known: &[&str]) -> String {
+    let similarity = |word: &str| strsim::jaro_winkler(&unknown.to_lowercase(), &word.to_lowercase());
+    let scored = known.iter().map(|word| (similarity(word), word));
+    match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((similarity, word)) if similarity > MIN_SIMILARITY => format!("; did you mean {word:?}?"),
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -36,15 +43,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_is_suggested_or_all_are_told() {
+    fn did_you_mean_suggests_a_similar_word_or_lists_all() {
         let known = ["last", "high", "last"];
         assert_eq!(did_you_mean("lst", known), "; did you mean \"last\"?");
         assert_eq!(did_you_mean("xyz", known), "; known: last, high");
         assert_eq!(did_you_mean("xyz", []), "");
+    }
+
+    #[test]
+    fn must_be_one_of_lists_all_words_and_suggests_a_similar_one() {
         assert_eq!(
-            none_of("Hihg", &["last", "high"]),
+            must_be_one_of("Hihg", &["last", "high"]),
             "must be \"last\" or \"high\", not \"Hihg\"; did you mean \"high\"?"
         );
-        assert_eq!(none_of("x", &["last"]), "must be \"last\", not \"x\"");
+        assert_eq!(must_be_one_of("x", &["last"]), "must be \"last\", not \"x\"");
+        assert_eq!(must_be_one_of("x", &["a", "b", "c"]), "must be \"a\", \"b\" or \"c\", not \"x\"");
     }
 }

@@ -7,7 +7,7 @@ use crate::market::field::Field;
 use crate::provider::pointer::Pointer;
 use crate::provider::spelling::Spelling;
 use crate::provider::template::{Template, TemplateKind};
-use crate::util::suggest::none_of;
+use crate::util::suggest::must_be_one_of;
 
 impl Definition {
     /// Reads a definition and checks it.
@@ -107,7 +107,7 @@ fn market(section: &Section<'_>) -> Result<Market, ConfigError> {
     let value = required(section, "market")?;
     let name = value.text()?;
     let known = Market::ALL.into_iter().find(|market| market.as_str() == name);
-    known.ok_or_else(|| value.invalid(none_of(name, &Market::ALL.map(Market::as_str))))
+    known.ok_or_else(|| value.invalid(must_be_one_of(name, &Market::ALL.map(Market::as_str))))
 }
 
 /// Reads the address of a provider: an `http` or `https` URL without a query.
@@ -115,7 +115,7 @@ fn market(section: &Section<'_>) -> Result<Market, ConfigError> {
 /// # Errors
 /// When it is anything else.
 pub(crate) fn base_url(value: &ConfigValue<'_>) -> Result<Url, ConfigError> {
-    let mut url = Url::parse(value.text()?).map_err(|problem| value.invalid(problem))?;
+    let mut url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
     if !matches!(url.scheme.as_str(), "http" | "https") || url.path.contains('?') {
         return Err(value.invalid("must be an http or https URL without a query"));
     }
@@ -174,7 +174,7 @@ fn change_from(section: &Section<'_>, market: Market) -> Result<Option<Field>, C
     match value.text()? {
         "none" => Ok(None),
         name @ ("open" | "previous_close") => Ok(Field::new(name)),
-        name => Err(value.invalid(none_of(name, &["open", "previous_close", "none"]))),
+        name => Err(value.invalid(must_be_one_of(name, &["open", "previous_close", "none"]))),
     }
 }
 
@@ -233,7 +233,7 @@ fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {
             "us" => TimeUnit::Decimal(6),
             "ns" => TimeUnit::Decimal(9),
             "rfc3339" => TimeUnit::Rfc3339,
-            name => return Err(unit.invalid(none_of(name, &["s", "ms", "us", "ns", "rfc3339"]))),
+            name => return Err(unit.invalid(must_be_one_of(name, &["s", "ms", "us", "ns", "rfc3339"]))),
         },
     };
     if time.pointers.is_empty() {

@@ -1,4 +1,4 @@
-//! Feeds: those of the config and the defaults, checked as far as they run.
+//! The feeds of the config file, with their defaults. Only the selected ones are checked in full.
 
 mod names;
 mod reader;
@@ -12,12 +12,13 @@ use crate::market::hours::MarketHours;
 use crate::metrics::names::NameTemplate;
 use jiff::civil::Date;
 
-/// A feed as it is configured. Symbols, fields and providers are not checked yet.
+/// The configuration of a feed. Its symbols, fields and providers are not checked yet.
 pub(super) struct FeedConfig<'a> {
     name: String,
     providers: ValueList<'a>,
     symbols: ValueList<'a>,
     fields: ValueList<'a>,
+    /// Whether the user named the fields, so that they are not the defaults.
     fields_are_named: bool,
     /// The quote of symbols that have none; empty for feeds other than `crypto`.
     currency: String,
@@ -27,13 +28,13 @@ pub(super) struct FeedConfig<'a> {
 }
 
 impl FeedConfig<'_> {
-    /// Whether it is a feed of the user's own.
+    /// Whether the feed is one of the user's own, not `crypto` or `stocks`.
     fn is_own(&self) -> bool {
         is_own(&self.name)
     }
 }
 
-/// The values of a list. The list itself is kept too, as a message about an empty one needs its place.
+/// A list and its values. The list itself is kept, as the message about an empty list needs its origin.
 struct ValueList<'a> {
     values: Vec<ConfigValue<'a>>,
     list: ConfigValue<'a>,
@@ -49,7 +50,7 @@ impl<'a> ValueList<'a> {
     }
 }
 
-/// The defaults of a feed, lists with commas.
+/// The defaults of a feed: lists that are split at commas.
 struct Defaults {
     providers: &'static str,
     symbols: &'static str,
@@ -69,11 +70,11 @@ fn is_own(name: &str) -> bool {
     !matches!(name, "crypto" | "stocks")
 }
 
-/// Reads all feeds: crypto, stocks, then the user's own by name.
+/// Reads the configuration of all feeds: `crypto`, `stocks`, then the user's own, sorted by name.
 ///
 /// # Errors
-/// The first thing that is wrong, with its place.
-pub(super) fn configs(sources: Sources<'_>) -> Result<Vec<FeedConfig<'_>>, ConfigError> {
+/// The first error in them, with its origin.
+pub(super) fn read_configs(sources: Sources<'_>) -> Result<Vec<FeedConfig<'_>>, ConfigError> {
     let mut configs = vec![
         read_config("crypto", &sources.file.section("crypto")?, sources, &CRYPTO)?,
         read_config("stocks", &sources.file.section("stocks")?, sources, &STOCKS)?,
@@ -99,26 +100,28 @@ fn read_config<'a>(
     let variable = |key: &str| format!("DATAMETRICS_{}_{key}", name.to_uppercase());
     let list = |key: &'static str, default: &str| -> Result<(ValueList<'a>, bool), ConfigError> {
         let in_file = section.get(key);
-        // The variables of crypto and stocks would be ambiguous for feeds with other names.
+        // Only crypto and stocks have variables. Those of other feeds would be ambiguous, as the names of
+        // two feeds may differ only in case.
         let value =
-            if is_own(name) { in_file } else { sources.first(None, &variable(&key.to_uppercase()), in_file)? };
+            if is_own(name) { in_file } else { sources.first_of(None, &variable(&key.to_uppercase()), in_file)? };
         let is_named = value.is_some();
-        Ok((ValueList::read(sources.setting(&format!("{path}.{key}"), value, default))?, is_named))
+        Ok((ValueList::read(sources.setting_or_default(&format!("{path}.{key}"), value, default))?, is_named))
     };
     let (providers, _) = list("providers", defaults.providers)?;
     let (symbols, _) = list("symbols", defaults.symbols)?;
     let (fields, fields_are_named) = list("fields", defaults.fields)?;
     let mut currency = String::new();
     if name == "crypto" {
-        let value = sources.first(None, &variable("CURRENCY"), section.get("currency"))?;
-        currency = sources.setting("crypto.currency", value, "USD").text()?.to_uppercase();
+        let value = sources.first_of(None, &variable("CURRENCY"), section.get("currency"))?;
+        currency = sources.setting_or_default("crypto.currency", value, "USD").text()?.to_uppercase();
     }
-    let names = sources.optional(&format!("{path}.names"), section.get("names"));
+    let names = sources.optional_setting(&format!("{path}.names"), section.get("names"));
     let names = names.map(|value| read_names(&value)).transpose()?;
     let (mut market_hours, mut closed) = (MarketHours::Any, Vec::new());
     if name != "crypto" {
-        market_hours = sources.setting(&format!("{path}.market_hours"), section.get("market_hours"), "any").parse()?;
-        let days = sources.optional(&format!("{path}.closed"), section.get("closed"));
+        market_hours =
+            sources.setting_or_default(&format!("{path}.market_hours"), section.get("market_hours"), "any").parse()?;
+        let days = sources.optional_setting(&format!("{path}.closed"), section.get("closed"));
         let days = days.map_or(Ok(Vec::new()), |value| value.list())?;
         closed = days.iter().map(read_day).collect::<Result<_, _>>()?;
     }

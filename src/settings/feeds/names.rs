@@ -1,4 +1,4 @@
-//! Whether all metrics of a run have good names, and names of their own.
+//! Checks that all metrics of a run have valid and unique names.
 
 use crate::config::ConfigError;
 use crate::fetch::Feed;
@@ -6,18 +6,19 @@ use crate::market::symbol::Symbol;
 use crate::util::hash::{all_differ, hash_of};
 use rustc_hash::FxHashMap;
 
-/// Stands for any field. No name holds it.
+/// Stands for any field. No metric name contains it.
 const ANY_FIELD: &str = "*";
 
-/// Checks that every name is a good one, and that no two points of a run can have one name.
+/// Checks that every metric name is valid, and that no two points of a run can have the same name.
 pub(super) fn check(feeds: &[Feed]) -> Result<(), ConfigError> {
-    if are_surely_good(feeds) { Ok(()) } else { check_each(feeds) }
+    if are_surely_valid(feeds) { Ok(()) } else { check_each(feeds) }
 }
 
-/// A cheap test. If it fails, the names may be good all the same.
-fn are_surely_good(feeds: &[Feed]) -> bool {
-    // Of the parts of a name, only the quote can be empty.
-    let lacks_quote = |feed: &Feed| feed.names.has_quote() && feed.symbols.iter().any(|s| s.quote().is_none());
+/// A cheap test. If it fails, the names may still be valid.
+fn are_surely_valid(feeds: &[Feed]) -> bool {
+    // The only part of a name that can be empty is the quote.
+    let lacks_quote =
+        |feed: &Feed| feed.names.has_quote() && feed.symbols.iter().any(|symbol| symbol.quote().is_none());
     if feeds.iter().any(lacks_quote) {
         return false;
     }
@@ -26,7 +27,7 @@ fn are_surely_good(feeds: &[Feed]) -> bool {
     all_differ(count, affixes.map(|affixes| hash_of(&affixes)))
 }
 
-/// The exact test, which says what is wrong.
+/// The exact test. Its error says what is wrong.
 fn check_each(feeds: &[Feed]) -> Result<(), ConfigError> {
     let mut owners: FxHashMap<String, Vec<(usize, &Symbol)>> = FxHashMap::default();
     for (index, feed) in feeds.iter().enumerate() {
@@ -39,7 +40,7 @@ fn check_each(feeds: &[Feed]) -> Result<(), ConfigError> {
                 ));
             }
             let owners = owners.entry(name).or_default();
-            // Feeds with other fields may share a name.
+            // Feeds without a common field may share a name.
             let overlaps = |other: usize| feed.fields.iter().any(|field| feeds[other].fields.contains(field));
             if let Some((_, other)) = owners.iter().find(|(other, _)| *other == index || overlaps(*other)) {
                 return invalid(format!(

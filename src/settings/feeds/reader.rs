@@ -1,4 +1,4 @@
-//! The feeds that run, checked.
+//! Reads the selected feeds, and checks them.
 
 use super::{FeedConfig, ValueList, names};
 use crate::cli::{FeedSelection, Options};
@@ -17,7 +17,7 @@ use crate::util::hash::{all_differ, hash_of};
 use crate::util::suggest::did_you_mean;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// What the command line says of all feeds that run.
+/// The options of the command line, and their variables, that apply to all selected feeds.
 pub(in crate::settings) struct FeedOptions<'a> {
     fields: Option<ConfigValue<'a>>,
     providers: Option<ConfigValue<'a>>,
@@ -27,10 +27,10 @@ pub(in crate::settings) struct FeedOptions<'a> {
 }
 
 impl<'a> FeedOptions<'a> {
-    /// Reads these options and their variables.
+    /// Reads the options and their variables.
     pub(in crate::settings) fn read(options: &Options, sources: Sources<'a>) -> Result<Self, ConfigError> {
         let option = |flag, value, variable| {
-            sources.first(Some((flag, value)), variable, None).map(|value| sources.optional(flag, value))
+            sources.first_of(Some((flag, value)), variable, None).map(|value| sources.optional_setting(flag, value))
         };
         let fields = option("--fields", &options.fields, "DATAMETRICS_FIELDS")?;
         let providers = option("--provider", &options.provider, "DATAMETRICS_PROVIDER")?;
@@ -42,7 +42,7 @@ impl<'a> FeedOptions<'a> {
     }
 }
 
-/// Reads the feeds that run.
+/// Reads the selected feeds.
 pub(in crate::settings) struct FeedReader<'r, 'a> {
     pub(in crate::settings) options: FeedOptions<'a>,
     pub(in crate::settings) providers: &'r mut Providers<'a>,
@@ -50,10 +50,10 @@ pub(in crate::settings) struct FeedReader<'r, 'a> {
 }
 
 impl<'a> FeedReader<'_, 'a> {
-    /// The selected feeds with all their symbols, whatever the shard.
+    /// Reads the selected feeds with all their symbols, whatever the shard.
     ///
     /// # Errors
-    /// When a feed is not known or watches nothing, or something in it is wrong.
+    /// When a feed is unknown, has no symbols, or has an error.
     pub(in crate::settings) fn read(
         &mut self,
         configs: Vec<FeedConfig<'a>>,
@@ -69,14 +69,18 @@ impl<'a> FeedReader<'_, 'a> {
         }
         let mut feeds = Vec::with_capacity(selected.len());
         for config in selected {
-            feeds.push(self.feed(config, symbols)?);
+            feeds.push(self.read_feed(config, symbols)?);
         }
-        // Checked with all symbols, so that no other machine pushes under a name of this one either.
+        // Checked with the symbols of all shards, so that two machines never push under the same name.
         names::check(&feeds)?;
         Ok(feeds)
     }
 
-    fn feed(&mut self, config: FeedConfig<'a>, symbol_override: Option<&SymbolOverride>) -> Result<Feed, ConfigError> {
+    fn read_feed(
+        &mut self,
+        config: FeedConfig<'a>,
+        symbol_override: Option<&SymbolOverride>,
+    ) -> Result<Feed, ConfigError> {
         let origin = symbol_override.map_or_else(|| config.symbols.list.origin(), |symbols| symbols.origin.clone());
         let symbols = read_symbols(&config, symbol_override)?;
         if symbols.is_empty() {
@@ -90,7 +94,7 @@ impl<'a> FeedReader<'_, 'a> {
         };
         for definition in &definitions {
             if let Some((a, b)) = definition.find_ambiguous(&symbols) {
-                // Both are good symbols. It is the definition that cannot tell them apart.
+                // Both symbols are valid, but the definition cannot tell them apart.
                 let problem = format!("{a} and {b} are spelled the same for {}: leave one out", definition.name);
                 return Err(ConfigError::setting(origin, problem));
             }
@@ -110,12 +114,14 @@ impl<'a> FeedReader<'_, 'a> {
         })
     }
 
-    /// The providers of a feed, each once: those of its config, or those of `--provider` that are of
-    /// its market.
+    /// The providers of a feed, each once: those of `--provider` in the market of the feed, or else those of
+    /// its configuration.
     fn providers_of(&mut self, config: &FeedConfig<'_>) -> Result<Vec<usize>, ConfigError> {
         let mut providers = match self.options.providers.clone() {
-            Some(asked) => self.providers_of_market(config, &asked)?,
-            None => config.providers.values.iter().map(|value| self.providers.find(value)).collect::<Result<_, _>>()?,
+            Some(names) => self.providers_of_market(config, &names)?,
+            None => {
+                config.providers.values.iter().map(|value| self.providers.index_of(value)).collect::<Result<_, _>>()?
+            }
         };
         let mut seen = FxHashSet::default();
         providers.retain(|index| seen.insert(*index));
@@ -125,31 +131,31 @@ impl<'a> FeedReader<'_, 'a> {
     fn providers_of_market(
         &mut self,
         config: &FeedConfig<'_>,
-        asked: &ConfigValue<'_>,
+        names: &ConfigValue<'_>,
     ) -> Result<Vec<usize>, ConfigError> {
         let markets = match config.name.as_str() {
             "crypto" => vec![Market::Crypto],
             "stocks" => vec![Market::Stocks],
             _ => config.providers.values.iter().map(|value| self.providers.market(value)).collect::<Result<_, _>>()?,
         };
-        let mut chosen = Vec::new();
-        for value in asked.list()? {
+        let mut providers = Vec::new();
+        for value in names.list()? {
             if markets.contains(&self.providers.market(&value)?) {
-                chosen.push(self.providers.find(&value)?);
+                providers.push(self.providers.index_of(&value)?);
             }
         }
-        if chosen.is_empty() {
+        if providers.is_empty() {
             let problem = format!(
                 "none of these providers is of the market of feed {:?}: `datametrics providers` shows which are",
                 config.name
             );
-            return Err(asked.invalid(problem));
+            return Err(names.invalid(problem));
         }
-        Ok(chosen)
+        Ok(providers)
     }
 }
 
-/// Keeps only the symbols of this machine's shard.
+/// Keeps only the symbols of a shard.
 pub(in crate::settings) fn keep_shard(shard: Shard, feeds: &mut [Feed], prefix: &str) {
     for feed in feeds {
         feed.symbols.retain(|symbol| shard.holds(symbol));
@@ -177,7 +183,7 @@ fn select<'a>(configs: Vec<FeedConfig<'a>>, selection: &FeedSelection) -> Result
     selected.collect()
 }
 
-/// The symbols of a feed in canonical spelling, each once.
+/// Reads the symbols of a feed, each once.
 fn read_symbols(config: &FeedConfig<'_>, symbol_override: Option<&SymbolOverride>) -> Result<Vec<Symbol>, ConfigError> {
     let max_len = symbol_override.map_or(config.symbols.values.len(), SymbolOverride::max_len);
     let mut symbols = Vec::with_capacity(max_len);
@@ -202,21 +208,22 @@ fn read_symbols(config: &FeedConfig<'_>, symbol_override: Option<&SymbolOverride
     Ok(symbols)
 }
 
-/// Reads symbols of a feed. The text is kept, so that a long list needs one allocation a symbol.
+/// Reads symbols of a feed.
 struct SymbolReader<'a> {
     config: &'a FeedConfig<'a>,
+    /// Reused, so that a long list needs only one allocation for each symbol.
     text: String,
 }
 
 impl SymbolReader<'_> {
-    /// Symbols of crypto and stocks are upper-cased, and crypto has a default currency. All others are
-    /// kept as they were typed.
-    fn read(&mut self, typed: &str) -> Result<Symbol, SymbolError> {
+    /// Reads a symbol. Symbols of `crypto` and `stocks` are converted to upper case, and those of `crypto`
+    /// get the default currency. Symbols of other feeds are kept as they are.
+    fn read(&mut self, text: &str) -> Result<Symbol, SymbolError> {
         if self.config.is_own() {
-            return Symbol::new(typed);
+            return Symbol::new(text);
         }
         self.text.clear();
-        self.text.push_str(typed.trim());
+        self.text.push_str(text.trim());
         self.text.make_ascii_uppercase();
         let currency = &self.config.currency;
         if !currency.is_empty() && !self.text.is_empty() && !self.text.contains('/') {
@@ -226,7 +233,7 @@ impl SymbolReader<'_> {
     }
 }
 
-/// The fields of a feed, each once. Fields that no provider gives are left out if nobody named them.
+/// Reads the fields of a feed, each once. A default field that no provider gives is left out.
 fn read_fields(list: &ValueList<'_>, are_named: bool, definitions: &[&Definition]) -> Result<Vec<Field>, ConfigError> {
     let mut fields: Vec<Field> = Vec::with_capacity(list.values.len());
     for value in &list.values {
