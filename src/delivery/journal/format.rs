@@ -187,7 +187,7 @@ enum Line<'a> {
 struct Lines<R> {
     input: R,
     line: Vec<u8>,
-    /// Of the line that was asked for last, pluralize from 1.
+    /// The number of the line that was read last, counted from 1.
     number: usize,
 }
 
