@@ -51,7 +51,7 @@ pub(crate) struct DeliveryReport {
 pub(crate) enum DeliveryError {
     /// The points are in the journal.
     #[error("graphite: {0}; the points are in the journal, the next run sends them")]
-    Kept(PushError),
+    InJournal(PushError),
     /// There is no journal.
     #[error("graphite: {cause}; {points} points are lost, as there is no journal")]
     Lost {
@@ -68,7 +68,7 @@ pub(crate) enum DeliveryError {
 impl DeliveryError {
     /// Whether Graphite refused the credentials.
     pub(crate) fn refused_credentials(&self) -> bool {
-        matches!(self, Self::Kept(cause) | Self::Lost { cause, .. } if cause.refused_credentials())
+        matches!(self, Self::InJournal(cause) | Self::Lost { cause, .. } if cause.refused_credentials())
     }
 }
 
@@ -160,7 +160,7 @@ impl JournalReplay<'_> {
         for entry in &waiting {
             if let Some(error) = self.send(entry, report) {
                 let goes_on = matches!(error, PushError::TooManyBad { .. });
-                report.error = Some(DeliveryError::Kept(error));
+                report.error = Some(DeliveryError::InJournal(error));
                 if !goes_on {
                     break;
                 }
@@ -175,7 +175,7 @@ impl JournalReplay<'_> {
     /// Sends the file of this run alone.
     fn send_own(&self, report: &mut DeliveryReport) {
         if let Some(error) = self.own.as_ref().and_then(|own| self.send(own, report)) {
-            report.error = Some(DeliveryError::Kept(error));
+            report.error = Some(DeliveryError::InJournal(error));
         }
     }
 

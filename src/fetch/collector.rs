@@ -51,20 +51,20 @@ impl<'a> Collector<'a> {
         let first = self.first_provider(feed);
         for &index in &feed.providers {
             let definition = &self.config.definitions[index];
-            let wanted = quotes.wanted_from(definition);
-            if wanted.symbols.is_empty() {
+            let missing = quotes.missing_from(definition);
+            if missing.symbols.is_empty() {
                 continue;
             }
-            let must_rest = self.seconds_left(definition, wanted.symbols.len()).is_some();
+            let must_rest = self.seconds_left(definition, missing.symbols.len()).is_some();
             // The interval of the first provider is a reason to skip the whole feed.
             if must_rest && first != Some(index) {
                 continue;
             }
             let secrets = &self.config.secrets;
-            let plan = Plan::new(definition, &feed.symbols, &feed.fields, &wanted.columns, secrets);
+            let plan = Plan::new(definition, &feed.symbols, &feed.fields, &missing.columns, secrets);
             let fetch = ProviderFetch::new(self.context, &plan, &limiters[index], self.policy());
-            let (table, report) = fetch.run(&wanted.symbols);
-            quotes.merge(&wanted.symbols, table);
+            let (table, report) = fetch.run(&missing.symbols);
+            quotes.merge(&missing.symbols, table);
             reports.push(report);
         }
         FeedReport::new(feed, quotes.table, reports)
@@ -101,8 +101,8 @@ impl<'a> Collector<'a> {
     }
 }
 
-/// What a provider is to be asked for.
-struct Wanted {
+/// The values that a provider is to be asked for.
+struct MissingValues {
     /// Indexes of symbols of the feed.
     symbols: Vec<usize>,
     /// For each field of the feed, whether it is wanted.
@@ -119,14 +119,14 @@ struct Quotes<'a> {
 
 impl Quotes<'_> {
     /// The values that are missing and that the provider gives.
-    fn wanted_from(&self, definition: &Definition) -> Wanted {
+    fn missing_from(&self, definition: &Definition) -> MissingValues {
         let columns: Vec<usize> =
             (0..self.feed.fields.len()).filter(|column| definition.gives(&self.feed.fields[*column])).collect();
         let lacks_any = |symbol: &usize| columns.iter().any(|column| self.lacks(*symbol, *column));
         let mut symbols = Vec::with_capacity(self.feed.symbols.len());
         symbols.extend((0..self.feed.symbols.len()).filter(lacks_any));
         let is_wanted = |column| columns.contains(&column) && symbols.iter().any(|symbol| self.lacks(*symbol, column));
-        Wanted { columns: (0..self.feed.fields.len()).map(is_wanted).collect(), symbols }
+        MissingValues { columns: (0..self.feed.fields.len()).map(is_wanted).collect(), symbols }
     }
 
     fn lacks(&self, symbol: usize, column: usize) -> bool {

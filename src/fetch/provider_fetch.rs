@@ -98,7 +98,7 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
 
     /// Asks for a batch, and for its parts if it is refused for an unknown symbol.
     fn fetch_batch(&self, query: &Query<'a>, splits_left: &mut u32, answers: &mut Answers) -> BatchOutcome {
-        match self.ask(query, &mut answers.stats) {
+        match self.fetch_once(query, &mut answers.stats) {
             Answer::Read(reply) => {
                 answers.add_words(reply.row_errors);
                 if let Some(error) = &reply.error {
@@ -146,7 +146,7 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
     }
 
     /// Sends one request, unless an earlier one has stopped the provider.
-    fn ask(&self, query: &Query<'_>, stats: &mut RequestStats) -> Answer {
+    fn fetch_once(&self, query: &Query<'_>, stats: &mut RequestStats) -> Answer {
         if let Some(error) = lock(&self.stopped).clone() {
             return Answer::Failed(error);
         }

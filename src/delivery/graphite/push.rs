@@ -1,6 +1,6 @@
 //! What came of a push.
 
-use super::carbon::CarbonError;
+use super::carbon::connection::CarbonError;
 use crate::http::retry::RequestStats;
 use crate::http::transport::TransportError;
 use std::ops::Range;

@@ -1,9 +1,8 @@
 //! Carbon, Graphite's own receiver (<https://graphite.readthedocs.io/en/latest/feeding-carbon.html>).
 
-mod connection;
+pub(super) mod connection;
 mod encode;
 
-pub(super) use connection::CarbonError;
 pub(crate) use encode::{Encoded, pickle, plaintext};
 
 use super::push::{Push, PushError};
