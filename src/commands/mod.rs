@@ -36,9 +36,10 @@ pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let args: Vec<OsString> = args.into_iter().collect();
     // Leaked on purpose: freeing it would be 10 % of what `--version` costs.
     let command = Box::leak(Box::new(Cli::command()));
-    let mut matches = command.try_get_matches_from_mut(args).map_err(with_feed_tip)?;
+    let mut matches = command.try_get_matches_from_mut(&args).map_err(|error| with_feed_tip(error, &args))?;
     let cli = Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(command))?;
     match cli.conflict() {
         Some((kind, message)) => Err(command.error(kind, message)),
@@ -46,20 +47,27 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     }
 }
 
-/// Adds a tip to the error about an unknown subcommand. It may be meant for a feed of the user's own:
-/// the config, which names those, is not read yet.
-fn with_feed_tip(mut error: clap::Error) -> clap::Error {
+/// Adds a tip to the error about an unknown subcommand. The word may be the name of a feed in the
+/// config, which is not read yet.
+fn with_feed_tip(mut error: clap::Error, args: &[OsString]) -> clap::Error {
     let has_suggestion = error.get(ContextKind::SuggestedSubcommand).is_some();
-    // Only the error about a subcommand of the program itself lists the usage of all of them.
     let is_top_level = matches!(
-        error.get(ContextKind::Usage),
-        Some(ContextValue::StyledStr(usage)) if usage.to_string().contains("datametrics providers")
+        error.get(ContextKind::InvalidSubcommand),
+        Some(ContextValue::String(word)) if is_subcommand(word, args)
     );
     if error.kind() == ErrorKind::InvalidSubcommand && is_top_level && !has_suggestion {
         let tip = "a feed of your own is named with '--feed <NAME>'";
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
+}
+
+/// Whether `word` stands where the program expects a subcommand, and not after `help` or `grafana`.
+/// Clap's error does not say so. That is why the arguments are parsed again with a parser that
+/// takes any word as a subcommand.
+fn is_subcommand(word: &str, args: &[OsString]) -> bool {
+    let parser = Cli::command().disable_help_subcommand(true).allow_external_subcommands(true);
+    parser.try_get_matches_from(args).is_ok_and(|matches| matches.subcommand_name() == Some(word))
 }
 
 /// Prints help and version, which are data, to standard output, and mistakes to standard error.
