@@ -7,6 +7,9 @@ mod table;
 use crate::cli::{Cli, Command, Grafana};
 use crate::config::ConfigError;
 use crate::context::Context;
+use crate::delivery::graphite::Destination;
+use crate::fetch::FetchConfig;
+use crate::grafana::{AlertRules, Queries, dashboard};
 use crate::http::client::HttpClient;
 use crate::http::transport::Transport;
 use crate::outcome::Outcome;
@@ -14,7 +17,7 @@ use crate::ping::Ping;
 use crate::progress::CountingTransport;
 use crate::settings::{self, Settings};
 use crate::system::random::Random;
-use crate::{grafana, logging, progress};
+use crate::{logging, progress};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -128,10 +131,14 @@ fn list_providers(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError>
 }
 
 fn print_grafana(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
-    let settings = Settings::read(cli, &environment, io::stdin())?;
+    let Settings { fetch: FetchConfig { feeds, definitions, .. }, metrics, destination, alerts, .. } =
+        &Settings::read(cli, &environment, io::stdin())?;
+    let queries = Queries { metrics, is_carbon: destination.as_ref().is_some_and(Destination::is_carbon) };
     let text = match what {
-        Grafana::Dashboard => grafana::dashboard(&settings),
-        Grafana::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
+        Grafana::Dashboard => dashboard(feeds, queries),
+        Grafana::Alerts { datasource, format } => {
+            AlertRules { feeds, definitions, thresholds: alerts, queries }.print(datasource, *format)?
+        }
     };
     Ok(crate::print(&mut io::stdout(), &text))
 }
