@@ -1,4 +1,4 @@
-//! The command line: reads it, sets up the log, and does what it asks for.
+//! The commands: reads the command line, sets up the log, and runs the command.
 
 pub(crate) mod check;
 mod providers;
@@ -25,7 +25,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Does what a command line asks for. `args` begin with the name of the program.
+/// Runs the command of a command line. The first of `args` is the name of the program.
 pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
     let cli = match parse(args) {
         Ok(cli) => cli,
@@ -33,9 +33,9 @@ pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
     };
     logging::start(&cli.options);
     let random = Random::seeded(RandomState::new().hash_one(()));
-    // The panic hook has said what happened.
+    // The panic hook has logged the panic.
     let work = || catch_unwind(AssertUnwindSafe(|| dispatch(&cli, &random))).unwrap_or(Outcome::Defect);
-    if is_run(&cli) { with_monitor(&cli, &random, work) } else { work() }
+    if pushes(&cli) { with_monitor(&cli, &random, work) } else { work() }
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
@@ -73,11 +73,11 @@ fn is_subcommand(word: &str, args: &[OsString]) -> bool {
     parser.try_get_matches_from(args).is_ok_and(|matches| matches.subcommand_name() == Some(word))
 }
 
-/// Prints help and version, which are data, to standard output, and mistakes to standard error.
+/// Prints help and version to standard output, and errors to standard error.
 fn print_clap(error: &clap::Error) -> Outcome {
     match error.print() {
         Err(cause) if !error.use_stderr() && cause.kind() != io::ErrorKind::BrokenPipe => {
-            // If that cannot be written either, the exit code says it alone.
+            // If standard error cannot be written either, the exit code alone tells of it.
             let _ = writeln!(io::stderr(), "error: cannot write to standard output: {cause}");
             Outcome::Io
         }
@@ -86,13 +86,13 @@ fn print_clap(error: &clap::Error) -> Outcome {
     }
 }
 
-/// Whether it is a run that pushes. Only of such a run a monitor is told.
-fn is_run(cli: &Cli) -> bool {
+/// Whether the command pushes points. Only then a monitor is told about it.
+fn pushes(cli: &Cli) -> bool {
     let is_run = matches!(cli.command, None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }));
     is_run && !cli.options.dry_run
 }
 
-/// Does the work, and tells the monitor when it begins and how it ends, if there is a monitor.
+/// Runs `work`. If there is a monitor, tells it when the work begins and how it ends.
 fn with_monitor(cli: &Cli, random: &Random, work: impl FnOnce() -> Outcome) -> Outcome {
     match settings::monitor(&cli.options, &environment) {
         Ok(None) => work(),
@@ -124,7 +124,7 @@ fn fail(error: &ConfigError) -> Outcome {
 fn list_providers(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError> {
     let listed = settings::providers(&cli.options, &environment, name)?;
     let text = match (name, &listed[..]) {
-        (Some(_), [one]) => one.text.clone(),
+        (Some(_), [provider]) => provider.text.clone(),
         _ => providers::table(&listed),
     };
     Ok(crate::print(&mut io::stdout(), &text))
@@ -143,13 +143,13 @@ fn print_grafana(cli: &Cli, what: &Grafana) -> Result<Outcome, ConfigError> {
     Ok(crate::print(&mut io::stdout(), &text))
 }
 
-/// Does work that needs the outside world.
+/// Reads the settings and runs `work` with the network, clock and disk of this machine.
 fn with_context(
     cli: &Cli,
     random: &Random,
     work: fn(&Settings, Context<'_>, &mut dyn Write) -> Outcome,
 ) -> Result<Outcome, ConfigError> {
-    // Leaked on purpose: freeing what a run knows is work that the end of the process saves.
+    // Leaked on purpose: the process is about to end, which frees them faster.
     let settings: &'static Settings = Box::leak(Box::new(Settings::read(cli, &environment, io::stdin())?));
     let client = HttpClient::new(settings.network());
     let counting = CountingTransport::new(&client);
@@ -161,4 +161,29 @@ fn with_context(
 
 fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(line: &str) -> String {
+        parse(line.split(' ').map(OsString::from)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_unknown_subcommand_gets_a_tip_about_feeds() {
+        for line in ["datametrics fx", "datametrics --dry-run fx", "datametrics --config help fx"] {
+            assert!(message(line).contains("a feed of your own is named with '--feed <NAME>'"), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_tip_about_feeds_follows_help_or_grafana_or_a_similar_subcommand() {
+        for line in
+            ["datametrics stoks", "datametrics help fx", "datametrics grafana fx", "datametrics help grafana fx"]
+        {
+            assert!(!message(line).contains("--feed <NAME>'"), "{line}");
+        }
+    }
 }
