@@ -1,4 +1,4 @@
-//! Writes the man page and the completions for bash, zsh and fish into a folder.
+//! Writes the man page, and the completions for bash, zsh and fish, into a folder:
 //!
 //! `cargo run --example assets -- target/assets`
 
@@ -16,17 +16,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     clap_mangen::generate_to(Cli::command(), &folder)?;
     let page = folder.join("datametrics.1");
-    fs::write(&page, as_it_stands(&fs::read_to_string(&page)?).ok_or("the man page has another form")?)?;
+    let text = with_help_sections(&fs::read_to_string(&page)?).ok_or("unexpected structure of the man page")?;
+    fs::write(&page, text)?;
     Ok(())
 }
 
-/// The end of the help has lines that are not to be filled: each part of it becomes a section of the
-/// man page.
-fn as_it_stands(page: &str) -> Option<String> {
-    let (before, rest) = page.split_once(".SH EXTRA\n")?;
-    let (help, after) = rest.split_once(".SH VERSION\n")?;
-    let section = |part: &str| {
-        let (heading, lines) = part.split_once(":\n")?;
+/// Turns each paragraph of the text after the options (src/help.txt) into a section of the man page, and
+/// keeps its line breaks. `None` if `page` has not the structure that clap_mangen gives it.
+fn with_help_sections(page: &str) -> Option<String> {
+    let (before, page) = page.split_once(".SH EXTRA\n")?;
+    let (help, after) = page.split_once(".SH VERSION\n")?;
+    let section = |paragraph: &str| {
+        let (heading, lines) = paragraph.split_once(":\n")?;
         Some(format!(".SH {}\n.nf\n{lines}\n.fi\n", heading.to_uppercase()))
     };
     let sections: String = help.trim_end().split("\n\n").map(section).collect::<Option<_>>()?;

@@ -1,9 +1,8 @@
-//! The whole job on one machine with no network: a server on loopback answers as Kraken and Yahoo
-//! do, another takes points as Graphite does, and the library runs between them.
+//! A whole run without the internet. One server on loopback answers like Kraken and Yahoo, another takes
+//! points like Graphite's ingest, and the library fetches from the one and pushes to the other.
 //!
 //! `cargo run --release --example offline`
 
-use clap::Parser;
 use datametrics::{Cli, Context, HttpClient, Outcome, Random, Settings};
 use std::error::Error;
 use std::ffi::OsString;
@@ -13,13 +12,13 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 
-/// Recorded answers: a request line, a head, a blank line, and the body.
+/// Recorded replies: the request line, the status line, the headers, a blank line, and the body.
 const KRAKEN: &str = include_str!("../tests/providers/kraken/several/1.http");
 const YAHOO: &str = include_str!("../tests/providers/yahoo/several/1.http");
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (sender, pushed) = mpsc::channel();
-    let providers = serve(|path, _| answer(if path.starts_with("/0/public/Ticker") { KRAKEN } else { YAHOO }))?;
+    let providers = serve(|path, _| body_of(if path.starts_with("/0/public/Ticker") { KRAKEN } else { YAHOO }))?;
     let graphite = serve(move |_, body| {
         let count = body.matches("\"name\":").count();
         sender.send(body).map(|()| format!("{{\"published\":{count}}}")).unwrap_or_default()
@@ -34,8 +33,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         ("GRAPHITE_USER", "123456".to_owned()),
         ("GRAPHITE_PASSWORD", "a-token".to_owned()),
     ];
-    let env = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
-    let cli = Cli::parse_from(["datametrics", "all"]);
+    let env =
+        |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| OsString::from(value));
+    let cli = Cli::from_args(["datametrics", "all"])?;
     let settings = Settings::read(&cli, &env, std::io::empty())?;
     let (client, random) = (HttpClient::new(settings.network()), Random::seeded(1));
     let outcome = datametrics::run(&settings, Context::system(&client, &random), &mut std::io::stdout());
@@ -47,26 +47,28 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if outcome == Outcome::Success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The body of a recorded answer.
-fn answer(recorded: &str) -> String {
+/// The body of a recorded reply.
+fn body_of(recorded: &str) -> String {
     recorded.split_once("\n\n").map_or(String::new(), |(_, body)| body.to_owned())
 }
 
-/// Serves on a free port of loopback until the process ends: path and body in, JSON out.
+/// Starts a server on a free port of loopback. `reply` is given the path and the body of a request, and
+/// returns JSON. The server runs until the process ends.
 fn serve(reply: impl FnMut(&str, String) -> String + Send + 'static) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         let mut reply = reply;
         for stream in listener.incoming().flatten() {
-            // A client that goes away is its own business.
-            let _ = exchange(&stream, &mut reply);
+            // A client that goes away early is no error of the server.
+            let _ = answer(&stream, &mut reply);
         }
     });
     Ok(address)
 }
 
-fn exchange(mut stream: &TcpStream, reply: &mut impl FnMut(&str, String) -> String) -> std::io::Result<()> {
+/// Reads one request and answers it.
+fn answer(mut stream: &TcpStream, reply: &mut impl FnMut(&str, String) -> String) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let (mut request, mut length) = (String::new(), 0);
     reader.read_line(&mut request)?;

@@ -1,8 +1,9 @@
 //! The command line as text. Its values are parsed and checked in `settings`, together with those of the
 //! variables and the config file, so that all of them go through the same checks.
 
-use clap::error::ErrorKind;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -201,6 +202,22 @@ pub(crate) enum FeedSelection {
 }
 
 impl Cli {
+    /// Parses a command line. The first of `args` is the name of the program.
+    ///
+    /// # Errors
+    /// When it is wrong, and when it asks for help or the version: clap's error holds the text to print.
+    pub fn from_args(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, clap::Error> {
+        let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        // Leaked on purpose: freeing it would be 10 % of what `--version` costs.
+        let command = Box::leak(Box::new(Self::command()));
+        let mut matches = command.try_get_matches_from_mut(&args).map_err(|error| with_feed_tip(error, &args))?;
+        let cli = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(command))?;
+        match cli.conflict() {
+            Some((kind, message)) => Err(command.error(kind, message)),
+            None => Ok(cli),
+        }
+    }
+
     /// The selected feeds.
     pub(crate) fn selection(&self) -> FeedSelection {
         let named = |names: &[&str]| FeedSelection::Named(names.iter().map(ToString::to_string).collect());
@@ -236,7 +253,7 @@ impl Cli {
     }
 
     /// The error that clap does not find: feeds are selected in both forms, or in none.
-    pub(crate) fn conflict(&self) -> Option<(ErrorKind, &'static str)> {
+    fn conflict(&self) -> Option<(ErrorKind, &'static str)> {
         let has_flag = self.feed_flags.crypto || self.feed_flags.stocks || !self.feed_flags.feed.is_empty();
         match (self.command.is_some(), has_flag) {
             (true, true) => {
@@ -251,13 +268,35 @@ impl Cli {
     }
 }
 
+/// Adds a tip to the error about an unknown subcommand. The word may be the name of a feed in the
+/// config, which is not read yet.
+fn with_feed_tip(mut error: clap::Error, args: &[OsString]) -> clap::Error {
+    let has_suggestion = error.get(ContextKind::SuggestedSubcommand).is_some();
+    let is_top_level = matches!(
+        error.get(ContextKind::InvalidSubcommand),
+        Some(ContextValue::String(word)) if is_subcommand(word, args)
+    );
+    if error.kind() == ErrorKind::InvalidSubcommand && is_top_level && !has_suggestion {
+        let tip = "a feed of your own is named with '--feed <NAME>'";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+/// Whether `word` stands where the program expects a subcommand, and not after `help` or `grafana`.
+/// Clap's error does not say so. That is why the arguments are parsed again with a parser that
+/// takes any word as a subcommand.
+fn is_subcommand(word: &str, args: &[OsString]) -> bool {
+    let parser = Cli::command().disable_help_subcommand(true).allow_external_subcommands(true);
+    parser.try_get_matches_from(args).is_ok_and(|matches| matches.subcommand_name() == Some(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn parse(line: &str) -> Cli {
-        Cli::try_parse_from(line.split(' ')).unwrap()
+        Cli::from_args(line.split(' ')).unwrap()
     }
 
     #[test]
@@ -285,11 +324,11 @@ mod tests {
 
     #[test]
     fn a_command_line_selects_feeds_in_exactly_one_form() {
-        assert!(Cli::try_parse_from(["datametrics"]).is_err());
-        let conflict = |line| parse(line).conflict().map(|(kind, _)| kind);
-        assert_eq!(conflict("datametrics --dry-run"), Some(ErrorKind::MissingRequiredArgument));
-        assert_eq!(conflict("datametrics --crypto stocks"), Some(ErrorKind::ArgumentConflict));
-        assert_eq!(conflict("datametrics --crypto --stocks").or(conflict("datametrics check")), None);
+        let error = |line: &str| Cli::from_args(line.split(' ')).err().map(|error| error.kind());
+        assert_eq!(error("datametrics"), Some(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand));
+        assert_eq!(error("datametrics --dry-run"), Some(ErrorKind::MissingRequiredArgument));
+        assert_eq!(error("datametrics --crypto stocks"), Some(ErrorKind::ArgumentConflict));
+        assert_eq!([error("datametrics --crypto --stocks"), error("datametrics check")], [None, None]);
     }
 
     #[test]
@@ -297,5 +336,25 @@ mod tests {
         let cli = parse("datametrics crypto BTC ETH --symbols X");
         assert_eq!((cli.symbols().len(), cli.options.symbols.as_deref()), (2, Some("X")));
         assert_eq!(parse("datametrics crypto BTC").options.symbols, None);
+    }
+
+    fn message(line: &str) -> String {
+        Cli::from_args(line.split(' ')).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_unknown_subcommand_gets_a_tip_about_feeds() {
+        for line in ["datametrics fx", "datametrics --dry-run fx", "datametrics --config help fx"] {
+            assert!(message(line).contains("a feed of your own is named with '--feed <NAME>'"), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_tip_about_feeds_follows_help_or_grafana_or_a_similar_subcommand() {
+        for line in
+            ["datametrics stoks", "datametrics help fx", "datametrics grafana fx", "datametrics help grafana fx"]
+        {
+            assert!(!message(line).contains("--feed <NAME>'"), "{line}");
+        }
     }
 }

@@ -11,15 +11,14 @@
 //! A program that embeds a run reads settings, makes a context and calls [`run`]:
 //!
 //! ```no_run
-//! use clap::Parser;
 //! use datametrics::{Cli, Context, HttpClient, Random, Settings};
 //!
-//! let cli = Cli::parse_from(["datametrics", "crypto", "BTC/USD", "--dry-run"]);
+//! let cli = Cli::from_args(["datametrics", "crypto", "BTC/USD", "--dry-run"])?;
 //! let settings = Settings::read(&cli, &|name| std::env::var_os(name), std::io::empty())?;
 //! let (client, random) = (HttpClient::new(settings.network()), Random::seeded(1));
 //! let outcome = datametrics::run(&settings, Context::system(&client, &random), &mut std::io::stdout());
 //! println!("exit code {}", outcome.code());
-//! # Ok::<(), datametrics::ConfigError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! The command line, the settings and the exit codes are stable. The traits of [`Context`] and what

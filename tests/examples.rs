@@ -1,7 +1,6 @@
 //! The examples and the README name only commands, settings and variables that the program knows.
 
 use crate::support::{self, Datametrics};
-use clap::Parser as _;
 use datametrics::{Cli, Settings};
 use std::{
     cell::RefCell,
@@ -113,7 +112,7 @@ fn command_lines_in_docs_and_examples_are_accepted() {
         for args in command_lines(&text) {
             let words = std::iter::once("datametrics").chain(args.split_whitespace());
             // Help is printed as data and counts as accepted.
-            let is_taken = Cli::try_parse_from(words).map_or_else(|error| !error.use_stderr(), |_| true);
+            let is_taken = Cli::from_args(words).map_or_else(|error| !error.use_stderr(), |_| true);
             assert!(is_taken, "{name}: datametrics {args}");
             seen.insert(name.clone());
         }
@@ -141,7 +140,7 @@ fn known_variables() -> BTreeSet<String> {
     };
     // A flag hides its variable, so the second command line alone would not do.
     for options in [[].as_slice(), &["--provider", &providers.join(",")]] {
-        let cli = Cli::parse_from(["datametrics", "check"].iter().chain(options));
+        let cli = Cli::from_args(["datametrics", "check"].iter().chain(options)).expect("a command line");
         Settings::read(&cli, &env, std::io::empty()).expect("settings");
     }
     read.into_inner()

@@ -3,7 +3,6 @@
 //! how long anything takes.
 
 use crate::support::TIMEOUT;
-use clap::Parser as _;
 use datametrics::{
     Cli, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, Signal, SystemThreads, Task,
     Threads, Transport, TransportError,
@@ -35,7 +34,7 @@ fields = { last = '/last' }
 fn dry_run(feeds: &[&str], transport: &dyn Transport, threads: &dyn Threads) -> Outcome {
     let flags = feeds.iter().map(|feed| format!("--feed={feed}"));
     let args = ["datametrics", "--dry-run", "--retries=0"].map(str::to_owned);
-    let cli = Cli::parse_from(args.into_iter().chain(flags));
+    let cli = Cli::from_args(args.into_iter().chain(flags)).expect("a command line");
     let document = Document::new("config.toml", CONFIG);
     let settings = Settings::from_config(&cli, &|_| None, &document, std::io::empty()).expect("good settings");
     let random = Random::seeded(1);

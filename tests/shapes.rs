@@ -7,7 +7,6 @@
 
 use crate::support::{Datametrics, in_parallel};
 use arbtest::{arbitrary::Unstructured, arbtest};
-use clap::Parser as _;
 use datametrics::{
     Cli, Clock, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, SystemClock, Transport,
     TransportError,
@@ -567,7 +566,7 @@ impl Config {
              [{market}]\nproviders = ['{provider}']\nfields = ['{}']\n",
             fields.join("', '")
         );
-        Self { cli: Cli::try_parse_from(line).expect("a command line"), fields, text }
+        Self { cli: Cli::from_args(line).expect("a command line"), fields, text }
     }
 
     fn settings(&self, symbols: &[String]) -> Settings {

@@ -1,4 +1,4 @@
-//! The least that does the job: two sockets, one struct of serde's, one buffer.
+//! The floor: the smallest program that does the same job, with two sockets, serde_json and one buffer.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -23,7 +23,8 @@ struct Row<'a> {
     vwap: &'a RawValue,
 }
 
-/// Fetches from one `ADDRESS/PATH`, pushes to another.
+/// Fetches rows from `ticker` and pushes points to `graphite`, each given as `ADDRESS/PATH`. `symbols` is
+/// a file with the watched symbols, one a line.
 pub(crate) fn run(ticker: &str, graphite: &str, symbols: &str) {
     let symbols = std::fs::read_to_string(symbols).expect("the symbols");
     let watched: HashSet<&str> = symbols.lines().collect();
@@ -39,22 +40,23 @@ pub(crate) fn run(ticker: &str, graphite: &str, symbols: &str) {
             let comma = if json.len() == 1 { "" } else { "," };
             let value = value.get();
             write!(json, r#"{comma}{{"name":"ticker.{node}.{field}","value":{value},"time":{now},"interval":60}}"#)
-                .expect("memory takes all");
+                .expect("a string can be written");
         }
     }
     json.push(']');
     assert!(exchange(graphite, "POST", &json).starts_with(b"{\"published\":"));
 }
 
-fn exchange(to: &str, method: &str, body: &str) -> Vec<u8> {
-    let (address, path) = to.split_once('/').expect("an address and a path");
+/// Sends a request to `ADDRESS/PATH`. Returns the body of the reply.
+fn exchange(server: &str, method: &str, body: &str) -> Vec<u8> {
+    let (address, path) = server.split_once('/').expect("an address and a path");
     let mut stream = TcpStream::connect(address).expect("a connection");
     let length = body.len();
     let head = format!(
         "{method} /{path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );
-    stream.write_all(head.as_bytes()).expect("a socket takes that");
-    stream.write_all(body.as_bytes()).expect("a socket takes that");
+    stream.write_all(head.as_bytes()).expect("the request can be sent");
+    stream.write_all(body.as_bytes()).expect("the request can be sent");
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {

@@ -1,16 +1,18 @@
-//! What one run costs, beside a floor that does the same with bare sockets, and beside curl and jq.
+//! Measures what one run costs, compared with the floor (a minimal program that does the same job with
+//! bare sockets), and with curl and jq.
 //!
-//! `cargo bench` prints the table. `cargo bench -- --check` holds the instructions of a run against
-//! `instructions.txt`, with five per cent of slack, and `cargo bench -- --record` writes that file:
-//! instructions are repeatable where times are not. Both need valgrind.
+//! `cargo bench` prints a table. `cargo bench -- --check` counts the instructions of some runs and fails
+//! if one takes over five per cent more than `instructions.txt` says. `cargo bench -- --record` writes
+//! that file. Instructions are counted because the count is repeatable, which times are not. Both need
+//! valgrind.
 
 mod floor;
 mod measure;
-mod serve;
+mod server;
 mod waits;
 
 use measure::{Cost, Program};
-use serve::Server;
+use server::Server;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -20,41 +22,42 @@ use std::{env, fs};
 /// A run that is measured.
 #[derive(Clone, Copy)]
 struct Case {
-    /// Rows that are served.
+    /// How many rows the ticker serves.
     rows: usize,
-    /// Symbols that are watched.
+    /// How many symbols the run watches.
     watched: usize,
-    way: Way,
+    setup: Setup,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Way {
-    /// By HTTP and without a journal.
+enum Setup {
+    /// HTTP, and no journal.
     Plain,
-    /// With a journal.
+    /// HTTP, and a journal.
     Journal,
-    /// By HTTPS.
+    /// HTTPS, and no journal.
     Tls,
 }
 
-const fn case(rows: usize, watched: usize, way: Way) -> Case {
-    Case { rows, watched, way }
+const fn case(rows: usize, watched: usize, setup: Setup) -> Case {
+    Case { rows, watched, setup }
 }
 
 const CASES: [Case; 8] = [
-    case(3, 3, Way::Plain),
-    case(3, 3, Way::Journal),
-    case(3, 3, Way::Tls),
-    case(1_000, 1_000, Way::Plain),
-    case(10_000, 10_000, Way::Plain),
-    case(10_000, 10_000, Way::Journal),
-    case(10_000, 3, Way::Plain),
-    case(100_000, 100_000, Way::Plain),
+    case(3, 3, Setup::Plain),
+    case(3, 3, Setup::Journal),
+    case(3, 3, Setup::Tls),
+    case(1_000, 1_000, Setup::Plain),
+    case(10_000, 10_000, Setup::Plain),
+    case(10_000, 10_000, Setup::Journal),
+    case(10_000, 3, Setup::Plain),
+    case(100_000, 100_000, Setup::Plain),
 ];
 /// The cases whose instructions are recorded.
-const RECORDED: [Case; 3] = [case(3, 3, Way::Plain), case(10_000, 10_000, Way::Plain), case(10_000, 3, Way::Plain)];
-/// By so much may a figure be higher than the recorded one.
-const SLACK: f64 = 1.05;
+const RECORDED_CASES: [Case; 3] =
+    [case(3, 3, Setup::Plain), case(10_000, 10_000, Setup::Plain), case(10_000, 3, Setup::Plain)];
+/// The greatest ratio of a count to the recorded one that `--check` allows.
+const MAX_RATIO: f64 = 1.05;
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -63,55 +66,56 @@ fn main() -> ExitCode {
         ["--check"] => return check(),
         ["--record"] => record(),
         _ => {
-            table();
-            waits::table();
+            print_table();
+            waits::print_table();
         }
     }
     ExitCode::SUCCESS
 }
 
-/// A case with everything that it needs.
+/// A case with its servers and files.
 struct Bench {
-    /// Two servers, as ticker and Graphite are in life, that speak plain HTTP, as the floor and curl need it.
+    /// A ticker and a Graphite that speak plain HTTP, for the floor and curl. They are two servers
+    /// because real ones are, too.
     plain: [Server; 2],
     folder: Folder,
-    way: Way,
+    setup: Setup,
 }
 
-/// A temporary folder.
+/// A temporary folder, which is removed when this value is dropped.
 struct Folder(PathBuf);
 
 impl Bench {
     fn new(case: Case) -> Self {
         let folder = Folder::new();
-        let symbols: String = (0..case.watched).fold(String::new(), |text, at| text + &serve::symbol(at) + "\n");
+        let symbols: String = (0..case.watched).fold(String::new(), |text, index| text + &server::symbol(index) + "\n");
         folder.write("symbols", &symbols);
-        let start = if case.way == Way::Tls { Server::start_tls } else { Server::start };
+        let start = if case.setup == Setup::Tls { Server::start_tls } else { Server::start };
         let [ticker, graphite] = [start(case.rows), start(0)];
         folder.write("config.toml", &config(&ticker.url(), &graphite.url()));
         folder.write("roots.pem", &[&ticker, &graphite].map(|server| server.certificate.as_str()).concat());
         let plain = [Server::start(case.rows), Server::start(0)];
-        Self { plain, folder, way: case.way }
+        Self { plain, folder, setup: case.setup }
     }
 
-    /// The program that all this is about.
+    /// A run of datametrics.
     fn datametrics(&self) -> Program {
         let program = Program::new(DATAMETRICS, &self.folder.0)
             .args(["--feed", "ticker", "--symbols", "-", "--config", &self.folder.path("config.toml")])
             .stdin(&self.folder.0.join("symbols"));
-        match self.way {
-            Way::Journal => program,
-            Way::Plain => program.args(["--no-journal"]),
-            Way::Tls => program.args(["--no-journal"]).trusts(&self.folder.0.join("roots.pem")),
+        match self.setup {
+            Setup::Journal => program,
+            Setup::Plain => program.args(["--no-journal"]),
+            Setup::Tls => program.args(["--no-journal"]).roots(&self.folder.0.join("roots.pem")),
         }
     }
 
-    /// The same with sockets and serde_json, and nothing around them.
+    /// The floor, which is this program with `--floor`.
     fn floor(&self) -> Program {
-        let own = env::current_exe().expect("the path of this program");
+        let path = env::current_exe().expect("the path of this program");
         let [ticker, graphite] = &self.plain;
         let [ticker, graphite] = [ticker.address() + "/ticker", graphite.address() + "/metrics"];
-        Program::new(own.to_str().expect("a path in UTF-8"), &self.folder.0).args([
+        Program::new(path.to_str().expect("a path in UTF-8"), &self.folder.0).args([
             "--floor",
             &ticker,
             &graphite,
@@ -119,7 +123,7 @@ impl Bench {
         ])
     }
 
-    /// The same as a shell would do it.
+    /// A shell script that does the same with curl and jq.
     fn shell(&self) -> Program {
         const JQ: &str = r#"($list | split("\n") | map({(.): true}) | add) as $watch | now | floor as $now
             | [$rows[] | select($watch[.symbol]) | .symbol as $s
@@ -155,11 +159,12 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // One that stays is no reason to fail.
+        // If a temporary folder stays behind, that does not matter to the figures.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
+/// A config with one feed, which is made from the rows of the ticker.
 fn config(ticker: &str, graphite: &str) -> String {
     format!(
         "[graphite]\nurl = '{graphite}/metrics'\n\
@@ -171,26 +176,26 @@ fn config(ticker: &str, graphite: &str) -> String {
     )
 }
 
-fn table() {
+fn print_table() {
     let has_shell = ["curl", "jq"].iter().all(|tool| measure::is_installed(tool));
     println!("wall and CPU in ms, memory in MiB, instructions in millions; x: times the floor's\n");
-    println!("{:<34} {:<12} {}", "watched of served", "program", Cost::HEAD);
+    println!("{:<34} {:<12} {}", "watched of served", "program", Cost::HEADER);
     for case in CASES {
         let bench = Bench::new(case);
         let mut programs = vec![("datametrics", bench.datametrics()), ("floor", bench.floor())];
-        // With more it takes minutes.
-        if has_shell && case.rows <= 1_000 && case.way == Way::Plain {
+        // With more rows jq takes minutes.
+        if has_shell && case.rows <= 1_000 && case.setup == Setup::Plain {
             programs.push(("curl | jq", bench.shell()));
         }
-        let costs = measure::in_turn(&programs.iter().map(|(_, program)| program).collect::<Vec<_>>());
+        let costs = measure::costs(&programs.iter().map(|(_, program)| program).collect::<Vec<_>>());
         for ((name, _), cost) in programs.iter().zip(&costs) {
-            let way = match case.way {
-                Way::Plain => "",
-                Way::Journal => ", with a journal",
-                Way::Tls => ", by https",
+            let setup = match case.setup {
+                Setup::Plain => "",
+                Setup::Journal => ", with a journal",
+                Setup::Tls => ", by https",
             };
-            let what = format!("{} of {}{way}", case.watched, case.rows);
-            println!("{what:<34} {name:<12} {}", cost.line(&costs[1]));
+            let title = format!("{} of {}{setup}", case.watched, case.rows);
+            println!("{title:<34} {name:<12} {}", cost.line(&costs[1]));
         }
     }
     let version = Program::new(DATAMETRICS, Path::new("/")).args(["--version"]);
@@ -205,35 +210,36 @@ fn table() {
 }
 
 const DATAMETRICS: &str = env!("CARGO_BIN_EXE_datametrics");
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/oneshot/instructions.txt");
+/// The recorded counts, `watched of served: instructions` in each line.
+const RECORD_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/oneshot/instructions.txt");
 
-/// `watched of served` and the instructions of each recorded case.
-fn measured() -> Vec<(String, u64)> {
-    let measure = |case: Case| {
+/// Counts the instructions of each recorded case. Its name is `watched of served`.
+fn count_instructions() -> Vec<(String, u64)> {
+    let count = |case: Case| {
         let instructions = Bench::new(case).datametrics().instructions().expect("valgrind is installed and counts");
         (format!("{} of {}", case.watched, case.rows), instructions)
     };
-    RECORDED.map(measure).into()
+    RECORDED_CASES.map(count).into()
 }
 
 fn record() {
     let mut text = String::new();
-    for (name, instructions) in measured() {
-        writeln!(text, "{name}: {instructions}").expect("memory takes all");
+    for (name, instructions) in count_instructions() {
+        writeln!(text, "{name}: {instructions}").expect("a string can be written");
     }
-    fs::write(FILE, text).expect("the file of the figures");
+    fs::write(RECORD_FILE, text).expect("the record can be written");
 }
 
 fn check() -> ExitCode {
-    let recorded = fs::read_to_string(FILE).expect("the file of the figures");
+    let recorded = fs::read_to_string(RECORD_FILE).expect("the record can be read");
     let mut code = ExitCode::SUCCESS;
-    for (name, instructions) in measured() {
+    for (name, instructions) in count_instructions() {
         let line = recorded.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
-        let limit: f64 = line.expect("a figure of every case").parse().expect("a number");
-        let ratio = measure::millions(instructions) * 1e6 / limit;
-        println!("{name}: {instructions} instructions, {ratio:.3} of the recorded {limit}");
-        if ratio > SLACK {
-            println!("more than {SLACK} of it: find out why, or `cargo bench -- --record` and say why");
+        let count: u64 = line.expect("every case is recorded").parse().expect("a number");
+        let ratio = measure::millions(instructions) / measure::millions(count);
+        println!("{name}: {instructions} instructions, {ratio:.3} of the recorded {count}");
+        if ratio > MAX_RATIO {
+            println!("more than {MAX_RATIO} of it: find out why, or `cargo bench -- --record` and say why");
             code = ExitCode::FAILURE;
         }
     }

@@ -1,78 +1,87 @@
-//! What a program costs: time by the clock, CPU, memory and instructions.
+//! Measures what a program costs: wall time, CPU time, memory and instructions.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Runs of each program of which the median and the minimum are taken.
+/// How often each program is run.
 const RUNS: usize = 25;
 
-/// A program with its arguments and its input.
+/// A program with its arguments, its input and its environment.
 pub(crate) struct Program {
-    line: Vec<String>,
+    command_line: Vec<String>,
     home: PathBuf,
     stdin: Option<PathBuf>,
-    /// `SSL_CERT_FILE`.
-    trusts: Option<PathBuf>,
+    /// The file of trusted certificates: `SSL_CERT_FILE`.
+    roots: Option<PathBuf>,
 }
 
-/// What one run costs; what cannot be measured here is `None`.
+/// What one run costs. `None` if this machine lacks the tool that measures it.
 pub(crate) struct Cost {
+    /// Of the wall time.
     median: Duration,
+    /// Of the wall time.
     minimum: Duration,
+    /// In seconds.
     cpu: Option<f64>,
+    /// In KiB.
     memory: Option<u64>,
     instructions: Option<u64>,
 }
 
 impl Program {
+    /// A program without arguments and input. `home` is its `HOME`.
     pub(crate) fn new(path: &str, home: &Path) -> Self {
-        Self { line: vec![path.to_owned()], home: home.to_owned(), stdin: None, trusts: None }
+        Self { command_line: vec![path.to_owned()], home: home.to_owned(), stdin: None, roots: None }
     }
 
+    /// Adds arguments.
     pub(crate) fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
-        self.line.extend(args.into_iter().map(str::to_owned));
+        self.command_line.extend(args.into_iter().map(str::to_owned));
         self
     }
 
+    /// Reads standard input from a file.
     pub(crate) fn stdin(mut self, path: &Path) -> Self {
         self.stdin = Some(path.to_owned());
         self
     }
 
-    pub(crate) fn trusts(mut self, path: &Path) -> Self {
-        self.trusts = Some(path.to_owned());
+    /// Trusts the certificates in a file.
+    pub(crate) fn roots(mut self, path: &Path) -> Self {
+        self.roots = Some(path.to_owned());
         self
     }
 
-    /// It, run by something that is put before it.
-    fn command(&self, before: &[&str]) -> Command {
-        let line: Vec<&str> = before.iter().copied().chain(self.line.iter().map(String::as_str)).collect();
-        let mut command = Command::new(line[0]);
-        command.args(&line[1..]).env_clear().env("HOME", &self.home).stdout(Stdio::null()).stderr(Stdio::piped());
+    /// The command that runs the program; `wrapper` is a command line that is put before its own.
+    fn command(&self, wrapper: &[&str]) -> Command {
+        let words: Vec<&str> = wrapper.iter().copied().chain(self.command_line.iter().map(String::as_str)).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_clear().env("HOME", &self.home).stdout(Stdio::null()).stderr(Stdio::piped());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.envs(self.trusts.as_ref().map(|path| ("SSL_CERT_FILE", path)));
+        command.envs(self.roots.as_ref().map(|path| ("SSL_CERT_FILE", path)));
         command.stdin(self.stdin.as_ref().map_or_else(Stdio::null, |path| File::open(path).expect("a file").into()));
         command
     }
 
-    /// What is said on standard error of a run that goes well.
-    fn run(&self, before: &[&str]) -> String {
-        let output = self.command(before).output().expect("it starts");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{:?}: {}: {said}", self.line, output.status);
-        said
+    /// Runs the program, which must succeed. Returns its standard error.
+    fn run(&self, wrapper: &[&str]) -> String {
+        let output = self.command(wrapper).output().expect("the program starts");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{:?}: {}: {stderr}", self.command_line, output.status);
+        stderr
     }
 
-    fn wall(&self) -> Duration {
+    fn wall_time(&self) -> Duration {
         let begun = Instant::now();
         self.run(&[]);
         begun.elapsed()
     }
 
-    /// Seconds of CPU of one run: bash's clock is too coarse for a single one.
-    fn cpu(&self) -> Option<f64> {
+    /// The CPU time of one run in seconds, by bash. Its clock is too coarse for a single run, so this is
+    /// the mean of several.
+    fn cpu_time(&self) -> Option<f64> {
         if !is_installed("bash") {
             return None;
         }
@@ -80,86 +89,87 @@ impl Program {
         let script = format!(
             "input=$0; TIMEFORMAT='%3U %3S'; time for i in {{1..{RUNS}}}; do \"$@\" <\"$input\" 2>/dev/null; done"
         );
-        let said = self.run(&["bash", "-c", &script, input]);
-        let seconds: Option<f64> = said.split_whitespace().map(|part| part.parse::<f64>().ok()).sum();
+        let times = self.run(&["bash", "-c", &script, input]);
+        let seconds: Option<f64> = times.split_whitespace().map(|time| time.parse::<f64>().ok()).sum();
         Some(seconds? / f64::from(u32::try_from(RUNS).ok()?))
     }
 
-    /// The most memory it has at once, in KiB, by GNU time; the median, as it depends on where the
-    /// pages of the program happen to lie.
-    fn memory(&self) -> Option<u64> {
+    /// The peak of the resident memory in KiB, by GNU time: the median of several runs, as it depends on
+    /// where the pages of the program happen to lie.
+    fn peak_memory(&self) -> Option<u64> {
         if !is_installed("/usr/bin/time") {
             return None;
         }
-        let one = |_| self.run(&["/usr/bin/time", "-f", "%M"]).lines().last()?.trim().parse().ok();
-        let mut all = (0..RUNS).map(one).collect::<Option<Vec<u64>>>()?;
-        all.sort_unstable();
-        Some(all[RUNS / 2])
+        let peak = |_| self.run(&["/usr/bin/time", "-f", "%M"]).lines().last()?.trim().parse().ok();
+        let mut peaks = (0..RUNS).map(peak).collect::<Option<Vec<u64>>>()?;
+        peaks.sort_unstable();
+        Some(peaks[RUNS / 2])
     }
 
-    /// The instructions it takes, by callgrind. Of a shell that would be the shell's own alone.
+    /// How many instructions a run takes, by callgrind. `None` for a shell, as callgrind would count the
+    /// shell without the programs that it starts.
     pub(crate) fn instructions(&self) -> Option<u64> {
-        if self.line[0] == "sh" || !is_installed("valgrind") {
+        if self.command_line[0] == "sh" || !is_installed("valgrind") {
             return None;
         }
-        let said = self.run(&["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-        let collected = said.lines().find_map(|line| line.split_once("Collected : "))?;
-        collected.1.trim().parse().ok()
+        let report = self.run(&["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        let (_, count) = report.lines().find_map(|line| line.split_once("Collected : "))?;
+        count.trim().parse().ok()
     }
 }
 
-/// Whether there is such a program.
+/// Whether this machine has a program.
 pub(crate) fn is_installed(name: &str) -> bool {
     Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
-/// How long a program takes: the median and the minimum.
-pub(crate) fn wall(program: &Program) -> (Duration, Duration) {
-    let mut walls: Vec<Duration> = (0..RUNS).map(|_| program.wall()).collect();
-    walls.sort_unstable();
-    (walls[RUNS / 2], walls[0])
+/// The median and the minimum of the wall time of a program.
+pub(crate) fn wall_times(program: &Program) -> (Duration, Duration) {
+    let mut times: Vec<Duration> = (0..RUNS).map(|_| program.wall_time()).collect();
+    times.sort_unstable();
+    (times[RUNS / 2], times[0])
 }
 
-/// Measures programs, each in its turn, so that what else the machine does meets all alike.
-pub(crate) fn in_turn(programs: &[&Program]) -> Vec<Cost> {
+/// Measures several programs. They run by turns, so that other work of the machine slows down all of
+/// them alike.
+pub(crate) fn costs(programs: &[&Program]) -> Vec<Cost> {
     for program in programs {
-        program.wall();
+        // The first run only fills caches.
+        program.wall_time();
     }
-    let mut walls = vec![Vec::new(); programs.len()];
+    let mut wall_times = vec![Vec::new(); programs.len()];
     for _ in 0..RUNS {
-        for (program, walls) in programs.iter().zip(&mut walls) {
-            walls.push(program.wall());
+        for (program, times) in programs.iter().zip(&mut wall_times) {
+            times.push(program.wall_time());
         }
     }
-    let cost = |(program, mut walls): (&&Program, Vec<Duration>)| {
-        walls.sort_unstable();
+    let cost = |(program, mut times): (&&Program, Vec<Duration>)| {
+        times.sort_unstable();
         Cost {
-            median: walls[walls.len() / 2],
-            minimum: walls[0],
-            cpu: program.cpu(),
-            memory: program.memory(),
+            median: times[RUNS / 2],
+            minimum: times[0],
+            cpu: program.cpu_time(),
+            memory: program.peak_memory(),
             instructions: program.instructions(),
         }
     };
-    programs.iter().zip(walls).map(cost).collect()
+    programs.iter().zip(wall_times).map(cost).collect()
 }
 
 /// A count in millions.
-#[expect(clippy::cast_precision_loss, reason = "a figure to be read")]
+#[expect(clippy::cast_precision_loss, reason = "no printed figure has more digits than an f64")]
 pub(crate) fn millions(count: u64) -> f64 {
     count as f64 / 1e6
 }
 
 impl Cost {
-    pub(crate) const HEAD: &str = "   wall    min      x    CPU      x  memory  instructions      x";
+    /// The header of the table's columns.
+    pub(crate) const HEADER: &str = "   wall    min      x    CPU      x  memory  instructions      x";
 
-    /// A line of the table, with ratios to another.
+    /// A line of the table, with the ratios to the cost of the floor.
     pub(crate) fn line(&self, floor: &Self) -> String {
-        let ratio = |own: Option<f64>, other: Option<f64>| {
-            own.zip(other).map_or("-".to_owned(), |(own, other)| format!("{:.2}", own / other))
-        };
-        let shown =
-            |value: Option<f64>, places: usize| value.map_or("-".to_owned(), |value| format!("{value:.places$}"));
+        let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+        let ratio = |own: Option<f64>, floor: Option<f64>| number(own.zip(floor).map(|(own, floor)| own / floor));
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         let instructions = |cost: &Self| cost.instructions.map(millions);
         format!(
@@ -167,10 +177,10 @@ impl Cost {
             ms(self.median),
             ms(self.minimum),
             ratio(Some(ms(self.median)), Some(ms(floor.median))),
-            shown(self.cpu.map(|seconds| seconds * 1e3), 2),
+            number(self.cpu.map(|seconds| seconds * 1e3)),
             ratio(self.cpu, floor.cpu),
-            shown(self.memory.map(|kib| millions(kib) * 1e6 / 1024.0), 2),
-            shown(instructions(self), 2),
+            number(self.memory.map(|kib| millions(kib) * 1e6 / 1024.0)),
+            number(instructions(self)),
             ratio(instructions(self), instructions(floor)),
         )
     }

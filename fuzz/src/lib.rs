@@ -1,3 +1,3 @@
-//! The properties, as the fuzz targets see them.
+//! The properties of the library that the fuzz targets check.
 
 pub use datametrics::properties::check;

@@ -1,7 +1,7 @@
-//! `datametrics check`: where each setting came from, and whether everything that the settings name
-//! can be reached.
+//! `datametrics check`: where each setting came from, and whether a run with these settings can reach
+//! what it needs.
 
-use super::table::aligned;
+use super::table::align_columns;
 use crate::context::Context;
 use crate::delivery::graphite::{Destination, reach};
 use crate::delivery::journal::Journal;
@@ -25,11 +25,11 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
 
-/// Writes to `out` where each setting came from, then tries everything that the settings name, and
-/// returns what a run would come to.
+/// Writes to `out` where each setting came from. Then checks the state directory, Graphite and the
+/// providers, and writes the findings. Returns what a run would come to.
 pub fn check(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
     log_all(Level::Warn, &settings.warnings);
-    let printed = print(out, &format!("{}\n", table_of(settings)));
+    let printed = print(out, &format!("{}\n", settings_table(settings)));
     let findings = check_everything(settings, context);
     let lines: String = findings.iter().map(Finding::line).collect();
     let outcome = findings.iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Success);
@@ -38,10 +38,11 @@ pub fn check(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> 
 
 /// The result of one check.
 struct Finding {
+    /// What was checked.
     subject: String,
-    /// What works; or what does not, and what to do.
+    /// What works, or else what does not work and what to do about it.
     result: Result<String, String>,
-    /// What a run would come to.
+    /// What a run would come to because of this finding.
     outcome: Outcome,
 }
 
@@ -51,28 +52,28 @@ impl Finding {
         Self { subject: subject.into(), result, outcome }
     }
 
-    fn ok(subject: impl Into<String>, what: impl Into<String>) -> Self {
-        Self::new(subject, Ok(what.into()), Outcome::Success)
+    fn ok(subject: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(subject, Ok(text.into()), Outcome::Success)
     }
 
     fn line(&self) -> String {
-        let (word, text) = match &self.result {
+        let (label, text) = match &self.result {
             Ok(text) => ("ok    ", text),
             Err(text) => ("FAILED", text),
         };
-        format!("{word}  {}: {text}\n", self.subject)
+        format!("{label}  {}: {text}\n", self.subject)
     }
 }
 
-/// All settings as a table: name, value, and where it came from.
-fn table_of(settings: &Settings) -> String {
+/// All settings as a table: the name of each, its value, and where it came from.
+fn settings_table(settings: &Settings) -> String {
     let row = |setting: &RecordedSetting| [setting.name.clone(), setting.value.clone(), setting.source()];
-    let head = ["SETTING", "VALUE", "FROM"].map(str::to_owned);
-    let rows: Vec<[String; 3]> = std::iter::once(head).chain(settings.recorded.iter().map(row)).collect();
-    aligned(&rows)
+    let header = ["SETTING", "VALUE", "FROM"].map(str::to_owned);
+    let rows: Vec<[String; 3]> = std::iter::once(header).chain(settings.recorded.iter().map(row)).collect();
+    align_columns(&rows)
 }
 
-/// Checks the state directory, Graphite and every provider in use, the last two side by side.
+/// Checks the state directory first, then Graphite and the providers in use at the same time.
 fn check_everything(settings: &Settings, context: Context<'_>) -> Vec<Finding> {
     let deadline = context.deadline(settings.timeout);
     let (graphite, providers) = (Mutex::new(None), Mutex::new(Vec::new()));
@@ -87,7 +88,7 @@ fn check_everything(settings: &Settings, context: Context<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Without a journal a run is as good as with one, until the first outage.
+/// If this fails, a run still succeeds, but it cannot keep points that Graphite does not take.
 fn check_state_dir(settings: &Settings, context: Context<'_>) -> Finding {
     let result = match &settings.state_dir {
         Some(dir) => probe_state_dir(dir, settings.journal.is_some(), context),
@@ -120,12 +121,12 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
     match reach(destination, context, policy) {
         Ok(()) => {
             let seconds = (context.clock.now() - begun).as_secs_f64();
-            let what = match destination {
+            let text = match destination {
                 Destination::Ingest { url, .. } => format!("{url} takes points from us"),
                 Destination::Plaintext { host, port } => format!("Carbon at {host}:{port} takes connections"),
                 Destination::Pickle { host, port } => format!("Carbon at {host}:{port} takes connections (for pickle)"),
             };
-            Finding::ok("graphite", format!("{what}, {seconds:.2} s"))
+            Finding::ok("graphite", format!("{text}, {seconds:.2} s"))
         }
         Err(error) => {
             let outcome = if error.refused_credentials() { Outcome::NotAllowed } else { Outcome::NotTaken };
@@ -134,9 +135,9 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
     }
 }
 
-/// Asks every provider for one symbol of one feed, just as a run asks. It does not matter whether the
-/// market is open. A provider that must rest is not asked, and this request does not count when the
-/// next run looks whether it may ask.
+/// Asks every provider for one symbol of one feed as a run would ask, even if the market is closed. A
+/// provider whose `min_interval` is not over is not asked. The requests are not recorded, so they do
+/// not delay the next run.
 fn check_providers(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Vec<Finding> {
     let started = context.unix_seconds();
     let history = RunHistory::read(settings.state(context.disk), &settings.run, started);
@@ -151,15 +152,15 @@ fn check_providers(settings: &Settings, context: Context<'_>, deadline: Deadline
             return Finding::new(&definition.name, Err(error.to_string()), error.outcome());
         }
         match reports.iter().find(|report| report.feed.providers == [index]) {
-            Some(report) => finding_of_provider(definition, report, if_failed),
+            Some(report) => provider_finding(definition, report, if_failed),
             None => Finding::ok(&definition.name, "not asked: no feed has a symbol here and a field that it gives"),
         }
     };
     definitions.iter().enumerate().map(finding).collect()
 }
 
-/// A feed of one symbol, asked of the provider with this index alone. `None` if the provider cannot be
-/// asked, or no feed uses it.
+/// A feed with one symbol, for which only the provider with this index is asked. `None` if the provider
+/// cannot be asked, or if no feed uses it.
 fn probe_feed(settings: &Settings, provider: usize) -> Option<Feed> {
     let definition = &settings.fetch.definitions[provider];
     if settings.not_ready.contains_key(&definition.name) {
@@ -176,7 +177,7 @@ fn probe_feed(settings: &Settings, provider: usize) -> Option<Feed> {
     settings.fetch.feeds.iter().filter(|feed| feed.providers.contains(&provider)).find_map(probe)
 }
 
-fn finding_of_provider(definition: &Definition, report: &FeedReport<'_>, if_failed: Outcome) -> Finding {
+fn provider_finding(definition: &Definition, report: &FeedReport<'_>, if_failed: Outcome) -> Finding {
     let (feed, name) = (report.feed, &definition.name);
     let subject = format!("{name} ({})", feed.name);
     if report.has_defect {
@@ -191,7 +192,7 @@ fn finding_of_provider(definition: &Definition, report: &FeedReport<'_>, if_fail
         let quote = describe_quote(feed, report.rows.row(0));
         return Finding::ok(subject, format!("{} {quote}, {:.2} s", feed.symbols[0], took.as_secs_f64()));
     }
-    // The subject of the finding names the feed and the provider already.
+    // The subject of the finding already names the feed and the provider.
     let shorten = |line: &String| {
         let line = line.strip_prefix(&format!("{}: ", feed.name)).unwrap_or(line);
         line.strip_prefix(&format!("{name}: ")).unwrap_or(line).to_owned()
@@ -201,8 +202,8 @@ fn finding_of_provider(definition: &Definition, report: &FeedReport<'_>, if_fail
     Finding::new(subject, Err(text), if_failed)
 }
 
-/// The first value of a quote, and which of the fields that the user named are not there. Another
-/// provider may have those, so that is no failure of this one.
+/// The first value of a quote, and the names of the missing fields if the user named the fields. A
+/// missing field is no failure, as the next provider may have it.
 fn describe_quote(feed: &Feed, row: &[Option<Number>]) -> String {
     let values = || feed.fields.iter().map(Field::as_str).zip(row);
     let first = values().find_map(|(field, value)| Some(format!("{field} {}", value.as_ref()?))).unwrap_or_default();

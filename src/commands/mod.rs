@@ -1,4 +1,4 @@
-//! The command line: reads it, sets up the log, and does what it asks for.
+//! The commands: reads the command line, sets up the log, and runs the command.
 
 pub(crate) mod check;
 mod providers;
@@ -7,6 +7,9 @@ mod table;
 use crate::cli::{Cli, Command, GrafanaExport};
 use crate::config::ConfigError;
 use crate::context::Context;
+use crate::delivery::graphite::Destination;
+use crate::fetch::FetchConfig;
+use crate::grafana::{AlertRules, Queries, dashboard};
 use crate::http::client::HttpClient;
 use crate::http::transport::Transport;
 use crate::outcome::Outcome;
@@ -15,59 +18,30 @@ use crate::ping::Ping;
 use crate::progress::CountingTransport;
 use crate::settings::{self, Settings};
 use crate::system::random::Random;
-use crate::{grafana, logging, progress};
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches};
+use crate::{logging, progress};
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Does what a command line asks for. `args` begin with the name of the program.
+/// Runs the command of a command line. The first of `args` is the name of the program.
 pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
-    let cli = match parse(args) {
+    let cli = match Cli::from_args(args) {
         Ok(cli) => cli,
         Err(error) => return print_clap(&error),
     };
     logging::start(&cli.options);
     let random = Random::seeded(RandomState::new().hash_one(()));
-    // The panic hook has said what happened.
+    // The panic hook has logged the panic.
     let work = || catch_unwind(AssertUnwindSafe(|| dispatch(&cli, &random))).unwrap_or(Outcome::Defect);
-    if is_run(&cli) { with_monitor(&cli, &random, work) } else { work() }
+    if pushes(&cli) { with_monitor(&cli, &random, work) } else { work() }
 }
 
-fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    // Leaked on purpose: freeing it would be 10 % of what `--version` costs.
-    let command = Box::leak(Box::new(Cli::command()));
-    let mut matches = command.try_get_matches_from_mut(args).map_err(with_feed_tip)?;
-    let cli = Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(command))?;
-    match cli.conflict() {
-        Some((kind, message)) => Err(command.error(kind, message)),
-        None => Ok(cli),
-    }
-}
-
-/// Adds a tip to the error about an unknown subcommand. It may be meant for a feed of the user's own:
-/// the config, which names those, is not read yet.
-fn with_feed_tip(mut error: clap::Error) -> clap::Error {
-    let has_suggestion = error.get(ContextKind::SuggestedSubcommand).is_some();
-    // Only the error about a subcommand of the program itself lists the usage of all of them.
-    let is_top_level = matches!(
-        error.get(ContextKind::Usage),
-        Some(ContextValue::StyledStr(usage)) if usage.to_string().contains("datametrics providers")
-    );
-    if error.kind() == ErrorKind::InvalidSubcommand && is_top_level && !has_suggestion {
-        let tip = "a feed of your own is named with '--feed <NAME>'";
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
-    error
-}
-
-/// Prints help and version, which are data, to standard output, and mistakes to standard error.
+/// Prints help and version to standard output, and errors to standard error.
 fn print_clap(error: &clap::Error) -> Outcome {
     match error.print() {
         Err(cause) if !error.use_stderr() && cause.kind() != io::ErrorKind::BrokenPipe => {
-            // If that cannot be written either, the exit code says it alone.
+            // If standard error cannot be written either, the exit code alone tells of it.
             let _ = writeln!(io::stderr(), "error: cannot write to standard output: {cause}");
             Outcome::Io
         }
@@ -76,13 +50,13 @@ fn print_clap(error: &clap::Error) -> Outcome {
     }
 }
 
-/// Whether it is a run that pushes. Only of such a run a monitor is told.
-fn is_run(cli: &Cli) -> bool {
+/// Whether the command pushes points. Only then a monitor is told about it.
+fn pushes(cli: &Cli) -> bool {
     let is_run = matches!(cli.command, None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }));
     is_run && !cli.options.dry_run
 }
 
-/// Does the work, and tells the monitor when it begins and how it ends, if there is a monitor.
+/// Runs `work`. If there is a monitor, tells it when the work begins and how it ends.
 fn with_monitor(cli: &Cli, random: &Random, work: impl FnOnce() -> Outcome) -> Outcome {
     match settings::monitor(&cli.options, &environment) {
         Ok(None) => work(),
@@ -121,21 +95,25 @@ fn list_providers(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError>
 }
 
 fn print_grafana(cli: &Cli, export: &GrafanaExport) -> Result<Outcome, ConfigError> {
-    let settings = Settings::read(cli, &environment, io::stdin())?;
+    let Settings { fetch: FetchConfig { feeds, definitions, .. }, metrics, destination, alerts, .. } =
+        &Settings::read(cli, &environment, io::stdin())?;
+    let queries = Queries { metrics, is_carbon: destination.as_ref().is_some_and(Destination::is_carbon) };
     let text = match export {
-        GrafanaExport::Dashboard => grafana::dashboard(&settings),
-        GrafanaExport::Alerts { datasource, format } => grafana::alerts(&settings, datasource, *format)?,
+        GrafanaExport::Dashboard => dashboard(feeds, queries),
+        GrafanaExport::Alerts { datasource, format } => {
+            AlertRules { feeds, definitions, thresholds: alerts, queries }.print(datasource, *format)?
+        }
     };
     Ok(print(&mut io::stdout(), &text))
 }
 
-/// Does work that needs the outside world.
+/// Reads the settings and runs `work` with the network, clock and disk of this machine.
 fn with_context(
     cli: &Cli,
     random: &Random,
     work: fn(&Settings, Context<'_>, &mut dyn Write) -> Outcome,
 ) -> Result<Outcome, ConfigError> {
-    // Leaked on purpose: freeing what a run knows is work that the end of the process saves.
+    // Leaked on purpose: the process is about to end, which frees them faster.
     let settings: &'static Settings = Box::leak(Box::new(Settings::read(cli, &environment, io::stdin())?));
     let client = HttpClient::new(settings.network());
     let counting = CountingTransport::new(&client);

@@ -1,15 +1,15 @@
-//! `datametrics providers`: which providers there are.
+//! `datametrics providers`: the list of providers.
 
-use super::table::aligned;
+use super::table::align_columns;
 use crate::settings::ProviderListing;
 use std::fmt::Write;
 
-/// A table of providers. Limits and terms are sentences, so each has a line below the row of its
-/// provider: columns of them would be wider than any terminal.
+/// A table of providers. Below the row of a provider, its limits and its terms have a line each: they
+/// are sentences, and as columns they would be wider than a terminal.
 pub(crate) fn table(providers: &[ProviderListing]) -> String {
-    let head = ["NAME", "MARKET", "KEYS"].map(str::to_owned);
-    let rows: Vec<[String; 3]> = std::iter::once(head).chain(providers.iter().map(row)).collect();
-    let table = aligned(&rows);
+    let header = ["NAME", "MARKET", "KEYS"].map(str::to_owned);
+    let rows: Vec<[String; 3]> = std::iter::once(header).chain(providers.iter().map(row)).collect();
+    let table = align_columns(&rows);
     let mut lines = table.lines();
     let mut out = format!("{}\n", lines.next().unwrap_or_default());
     for (line, ProviderListing { definition, .. }) in lines.zip(providers) {

@@ -1,16 +1,16 @@
-//! Tables of text.
+//! Text tables.
 
 use std::fmt::Write;
 
-/// One line for each row, with aligned columns.
-pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+/// One line for each row. Columns are as wide as their widest cell, in characters.
+pub(crate) fn align_columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let mut out = String::new();
     for row in rows {
         let begin = out.len();
         for (cell, width) in row.iter().zip(widths) {
-            // Writing into memory does not fail.
+            // Writing into a string does not fail.
             let _ = write!(out, "{cell:width$}  ");
         }
         out.truncate(begin + out[begin..].trim_end().len());

@@ -1,6 +1,9 @@
-//! A provider's definition: symbols separated by commas in the first line, then its TOML.
+//! A provider's definition, and the requests that are made from it. A symbol must not change a request
+//! beyond the values that stand for it: not the server, the headers, or the structure of the path.
+//!
+//! Input: a line with symbols, separated by commas; then the definition as TOML.
 
-use super::{SECRET, assert_harmless, assert_hidden, first_line};
+use super::{SECRET, assert_no_secret, assert_safe_to_print, split_first_line};
 use crate::config::{ConfigError, Document, Section};
 use crate::http::request::Request;
 use crate::market::symbol::Symbol;
@@ -9,17 +12,18 @@ use crate::secret::Secret;
 use std::collections::BTreeMap;
 
 pub(super) fn check(data: &[u8]) {
-    let (symbols, text) = first_line(data);
+    let (symbols, text) = split_first_line(data);
     let Ok(text) = std::str::from_utf8(text) else { return };
     let document = Document::new("definition.toml", text);
-    // Where a definition makes nothing of a symbol, its own dots could be a step of the path.
-    let empties = text.contains("\"\"") || text.contains("''");
+    // Such a definition may replace a part of a symbol by nothing. Then the dots of the path itself can
+    // become a dot segment.
+    let replaces_by_nothing = text.contains("\"\"") || text.contains("''");
     match read(&document) {
         Ok(definition) => {
             let symbols = symbols.split(',').take(8).filter_map(|text| Symbol::new(text).ok());
-            symbols.for_each(|symbol| check_requests(&definition, symbol, empties));
+            symbols.for_each(|symbol| check_requests(&definition, symbol, replaces_by_nothing));
         }
-        Err(error) => assert_harmless(&error.to_string()),
+        Err(error) => assert_safe_to_print(&error.to_string()),
     }
 }
 
@@ -28,24 +32,26 @@ fn read(document: &Document) -> Result<Definition, ConfigError> {
     Definition::read("p", &Section::root(document, &table))
 }
 
-/// A symbol changes nothing of a request but the values that stand for it.
-fn check_requests(definition: &Definition, symbol: Symbol, empties: bool) {
-    let calm = Symbol::new(if symbol.quote().is_some() { "AB/CD" } else { "AB" }).expect("it is one");
-    let (hostile, calm) = (requests(definition, symbol), requests(definition, calm));
-    assert!(hostile.len() <= calm.len());
-    if hostile.len() < calm.len() {
-        return; // One that cannot be asked for, such as `..`, is not.
+/// Compares the requests for a symbol with those for a symbol of letters.
+fn check_requests(definition: &Definition, symbol: Symbol, replaces_by_nothing: bool) {
+    let letters = Symbol::new(if symbol.quote().is_some() { "AB/CD" } else { "AB" }).expect("a symbol");
+    let (requests, expected) = (requests(definition, symbol), requests(definition, letters));
+    assert!(requests.len() <= expected.len());
+    // No request is made for a symbol that no URL can carry, such as `..`.
+    if requests.len() < expected.len() {
+        return;
     }
-    for (hostile, calm) in hostile.iter().zip(&calm) {
-        let (path, calm_path) = (hostile.path.expose(), calm.path.expose());
-        assert_eq!(hostile.server, definition.base_url);
+    for (request, expected) in requests.iter().zip(&expected) {
+        let (path, expected_path) = (request.path.expose(), expected.path.expose());
+        assert_eq!(request.server, definition.base_url);
         assert!(path.starts_with(definition.base_url.path.as_str()), "{path:?} leaves {:?}", definition.base_url.path);
-        assert_eq!(shape(path), shape(calm_path), "{path:?} and {calm_path:?}");
-        assert!(empties || climbs(path) == climbs(calm_path), "{path:?} and {calm_path:?}");
-        assert_eq!(hostile.headers, calm.headers);
-        check_url(hostile);
-        assert_hidden(&hostile.to_string());
-        assert_harmless(&format!("{hostile:?}"));
+        assert_eq!(separators(path), separators(expected_path), "{path:?} and {expected_path:?}");
+        let has_same_dots = dot_segments(path) == dot_segments(expected_path);
+        assert!(replaces_by_nothing || has_same_dots, "{path:?} and {expected_path:?}");
+        assert_eq!(request.headers, expected.headers);
+        check_url(request);
+        assert_no_secret(&request.to_string());
+        assert_safe_to_print(&format!("{request:?}"));
     }
 }
 
@@ -53,23 +59,23 @@ fn requests(definition: &Definition, symbol: Symbol) -> Vec<Request> {
     let (symbols, fields) = ([symbol], definition.fields());
     let secrets: BTreeMap<String, Secret> =
         definition.secrets().keys().map(|name| ((*name).to_owned(), Secret::new(SECRET))).collect();
-    let wanted = vec![true; fields.len()];
-    let plan = Plan::new(definition, &symbols, &fields, &wanted, &secrets);
+    let is_requested = vec![true; fields.len()];
+    let plan = Plan::new(definition, &symbols, &fields, &is_requested, &secrets);
     plan.queries(&[0]).into_iter().map(|query| query.request).collect()
 }
 
-/// What divides a path into its parts.
-fn shape(path: &str) -> String {
+/// The characters that separate the parts of a path and a query.
+fn separators(path: &str) -> String {
     path.chars().filter(|c| matches!(c, '/' | '?' | '&' | '=' | '#' | ';')).collect()
 }
 
-/// How many steps of a path lead nowhere or up.
-fn climbs(path: &str) -> usize {
+/// How many segments of a path are `.` or `..`.
+fn dot_segments(path: &str) -> usize {
     let path = path.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
-    path.split('/').filter(|step| matches!(*step, "." | "..")).count()
+    path.split('/').filter(|segment| matches!(*segment, "." | "..")).count()
 }
 
-/// What is sent is what was put together.
+/// Checks that the HTTP library reads the URL as it was put together.
 fn check_url(request: &Request) {
     let path = request.path.expose();
     if path.len() > 60_000 {

@@ -1,6 +1,9 @@
-//! A file of the journal, as it lies on the disk.
+//! A file of the journal. Whatever its bytes are, it can be read or is refused because of its form, and
+//! what was read can be written and read again.
+//!
+//! Input: the file.
 
-use super::assert_harmless;
+use super::assert_safe_to_print;
 use crate::delivery::journal::{Entry, Journal, JournalError};
 use crate::system::clock::SystemClock;
 use crate::system::disk::SystemDisk;
@@ -21,13 +24,12 @@ pub(super) fn check(data: &[u8]) {
             let lines = data.split(|b| *b == b'\n').count();
             assert!(contents.batch.len() <= lines, "{} points of {lines} lines", contents.batch.len());
             assert!(contents.batch.iter().all(|point| point.value.to_f64().is_finite() && !point.name.contains('\n')));
-            contents.damage.iter().for_each(|damage| assert_harmless(damage));
-            // What was read is kept again as it is.
-            let again = journal.keep(&contents.batch, 1, 1).expect("the batch can be written");
-            assert_eq!((again.points, again.started), (contents.batch.len(), 1));
-            let read = journal.read(&again).expect("it was just written");
-            assert_eq!((read.damage, &read.batch), (None, &contents.batch));
-            journal.remove(&again).expect("it is there");
+            contents.damage.iter().for_each(|damage| assert_safe_to_print(damage));
+            let copy = journal.keep(&contents.batch, 1, 1).expect("the batch can be written");
+            assert_eq!((copy.points, copy.started), (contents.batch.len(), 1));
+            let reread = journal.read(&copy).expect("the file was just written");
+            assert_eq!((reread.damage, &reread.batch), (None, &contents.batch));
+            journal.remove(&copy).expect("the file exists");
         }
         Err(JournalError::Form { .. }) => {}
         Err(error) => panic!("{error}"),
@@ -35,12 +37,12 @@ pub(super) fn check(data: &[u8]) {
     let _ = fs::remove_dir_all(folder);
 }
 
-/// In memory where the machine has such a place: nothing here is to last.
+/// A folder for the journal: in memory if the machine has a file system there, which is faster.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let memory = PathBuf::from("/dev/shm");
-        let above = if memory.is_dir() { memory } else { std::env::temp_dir() };
-        above.join(format!("datametrics-properties-{}", std::process::id()))
+        let shm = PathBuf::from("/dev/shm");
+        let parent = if shm.is_dir() { shm } else { std::env::temp_dir() };
+        parent.join(format!("datametrics-properties-{}", std::process::id()))
     })
 }

@@ -1,14 +1,16 @@
-//! Everything that goes into a metric name, a line each: prefix, template, tags (`k=v,k=v`), feed,
-//! symbols with commas between, values likewise.
+//! Metric names, and the batches that carry them. Whatever a name is made from, each point can be read
+//! from the JSON, from the line and from the pickle that are sent.
+//!
+//! Input: six lines with the prefix, the template, the tags (`k=v,k=v`), the feed, the symbols
+//! (separated by commas), and the values (separated by commas).
 
-use super::{assert_harmless, quoted};
+use super::{assert_safe_to_print, toml_string};
 use crate::cli::Cli;
 use crate::config::Document;
 use crate::delivery::graphite::{Destination, pickle as encode_pickle, print};
 use crate::market::number::Number;
 use crate::metrics::batch::Batch;
 use crate::settings::Settings;
-use clap::Parser;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -21,27 +23,27 @@ const DEFINITION: &str = "[providers.p]\nmarket = \"other\"\nbase_url = \"https:
 pub(super) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut lines = text.split('\n').map(str::to_owned);
-    let mut next = || lines.next().unwrap_or_default();
-    let (prefix, names, tags, feed, symbols, values) = (next(), next(), next(), next(), next(), next());
+    let mut line = || lines.next().unwrap_or_default();
+    let (prefix, names, tags, feed, symbols, values) = (line(), line(), line(), line(), line(), line());
     let tags: Vec<String> = tags
         .split(',')
         .filter_map(|tag| tag.split_once('='))
-        .map(|(key, value)| format!("{} = {}\n", quoted(key), quoted(value)))
+        .map(|(key, value)| format!("{} = {}\n", toml_string(key), toml_string(value)))
         .collect();
-    let symbols: Vec<String> = symbols.split(',').map(quoted).collect();
+    let symbols: Vec<String> = symbols.split(',').map(toml_string).collect();
     let config = format!(
         "[graphite]\nprefix = {}\nnames = {}\n[graphite.tags]\n{}[feeds.{}]\nproviders = [\"p\"]\nsymbols = [{}]\n\
          fields = [\"last\", \"volume\"]\n{DEFINITION}",
-        quoted(&prefix),
-        quoted(&names),
+        toml_string(&prefix),
+        toml_string(&names),
         tags.concat(),
-        quoted(&feed),
+        toml_string(&feed),
         symbols.join(", "),
     );
-    let Ok(cli) = Cli::try_parse_from(["datametrics", "--dry-run", &format!("--feed={feed}")]) else { return };
+    let Ok(cli) = Cli::from_args(["datametrics", "--dry-run", &format!("--feed={feed}")]) else { return };
     match Settings::from_config(&cli, &|_| None, &Document::new("config.toml", config), &b""[..]) {
         Ok(settings) => check_names(&settings, &values),
-        Err(error) => assert_harmless(&error.to_string()),
+        Err(error) => assert_safe_to_print(&error.to_string()),
     }
 }
 
@@ -54,27 +56,27 @@ fn check_names(settings: &Settings, values: &str) {
         for symbol in &feed.symbols {
             let mut node = String::new();
             symbol.push_node(&mut node);
-            let is_safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-            assert!(!node.is_empty() && node.bytes().all(is_safe), "{symbol} is {node:?}");
+            let is_node_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+            assert!(!node.is_empty() && node.bytes().all(is_node_byte), "{symbol} is {node:?}");
             for field in &feed.fields {
                 let name = feed.names.name(&settings.metrics.prefix, &feed.name, symbol, field.as_str());
                 assert!(name.split('.').all(|node| !node.is_empty()), "a node of {name:?} is empty");
                 assert!(names.insert(name.clone()), "{name:?} is there twice");
-                let time = i64::try_from(batch.len()).expect("it is small") * 1_000_000_000;
+                let time = i64::try_from(batch.len()).expect("a small number") * 1_000_000_000;
                 batch.push(|out| out.push_str(&name), values[names.len() % values.len()], time);
             }
         }
     }
     check_json(&batch);
-    check_lines(&batch);
-    check_frames(&batch);
+    check_plaintext(&batch);
+    check_pickle(&batch);
 }
 
-/// One object a point, which says the same.
+/// Checks that the JSON for an ingest has an object for each point, with the same content.
 fn check_json(batch: &Batch) {
     let printed = print(None, batch);
     assert_eq!(printed.lines().count(), 1);
-    let json: Vec<Value> = serde_json::from_str(&printed).expect("it is an array");
+    let json: Vec<Value> = serde_json::from_str(&printed).expect("an array");
     assert_eq!(json.len(), batch.len());
     for (point, json) in batch.iter().zip(&json) {
         assert_eq!((json["name"].as_str(), json["time"].as_i64()), (Some(point.name), Some(point.time)));
@@ -83,12 +85,12 @@ fn check_json(batch: &Batch) {
         assert_eq!(tags, batch.tags);
         assert_eq!(json.as_object().map(serde_json::Map::len), Some(if tags.is_empty() { 4 } else { 5 }));
     }
-    // The digits, which a parser of JSON would round.
+    // The digits are compared as text, because serde_json would round them.
     assert!(batch.iter().all(|point| printed.contains(&format!("\"value\":{},\"time\"", point.value))));
 }
 
-/// One line a point, of three words; the first is the name and a part for each tag.
-fn check_lines(batch: &Batch) {
+/// Checks that the plaintext for Carbon has a line for each point: name and tags, value, time.
+fn check_plaintext(batch: &Batch) {
     let carbon = Destination::Plaintext { host: String::new(), port: 1 };
     let printed = print(Some(&carbon), batch);
     let tags: String = batch.tags.iter().flat_map(|tag| [";", tag]).collect();
@@ -100,8 +102,8 @@ fn check_lines(batch: &Batch) {
     }
 }
 
-/// One tuple a point.
-fn check_frames(batch: &Batch) {
+/// Checks that the pickle for Carbon has a tuple for each point, with the same content.
+fn check_pickle(batch: &Batch) {
     let tags: String = batch.tags.iter().flat_map(|tag| [";", tag]).collect();
     let frames = pickle::frames(&encode_pickle(batch).bytes).expect("whole frames");
     let pickled: Vec<pickle::Pickled> =

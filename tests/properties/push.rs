@@ -1,8 +1,11 @@
-//! What an ingest answers: how many points are sent in the first line, then the replies in the
-//! order in which they come, the last one again and again, with a line `--` between two. A reply is
-//! a line with its status and a body.
+//! The replies of an ingest to a push. Whatever they are, each point is afterwards taken, refused or
+//! still to be sent, and the number of requests is bounded.
+//!
+//! Input: a line with the number of points; then the replies in their order, with a line `--` between
+//! two of them. A reply is a line with the HTTP status, and the body. The last reply is repeated for
+//! every further request.
 
-use super::{SECRET, assert_harmless, first_line};
+use super::{SECRET, assert_safe_to_print, split_first_line};
 use crate::context::Context;
 use crate::delivery::graphite::{Destination, push};
 use crate::http::request::{Request, Response};
@@ -19,35 +22,35 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub(super) fn check(data: &[u8]) {
-    let (points, replies) = first_line(data);
+    let (points, replies) = split_first_line(data);
     let points = points.trim().parse::<usize>().unwrap_or(3).clamp(1, 40);
-    let script = Script { replies: split(replies), sent: AtomicUsize::new(0) };
+    let ingest = ScriptedIngest { replies: parse_replies(replies), requests: AtomicUsize::new(0) };
     let mut batch = Batch::new(60, vec!["env=home".to_owned()]);
     for index in 0..points {
-        let value = Number::parse("0E-7").expect("it is one");
+        let value = Number::parse("0E-7").expect("valid");
         batch.push(|name| name.extend(["a.b", &index.to_string()]), value, 1_785_182_401);
     }
     let credentials = Some(Credentials { user: "1".to_owned(), password: Secret::new(SECRET) });
-    let url = Url::parse("https://graphite.example/graphite/metrics").expect("it is one");
+    let url = Url::parse("https://graphite.example/graphite/metrics").expect("valid");
     let destination = Destination::Ingest { url, credentials };
     let random = Random::seeded(1);
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
     let policy = RetryPolicy { retries: 0, deadline, random: &random };
-    let push = push(&destination, &batch, &batch, Context::system(&script, &random), policy);
+    let push = push(&destination, &batch, &batch, Context::system(&ingest, &random), policy);
 
     let mut open = vec![0; points];
-    push.open.iter().cloned().flatten().for_each(|at| open[at] += 1);
+    push.open.iter().cloned().flatten().for_each(|index| open[index] += 1);
     assert!(open.iter().all(|count| *count <= 1), "a point is open twice: {:?}", push.open);
     let open: usize = open.iter().sum();
     assert_eq!(push.taken + push.refused.len() + open, points, "{push:?}");
     assert_eq!(push.error.is_some(), open > 0, "{push:?}");
     assert!(push.refused.iter().all(|(name, _)| name.is_empty() || batch.iter().any(|point| point.name == name)));
-    push.refused.iter().for_each(|(_, reason)| assert_harmless(reason));
-    push.error.iter().for_each(|error| assert_harmless(&error.to_string()));
+    push.refused.iter().for_each(|(_, reason)| assert_safe_to_print(reason));
+    push.error.iter().for_each(|error| assert_safe_to_print(&error.to_string()));
 }
 
 /// Status and body of each reply.
-fn split(replies: &[u8]) -> Vec<(u16, String)> {
+fn parse_replies(replies: &[u8]) -> Vec<(u16, String)> {
     let text = String::from_utf8_lossy(replies);
     let reply = |text: &str| {
         let (status, body) = text.split_once('\n').unwrap_or((text, ""));
@@ -56,19 +59,21 @@ fn split(replies: &[u8]) -> Vec<(u16, String)> {
     text.split("\n--\n").map(reply).collect()
 }
 
-struct Script {
+/// An ingest with these replies.
+struct ScriptedIngest {
     replies: Vec<(u16, String)>,
-    sent: AtomicUsize,
+    /// How many requests it got.
+    requests: AtomicUsize,
 }
 
-impl Transport for Script {
+impl Transport for ScriptedIngest {
     fn send(&self, request: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
-        let sent = self.sent.fetch_add(1, Ordering::Relaxed);
-        assert!(sent < 1_000, "there is no end of requests");
+        let index = self.requests.fetch_add(1, Ordering::Relaxed);
+        assert!(index < 1_000, "too many requests");
         let body: serde_json::Value =
             serde_json::from_slice(request.body.as_deref().unwrap_or_default()).expect("JSON");
         assert!(body.as_array().is_some_and(|points| !points.is_empty()));
-        let (status, body) = &self.replies[sent.min(self.replies.len() - 1)];
+        let (status, body) = &self.replies[index.min(self.replies.len() - 1)];
         let body = body.clone().into_bytes().into();
         Ok(Response { status: *status, retry_after: None, redirect: None, body })
     }

@@ -1,11 +1,13 @@
-//! A provider's reply.
+//! A provider's reply. Every value that is read from it is a number that stands in it, for a symbol that
+//! was asked for, and no message shows the secret.
 //!
-//! The first line says under which definition it is read: `@kraken BTC/USD,ETH/USD` is a built-in
-//! one and the symbols asked for, anything else are the choices from which one is made. What
-//! follows is the body; after a `~` it is the choices from which JSON is made.
+//! Input: a line that tells the definition, and the body. The line is `@kraken BTC/USD,ETH/USD` for a
+//! built-in definition and the symbols that are asked for; otherwise its bytes are the choices from which
+//! a definition is generated. If the body begins with `~`, its other bytes are the choices from which
+//! JSON is generated.
 
 use super::arbitrary::{Result, Unstructured};
-use super::{SECRET, assert_harmless, first_line};
+use super::{SECRET, assert_safe_to_print, split_first_line};
 use crate::config::{Document, Section};
 use crate::http::body::Body;
 use crate::market::number::Number;
@@ -16,70 +18,73 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 pub(super) fn check(data: &[u8]) {
-    let (line, body) = first_line(data);
-    let (definition, symbols) = if let Some(named) = line.strip_prefix('@') {
-        let (name, symbols) = named.split_once(' ').unwrap_or((named, "BTC/USD"));
+    let (line, body) = split_first_line(data);
+    let (definition, symbols) = if let Some(line) = line.strip_prefix('@') {
+        let (name, symbols) = line.split_once(' ').unwrap_or((line, "BTC/USD"));
         (built_in(name).map(str::to_owned), symbols.to_owned())
     } else {
         let choices = &data[..data.len() - body.len()];
-        (any_definition(&mut Unstructured::new(choices)).ok(), "AB/CD,ab,BTC/USD,a.b".to_owned())
+        (generate_definition(&mut Unstructured::new(choices)).ok(), "AB/CD,ab,BTC/USD,a.b".to_owned())
     };
     let Some(text) = definition else { return };
     let document = Document::new("definition.toml", text);
     let table = document.parse().expect("the definition is TOML");
     let Ok(definition) = Definition::read("p", &Section::root(&document, &table)) else { return };
     let symbols: Vec<Symbol> = symbols.split(',').take(20).filter_map(|text| Symbol::new(text).ok()).collect();
-    let made = body.strip_prefix(b"~").map(|choices| {
+    let generated = body.strip_prefix(b"~").map(|choices| {
         let mut json = String::new();
-        // Where the choices end, so does the reply: cut replies are wanted too.
-        let _ = any_json(&mut Unstructured::new(choices), &mut json, 0);
+        // If the choices come to their end, so does the JSON: that tests incomplete replies.
+        let _ = generate_json(&mut Unstructured::new(choices), &mut json, 0);
         json.into_bytes()
     });
-    read(&definition, &symbols, &Body::from(made.unwrap_or_else(|| body.to_vec())));
+    check_body(&definition, &symbols, &Body::from(generated.unwrap_or_else(|| body.to_vec())));
 }
 
-fn read(definition: &Definition, symbols: &[Symbol], body: &str) {
+/// Reads a body as the reply to each of the first requests for the symbols.
+fn check_body(definition: &Definition, symbols: &[Symbol], body: &str) {
     let fields = definition.fields();
-    let wanted = vec![true; fields.len()];
+    let is_requested = vec![true; fields.len()];
     let secrets: BTreeMap<String, Secret> =
         definition.secrets().keys().map(|name| ((*name).to_owned(), Secret::new(SECRET))).collect();
-    let plan = Plan::new(definition, symbols, &fields, &wanted, &secrets);
-    let all: Vec<usize> = (0..symbols.len()).collect();
-    for query in plan.queries(&all).iter().take(6) {
+    let plan = Plan::new(definition, symbols, &fields, &is_requested, &secrets);
+    let indexes: Vec<usize> = (0..symbols.len()).collect();
+    for query in plan.queries(&indexes).iter().take(6) {
+        // Only the secrets of the request are masked. Without one, a body may say what it likes.
         if !secrets.is_empty() {
-            assert_harmless(&plan.read_error(query, body));
+            assert_safe_to_print(&plan.read_error(query, body));
         }
         match plan.read(query, body, 1_785_182_401.0) {
             Ok(reply) => check_reply(&plan, query, &reply, body),
-            Err(error) if !secrets.is_empty() => assert_harmless(&error.to_string()),
+            Err(error) if !secrets.is_empty() => assert_safe_to_print(&error.to_string()),
             Err(_) => {}
         }
     }
 }
 
 fn check_reply(plan: &Plan<'_>, query: &Query<'_>, reply: &Reply, body: &str) {
-    let asked: BTreeSet<usize> = query.symbols.iter().copied().collect();
+    let requested: BTreeSet<usize> = query.symbols.iter().copied().collect();
     let numbers = Numbers::of(body);
     assert_eq!(reply.values.len(), query.symbols.len());
     for (symbol, values) in query.symbols.iter().zip(reply.values.iter()) {
         check_values(plan, query, *symbol, values, &numbers);
     }
     for (symbol, _) in &reply.row_errors {
-        assert!(asked.contains(symbol), "nobody asked for {}", plan.symbols[*symbol]);
+        assert!(requested.contains(symbol), "{} was not asked for", plan.symbols[*symbol]);
     }
     if !query.request.secrets.is_empty() {
-        reply.row_errors.iter().map(|(_, said)| said).chain(&reply.error).for_each(|said| assert_harmless(said));
+        let messages = reply.row_errors.iter().map(|(_, message)| message).chain(&reply.error);
+        messages.for_each(|message| assert_safe_to_print(message));
     }
 }
 
 fn check_values(plan: &Plan<'_>, query: &Query<'_>, symbol: usize, values: &[Option<Number>], numbers: &Numbers) {
     assert_eq!(values.len(), plan.columns.len());
-    let said = plan.columns.iter().zip(values).filter_map(|(field, value)| Some((field, (*value)?)));
-    for (field, value) in said {
+    let present = plan.columns.iter().zip(values).filter_map(|(field, value)| Some((field, (*value)?)));
+    for (field, value) in present {
         check_number(value);
         if let Some(spec) = query.endpoint.fields.iter().find(|spec| spec.field == *field) {
             assert!(!spec.price || value.to_f64() >= 0.0, "{field} is a price of {value}");
-            assert!(numbers.hold(value, spec.exponent), "{value} of {field} is not in the reply");
+            assert!(numbers.contain(value, spec.exponent), "{value} of {field} is not in the reply");
         }
     }
     let mut complete = values.to_vec();
@@ -87,7 +92,7 @@ fn check_values(plan: &Plan<'_>, query: &Query<'_>, symbol: usize, values: &[Opt
     complete.into_iter().flatten().for_each(check_number);
 }
 
-/// Every number is finite, and one to JSON and to Rust.
+/// Checks that a number is finite, and can be read as JSON and as a [`Number`].
 fn check_number(value: Number) {
     assert!(value.to_f64().is_finite(), "{value}");
     assert!(serde_json::from_str::<&serde_json::value::RawValue>(value.as_str()).is_ok(), "{value} is no JSON");
@@ -96,44 +101,48 @@ fn check_number(value: Number) {
 
 /// The numbers that stand anywhere in a reply.
 struct Numbers {
-    found: Vec<Number>,
-    /// They may be spelled in more ways than are looked for.
-    unclear: bool,
+    numbers: Vec<Number>,
+    /// Whether the reply has escapes, in which more numbers may be written.
+    has_escapes: bool,
 }
 
 impl Numbers {
     fn of(text: &str) -> Self {
-        let is_part = |c: char| matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E');
-        let bare = text.replace([',', '$', '%'], "");
-        let words = text.split(|c| !is_part(c)).chain(bare.split(|c| !is_part(c)));
-        // Without its separators, `-$5` is `-5`, and `1,2` was two numbers and is one.
-        Self { found: words.filter_map(Number::parse).collect(), unclear: text.contains('\\') }
+        let is_number_char = |c: char| matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E');
+        // Without separators `-$5` is `-5`. `1,2` may be two numbers, or one with a separator.
+        let without_separators = text.replace([',', '$', '%'], "");
+        let words = [text, &without_separators].into_iter().flat_map(|text| text.split(|c| !is_number_char(c)));
+        Self { numbers: words.filter_map(Number::parse).collect(), has_escapes: text.contains('\\') }
     }
 
-    fn hold(&self, value: Number, exponent: i32) -> bool {
-        let is_it = |number: &Number| *number == value || number.shifted(exponent) == Some(value);
-        self.unclear || self.found.iter().any(is_it)
+    /// Whether the reply may have this value, as it is or before it was multiplied by a power of ten.
+    fn contain(&self, value: Number, exponent: i32) -> bool {
+        let is_value = |number: &Number| *number == value || number.shifted(exponent) == Some(value);
+        self.has_escapes || self.numbers.iter().any(is_value)
     }
 }
 
-const STEPS: [&str; 14] =
+/// The keys of generated JSON, and the steps of generated pointers.
+const KEYS: [&str; 14] =
     ["a", "b", "0", "1", "last", "ABCD", "AB/CD", "ab", "error", "time", "", "-", "{base}", "{quote:lower}"];
 
-fn pointer(u: &mut Unstructured<'_>) -> Result<String> {
+/// A pointer as a string of TOML.
+fn generate_pointer(u: &mut Unstructured<'_>) -> Result<String> {
     let mut text = String::new();
     for _ in 0..u.int_in_range(0..=3)? {
-        text = text + "/" + &u.choose(&STEPS)?.replace('/', "~1");
+        text = text + "/" + &u.choose(&KEYS)?.replace('/', "~1");
     }
-    Ok(super::quoted(&text))
+    Ok(super::toml_string(&text))
 }
 
-fn pointers(u: &mut Unstructured<'_>) -> Result<String> {
+/// One to three pointers, separated by commas.
+fn generate_pointers(u: &mut Unstructured<'_>) -> Result<String> {
     let count = u.int_in_range(1..=3)?;
-    Ok((0..count).map(|_| pointer(u)).collect::<Result<Vec<_>>>()?.join(", "))
+    Ok((0..count).map(|_| generate_pointer(u)).collect::<Result<Vec<_>>>()?.join(", "))
 }
 
-/// A definition whose words are those of [`any_json`].
-fn any_definition(u: &mut Unstructured<'_>) -> Result<String> {
+/// A definition whose pointers match the keys of [`generate_json`].
+fn generate_definition(u: &mut Unstructured<'_>) -> Result<String> {
     let mut text = "market = \"other\"\nbase_url = \"https://h/v1\"\nheaders = { K = \"{secret:KEY}\" }\n".to_owned();
     let symbol = u.choose(&["{symbol}", "{base}{quote}", "{base:lower}-{quote}", "{symbol:upper}"])?;
     let change = u.choose(&["none", "open", "previous_close"])?;
@@ -144,31 +153,32 @@ fn any_definition(u: &mut Unstructured<'_>) -> Result<String> {
         let _ = writeln!(text, "[[quote]]\npath = \"{path}\"\nbatch = {}", u.int_in_range(0..=3)?);
         for key in ["rows", "key", "row_error"] {
             if u.arbitrary()? {
-                let _ = writeln!(text, "{key} = {}", pointer(u)?);
+                let _ = writeln!(text, "{key} = {}", generate_pointer(u)?);
             }
         }
         for key in ["ignore_case", "unwrapped_single"] {
             let _ = writeln!(text, "{key} = {}", u.arbitrary::<bool>()?);
         }
-        let _ = writeln!(text, "keys = [\"{{base}}/{{quote}}\", \"a\"]\nerror = [{}]", pointers(u)?);
+        let _ = writeln!(text, "keys = [\"{{base}}/{{quote}}\", \"a\"]\nerror = [{}]", generate_pointers(u)?);
         if u.arbitrary()? {
             let unit = u.choose(&["s", "ms", "ns", "rfc3339"])?;
-            let _ = writeln!(text, "time = {{ at = [{}], unit = \"{unit}\" }}", pointers(u)?);
+            let _ = writeln!(text, "time = {{ at = [{}], unit = \"{unit}\" }}", generate_pointers(u)?);
         }
         text.push_str("[quote.fields]\n");
         for name in ["last", "volume", "open", "previous_close", "change", "other"] {
             if u.arbitrary()? {
-                let (at, exponent) = (pointers(u)?, u.int_in_range(-3..=3)?);
+                let (at, exponent) = (generate_pointers(u)?, u.int_in_range(-3..=3)?);
                 let (price, separators): (bool, bool) = (u.arbitrary()?, u.arbitrary()?);
-                let form = format!("exponent = {exponent}, price = {price}, separators = {separators}");
-                let _ = writeln!(text, "{name} = {{ at = [{at}], {form} }}");
+                let options = format!("exponent = {exponent}, price = {price}, separators = {separators}");
+                let _ = writeln!(text, "{name} = {{ at = [{at}], {options} }}");
             }
         }
     }
     Ok(text)
 }
 
-const LEAVES: [&str; 20] = [
+/// The values of generated JSON that are no objects or arrays. One of them has the secret.
+const SCALARS: [&str; 20] = [
     "null",
     "true",
     "1",
@@ -191,11 +201,12 @@ const LEAVES: [&str; 20] = [
     "\"\"",
 ];
 
-fn any_json(u: &mut Unstructured<'_>, out: &mut String, depth: usize) -> Result<()> {
+/// Appends a JSON value.
+fn generate_json(u: &mut Unstructured<'_>, out: &mut String, depth: usize) -> Result<()> {
     let kind = if depth > 5 { 0 } else { u.int_in_range(0..=3)? };
     let (open, close) = match kind {
         0 => {
-            out.push_str(u.choose(&LEAVES)?);
+            out.push_str(u.choose(&SCALARS)?);
             return Ok(());
         }
         1 => ('[', ']'),
@@ -207,10 +218,10 @@ fn any_json(u: &mut Unstructured<'_>, out: &mut String, depth: usize) -> Result<
             out.push(',');
         }
         if open == '{' {
-            let name = u.choose(&STEPS)?;
-            let _ = write!(out, "\"{name}\":");
+            let key = u.choose(&KEYS)?;
+            let _ = write!(out, "\"{key}\":");
         }
-        any_json(u, out, depth + 1)?;
+        generate_json(u, out, depth + 1)?;
     }
     out.push(close);
     Ok(())

@@ -1,4 +1,4 @@
-//! A ticker and a Graphite on loopback, plain or behind TLS.
+//! A server on loopback that is a ticker and a Graphite, over HTTP or HTTPS.
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -10,20 +10,22 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// Serves until the program ends.
+/// A server. It runs until the program ends.
 pub(crate) struct Server {
     address: SocketAddr,
-    /// What to trust, in PEM; nothing where it does not speak TLS.
-    pub certificate: String,
+    /// The certificate in PEM, which a client must trust; empty if the server speaks plain HTTP.
+    pub(crate) certificate: String,
 }
 
 impl Server {
-    /// A ticker of so many rows. Of a path `/300/ticker` it waits so many milliseconds.
+    /// Starts a server that speaks plain HTTP. It answers a GET with this many rows, and a POST like
+    /// Graphite's ingest. If the path begins with a number, as in `/300/ticker`, it waits that many
+    /// milliseconds first.
     pub(crate) fn start(rows: usize) -> Self {
-        Self::accept(rows, String::new(), Ok)
+        Self::listen(rows, String::new(), Ok)
     }
 
-    /// The same behind TLS.
+    /// The same over HTTPS.
     pub(crate) fn start_tls(rows: usize) -> Self {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
@@ -33,46 +35,50 @@ impl Server {
             .and_then(|config| config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key))
             .map(Arc::new)
             .expect("a configuration");
-        Self::accept(rows, cert.pem(), move |stream| {
+        Self::listen(rows, cert.pem(), move |stream| {
             Ok(StreamOwned::new(ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?, stream))
         })
     }
 
-    fn accept<S: Read + Write>(
+    /// Listens on a free port. `wrap` makes the stream on which HTTP is spoken.
+    fn listen<S: Read + Write>(
         rows: usize,
         certificate: String,
         wrap: impl Fn(TcpStream) -> io::Result<S> + Clone + Send + 'static,
     ) -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = socket.local_addr().expect("an address");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
         let body = Arc::new(body(rows));
         thread::spawn(move || {
-            for stream in socket.incoming() {
+            for stream in listener.incoming() {
                 let (stream, body, wrap) = (stream.expect("a connection"), Arc::clone(&body), wrap.clone());
-                stream.set_nodelay(true).expect("a socket takes that");
-                // A client that goes away early is its own business.
+                stream.set_nodelay(true).expect("the socket is open");
+                // A client that goes away early is no error of the server.
                 thread::spawn(move || wrap(stream).and_then(|stream| serve(stream, &body)));
             }
         });
         Self { address, certificate }
     }
 
+    /// Address and port.
     pub(crate) fn address(&self) -> String {
         self.address.to_string()
     }
 
+    /// Scheme, address and port.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.certificate.is_empty() { "http" } else { "https" };
         format!("{scheme}://{}", self.address)
     }
 }
 
-/// The symbol of a row.
-pub(crate) fn symbol(at: usize) -> String {
-    format!("C{at}/USD")
+/// The symbol of the row with this index.
+pub(crate) fn symbol(index: usize) -> String {
+    format!("C{index}/USD")
 }
 
-/// An array of rows of eleven keys, nine of them numbers, always the same.
+/// A JSON array of rows, each with eleven keys, nine of which have numbers. It is the same in every
+/// run of the benchmark.
 fn body(rows: usize) -> String {
     let mut text = String::from("[");
     let mut seed = 1_u64;
@@ -81,17 +87,18 @@ fn body(rows: usize) -> String {
         let number = seed >> 33;
         format!("{}.{:08}", number % 100, number % 100_000_000)
     };
-    for at in 0..rows {
-        let comma = if at == 0 { "" } else { "," };
-        write!(text, r#"{comma}{{"cur":"C{at}","symbol":"{}""#, symbol(at)).expect("memory takes all");
+    for index in 0..rows {
+        let comma = if index == 0 { "" } else { "," };
+        write!(text, r#"{comma}{{"cur":"C{index}","symbol":"{}""#, symbol(index)).expect("a string can be written");
         for field in ["last", "high", "low", "volume", "vwap", "max_bid", "min_ask", "best_bid", "best_ask"] {
-            write!(text, r#","{field}":{}"#, price()).expect("memory takes all");
+            write!(text, r#","{field}":{}"#, price()).expect("a string can be written");
         }
         text.push('}');
     }
     text + "]"
 }
 
+/// Answers requests until the client closes the connection.
 fn serve(stream: impl Read + Write, body: &str) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
@@ -113,9 +120,9 @@ fn serve(stream: impl Read + Write, body: &str) -> io::Result<()> {
                 break;
             }
         }
-        let mut pushed = vec![0; length];
-        reader.read_exact(&mut pushed)?;
-        let points = pushed.windows(8).filter(|part| part == br#"{"name":"#).count();
+        let mut request_body = vec![0; length];
+        reader.read_exact(&mut request_body)?;
+        let points = request_body.windows(8).filter(|window| window == br#"{"name":"#).count();
         let published = format!(r#"{{"published":{points}}}"#);
         let reply = if is_push { &published } else { body };
         if let Some(millis) = wait {
