@@ -86,7 +86,7 @@ impl<'a> AlertRules<'a> {
 
     fn points_missing(&self, feed: &'a Feed) -> Rule<'a> {
         let name = &feed.name;
-        let counts = self.queries.target(&self.queries.health_pattern(&["feed", name, "expected,fetched"], ""));
+        let counts = self.queries.target(&self.queries.health_pattern(&["feed", name, "expected,fetched"]));
         // The difference is taken for each run, as several runs may fetch parts of one feed.
         let run_node = self.queries.prefix_nodes() + 1;
         let target = format!("groupByNode({counts}, {run_node}, 'diff')");
@@ -102,7 +102,7 @@ impl<'a> AlertRules<'a> {
 
     fn no_run(&self, feed: &'a Feed) -> Rule<'a> {
         let name = &feed.name;
-        let expected = self.queries.target(&self.queries.health_pattern(&["feed", name, "expected"], ""));
+        let expected = self.queries.target(&self.queries.health_pattern(&["feed", name, "expected"]));
         let target = format!("alias(isNonNull(sumSeries({expected})), '{name}')");
         Rule {
             reducer: "max",
@@ -139,10 +139,8 @@ impl<'a> AlertRules<'a> {
 
     fn provider_fails(&self) -> Rule<'a> {
         let names: Vec<String> = self.definitions.iter().map(|definition| node(&definition.name)).collect();
-        // With one provider its name is a literal part of the pattern, to which no `\2` can refer.
-        let legend = if let [name] = &names[..] { name } else { r"\2" };
-        let target =
-            self.queries.target(&self.queries.health_pattern(&[&names.join(","), "response", "status_code"], legend));
+        let pattern = self.queries.health_pattern(&[&names.join(","), "response", "status_code"]);
+        let target = self.queries.target(&pattern);
         Rule {
             evaluator: Evaluator::OutsideRange(200.0, 399.0),
             pending: self.seconds_of_runs(3),
@@ -155,7 +153,7 @@ impl<'a> AlertRules<'a> {
     }
 
     fn push_fails(&self) -> Rule<'a> {
-        let target = self.queries.target(&self.queries.health_pattern(&["graphite", "response", "status_code"], ""));
+        let target = self.queries.target(&self.queries.health_pattern(&["graphite", "response", "status_code"]));
         Rule {
             evaluator: Evaluator::OutsideRange(200.0, 299.0),
             pending: self.seconds_of_runs(3),
@@ -168,7 +166,7 @@ impl<'a> AlertRules<'a> {
     }
 
     fn journal_grows(&self) -> Rule<'a> {
-        let target = self.queries.target(&self.queries.health_pattern(&["journal"], ""));
+        let target = self.queries.target(&self.queries.health_pattern(&["journal"]));
         Rule {
             // The journal does not grow if it was empty once within the lookback.
             reducer: "min",
@@ -254,12 +252,12 @@ impl Watch<'_> {
     /// Whether the symbol is the one that the alert names. In the feeds crypto and stocks the case of
     /// letters does not matter, and `BTC` alone means every pair with the base BTC.
     fn has_symbol_of_alert(&self) -> bool {
-        let (symbol, wanted) = (self.symbol, self.alert.symbol.as_str());
+        let (symbol, name) = (self.symbol, self.alert.symbol.as_str());
         if !matches!(self.feed.name.as_str(), "crypto" | "stocks") {
-            return symbol.as_str() == wanted;
+            return symbol.as_str() == name;
         }
-        symbol.as_str().eq_ignore_ascii_case(wanted)
-            || (symbol.quote().is_some() && symbol.base().eq_ignore_ascii_case(wanted))
+        symbol.as_str().eq_ignore_ascii_case(name)
+            || (symbol.quote().is_some() && symbol.base().eq_ignore_ascii_case(name))
     }
 
     fn has_last(&self) -> bool {

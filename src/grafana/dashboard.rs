@@ -66,8 +66,6 @@ struct HealthPanel {
     unit: &'static str,
     /// See [`Queries::health_pattern`].
     nodes: &'static [&'static str],
-    /// See [`Pattern::legend`].
-    legend: &'static str,
 }
 
 const HEALTH_PANELS: [HealthPanel; 7] = [
@@ -76,49 +74,42 @@ const HEALTH_PANELS: [HealthPanel; 7] = [
         description: "Symbols due in a run and those of which something was fetched, by run and feed; none is due while a market is closed.",
         unit: "none",
         nodes: &["feed", "*", "expected,fetched"],
-        legend: r"\1 \2 \3",
     },
     HealthPanel {
         title: "Response time",
         description: "The slowest answer of each provider in a run, and of Graphite in the run before.",
         unit: "s",
         nodes: &["*", "response", "time"],
-        legend: r"\1 \2",
     },
     HealthPanel {
         title: "Status of answers",
         description: "The worst HTTP status of each provider in a run, and of Graphite in the run before; 0 is no answer.",
         unit: "none",
         nodes: &["*", "response", "status_code"],
-        legend: r"\1 \2",
     },
     HealthPanel {
         title: "Requests and retries",
         description: "Requests to each provider in a run, and those that were tried again.",
         unit: "none",
         nodes: &["*", "requests,retries"],
-        legend: r"\1 \2 \3",
     },
     HealthPanel {
         title: "Duration of a run",
         description: "From its start until its points were ready to be pushed.",
         unit: "s",
         nodes: &["duration"],
-        legend: r"\1",
     },
     HealthPanel {
         title: "Points of a run",
         description: "How many points a run pushed, those about itself included.",
         unit: "none",
         nodes: &["points"],
-        legend: r"\1",
     },
     HealthPanel {
         title: "Points waiting in the journal",
         description: "Points of earlier runs that Graphite has not taken yet; more than none for long means that pushing fails.",
         unit: "none",
         nodes: &["journal"],
-        legend: r"\1",
     },
 ];
 
@@ -268,8 +259,8 @@ impl DashboardBuilder<'_> {
     /// Adds the panels about the runs themselves.
     fn add_health(&mut self) {
         self.grid.add_row("Runs");
-        for HealthPanel { title, description, unit, nodes, legend } in HEALTH_PANELS {
-            let target = self.target_with_legend(&self.queries.health_pattern(nodes, legend));
+        for HealthPanel { title, description, unit, nodes } in HEALTH_PANELS {
+            let target = self.target_with_legend(&self.queries.health_pattern(nodes));
             self.grid.add_time_series(&Panel { title, description, unit, target, width: 8 });
         }
     }

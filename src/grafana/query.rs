@@ -42,8 +42,9 @@ impl Queries<'_> {
     }
 
     /// The pattern of points about runs: of all runs, as several may push to one Graphite. A node is
-    /// `*` for any text, `a,b` for one of several texts, or the text itself.
-    pub(super) fn health_pattern(&self, nodes: &[&str], legend: &str) -> Pattern {
+    /// `*` for any text, `a,b` for one of several texts, or the text itself. The legend has all nodes that
+    /// differ, the name of the run first.
+    pub(super) fn health_pattern(&self, nodes: &[&str]) -> Pattern {
         let mut parts = vec![self.literal(&format!("{}metrics.", self.metrics.prefix)), PatternPart::Wildcard];
         for text in nodes {
             parts.push(PatternPart::Literal(".".to_owned()));
@@ -53,7 +54,9 @@ impl Queries<'_> {
                 text => PatternPart::Literal(node(text)),
             });
         }
-        Pattern { parts, legend: legend.to_owned() }
+        let count = parts.iter().filter(|part| !matches!(part, PatternPart::Literal(_))).count();
+        let legend = (1..=count).map(|number| format!("\\{number}")).collect::<Vec<_>>().join(" ");
+        Pattern { parts, legend }
     }
 
     /// How many nodes the prefix has.
@@ -112,8 +115,8 @@ impl Queries<'_> {
     }
 }
 
-/// The legend of a feed's series: the parts of their names that differ. A field stands apart from what
-/// is around it (`BTC/USD last`).
+/// The legend of a feed's series: the parts of their names that differ, for example `BTC/USD last`. A
+/// space separates the field from other parts, and a `/` separates these from each other.
 fn legend(feed: &Feed, parts: &[PatternPart]) -> String {
     let (mut legend, mut count, mut is_after_field) = (String::new(), 0, false);
     for (name_part, part) in feed.names.parts().iter().zip(parts) {

@@ -1,5 +1,5 @@
-//! A push to a server that may not be Carbon. No reply to a push means that the points were taken; any
-//! reply means that the server is no Carbon.
+//! A push to a server that may not be Carbon. Carbon never replies, so a push that got a reply must fail,
+//! and a push that fails must leave all points to be sent again.
 //!
 //! Input: a line `plaintext` or `pickle`; a line with the number of bytes that the server reads before
 //! it replies, or `all`; and the reply, after which it closes the connection.

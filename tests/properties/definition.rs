@@ -15,8 +15,8 @@ pub(super) fn check(data: &[u8]) {
     let (symbols, text) = split_first_line(data);
     let Ok(text) = std::str::from_utf8(text) else { return };
     let document = Document::new("definition.toml", text);
-    // Such a definition may replace a part of a symbol by nothing. Then the dots of the path itself can
-    // become a dot segment.
+    // A definition with an empty text may replace a part of a symbol by nothing. Then the dots of the path
+    // itself can become a dot segment.
     let replaces_by_nothing = text.contains("\"\"") || text.contains("''");
     match read(&document) {
         Ok(definition) => {
