@@ -6,6 +6,7 @@ mod support;
 mod carbon;
 mod check;
 mod cli;
+mod docs;
 mod examples;
 mod faults;
 mod feeds;
