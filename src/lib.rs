@@ -66,9 +66,10 @@ pub use secret::Secret;
 pub use settings::{Env, Settings};
 pub use system::clock::{Clock, SystemClock};
 pub use system::deadline::Deadline;
-pub use system::dialer::{Connection, Dialer, ResolveError, SystemDialer};
+pub use system::dialer::{Connection, Dialer, SystemDialer};
 pub use system::disk::{DirEntry, Disk, LockGuard, NewFile, SystemDisk};
 pub use system::random::Random;
+pub use system::resolver::ResolveError;
 pub use system::threads::{Signal, SystemThreads, Task, Threads};
 
 use delivery::journal::Journal;

@@ -1,6 +1,7 @@
-//! HTTP over real sockets. No other file names ureq, the library that does it.
+//! HTTP over real sockets. Only this file and `connect.rs` name ureq, the library that does it.
 
 use super::body::{Body, BodyBuffer, MemoryBudget, UNCOUNTED_BYTES};
+use super::connect;
 use super::proxy::{NetworkConfig, Proxies};
 use super::redirect::RedirectTarget;
 use super::request::{Request, Response};
@@ -19,7 +20,8 @@ const USER_AGENT: &str = concat!("datametrics/", env!("CARGO_PKG_VERSION"), " (+
 
 /// The longest time for one request, whatever the deadline of the run.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
-/// The longest time to resolve a name, and the longest time to open a connection.
+/// The longest time to open a connection. To resolve a name may take as long as the request: the
+/// system's resolver asks the second name server only after five seconds.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// The number of redirects that are followed for one request.
 const MAX_REDIRECTS: usize = 5;
@@ -62,7 +64,7 @@ impl HttpClient {
             .output_buffer_size(BUFFER_BYTES / 2)
             .max_idle_connections_per_host(64)
             .build();
-        Self { agent: config.new_agent(), proxies: network.proxies.clone(), budget: MemoryBudget::default() }
+        Self { agent: connect::agent(config), proxies: network.proxies.clone(), budget: MemoryBudget::default() }
     }
 }
 
@@ -129,12 +131,13 @@ impl HttpClient {
         let proxy = proxy.map(|proxy| ureq::Proxy::new(proxy.expose())).transpose()?;
         let limit = deadline.remaining();
         // Shorter than the global timeout, so that an unreachable server is not reported as slow.
-        let connect_limit = CONNECT_LIMIT.min(limit.mul_f64(0.9));
+        let resolve_limit = limit.mul_f64(0.9);
+        let connect_limit = CONNECT_LIMIT.min(resolve_limit);
         let configured = self
             .agent
             .configure_request(http_request)
             .timeout_global(Some(limit))
-            .timeout_resolve(Some(connect_limit))
+            .timeout_resolve(Some(resolve_limit))
             .timeout_connect(Some(connect_limit))
             .proxy(proxy)
             .build();

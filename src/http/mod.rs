@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod client;
+mod connect;
 pub(crate) mod proxy;
 mod redirect;
 pub(crate) mod request;

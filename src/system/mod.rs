@@ -8,4 +8,5 @@ pub(crate) mod deadline;
 pub(crate) mod dialer;
 pub(crate) mod disk;
 pub(crate) mod random;
+pub(crate) mod resolver;
 pub(crate) mod threads;

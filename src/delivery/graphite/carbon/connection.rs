@@ -4,7 +4,8 @@
 //! Carbon went away before it had everything.
 
 use crate::system::deadline::Deadline;
-use crate::system::dialer::{Connection, Dialer, ResolveError};
+use crate::system::dialer::{Connection, Dialer};
+use crate::system::resolver::ResolveError;
 use crate::util::sanitize::excerpt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

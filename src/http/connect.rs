@@ -1,0 +1,89 @@
+//! What lies below ureq: how its connections are opened and how their end is read.
+//!
+//! This uses ureq's interface for transports, which may change in a minor version. So Cargo.toml pins
+//! that version, and no other file uses that interface.
+
+use crate::system::resolver::{ResolveError, Resolver};
+use std::io::{self, ErrorKind};
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{self, ResolvedSocketAddrs};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport as Connection,
+};
+use ureq::{Agent, config::Config};
+
+/// An agent whose connections report a truncated body, and which looks up each name once.
+pub(super) fn agent(config: Config) -> Agent {
+    Agent::with_parts(config, DefaultConnector::new().chain(StrictEnd), CachingResolver::default())
+}
+
+/// ureq takes a connection that breaks for the end of a body without a length. A reset, and a TLS
+/// connection that ends without `close_notify`, may have cut the body. So both become another error.
+#[derive(Debug)]
+struct StrictEnd;
+
+impl<In: Connection> Connector<In> for StrictEnd {
+    type Out = StrictConnection<In>;
+
+    fn connect(
+        &self,
+        _: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<StrictConnection<In>>, ureq::Error> {
+        Ok(chained.map(StrictConnection))
+    }
+}
+
+#[derive(Debug)]
+struct StrictConnection<C>(C);
+
+impl<C: Connection> Connection for StrictConnection<C> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.0.await_input(timeout).map_err(|error| match error {
+            ureq::Error::Io(cause) if is_broken(&cause) => ureq::Error::Io(io::Error::other(cause)),
+            error => error,
+        })
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
+    }
+}
+
+fn is_broken(cause: &io::Error) -> bool {
+    matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
+}
+
+/// ureq asks for the addresses of a server before each request, also on a connection that is open.
+#[derive(Debug, Default)]
+struct CachingResolver(Resolver);
+
+impl resolver::Resolver for CachingResolver {
+    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
+        let is_tls = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let addresses = self.0.resolve(host, port, *timeout.after).map_err(|error| match error {
+            ResolveError::Failed(_) => ureq::Error::HostNotFound,
+            ResolveError::Late => ureq::Error::Timeout(timeout.reason),
+        })?;
+        let mut resolved = self.empty();
+        for address in addresses {
+            // More than there is room for are not tried.
+            let _ = resolved.try_push(address);
+        }
+        if resolved.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(resolved) }
+    }
+}
