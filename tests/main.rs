@@ -27,3 +27,4 @@ mod secrets;
 mod settings;
 mod shapes;
 mod shard;
+mod truncation;

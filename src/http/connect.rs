@@ -87,3 +87,51 @@ impl resolver::Resolver for CachingResolver {
         if resolved.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(resolved) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ureq::unversioned::transport::LazyBuffers;
+    use ureq::unversioned::transport::time::Duration;
+
+    /// A connection that fails in one way.
+    #[derive(Debug)]
+    struct Failing(ErrorKind, LazyBuffers);
+
+    impl Connection for Failing {
+        fn buffers(&mut self) -> &mut dyn Buffers {
+            &mut self.1
+        }
+
+        fn transmit_output(&mut self, _: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+            Ok(())
+        }
+
+        fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
+            Err(ureq::Error::Io(self.0.into()))
+        }
+
+        fn is_open(&mut self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_broken_connection_is_not_taken_for_the_end_of_a_body() {
+        let timeout = NextTimeout {
+            after: Duration::from_secs(1),
+            reason: ureq::Timeout::RecvBody,
+            per_read: None,
+            per_write: None,
+        };
+        let kind = |kind| match StrictConnection(Failing(kind, LazyBuffers::new(1, 1))).await_input(timeout) {
+            Err(ureq::Error::Io(cause)) => cause.kind(),
+            other => panic!("{other:?}"),
+        };
+        // These three ureq takes for an end.
+        for broken in [ErrorKind::UnexpectedEof, ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset] {
+            assert_eq!(kind(broken), ErrorKind::Other, "{broken}");
+        }
+        assert_eq!(kind(ErrorKind::TimedOut), ErrorKind::TimedOut);
+    }
+}

@@ -28,6 +28,13 @@ pub(crate) enum Certificate {
     Authority,
 }
 
+/// How a connection ends that the server has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    CloseNotify,
+    Cut,
+}
+
 /// Decrypts connections and forwards them to a server, until dropped.
 pub(crate) struct Tls {
     listener: Listener,
@@ -42,10 +49,20 @@ impl Tls {
 
     /// In front of this server, on another address.
     pub(crate) fn on(host: &str, server: SocketAddr, certificate: Certificate) -> Self {
+        Self::start(host, server, certificate, End::CloseNotify)
+    }
+
+    /// In front of this server, with a good certificate. It ends connections as if they were cut: without
+    /// `close_notify`.
+    pub(crate) fn cutting(server: SocketAddr) -> Self {
+        Self::start("127.0.0.1", server, Certificate::Good, End::Cut)
+    }
+
+    fn start(host: &str, server: SocketAddr, certificate: Certificate, end: End) -> Self {
         let (config, roots) = certificate.make();
         let serve = move |stream, _| {
             // An error shows in the client or in the server.
-            let _ = pass(&config, stream, server);
+            let _ = pass(&config, stream, server, end);
         };
         Self { listener: Listener::start(host, serve), roots }
     }
@@ -101,7 +118,7 @@ impl Certificate {
 }
 
 /// Forwards one connection in both directions, until either side ends it.
-fn pass(config: &Arc<ServerConfig>, stream: TcpStream, server: SocketAddr) -> io::Result<()> {
+fn pass(config: &Arc<ServerConfig>, stream: TcpStream, server: SocketAddr, end: End) -> io::Result<()> {
     /// How long one side is read before it is the turn of the other.
     const TURN: Duration = Duration::from_millis(5);
     let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
@@ -119,7 +136,9 @@ fn pass(config: &Arc<ServerConfig>, stream: TcpStream, server: SocketAddr) -> io
         }
         match heard(server.read(&mut buffer))? {
             Some(0) => {
-                tls.conn.send_close_notify();
+                if end == End::CloseNotify {
+                    tls.conn.send_close_notify();
+                }
                 tls.flush()?;
                 return tls.sock.shutdown(Shutdown::Write);
             }
