@@ -220,6 +220,6 @@ fn reason(status: u16) -> &'static str {
     match status {
         200..=299 => "OK",
         300..=399 => "Elsewhere",
-        _ => "Trouble",
+        _ => "Error",
     }
 }
