@@ -472,7 +472,7 @@ fn invalid_names_in_the_config_are_errors_with_suggestions() {
         ),
         (
             "[graphite]\nnames = '{feed'\n",
-            "2: graphite.names: a brace without its partner in \"{feed\"; one that is meant is written twice",
+            "2: graphite.names: unmatched brace in \"{feed\"; write {{ or }} for a literal one",
         ),
         ("[graphite]\nnames = '{feed}.{symbol} {field}'\n", "2: graphite.names: ' ' cannot stand in a metric name"),
         (

@@ -16,7 +16,6 @@ mod row_names;
 mod rows;
 mod spelling;
 mod template;
-#[cfg(test)]
 mod testing;
 pub(crate) mod to_toml;
 mod value;

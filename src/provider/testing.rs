@@ -1,4 +1,5 @@
 //! What the unit tests of this folder share.
+#![cfg(test)]
 
 use super::{Definition, Plan, Reply, ReplyError};
 use crate::config::{Document, Section};

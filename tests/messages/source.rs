@@ -64,7 +64,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn texts_of(file: &Path) -> Vec<Text> {
     let source = fs::read_to_string(file).expect("a source");
-    let code = source.split("\n#[cfg(test)]\n").next().unwrap_or_default();
+    let code =
+        source.split("\n#[cfg(test)]\n").next().filter(|code| !code.contains("\n#![cfg(test)]\n")).unwrap_or_default();
     let name = file.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(file).display().to_string();
     let of = |(at, literal): (usize, String)| {
         let line = code[..at].matches('\n').count() + 1;
