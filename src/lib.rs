@@ -141,8 +141,9 @@ fn open_journal<'a>(settings: &Settings, context: Context<'a>) -> Option<Journal
 fn report_feeds(feeds: &[FeedReport<'_>], history: &RunHistory<'_>) -> Outcome {
     for feed in feeds {
         let name = &feed.feed.name;
-        let problems = feed.problems(&|symbol| history.was_missing(name, symbol));
-        log_all(Level::Error, &problems.new);
+        let problems = feed.problems(history);
+        log_all(Level::Error, &problems.errors);
+        log_all(Level::Warn, &problems.warnings);
         log_all(Level::Info, &problems.known);
         if let Some(reason) = &feed.skipped {
             log::info!("{name}: not due: {reason}");
@@ -152,7 +153,7 @@ fn report_feeds(feeds: &[FeedReport<'_>], history: &RunHistory<'_>) -> Outcome {
         Outcome::Defect
     } else if feeds.iter().any(|feed| feed.expected > 0) && feeds.iter().all(|feed| feed.fetched() == 0) {
         Outcome::NothingFetched
-    } else if feeds.iter().all(FeedReport::is_whole) {
+    } else if feeds.iter().all(|feed| feed.is_whole(history)) {
         Outcome::Success
     } else {
         Outcome::Partial
@@ -213,11 +214,11 @@ fn add_push_health(
 /// Leaves to the next run what it will need.
 fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &DeliveryReport, started: i64) {
     let due = feeds.iter().filter(|report| report.skipped.is_none());
-    let missing = due.map(|report| (report.feed.name.clone(), report.missing_symbols())).collect();
+    let states = due.map(|report| (report.feed.name.clone(), report.feed_state(history))).collect();
     let asked = feeds.iter().flat_map(|report| &report.providers).map(|report| report.definition);
     let asked = asked.filter(|definition| definition.has_interval()).map(|definition| definition.name.as_str());
     let push = |status| LastPush { time: started, seconds: delivery.took.as_secs_f64(), status };
-    history.record(missing, asked, delivery.status.map(push));
+    history.record(states, asked, delivery.status.map(push));
 }
 
 /// Logs what Graphite did not take. Returns what that makes of the run.

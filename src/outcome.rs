@@ -7,9 +7,9 @@ use std::process::ExitCode;
 /// outcomes, the maximum counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Everything asked for was fetched and taken by Graphite, or nothing was due.
+    /// Everything was fetched, by whichever provider, and taken by Graphite, or nothing was due.
     Success,
-    /// Something was pushed, but a symbol, field, provider, feed or point is missing.
+    /// Something was pushed, but a symbol, field, feed or point is missing.
     Partial,
     /// No quote could be fetched; health points were still pushed.
     NothingFetched,

@@ -199,8 +199,17 @@ fn check_exits_with_1_where_one_of_several_providers_fails() {
 #[test]
 fn check_passes_a_provider_that_lacks_one_of_the_fields() {
     let lacking = Server::with(|_| kraken(&[("XXBTZUSD", "null")]));
-    let output = Setup { kraken: lacking, ..Setup::new() }.check().args(["--fields", "last,high"]).run();
+    let setup = Setup { kraken: lacking, ..Setup::new() };
+    let output = setup.check().args(["--fields", "high,last", "--provider", "kraken,yahoo"]).run();
     reports(&output, 0, "ok      kraken (crypto): BTC/USD high 660.90 (no last), <time>");
+}
+
+#[test]
+fn check_fails_where_a_provider_lacks_the_first_field() {
+    let lacking = Server::with(|_| kraken(&[("XXBTZUSD", "null")]));
+    let output = Setup { kraken: lacking, ..Setup::new() }.check().args(["--fields", "last,high"]).run();
+    let hint = "-vv shows what is asked, `datametrics providers kraken` how";
+    reports(&output, 1, &format!("FAILED  kraken (crypto): no last of BTC/USD: no provider gave it; {hint}"));
 }
 
 #[test]
@@ -234,8 +243,8 @@ fn check_reports_every_kind_of_failure_of_graphite() {
     ] {
         let server = Server::start();
         server.on("POST /metrics").reply(reply);
-        let run = Setup::new().without_graphite().env("GRAPHITE_URL", format!("{}/metrics", server.url()));
-        let output = run.run();
+        let setup = Setup::new();
+        let output = setup.without_graphite().env("GRAPHITE_URL", format!("{}/metrics", server.url())).run();
         assert_eq!(output.code, Some(code), "{output}");
         assert!(output.stdout.contains(&format!("FAILED  graphite: {message}")), "{message}: {output}");
     }

@@ -431,11 +431,20 @@ impl TwoProviders {
         Self { first: Server::start(), second: Server::start() }
     }
 
-    /// A dry run that prints plaintext lines of these fields.
-    fn run(&self, fields: &str) -> Datametrics {
-        let run = Datametrics::new().config(FAILOVER_CONFIG).args(["--feed", "x", "--dry-run", "--retries", "0"]);
-        let run = run.args(["--fields", fields, "--graphite-url", "tcp://127.0.0.1:9"]);
+    /// A run that asks for these fields.
+    fn asking(&self, fields: &str) -> Datametrics {
+        let run =
+            Datametrics::new().config(FAILOVER_CONFIG).args(["--feed", "x", "--retries", "0", "--fields", fields]);
         run.provider("first", &self.first).provider("second", &self.second)
+    }
+
+    /// A dry run that prints plaintext lines.
+    fn run(&self, fields: &str) -> Datametrics {
+        self.asking(fields).args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9"])
+    }
+
+    fn pushing(&self, ingest: &Ingest, fields: &str) -> Datametrics {
+        self.asking(fields).graphite(ingest)
     }
 }
 
@@ -487,13 +496,82 @@ fn failover_requests_missing_fields_from_the_next_provider() {
     two.run("last,bid,ask").stdout(format!("{lines}...")).check();
 }
 
+/// Everything came, so the exit code is 0. The failure is said when it begins; health shows it in every run.
 #[test]
 fn failover_replaces_a_provider_that_fails() {
+    let (two, ingest) = (TwoProviders::start(), Ingest::start(Dialect::WriteProxy));
+    let run = two.pushing(&ingest, "last");
+    let next = |first: Reply, status: &str, options: &[&str], message: &str| {
+        two.first.on(BOTH_SYMBOLS).reply(first);
+        two.second.on("GET /last?of=AAA,BBB").reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":2}}"#));
+        run.clone().args(options).stderr(message).exit(0).check();
+        let values = ["first.response.status_code", "feed.x.fetched"];
+        let values = values.map(|name| ingest.value(&format!("metrics.x.{name}")).unwrap_or_default());
+        assert_eq!(values, [status, "2"]);
+    };
+    let line = "x: first: AAA, BBB: HTTP 500; the next run asks again\n";
+    next(Reply::status(500), "500", &[], &format!("warning: {line}"));
+    next(Reply::status(500), "500", &[], "");
+    next(Reply::status(500), "500", &["-v"], &format!("[..]\n[..]\n{line}[..]\npushed [..]\n"));
+    two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":2}}"#));
+    run.clone().check();
+    next(Reply::status(500), "500", &[], &format!("warning: {line}"));
+}
+
+/// The next provider knows only one of the symbols.
+#[test]
+fn failover_that_leaves_a_symbol_missing_is_an_error() {
     let two = TwoProviders::start();
     two.first.on(BOTH_SYMBOLS).reply(Reply::status(500));
-    two.second.on("GET /last?of=AAA,BBB").reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":2}}"#));
+    two.second.on("GET /last?of=AAA,BBB").reply(Reply::json(r#"{"AAA":{"l":1}}"#));
     let message = "error: x: first: AAA, BBB: HTTP 500; the next run asks again\n";
-    two.run("last").stdout("x.AAA.last 1 [..]\nx.BBB.last 2 [..]\n...").stderr(message).exit(1).check();
+    two.run("last").stdout("x.AAA.last 1 [..]\n...").stderr(message).exit(1).check();
+}
+
+/// Whatever else came.
+#[test]
+fn symbol_without_its_first_field_is_missing() {
+    for no_price in ["null", r#""N/A""#, r#""""#, "0", r#""0.00""#, "-1", "true"] {
+        let (crypto, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
+        let body = format!(r#"{{"error":[],"result":{{"XXBTZUSD":{{"b":["5","1","1.0"],"c":[{no_price},"1"]}}}}}}"#);
+        crypto.on("GET /0/public/Ticker?pair=XBTUSD").reply(Reply::json(body));
+        let run = Datametrics::new().args(["crypto", "BTC/USD", "--provider", "kraken", "--fields", "last,bid"]);
+        let run = run.provider("kraken", &crypto).graphite(&ingest);
+        run.stderr("error: crypto: no last of BTC/USD: no provider gave it\n").exit(69).check();
+        let value = |name| ingest.value(name);
+        assert_eq!(value("crypto.BTC-USD.bid").as_deref(), Some("5"), "{no_price}");
+        assert_eq!(value("metrics.crypto.feed.crypto.fetched").as_deref(), Some("0"), "{no_price}");
+    }
+}
+
+/// The API has changed. Fields that never came are no reason, nor those of other providers.
+#[test]
+fn default_field_that_is_gone_everywhere_is_an_error_once() {
+    let (kraken, coinbase) = (Server::start(), Server::start());
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let run = Datametrics::new().args(["crypto", "BTC/USD", "ETH/USD"]).graphite(&ingest);
+    let run = run.provider("kraken", &kraken).provider("coinbase", &coinbase);
+    let next = |rows: &str, code: i32, message: &str| {
+        kraken
+            .on("GET /0/public/Ticker?pair=XBTUSD,ETHUSD")
+            .reply(Reply::json(format!(r#"{{"error":[],"result":{{{rows}}}}}"#)));
+        run.clone().args(["--provider", "kraken"]).stderr(message).exit(code).check();
+    };
+    let (high, none) = (r#""XXBTZUSD":{"c":["5"],"h":["1","6"]}"#, r#""XXBTZUSD":{"c":["5"]}"#);
+    let (eth_high, eth) = (r#""XETHZUSD":{"c":["4"],"h":["1","5"]}"#, r#""XETHZUSD":{"c":["4"]}"#);
+    let line = "error: crypto: no high of any symbol; earlier runs got it from kraken: an API may have changed, \
+                `datametrics providers NAME` prints how it is read\n";
+    next(&format!("{none},{eth}"), 0, "");
+    next(&format!("{high},{eth}"), 0, "");
+    next(&format!("{none},{eth_high}"), 0, "");
+    next(&format!("{none},{eth}"), 1, line);
+    next(&format!("{none},{eth}"), 1, "");
+    next(&format!("{high},{eth}"), 0, "");
+    next(&format!("{none},{eth}"), 1, line);
+    for symbol in ["BTC", "ETH"] {
+        coinbase.on(&format!("GET /products/{symbol}-USD/stats")).reply(Reply::json(r#"{"last":"5"}"#));
+    }
+    run.args(["--provider", "coinbase"]).check();
 }
 
 #[test]

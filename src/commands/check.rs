@@ -187,7 +187,7 @@ fn provider_finding(definition: &Definition, report: &FeedReport<'_>, if_failed:
         return Finding::ok(subject, format!("not asked: {reason} (min_interval)"));
     }
     let has_failed = report.providers.iter().any(|report| !report.failures.is_empty());
-    if !has_failed && report.rows.has(0) {
+    if !has_failed && report.missing.is_empty() {
         let took = report.providers.iter().map(|report| report.stats.slowest).max().unwrap_or_default();
         let quote = describe_quote(feed, report.rows.row(0));
         return Finding::ok(subject, format!("{} {quote}, {:.2} s", feed.symbols[0], took.as_secs_f64()));
@@ -197,7 +197,9 @@ fn provider_finding(definition: &Definition, report: &FeedReport<'_>, if_failed:
         let line = line.strip_prefix(&format!("{}: ", feed.name)).unwrap_or(line);
         line.strip_prefix(&format!("{name}: ")).unwrap_or(line).to_owned()
     };
-    let problems = report.problems(&|_| false).new.iter().map(shorten).collect::<Vec<_>>().join("; ");
+    let problems = report.problems(&RunHistory::read(None, "", 0));
+    let lines = problems.errors.iter().chain(&problems.warnings);
+    let problems = lines.map(shorten).collect::<Vec<_>>().join("; ");
     let text = format!("{problems}; -vv shows what is asked, `datametrics providers {name}` how");
     Finding::new(subject, Err(text), if_failed)
 }

@@ -1,6 +1,6 @@
 //! What a run knows of the runs before it, and what it leaves to the next.
 
-use super::{LastPush, LastRun, State};
+use super::{FeedState, LastPush, LastRun, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -34,7 +34,31 @@ impl<'a> RunHistory<'a> {
 
     /// Whether the symbol was missing in the run before too.
     pub(crate) fn was_missing(&self, feed: &str, symbol: &str) -> bool {
-        self.last.missing.get(feed).is_some_and(|missing| missing.contains(symbol))
+        self.last.feeds.get(feed).is_some_and(|feed| feed.missing.contains(symbol))
+    }
+
+    /// Whether the symbol was fetched without this named field in the run before too.
+    pub(crate) fn lacked_field(&self, feed: &str, symbol: &str, field: &str) -> bool {
+        self.missing_field(feed, field).is_some_and(|symbols| symbols.contains(symbol))
+    }
+
+    /// Whether the default field was missing everywhere in the run before too.
+    pub(crate) fn had_lost_field(&self, feed: &str, field: &str) -> bool {
+        self.missing_field(feed, field).is_some()
+    }
+
+    fn missing_field(&self, feed: &str, field: &str) -> Option<&BTreeSet<String>> {
+        self.last.feeds.get(feed)?.missing_fields.get(field)
+    }
+
+    /// Whether a request to the provider failed in the run before too.
+    pub(crate) fn was_failing(&self, feed: &str, provider: &str) -> bool {
+        self.last.feeds.get(feed).is_some_and(|feed| feed.failing.contains(provider))
+    }
+
+    /// Whether these providers gave the field to an earlier run.
+    pub(crate) fn gave_field(&self, feed: &str, providers: &[String], field: &str) -> bool {
+        self.last.feeds.get(feed).is_some_and(|feed| feed.providers == providers && feed.fields.contains(field))
     }
 
     /// How many seconds a provider must still be left alone, of an `interval` in seconds between the
@@ -50,19 +74,24 @@ impl<'a> RunHistory<'a> {
         (left > (interval / 10).min(MAX_TOLERANCE)).then_some(left)
     }
 
-    /// Leaves to the next run which symbols of which feed are missing, which of the providers with an
+    /// Leaves to the next run what came of each feed that was due, which of the providers with an
     /// interval were asked, and how the push went, if there was one. What cannot be written is only
     /// logged.
     pub(crate) fn record<'p>(
         &self,
-        missing: BTreeMap<String, BTreeSet<String>>,
+        feeds: BTreeMap<String, FeedState>,
         asked: impl Iterator<Item = &'p str>,
         push: Option<LastPush>,
     ) {
         let Some(state) = &self.state else { return };
         let mut last = self.last.clone();
         last.push = push.or(last.push);
-        last.missing.extend(missing);
+        for (name, mut feed) in feeds {
+            // What the same providers once gave is remembered, also if it is missing now.
+            let before = last.feeds.remove(&name).filter(|before| before.providers == feed.providers);
+            feed.fields.extend(before.into_iter().flat_map(|before| before.fields));
+            last.feeds.insert(name, feed);
+        }
         let written = asked
             .map(|provider| state.set_last_call(provider, self.started))
             .chain([state.set_last_run(self.run, &last)]);

@@ -29,8 +29,25 @@ pub(crate) struct State<'a> {
 pub(crate) struct LastRun {
     /// Its push, or the last one before it.
     pub(crate) push: Option<LastPush>,
-    /// For each feed, the symbols that were missing.
-    pub(crate) missing: BTreeMap<String, BTreeSet<String>>,
+    /// What came of each feed.
+    pub(crate) feeds: BTreeMap<String, FeedState>,
+}
+
+/// What came of a feed when it was last due.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct FeedState {
+    /// The symbols that were missing.
+    pub(crate) missing: BTreeSet<String>,
+    /// For each field that was missing, the symbols without it; none for a default field, which is only
+    /// missing if no symbol has it.
+    pub(crate) missing_fields: BTreeMap<String, BTreeSet<String>>,
+    /// The providers of which a request failed.
+    pub(crate) failing: BTreeSet<String>,
+    /// The providers of the feed.
+    pub(crate) providers: Vec<String>,
+    /// The fields that these providers have given, in any run.
+    pub(crate) fields: BTreeSet<String>,
 }
 
 /// How a push to Graphite went.
@@ -151,7 +168,10 @@ mod tests {
         assert_eq!((state.last_run("all"), state.last_call("kraken")), (LastRun::default(), None));
         let run = LastRun {
             push: Some(LastPush { time: 1_785_182_401, seconds: 0.25, status: 200 }),
-            missing: BTreeMap::from([("crypto".to_owned(), BTreeSet::from(["BAT/USD".to_owned()]))]),
+            feeds: BTreeMap::from([(
+                "crypto".to_owned(),
+                FeedState { missing: BTreeSet::from(["BAT/USD".to_owned()]), ..FeedState::default() },
+            )]),
         };
         for _ in 0..2 {
             state.set_last_run("crypto-stocks-0", &run).unwrap();

@@ -115,6 +115,15 @@ pub(crate) const REPLIES: &[Scene] = &[
         let run = Datametrics::new().provider("coinbase", &server);
         Observed::of_run(&typed(run, "crypto BTC --provider coinbase --fields last,bid --dry-run"))
     }),
+    Played("a default field is gone that an earlier run got", || {
+        let (server, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
+        let run = Datametrics::new().provider("coinbase", &server).graphite(&ingest);
+        let run = typed(run, "crypto BTC --provider coinbase");
+        server.on("GET /products/BTC-USD/stats").reply(Reply::json(r#"{"last":"5","high":"6"}"#));
+        assert_eq!(run.run().code, Some(0));
+        server.on("GET /products/BTC-USD/stats").reply(Reply::json(r#"{"last":"5"}"#));
+        Observed::of_run(&run)
+    }),
     Played("a symbol that no provider can spell", || {
         let server = Server::with(|_| rows(""));
         let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['A']\n[providers.own]\nmarket = 'other'\n\

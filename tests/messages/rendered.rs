@@ -35,14 +35,14 @@ pub(crate) const SCENES: &[Scene] = &[
     Rendered(
         "a header that cannot be sent",
         69,
-        "no HTTP with HOST: a header or the path cannot be sent; is the URL right?",
+        "invalid HTTP reply from HOST: a header or the path cannot be sent; is the URL right?",
     ),
     Rendered(
         "an error that the library has not had yet",
         69,
-        "no HTTP with HOST: an error of an unknown kind; is the URL right?",
+        "invalid HTTP reply from HOST: an error of an unknown kind; is the URL right?",
     ),
-    Rendered("TLS fails in another way", 69, "no trust in HOST: TLS failed (its words)"),
+    Rendered("TLS fails in another way", 69, "TLS error with HOST: TLS failed (its words)"),
     Rendered(
         "the name of Carbon's host takes too long",
         75,
