@@ -78,16 +78,19 @@ use fetch::{Collector, FeedReport, stats_by_provider};
 use http::retry::RetryPolicy;
 use log::Level;
 use logging::{SUMMARY, log_all};
+use metrics::MetricsConfig;
 use metrics::batch::Batch;
 use metrics::health::Health;
 use output::print;
+use provider::Definition;
 use state::LastPush;
 use state::history::RunHistory;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
-use util::sanitize::pluralize;
+use util::pluralize::pluralize;
 
-/// The time that is kept back for the push: a third of the run's, this at most.
+/// At most this much time is kept back for the push, and at most a third of the run's.
 const PUSH_TIME: Duration = Duration::from_secs(10);
 
 /// Memory is reserved for this many points about the run itself. Hardly a run has more.
@@ -98,42 +101,43 @@ const HEALTH_POINTS: usize = 64;
 const LAST_PUSH_MAX_AGE: Duration = Duration::from_secs(3_600);
 
 /// Fetches everything, builds one batch, pushes it once, and returns what that came to. What a person
-/// must know goes to the log. A dry run writes its points to `out` instead of pushing them.
+/// must know goes to the log. A dry run writes its points to `out` instead of pushing them; only a dry
+/// run needs no destination.
 pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
     let begun = context.clock.now();
     let started = context.unix_seconds();
     let deadline = context.deadline(settings.timeout);
     log_all(Level::Warn, &settings.warnings);
 
-    let journal = open_journal(settings, context);
+    let journal = settings.journal.and_then(|_| open_journal(settings.state_dir.as_deref()?, context));
     let history = RunHistory::read(settings.state(context.disk), &settings.run, started);
     let fetch_deadline = deadline.before(PUSH_TIME.min(settings.timeout / 3));
     let collector =
         Collector { config: &settings.fetch, context, history: &history, started, deadline: fetch_deadline };
     let mut feeds = collector.fetch(&settings.fetch.feeds);
-    let fetched = report_feeds(&feeds, &history);
+    let fetch_outcome = report_feeds(&feeds, &history);
 
-    let mut batch = points(settings, &mut feeds, started);
+    let mut batch = quotes(&settings.metrics, &mut feeds, started);
     let mut health = Health { batch: &mut batch, prefix: &settings.metrics.prefix, run: &settings.run, started };
-    add_fetch_health(&mut health, settings, &feeds);
-    add_push_health(&mut health, settings, journal.as_ref(), &history);
+    add_fetch_health(&mut health, &settings.fetch.definitions, &feeds);
+    let max_age = settings.journal.map_or(LAST_PUSH_MAX_AGE, |limits| limits.max_age);
+    add_push_health(&mut health, journal.as_ref(), history.last_push(max_age));
     health.run(context.clock.now() - begun);
 
-    let destination = match &settings.destination {
-        Some(destination) if !settings.dry_run => destination,
-        destination => return fetched.max(print(out, &graphite::print(destination.as_ref(), &batch))),
+    let Some(destination) = settings.destination.as_ref().filter(|_| !settings.dry_run) else {
+        return fetch_outcome.max(print(out, &graphite::render(settings.destination.as_ref(), &batch)));
     };
     let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
-    let sender = Sender { destination, journal: journal.as_ref().zip(settings.journal), context, policy };
+    let journal_and_limits = journal.as_ref().zip(settings.journal);
+    let sender = Sender { destination, journal: journal_and_limits, context, policy };
     let delivery = sender.deliver(&batch, started);
     record(&history, &feeds, &delivery, started);
-    log_summary(settings, &feeds, &delivery, context.clock.now() - begun);
-    fetched.max(report_delivery(&delivery))
+    log_summary(&settings.fetch.definitions, &feeds, &delivery, context.clock.now() - begun);
+    fetch_outcome.max(report_delivery(&delivery))
 }
 
-/// The journal, if there is to be one. If it cannot be opened, that is a warning and the run goes on.
-fn open_journal<'a>(settings: &Settings, context: Context<'a>) -> Option<Journal<'a>> {
-    let state_dir = settings.state_dir.as_deref().filter(|_| settings.journal.is_some())?;
+/// The journal. If it cannot be opened, that is a warning and the run goes on without it.
+fn open_journal<'a>(state_dir: &Path, context: Context<'a>) -> Option<Journal<'a>> {
     Journal::open(context.disk, context.clock, state_dir).map_err(|error| log::warn!("{error}")).ok()
 }
 
@@ -162,8 +166,8 @@ fn report_feeds(feeds: &[FeedReport<'_>], history: &RunHistory<'_>) -> Outcome {
 
 /// One batch with all quotes. It takes the rows out of the reports: there may be many, and they are in
 /// memory twice no longer than needed.
-fn points(settings: &Settings, feeds: &mut [FeedReport<'_>], started: i64) -> Batch {
-    let mut batch = Batch::new(settings.metrics.interval, settings.metrics.tags.clone());
+fn quotes(metrics: &MetricsConfig, feeds: &mut [FeedReport<'_>], started: i64) -> Batch {
+    let mut batch = Batch::new(metrics.interval, metrics.tags.clone());
     let quoted: usize = feeds.iter().map(|report| report.fetched() * report.feed.fields.len()).sum();
     batch.reserve(HEALTH_POINTS + quoted);
     for report in feeds {
@@ -186,8 +190,8 @@ fn points(settings: &Settings, feeds: &mut [FeedReport<'_>], started: i64) -> Ba
 }
 
 /// Adds points about how the providers answered, and what the feeds came to.
-fn add_fetch_health(health: &mut Health<'_>, settings: &Settings, feeds: &[FeedReport<'_>]) {
-    for (definition, stats) in stats_by_provider(&settings.fetch.definitions, feeds) {
+fn add_fetch_health(health: &mut Health<'_>, definitions: &[Definition], feeds: &[FeedReport<'_>]) {
+    for (definition, stats) in stats_by_provider(definitions, feeds) {
         health.provider(&definition.name, &stats);
     }
     for report in feeds {
@@ -196,17 +200,11 @@ fn add_fetch_health(health: &mut Health<'_>, settings: &Settings, feeds: &[FeedR
 }
 
 /// Adds points about what waits in the journal, and how the push of the run before went.
-fn add_push_health(
-    health: &mut Health<'_>,
-    settings: &Settings,
-    journal: Option<&Journal<'_>>,
-    history: &RunHistory<'_>,
-) {
+fn add_push_health(health: &mut Health<'_>, journal: Option<&Journal<'_>>, last_push: Option<&LastPush>) {
     if let Some(waiting) = journal.and_then(|journal| journal.points_waiting().ok()) {
         health.journal(waiting);
     }
-    let max_age = settings.journal.map_or(LAST_PUSH_MAX_AGE, |limits| limits.max_age);
-    if let Some(push) = history.last_push(max_age) {
+    if let Some(push) = last_push {
         health.last_push(push.time, Duration::try_from_secs_f64(push.seconds).unwrap_or_default(), push.status);
     }
 }
@@ -216,9 +214,10 @@ fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &Deliver
     let due = feeds.iter().filter(|report| report.skipped.is_none());
     let states = due.map(|report| (report.feed.name.clone(), report.feed_state(history))).collect();
     let asked = feeds.iter().flat_map(|report| &report.providers).map(|report| report.definition);
-    let asked = asked.filter(|definition| definition.has_interval()).map(|definition| definition.name.as_str());
+    let with_interval = asked.filter(|definition| definition.has_interval());
+    let with_interval = with_interval.map(|definition| definition.name.as_str());
     let push = |status| LastPush { time: started, seconds: delivery.took.as_secs_f64(), status };
-    history.record(states, asked, delivery.status.map(push));
+    history.record(states, with_interval, delivery.status.map(push));
 }
 
 /// Logs what Graphite did not take. Returns what that makes of the run.
@@ -233,16 +232,16 @@ fn report_delivery(delivery: &DeliveryReport) -> Outcome {
 }
 
 /// Logs one line: what was pushed, from where, in how long.
-fn log_summary(settings: &Settings, feeds: &[FeedReport<'_>], delivery: &DeliveryReport, took: Duration) {
-    let stats = stats_by_provider(&settings.fetch.definitions, feeds);
+fn log_summary(definitions: &[Definition], feeds: &[FeedReport<'_>], delivery: &DeliveryReport, took: Duration) {
+    let stats = stats_by_provider(definitions, feeds);
     let providers: Vec<&str> = stats.iter().map(|(definition, _)| definition.name.as_str()).collect();
     let from = if providers.is_empty() { "nobody, as nothing was due".to_owned() } else { providers.join(", ") };
     let fetched: usize = feeds.iter().map(FeedReport::fetched).sum();
     let due: usize = feeds.iter().map(|feed| feed.expected).sum();
     // Symbols that stay missing are not named again, so their number is.
-    let of = if fetched == due { String::new() } else { format!("{fetched} of ") };
+    let fetched_of = if fetched == due { String::new() } else { format!("{fetched} of ") };
     let (points, symbols) = (pluralize(delivery.taken, "point"), pluralize(due, "symbol"));
     let (waited, seconds) = (delivery.waited, took.as_secs_f64());
     let waited = if waited == 0 { String::new() } else { format!(" ({waited} of them waited in the journal)") };
-    log::info!(target: SUMMARY, "pushed {points}{waited} of {of}{symbols} from {from} in {seconds:.2} s");
+    log::info!(target: SUMMARY, "pushed {points}{waited} of {fetched_of}{symbols} from {from} in {seconds:.2} s");
 }

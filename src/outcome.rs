@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// The outcome of a run. Its exit code is that of sysexits.h if one fits
-/// (<https://man.openbsd.org/sysexits>). The variants are in the order of their gravity: of several
+/// (<https://man.openbsd.org/sysexits>), but 2 for wrong arguments, as other programs have it. The variants are in the order of their gravity: of several
 /// outcomes, the maximum counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {

@@ -3,7 +3,8 @@
 //! not change the outcome of the run: the monitor alerts anyway when a ping is missing.
 
 use crate::http::request::Request;
-use crate::http::retry::{RequestStats, RetryPolicy, send};
+use crate::http::retry::{RetryPolicy, send};
+use crate::http::stats::RequestStats;
 use crate::http::transport::Transport;
 use crate::http::url::Url;
 use crate::outcome::Outcome;

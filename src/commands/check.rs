@@ -19,7 +19,7 @@ use crate::state::State;
 use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
 use crate::system::threads::{Task, lock};
-use crate::util::sanitize::pluralize;
+use crate::util::pluralize::pluralize;
 use log::Level;
 use std::io::Write;
 use std::path::Path;

@@ -101,7 +101,7 @@ fn print_grafana(cli: &Cli, export: &GrafanaExport) -> Result<Outcome, ConfigErr
     let text = match export {
         GrafanaExport::Dashboard => dashboard(feeds, queries),
         GrafanaExport::Alerts { datasource, format } => {
-            AlertRules { feeds, definitions, thresholds: alerts, queries }.print(datasource, *format)?
+            AlertRules { feeds, definitions, thresholds: alerts, queries }.render(datasource, *format)?
         }
     };
     Ok(print(&mut io::stdout(), &text))

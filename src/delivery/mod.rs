@@ -5,9 +5,10 @@ pub(crate) mod graphite;
 pub(crate) mod journal;
 
 use crate::context::Context;
-use crate::http::retry::{RetryPolicy, worst_status};
+use crate::http::retry::RetryPolicy;
+use crate::http::stats::worst_status;
 use crate::metrics::batch::Batch;
-use crate::util::sanitize::pluralize;
+use crate::util::pluralize::pluralize;
 use graphite::{Destination, Push, PushError, push};
 use journal::{Entry, Journal, JournalError, JournalLimits, Pruned};
 use std::time::Duration;

@@ -48,7 +48,8 @@ impl<'a> RateLimiter<'a> {
         wait < deadline.remaining()
     }
 
-    /// Waits until a request may be sent, but not longer than until the deadline.
+    /// Waits until a request may be sent. At the deadline it gives a permit in any case, and the request
+    /// fails for lack of time.
     pub(crate) fn acquire(&self, deadline: Deadline<'_>) -> Permit<'_> {
         loop {
             // Looked at before the state, so that a request that ends in between is not missed.

@@ -2,7 +2,7 @@
 
 use super::error::FetchError;
 use super::feed::Feed;
-use crate::http::retry::RequestStats;
+use crate::http::stats::RequestStats;
 use crate::market::symbol::join_names;
 use crate::market::table::Table;
 use crate::provider::Definition;

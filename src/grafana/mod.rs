@@ -1,15 +1,15 @@
 //! A dashboard and alert rules for Grafana, generated from the settings of a run. The same settings
 //! give the same text.
 
-mod alerts;
+mod alert_rules;
 mod dashboard;
 mod json;
 mod panel;
 mod pattern;
 mod query;
-mod rule;
+mod rule_json;
 mod variable;
 
-pub(crate) use alerts::AlertRules;
+pub(crate) use alert_rules::AlertRules;
 pub(crate) use dashboard::dashboard;
 pub(crate) use query::Queries;

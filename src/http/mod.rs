@@ -7,5 +7,6 @@ pub(crate) mod proxy;
 mod redirect;
 pub(crate) mod request;
 pub(crate) mod retry;
+pub(crate) mod stats;
 pub(crate) mod transport;
 pub(crate) mod url;

@@ -2,7 +2,7 @@
 //! one second do not overwrite each other's points.
 
 use super::batch::Batch;
-use crate::http::retry::RequestStats;
+use crate::http::stats::RequestStats;
 use crate::market::number::Number;
 use crate::market::symbol::push_node;
 use std::time::Duration;

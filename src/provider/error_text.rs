@@ -16,11 +16,11 @@ const MAX_BYTES: usize = 1 << 16;
 /// when there is no error.
 pub(super) fn error_text(request: &Request, json: &str) -> Option<String> {
     let text = string_or_number(json).filter(|text| json.starts_with('"') && !text.trim().is_empty())?;
-    Some(plain_text(request, &text))
+    Some(safe_text(request, &text))
 }
 
 /// The beginning of a text from a reply, long enough to search it.
-pub(super) fn plain_text(request: &Request, text: &str) -> String {
+pub(super) fn safe_text(request: &Request, text: &str) -> String {
     sanitize(&masked_head(request, text), MAX_CHARACTERS)
 }
 

@@ -1,6 +1,6 @@
 //! From the body of a reply to quotes.
 
-use super::error_text::{body_start, error_text, plain_text};
+use super::error_text::{body_start, error_text, safe_text};
 use super::json_walk::{ExtractSeed, PointerTrie};
 use super::layout::Layout;
 use super::request::{Plan, Query};
@@ -87,7 +87,7 @@ impl Plan<'_> {
     /// The error text of a reply whose status is an error: the API's own text, or the beginning of the
     /// body.
     pub(crate) fn read_error(&self, query: &Query<'_>, body: &str) -> String {
-        self.error_text(query, body).unwrap_or_else(|| plain_text(&query.request, body))
+        self.error_text(query, body).unwrap_or_else(|| safe_text(&query.request, body))
     }
 
     /// The texts at the endpoint's `error` pointers.

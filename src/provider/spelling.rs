@@ -63,7 +63,13 @@ impl Spelling {
     }
 
     /// Appends a part of a symbol. `None` if the symbol does not have this part.
-    pub(super) fn append(&self, out: &mut String, symbol: &Symbol, part: SymbolPart, format: Format) -> Option<()> {
+    pub(super) fn push_spelled(
+        &self,
+        out: &mut String,
+        symbol: &Symbol,
+        part: SymbolPart,
+        format: Format,
+    ) -> Option<()> {
         match part {
             SymbolPart::Base => self.append_code(out, symbol.base(), format),
             SymbolPart::Quote => self.append_code(out, symbol.quote()?, format),
@@ -108,41 +114,41 @@ impl Spelling {
 mod tests {
     use super::*;
 
-    fn append(symbol: &str, part: SymbolPart, format: Format) -> Option<String> {
+    fn spelled(symbol: &str, part: SymbolPart, format: Format) -> Option<String> {
         let rename = [("BTC", "XBT"), ("A/B", "pair"), ("BRK.A", "brk.a")];
         let spelling = Spelling {
             rename: rename.map(|(code, name)| (code.to_owned(), name.to_owned())).into(),
             replace: vec![('.', "-".to_owned()), ('/', "_".to_owned())],
         };
         let mut out = String::new();
-        spelling.append(&mut out, &Symbol::new(symbol).unwrap(), part, format)?;
+        spelling.push_spelled(&mut out, &Symbol::new(symbol).unwrap(), part, format)?;
         Some(out)
     }
 
     #[test]
     fn bases_quotes_and_whole_symbols_are_renamed() {
-        let append = |symbol, part| append(symbol, part, Format::DEFAULT);
-        assert_eq!(append("BTC/USD", SymbolPart::Base).as_deref(), Some("XBT"));
-        assert_eq!(append("USD/BTC", SymbolPart::Quote).as_deref(), Some("XBT"));
-        assert_eq!(append("BTC/USD", SymbolPart::Whole).as_deref(), Some("XBT_USD"));
-        assert_eq!(append("A/B", SymbolPart::Whole).as_deref(), Some("pair"));
-        assert_eq!(append("A/B", SymbolPart::Base).as_deref(), Some("A"));
-        assert_eq!(append("AAPL", SymbolPart::Base).as_deref(), Some("AAPL"));
-        assert_eq!(append("AAPL", SymbolPart::Quote), None);
+        let spell = |symbol, part| spelled(symbol, part, Format::DEFAULT);
+        assert_eq!(spell("BTC/USD", SymbolPart::Base).as_deref(), Some("XBT"));
+        assert_eq!(spell("USD/BTC", SymbolPart::Quote).as_deref(), Some("XBT"));
+        assert_eq!(spell("BTC/USD", SymbolPart::Whole).as_deref(), Some("XBT_USD"));
+        assert_eq!(spell("A/B", SymbolPart::Whole).as_deref(), Some("pair"));
+        assert_eq!(spell("A/B", SymbolPart::Base).as_deref(), Some("A"));
+        assert_eq!(spell("AAPL", SymbolPart::Base).as_deref(), Some("AAPL"));
+        assert_eq!(spell("AAPL", SymbolPart::Quote), None);
     }
 
     #[test]
     fn a_plain_part_is_not_renamed() {
         let plain = Format { plain: true, ..Format::DEFAULT };
-        assert_eq!(append("BTC/USD", SymbolPart::Base, plain).as_deref(), Some("BTC"));
-        assert_eq!(append("A/B", SymbolPart::Whole, plain).as_deref(), Some("A_B"));
+        assert_eq!(spelled("BTC/USD", SymbolPart::Base, plain).as_deref(), Some("BTC"));
+        assert_eq!(spelled("A/B", SymbolPart::Whole, plain).as_deref(), Some("A_B"));
     }
 
     #[test]
     fn characters_are_replaced_except_in_renamed_codes() {
-        let append = |symbol, case| append(symbol, SymbolPart::Whole, Format { case, plain: false });
-        assert_eq!(append("BRK.B", Case::Lower).as_deref(), Some("brk-b"));
-        assert_eq!(append("BRK.A", Case::Upper).as_deref(), Some("BRK.A"));
-        assert_eq!(append("BRK.A", Case::Unchanged).as_deref(), Some("brk.a"));
+        let spell = |symbol, case| spelled(symbol, SymbolPart::Whole, Format { case, plain: false });
+        assert_eq!(spell("BRK.B", Case::Lower).as_deref(), Some("brk-b"));
+        assert_eq!(spell("BRK.A", Case::Upper).as_deref(), Some("BRK.A"));
+        assert_eq!(spell("BRK.A", Case::Unchanged).as_deref(), Some("brk.a"));
     }
 }

@@ -123,7 +123,7 @@ impl Template {
         for part in &self.0 {
             match part {
                 TemplatePart::Text(text) => out.push_str(text),
-                TemplatePart::Symbol { part, format } => spelling.append(&mut out, symbol, *part, *format)?,
+                TemplatePart::Symbol { part, format } => spelling.push_spelled(&mut out, symbol, *part, *format)?,
                 TemplatePart::Symbols { .. } | TemplatePart::Secret { .. } => {}
             }
         }
@@ -155,7 +155,7 @@ impl Template {
             }
             TemplatePart::Symbol { part, format } => {
                 let mut value = String::new();
-                spelling.append(&mut value, symbol, *part, *format).is_some() && is_dot_segment(&value)
+                spelling.push_spelled(&mut value, symbol, *part, *format).is_some() && is_dot_segment(&value)
             }
             TemplatePart::Text(_) | TemplatePart::Secret { .. } => false,
         })
@@ -288,7 +288,7 @@ impl QueriedSymbols<'_> {
             value.push_str(&format.case.apply(self.spelled.first().map_or("", Cow::as_ref)));
         } else if let Some(symbol) = self.symbols.first() {
             // A symbol that lacks the part is never in a request whose path has it.
-            let _ = self.spelling.append(&mut value, symbol, part, format);
+            let _ = self.spelling.push_spelled(&mut value, symbol, part, format);
         }
         utf8_percent_encode(&value, URL_VALUE).to_string()
     }

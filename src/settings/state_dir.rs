@@ -12,6 +12,7 @@ const VARIABLES: [&str; 4] = ["DATAMETRICS_STATE_DIR", "STATE_DIRECTORY", "XDG_S
 /// variable does.
 pub(super) fn read(sources: Sources<'_>) -> Option<PathBuf> {
     if sources.recorder.is_some() {
+        // `check` shows which variable it was.
         let from_variable = |variable: &'static str| {
             let path = state_dir(|name| (sources.env)(name).filter(|_| name == variable))?;
             Some(ConfigValue::from_text(path.display().to_string(), Origin::Variable(variable.to_owned())))

@@ -4,5 +4,6 @@ pub(crate) mod group_by;
 pub(crate) mod hash;
 pub(crate) mod line_buffer;
 pub(crate) mod placeholder;
+pub(crate) mod pluralize;
 pub(crate) mod sanitize;
 pub(crate) mod suggest;

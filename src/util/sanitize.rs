@@ -1,4 +1,4 @@
-//! Text for messages: text from outside made safe to show, and counts with their nouns.
+//! Text from outside, made safe to show in a message.
 
 /// The length of an [`excerpt`], in characters.
 const EXCERPT_CHARS: usize = 200;
@@ -36,11 +36,6 @@ fn is_unsafe_for_terminal(c: char) -> bool {
             c,
             '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
         )
-}
-
-/// A count with its noun, such as `1 point` or `2 points`.
-pub(crate) fn pluralize(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -89,10 +84,5 @@ mod tests {
     #[test]
     fn sanitize_removes_white_space_at_both_ends() {
         assert_eq!(sanitize(" \n a b\t\r\n", 3), "a b");
-    }
-
-    #[test]
-    fn pluralize_adds_an_s_unless_there_is_one() {
-        assert_eq!([0, 1, 2].map(|count| pluralize(count, "point")), ["0 points", "1 point", "2 points"]);
     }
 }

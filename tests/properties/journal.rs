@@ -31,7 +31,7 @@ pub(super) fn check(data: &[u8]) {
             assert_eq!((reread.damage, &reread.batch), (None, &contents.batch));
             journal.remove(&copy).expect("the file exists");
         }
-        Err(JournalError::Form { .. }) => {}
+        Err(JournalError::UnknownVersion { .. }) => {}
         Err(error) => panic!("{error}"),
     }
     let _ = fs::remove_dir_all(folder);

@@ -7,7 +7,7 @@
 use super::{assert_safe_to_print, toml_string};
 use crate::cli::Cli;
 use crate::config::Document;
-use crate::delivery::graphite::{Destination, pickle as encode_pickle, print};
+use crate::delivery::graphite::{Destination, pickle as encode_pickle, render};
 use crate::market::number::Number;
 use crate::metrics::batch::Batch;
 use crate::settings::Settings;
@@ -74,7 +74,7 @@ fn check_names(settings: &Settings, values: &str) {
 
 /// Checks that the JSON for an ingest has an object for each point, with the same content.
 fn check_json(batch: &Batch) {
-    let printed = print(None, batch);
+    let printed = render(None, batch);
     assert_eq!(printed.lines().count(), 1);
     let json: Vec<Value> = serde_json::from_str(&printed).expect("an array");
     assert_eq!(json.len(), batch.len());
@@ -92,7 +92,7 @@ fn check_json(batch: &Batch) {
 /// Checks that the plaintext for Carbon has a line for each point: name and tags, value, time.
 fn check_plaintext(batch: &Batch) {
     let carbon = Destination::Plaintext { host: String::new(), port: 1 };
-    let printed = print(Some(&carbon), batch);
+    let printed = render(Some(&carbon), batch);
     let tags: String = batch.tags.iter().flat_map(|tag| [";", tag]).collect();
     assert_eq!(printed.split_terminator('\n').count(), batch.len());
     for (point, line) in batch.iter().zip(printed.split_terminator('\n')) {

@@ -54,11 +54,11 @@ pub(crate) fn reach(destination: &Destination, context: Context<'_>, policy: Ret
 
 /// What would be sent: for an ingest a JSON array for each request, one a line; for Carbon its lines.
 /// Without a destination, as for an ingest.
-pub(crate) fn print(destination: Option<&Destination>, batch: &Batch) -> String {
+pub(crate) fn render(destination: Option<&Destination>, batch: &Batch) -> String {
     match destination {
         Some(Destination::Plaintext { .. } | Destination::Pickle { .. }) => {
             String::from_utf8_lossy(&carbon::plaintext(batch).bytes).into_owned()
         }
-        None | Some(Destination::Ingest { .. }) => ingest::print(batch),
+        None | Some(Destination::Ingest { .. }) => ingest::render(batch),
     }
 }

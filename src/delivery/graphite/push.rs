@@ -1,7 +1,7 @@
 //! What came of a push.
 
 use super::carbon::connection::CarbonError;
-use crate::http::retry::RequestStats;
+use crate::http::stats::RequestStats;
 use crate::http::transport::TransportError;
 use std::ops::Range;
 

@@ -14,11 +14,11 @@ use crate::market::number::Number;
 use crate::metrics::batch::Batch;
 use std::io::{self, BufRead, Read, Write};
 
-/// The form that is written. Whatever the form, a file begins with `; datametrics journal FORM`
-/// and the checksum of that line.
-pub(super) const FORM: &str = "1";
+/// The version of the format that is written. In every version a file begins with
+/// `; datametrics journal FORMAT_VERSION` and the checksum of that line.
+pub(super) const FORMAT_VERSION: &str = "1";
 
-/// The first line, up to the form.
+/// The first line, up to the version.
 pub(super) const TITLE: &str = "; datametrics journal ";
 
 /// The line between the head and the points.
@@ -34,7 +34,7 @@ const CHUNK: usize = 64 << 10;
 pub(super) fn encode(batch: &Batch, out: &mut impl Write) -> io::Result<u64> {
     let mut text = Vec::with_capacity(CHUNK + CHUNK / 4);
     let mut written = 0;
-    push_line(&mut text, [TITLE.as_bytes(), FORM.as_bytes()]);
+    push_line(&mut text, [TITLE.as_bytes(), FORMAT_VERSION.as_bytes()]);
     push_line(&mut text, [b"; interval ", batch.interval.to_string().as_bytes()]);
     batch.tags.iter().for_each(|tag| push_line(&mut text, [b"; tag ", tag.as_bytes()]));
     push_line(&mut text, [COLUMNS.as_bytes()]);
@@ -92,15 +92,15 @@ pub(super) fn checksum(line: &[u8]) -> u32 {
 pub(super) enum Decoded {
     /// The readable points, and what is wrong with the rest.
     Points(Batch, Option<String>),
-    /// A form that is not known: the one that its first line names.
-    Form(String),
+    /// The first line names this version, which is not known.
+    UnknownVersion(String),
 }
 
 pub(super) fn decode(input: impl BufRead) -> io::Result<Decoded> {
     let mut lines = Lines { input, line: Vec::new(), number: 0 };
     let mut batch = match read_head(&mut lines)? {
         Head::Batch(batch) => batch,
-        Head::Form(form) => return Ok(Decoded::Form(form)),
+        Head::UnknownVersion(version) => return Ok(Decoded::UnknownVersion(version)),
         Head::Damaged => {
             let damage = format!("line {} cannot be read, and without it the points mean nothing", lines.number);
             return Ok(Decoded::Points(Batch::default(), Some(damage)));
@@ -112,22 +112,22 @@ pub(super) fn decode(input: impl BufRead) -> io::Result<Decoded> {
 
 enum Head {
     Batch(Batch),
-    Form(String),
+    UnknownVersion(String),
     Damaged,
 }
 
 /// Reads the lines before the points. Interval and tags belong to every point, so every one of these
-/// lines must be whole.
+/// lines must be intact.
 fn read_head(lines: &mut Lines<impl BufRead>) -> io::Result<Head> {
-    let Some(Line::Whole(first)) = lines.next()? else { return Ok(Head::Damaged) };
+    let Some(Line::Intact(first)) = lines.next()? else { return Ok(Head::Damaged) };
     match first.strip_prefix(TITLE) {
-        Some(FORM) => {}
-        Some(form) => return Ok(Head::Form(form.to_owned())),
+        Some(FORMAT_VERSION) => {}
+        Some(version) => return Ok(Head::UnknownVersion(version.to_owned())),
         None => return Ok(Head::Damaged),
     }
     let mut interval = None;
     let mut tags = Vec::new();
-    while let Some(Line::Whole(line)) = lines.next()? {
+    while let Some(Line::Intact(line)) = lines.next()? {
         if let (Some(value), None) = (line.strip_prefix("; interval "), interval) {
             interval = value.parse().ok();
         } else if let Some(tag) = line.strip_prefix("; tag ") {
@@ -146,8 +146,8 @@ fn read_points(lines: &mut Lines<impl BufRead>, batch: &mut Batch) -> io::Result
     let mut bad = None;
     let mut end: Option<usize> = None;
     while let Some(line) = lines.next()? {
-        let whole = match line {
-            Line::Whole(line) if end.is_none() => match line.strip_prefix("; end ") {
+        let is_readable = match line {
+            Line::Intact(line) if end.is_none() => match line.strip_prefix("; end ") {
                 Some(count) => {
                     end = count.parse().ok();
                     end.is_some()
@@ -156,7 +156,7 @@ fn read_points(lines: &mut Lines<impl BufRead>, batch: &mut Batch) -> io::Result
             },
             _ => false,
         };
-        if !whole {
+        if !is_readable {
             bad.get_or_insert(lines.number);
         }
     }
@@ -179,7 +179,7 @@ fn push_point(batch: &mut Batch, line: &str) -> Option<()> {
 
 /// A line, without its checksum.
 enum Line<'a> {
-    Whole(&'a str),
+    Intact(&'a str),
     Damaged,
 }
 
@@ -199,12 +199,12 @@ impl<R: BufRead> Lines<R> {
         if self.input.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.line)? == 0 {
             return Ok(None);
         }
-        let whole = || {
+        let intact = || {
             let line = std::str::from_utf8(&self.line).ok()?.strip_suffix('\n')?;
             let (content, written) = line.rsplit_once(' ')?;
             (u32::from_str_radix(written, 16).ok()? == checksum(content.as_bytes())).then_some(content)
         };
-        Ok(Some(whole().map_or(Line::Damaged, Line::Whole)))
+        Ok(Some(intact().map_or(Line::Damaged, Line::Intact)))
     }
 }
 
@@ -233,7 +233,7 @@ pub(super) mod tests {
     fn decoded(bytes: &[u8]) -> (Batch, Option<String>) {
         match decode(bytes).unwrap() {
             Decoded::Points(batch, damage) => (batch, damage),
-            Decoded::Form(form) => panic!("form {form}"),
+            Decoded::UnknownVersion(version) => panic!("version {version}"),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::metrics::batch::Batch;
 use crate::system::clock::Clock;
 use crate::system::deadline::Deadline;
 use crate::system::disk::{DirEntry, Disk, LockGuard};
-use format::{Decoded, FORM, decode, encode};
+use format::{Decoded, FORMAT_VERSION, decode, encode};
 use std::io::{self, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -66,14 +66,14 @@ pub(crate) enum JournalError {
     },
     /// A newer program wrote the file.
     #[error(
-        "journal: {path} is of form {form:?}, and this datametrics knows form {FORM}: it was left where it is; \
+        "journal: {path} is of form {version:?}, and this datametrics knows form {FORMAT_VERSION}: it was left where it is; \
          run the newer datametrics that wrote it, or remove the file and lose its points"
     )]
-    Form {
+    UnknownVersion {
         /// The file.
         path: PathBuf,
-        /// The form that its first line names.
-        form: String,
+        /// The version that its first line names.
+        version: String,
     },
 }
 
@@ -234,7 +234,7 @@ impl<'a> Journal<'a> {
         let file = self.disk.open(&path).map_err(JournalError::io("read", &path))?;
         let (batch, damage) = match decode(BufReader::new(file)).map_err(JournalError::io("read", &path))? {
             Decoded::Points(batch, damage) => (batch, damage),
-            Decoded::Form(form) => return Err(JournalError::Form { path, form }),
+            Decoded::UnknownVersion(version) => return Err(JournalError::UnknownVersion { path, version }),
         };
         let describe = |damage| {
             let (readable, points) = (batch.len(), entry.points);

@@ -52,15 +52,15 @@ pub(super) struct Bisector {
     /// Ranges that are still to be sent, the next one last.
     pending: Vec<Range<usize>>,
     /// A refused range that waits for a probe, and what the server said of it.
-    doubted: Option<(Range<usize>, String)>,
+    awaiting_probe: Option<(Range<usize>, String)>,
     /// Points that were refused alone, and why. Their fault is not proved yet.
     suspects: Vec<(usize, String)>,
     /// A point that was taken.
     known_good: Option<usize>,
-    /// How many more refusals are blamed on points without a probe.
-    credit: usize,
-    /// The credit after the server took something: enough to find one bad point, and some more.
-    full_credit: usize,
+    /// How many more refusals are blamed on points before the next probe.
+    refusals_until_probe: usize,
+    /// The same after the server took something: enough to find one bad point, and some more.
+    refusals_per_probe: usize,
     refusals: usize,
     /// Points in a request at most, since the server said that a larger one is too large.
     max_points: usize,
@@ -73,14 +73,14 @@ pub(super) struct Bisector {
 impl Bisector {
     /// The search through a batch of `len` points.
     pub(super) fn new(len: usize) -> Self {
-        let full_credit = usize::try_from(len.max(1).ilog2()).unwrap_or(0) + 4;
+        let refusals_per_probe = usize::try_from(len.max(1).ilog2()).unwrap_or(0) + 4;
         Self {
             pending: (len > 0).then_some(0..len).into_iter().collect(),
-            doubted: None,
+            awaiting_probe: None,
             suspects: Vec::new(),
             known_good: None,
-            credit: full_credit,
-            full_credit,
+            refusals_until_probe: refusals_per_probe,
+            refusals_per_probe,
             refusals: 0,
             max_points: usize::MAX,
             refused: Vec::new(),
@@ -96,7 +96,7 @@ impl Bisector {
 
     /// What to send next. A range may be sent in part: see [`Self::sent_part`].
     pub(super) fn next(&mut self) -> Step {
-        if self.doubted.is_some() {
+        if self.awaiting_probe.is_some() {
             return Step::Probe(self.known_good);
         }
         if self.stop.is_none()
@@ -120,20 +120,20 @@ impl Bisector {
         range.start..end
     }
 
-    /// The server took `taken` of the points of `part`.
-    pub(super) fn taken(&mut self, part: &Range<usize>, taken: usize) {
-        if taken == part.len() {
+    /// The server took `count` of the points of `part`.
+    pub(super) fn on_taken(&mut self, part: &Range<usize>, count: usize) {
+        if count == part.len() {
             self.known_good = Some(part.start);
         }
-        if taken > 0 {
+        if count > 0 {
             self.server_is_well();
         }
     }
 
     /// The server refused `part` for its size.
-    pub(super) fn too_large(&mut self, part: Range<usize>, reason: String) {
+    pub(super) fn on_too_large(&mut self, part: Range<usize>, reason: String) {
         if part.len() == 1 {
-            return self.refused(part, reason);
+            return self.on_refused(part, reason);
         }
         self.max_points = part.len() / 2;
         self.pending.push(part);
@@ -141,32 +141,32 @@ impl Bisector {
 
     /// The server failed on `part`, which may be the fault of the points. If it is the first refusal,
     /// a probe comes before any point is blamed.
-    pub(super) fn failed(&mut self, part: Range<usize>, reason: String) {
+    pub(super) fn on_failed(&mut self, part: Range<usize>, reason: String) {
         if self.refusals == 0 {
-            self.credit = 0;
+            self.refusals_until_probe = 0;
         }
-        self.refused(part, reason);
+        self.on_refused(part, reason);
     }
 
     /// The server refused `part` for what is in it.
-    pub(super) fn refused(&mut self, part: Range<usize>, reason: String) {
+    pub(super) fn on_refused(&mut self, part: Range<usize>, reason: String) {
         self.refusals += 1;
         if self.refusals > MAX_REFUSALS {
             self.pending.push(part);
             self.stop = Some(Stop::TooManyRefusals(reason));
-        } else if self.credit == 0 {
-            self.doubted = Some((part, reason));
+        } else if self.refusals_until_probe == 0 {
+            self.awaiting_probe = Some((part, reason));
         } else {
             self.split(part, reason);
         }
     }
 
     /// The answer to a probe: whether the server took the point.
-    pub(super) fn probed(&mut self, is_taken: bool) {
+    pub(super) fn on_probed(&mut self, is_taken: bool) {
         if is_taken {
             self.server_is_well();
         }
-        match self.doubted.take() {
+        match self.awaiting_probe.take() {
             Some((part, reason)) if is_taken => self.split(part, reason),
             Some((part, reason)) => {
                 self.pending.push(part);
@@ -194,7 +194,7 @@ impl Bisector {
     }
 
     fn split(&mut self, part: Range<usize>, reason: String) {
-        self.credit -= 1;
+        self.refusals_until_probe -= 1;
         if part.len() == 1 {
             self.suspects.push((part.start, reason));
         } else {
@@ -205,7 +205,7 @@ impl Bisector {
 
     /// The server has just taken something, so what it refused before was refused for its points.
     fn server_is_well(&mut self) {
-        self.credit = self.full_credit;
+        self.refusals_until_probe = self.refusals_per_probe;
         self.refused.append(&mut self.suspects);
     }
 }
@@ -230,14 +230,14 @@ mod tests {
             assert!(requests < 10_000, "there is no end of requests");
             match bisector.next() {
                 Step::Send(part) => match answer(&part.clone().collect::<Vec<_>>()) {
-                    Answer::Taken => bisector.taken(&part, part.len()),
-                    Answer::Refused => bisector.refused(part, "bad".to_owned()),
-                    Answer::Failed => bisector.failed(part, "500".to_owned()),
+                    Answer::Taken => bisector.on_taken(&part, part.len()),
+                    Answer::Refused => bisector.on_refused(part, "bad".to_owned()),
+                    Answer::Failed => bisector.on_failed(part, "500".to_owned()),
                 },
                 Step::Probe(point) => {
                     // The newest point of the run is the last one here.
                     let is_taken = matches!(answer(&[point.unwrap_or(len - 1)]), Answer::Taken);
-                    bisector.probed(is_taken);
+                    bisector.on_probed(is_taken);
                 }
                 Step::Done => return (bisector.findings(), requests - 1),
             }
@@ -326,17 +326,17 @@ mod tests {
     fn a_request_that_is_too_large_is_halved() {
         let mut bisector = Bisector::new(10);
         assert_eq!(bisector.next(), Step::Send(0..10));
-        bisector.too_large(0..10, "413".to_owned());
+        bisector.on_too_large(0..10, "413".to_owned());
         let mut sent = Vec::new();
         while let Step::Send(part) = bisector.next() {
             sent.push(part.clone());
-            bisector.taken(&part, part.len());
+            bisector.on_taken(&part, part.len());
         }
         assert_eq!(sent, [0..5, 5..10]);
         assert_eq!(bisector.findings(), Findings::default());
         let mut bisector = Bisector::new(1);
         assert_eq!(bisector.next(), Step::Send(0..1));
-        bisector.too_large(0..1, "413".to_owned());
+        bisector.on_too_large(0..1, "413".to_owned());
         assert_eq!(bisector.next(), Step::Probe(None), "one point that is too large is a suspect");
     }
 
@@ -344,7 +344,7 @@ mod tests {
     fn an_aborted_search_leaves_everything_open() {
         let mut bisector = Bisector::new(10);
         assert_eq!(bisector.next(), Step::Send(0..10));
-        bisector.refused(0..10, "bad".to_owned());
+        bisector.on_refused(0..10, "bad".to_owned());
         assert_eq!(bisector.next(), Step::Send(0..5));
         bisector.abort(0..5);
         let findings = bisector.findings();

@@ -90,7 +90,7 @@ fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 /// The whole batch as a dry run prints it: the body of each request, one a line.
-pub(in crate::delivery::graphite) fn print(batch: &Batch) -> String {
+pub(in crate::delivery::graphite) fn render(batch: &Batch) -> String {
     let mut out = String::new();
     let mut next = 0;
     while next < batch.len() {
@@ -136,7 +136,7 @@ mod tests {
         }
         let (json, count) = encode(&long, 0..3);
         assert!(count == 1 && json.len() < MAX_BYTES);
-        assert_eq!(print(&long).lines().count(), 3);
+        assert_eq!(render(&long).lines().count(), 3);
     }
 
     #[test]

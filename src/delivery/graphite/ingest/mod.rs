@@ -3,7 +3,7 @@
 mod bisector;
 mod json;
 
-pub(super) use json::print;
+pub(super) use json::render;
 
 use super::destination::suggested_url;
 use super::push::{Push, PushError};
@@ -14,7 +14,8 @@ use crate::http::transport::TransportError;
 use crate::http::url::{Credentials, Url};
 use crate::metrics::batch::Batch;
 use crate::secret::Secret;
-use crate::util::sanitize::{excerpt, pluralize};
+use crate::util::pluralize::pluralize;
+use crate::util::sanitize::excerpt;
 use bisector::{Bisector, Step, Stop};
 use json::Published;
 use std::ops::Range;
@@ -61,7 +62,7 @@ impl Ingest<'_> {
                 Step::Done => break,
                 Step::Probe(point) => {
                     let is_taken = self.probe(point.map(|point| (batch, point)), newest, &mut push);
-                    bisector.probed(is_taken);
+                    bisector.on_probed(is_taken);
                 }
                 Step::Send(range) => {
                     let (json, count) = json::encode(batch, range.clone());
@@ -73,11 +74,11 @@ impl Ingest<'_> {
                     match verdict {
                         Verdict::Taken(published) => {
                             let taken = record(batch, &part, published, &mut push);
-                            bisector.taken(&part, taken);
+                            bisector.on_taken(&part, taken);
                         }
-                        Verdict::TooLarge(said) => bisector.too_large(part, said),
-                        Verdict::Refused(said) => bisector.refused(part, said),
-                        Verdict::Failed(said) => bisector.failed(part, said),
+                        Verdict::TooLarge(said) => bisector.on_too_large(part, said),
+                        Verdict::Refused(said) => bisector.on_refused(part, said),
+                        Verdict::Failed(said) => bisector.on_failed(part, said),
                         Verdict::Error(error) => {
                             push.error = Some(error);
                             bisector.abort(part);

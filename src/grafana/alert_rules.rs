@@ -2,7 +2,7 @@
 
 use super::json::{pretty, uid};
 use super::query::{Queries, node};
-use super::rule::{Evaluator, Rule, group_json};
+use super::rule_json::{Evaluator, Rule, group_json};
 use crate::cli::AlertFormat;
 use crate::config::ConfigError;
 use crate::fetch::Feed;
@@ -45,7 +45,7 @@ impl<'a> AlertRules<'a> {
     ///
     /// # Errors
     /// When an `[[alert]]` is about a symbol or a price that no feed fetches.
-    pub(crate) fn print(&self, datasource: &str, format: AlertFormat) -> Result<String, ConfigError> {
+    pub(crate) fn render(&self, datasource: &str, format: AlertFormat) -> Result<String, ConfigError> {
         Ok(pretty(&group_json(&self.rules()?, datasource, format)))
     }
 

@@ -1,0 +1,54 @@
+//! What the requests to a server came to.
+
+use std::time::Duration;
+
+/// Statistics of the requests to one server.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RequestStats {
+    /// Requests sent, retries included.
+    pub(crate) requests: u32,
+    /// Retries.
+    pub(crate) retries: u32,
+    /// The time that the slowest request took.
+    pub(crate) slowest: Duration,
+    /// The worst HTTP status; `Some(0)` if a request had no HTTP answer, `None` if none was sent.
+    pub(crate) worst_status: Option<u16>,
+}
+
+impl RequestStats {
+    /// Adds the requests of `other`.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.retries += other.retries;
+        self.slowest = self.slowest.max(other.slowest);
+        self.worst_status = worst_status(self.worst_status, other.worst_status);
+    }
+
+    /// Adds a request.
+    pub(super) fn count(&mut self, status: u16, took: Duration) {
+        self.requests += 1;
+        self.slowest = self.slowest.max(took);
+        self.worst_status = worst_status(self.worst_status, Some(status));
+    }
+}
+
+/// The worse of two statuses: no answer (0) is worse than any answer, and a higher status is worse
+/// than a lower one.
+pub(crate) fn worst_status(a: Option<u16>, b: Option<u16>) -> Option<u16> {
+    match (a, b) {
+        (Some(0), _) | (_, Some(0)) => Some(0),
+        _ => a.max(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_without_an_answer_has_the_worst_status() {
+        assert_eq!(worst_status(Some(0), Some(500)), Some(0));
+        assert_eq!(worst_status(Some(200), Some(404)), Some(404));
+        assert_eq!(worst_status(None, Some(200)), Some(200));
+    }
+}
