@@ -202,7 +202,8 @@ pub(crate) enum FeedSelection {
 }
 
 impl Cli {
-    /// Parses a command line. The first of `args` is the name of the program.
+    /// Parses a command line. The first of `args` is the name of the program. To be called once: what it
+    /// allocates for the description of all arguments is never freed.
     ///
     /// # Errors
     /// When it is wrong, and when it asks for help or the version: clap's error holds the text to print.

@@ -60,7 +60,7 @@ pub use http::client::HttpClient;
 pub use http::proxy::NetworkConfig;
 pub use http::request::{Request, Response};
 pub use http::transport::{Transport, TransportError};
-pub use http::url::{Credentials, Url, UrlError};
+pub use http::url::{Credentials, Url};
 pub use outcome::Outcome;
 pub use secret::Secret;
 pub use settings::{Env, Settings};

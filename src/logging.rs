@@ -42,7 +42,9 @@ pub(crate) fn start(options: &Options) {
             lock(&LAST_LINES).push(&format!("{label}{message}"));
             writeln!(out, "{}{message}", if is_journald { journald_priority(record.level()) } else { label })
         })
-        .init();
+        .try_init()
+        // An embedding program may have a log of its own.
+        .unwrap_or_default();
     std::panic::set_hook(Box::new(|panic| {
         // The message of the panic is not logged, as it may quote data, such as a key.
         let location = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -89,7 +89,7 @@ impl Ping<'_> {
             headers.push(("Authorization".to_owned(), credentials.basic()));
         }
         Request {
-            server: self.url.clone(),
+            server: self.url.server(),
             path: Secret::new(format!("{path}/{event}?{query}{separator}rid={run_id}")),
             redacted_path: format!("/***/{event}"),
             about: format!("the monitor ({event})"),

@@ -29,7 +29,7 @@ impl Secret {
     }
 
     /// Masks this secret in `text`: in plain form, in a JSON string, percent-encoded, and in base64.
-    pub fn mask(&self, text: &str) -> String {
+    pub(crate) fn mask(&self, text: &str) -> String {
         let mut masked = text.to_owned();
         for form in self.forms() {
             if !form.is_empty() && masked.contains(&form) {

@@ -42,6 +42,15 @@ fn a_body_that_ends_without_close_notify_is_truncated() {
     assert!(!output.stdout.contains("price.A.last"), "{output}");
 }
 
+/// The status says what is wrong, and what to do.
+#[test]
+fn the_status_of_an_error_counts_though_its_body_is_truncated() {
+    let server = Server::with(|_| Reply::raw("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\n\r\nslow do"));
+    let output = run(&Tls::cutting(server.address())).run();
+    let message = "error: price: own: A: HTTP 429: slow do; ask less often\n";
+    assert_eq!((output.stderr.as_str(), output.code), (message, Some(69)));
+}
+
 #[test]
 fn a_body_that_ends_with_close_notify_is_whole() {
     let server = server();

@@ -73,17 +73,17 @@ fn settings_table(settings: &Settings) -> String {
     align_columns(&rows)
 }
 
-/// Checks the state directory first, then Graphite and the providers in use at the same time.
+/// Checks the state directory, Graphite and the providers in use, all at the same time.
 fn check_everything(settings: &Settings, context: Context<'_>) -> Vec<Finding> {
     let deadline = context.deadline(settings.timeout);
-    let (graphite, providers) = (Mutex::new(None), Mutex::new(Vec::new()));
+    let (state_dir, graphite, providers) = (Mutex::new(None), Mutex::new(None), Mutex::new(Vec::new()));
     let tasks: Vec<Task<'_>> = vec![
+        Box::new(|| *lock(&state_dir) = Some(check_state_dir(settings, context))),
         Box::new(|| *lock(&graphite) = Some(check_graphite(settings, context, deadline))),
         Box::new(|| *lock(&providers) = check_providers(settings, context, deadline)),
     ];
-    let mut findings = vec![check_state_dir(settings, context)];
     context.threads.run_all(tasks);
-    findings.extend(lock(&graphite).take());
+    let mut findings: Vec<Finding> = lock(&state_dir).take().into_iter().chain(lock(&graphite).take()).collect();
     findings.append(&mut lock(&providers));
     findings
 }

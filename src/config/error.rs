@@ -53,8 +53,8 @@ impl ConfigError {
         Self::Setting { origin, problem: problem.into() }
     }
 
-    /// A missing setting. `name` is the name of the setting.
-    pub(crate) fn missing(name: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
+    /// A setting that is missing, or that is wrong together with others. `name` is the name of the setting.
+    pub(crate) fn about(name: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
         Self::setting(Origin::Default(name.into()), problem)
     }
 

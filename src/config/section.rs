@@ -80,8 +80,10 @@ impl<'a> Section<'a> {
         for &(document, table) in &self.layers {
             if let Some(value) = table.get(key) {
                 let layer = ConfigValue::from_toml(document, value, self.path_of(key)).section()?;
+                if merged.layers.is_empty() {
+                    merged.offset = value.span().start;
+                }
                 merged.layers.extend(layer.layers);
-                merged.offset = value.span().start;
             }
         }
         Ok(merged)

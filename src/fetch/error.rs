@@ -28,8 +28,8 @@ pub(crate) enum FetchError {
 }
 
 impl FetchError {
-    /// Whether it ends all further requests to the provider: they would end the same way, or do harm,
-    /// as an API that says "too often" bans who goes on.
+    /// Whether it ends all further requests to the provider. They would fail in the same way, or do harm:
+    /// some APIs ban a client that goes on after a 429.
     pub(crate) fn stops_provider(&self) -> bool {
         match self {
             Self::Transport(error) => !matches!(

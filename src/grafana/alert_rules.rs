@@ -218,7 +218,7 @@ impl<'a> AlertRules<'a> {
         let name = feed.names.name(&self.queries.metrics.prefix, &feed.name, symbol, "last");
         let price = format!("keepLastValue({})", self.queries.metric_target(&name));
         let change = || format!("offset(scale(divideSeries({price}, timeShift({price}, '1h')), 100), -100)");
-        // f64 is printed with the shortest digits that mean the same, as the config may have them.
+        // f64 prints the shortest digits that read back the same, so the threshold looks as in the config.
         let beyond = match kind {
             ThresholdKind::Above => format!("removeBelowValue({price}, {threshold})"),
             ThresholdKind::Below => format!("removeAboveValue({price}, {threshold})"),

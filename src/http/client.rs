@@ -43,7 +43,8 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client for this network. It opens and loads nothing before the first request.
+    /// A client for this network, for one run: it remembers the addresses of each server. It opens and loads
+    /// nothing before the first request.
     pub fn new(network: &NetworkConfig) -> Self {
         let roots = network.roots.as_ref().map_or(RootCerts::WebPki, |pem| {
             let certificates = ureq::tls::parse_pem(pem).filter_map(|item| match item {
@@ -160,7 +161,8 @@ impl HttpClient {
             self.read_body(request, body, deadline)?
         } else {
             let mut beginning = Vec::new();
-            body.into_reader().take(MAX_ERROR_BYTES.min(request.max_body)).read_to_end(&mut beginning)?;
+            // The status says what is wrong, also if the body breaks off.
+            let _ = body.into_reader().take(MAX_ERROR_BYTES.min(request.max_body)).read_to_end(&mut beginning);
             beginning.into()
         };
         let response = Response { status: parts.status.as_u16(), retry_after, redirect: None, body };
@@ -264,8 +266,6 @@ fn map_io_error(host: String, error: &io::Error) -> TransportError {
         | ErrorKind::AddrNotAvailable
         | ErrorKind::PermissionDenied => TransportError::Connect { host, reason: text },
         ErrorKind::TimedOut | ErrorKind::WouldBlock => TransportError::Timeout { host, reason: "the network" },
-        // A failed lookup has no kind of its own.
-        _ if text.contains("failed to lookup address") => TransportError::Resolve(host),
         _ => TransportError::Cut(host),
     }
 }

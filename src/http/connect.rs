@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{self, ResolvedSocketAddrs};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport as Connection,
+    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport as UreqTransport,
 };
 use ureq::{Agent, config::Config};
 
@@ -22,7 +22,7 @@ pub(super) fn agent(config: Config) -> Agent {
 #[derive(Debug)]
 struct StrictEnd;
 
-impl<In: Connection> Connector<In> for StrictEnd {
+impl<In: UreqTransport> Connector<In> for StrictEnd {
     type Out = StrictConnection<In>;
 
     fn connect(
@@ -37,7 +37,7 @@ impl<In: Connection> Connector<In> for StrictEnd {
 #[derive(Debug)]
 struct StrictConnection<C>(C);
 
-impl<C: Connection> Connection for StrictConnection<C> {
+impl<C: UreqTransport> UreqTransport for StrictConnection<C> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.0.buffers()
     }
@@ -77,11 +77,11 @@ impl resolver::Resolver for CachingResolver {
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let addresses = self.0.resolve(host, port, *timeout.after).map_err(|error| match error {
             ResolveError::Failed(_) => ureq::Error::HostNotFound,
-            ResolveError::Late => ureq::Error::Timeout(timeout.reason),
+            ResolveError::TimedOut => ureq::Error::Timeout(timeout.reason),
         })?;
         let mut resolved = self.empty();
         for address in addresses {
-            // More than there is room for are not tried.
+            // ureq holds 16 addresses. More are not tried.
             let _ = resolved.try_push(address);
         }
         if resolved.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(resolved) }
@@ -98,7 +98,7 @@ mod tests {
     #[derive(Debug)]
     struct Failing(ErrorKind, LazyBuffers);
 
-    impl Connection for Failing {
+    impl UreqTransport for Failing {
         fn buffers(&mut self) -> &mut dyn Buffers {
             &mut self.1
         }

@@ -30,7 +30,7 @@ pub struct Request {
 
 impl Request {
     /// A text of the response with the secrets of the request masked.
-    pub fn mask(&self, text: &str) -> String {
+    pub(crate) fn mask(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| secret.mask(&text))
     }
 }

@@ -73,7 +73,7 @@ pub enum TransportError {
 
 impl TransportError {
     /// Whether a retry may succeed.
-    pub fn is_retryable(&self) -> bool {
+    pub(crate) fn is_retryable(&self) -> bool {
         matches!(
             self,
             Self::Resolve(_) | Self::Connect { .. } | Self::Timeout { .. } | Self::Cut(_) | Self::BudgetExceeded { .. }

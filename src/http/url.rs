@@ -8,8 +8,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 /// An absolute URL in its parts. Its `Display` shows only scheme, host and port, as a path or query may
-/// hold a key.
-#[derive(Clone, Debug, PartialEq)]
+/// hold a key, and its `Debug` no more.
+#[derive(Clone, PartialEq)]
 pub struct Url {
     /// `https`, `http`, `tcp`, ...
     pub scheme: String,
@@ -34,12 +34,12 @@ pub struct Credentials {
 
 impl Credentials {
     /// The value of an `Authorization` header for HTTP Basic authentication (RFC 7617).
-    pub fn basic(&self) -> Secret {
+    pub(crate) fn basic(&self) -> Secret {
         Secret::new(format!("Basic {}", self.encoded()))
     }
 
     /// The texts to mask in messages: the password, and the encoded pair in the header.
-    pub fn secrets(&self) -> [Secret; 2] {
+    pub(crate) fn secrets(&self) -> [Secret; 2] {
         [self.password.clone(), Secret::new(self.encoded().trim_end_matches('='))]
     }
 
@@ -50,7 +50,7 @@ impl Credentials {
 
 /// Why a text is not a URL. It does not quote the text, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UrlError {
+pub(crate) enum UrlError {
     /// The text is not an absolute URL with a host.
     #[error("must be a URL such as https://host/path")]
     NotAbsolute,
@@ -60,11 +60,17 @@ pub enum UrlError {
 }
 
 impl Url {
+    /// Scheme, host and port alone.
+    pub(crate) fn server(&self) -> Self {
+        let Self { scheme, host, port, .. } = self.clone();
+        Self { scheme, host, port, path: String::new(), credentials: None }
+    }
+
     /// Parses an absolute URL.
     ///
     /// # Errors
     /// When the text is not such a URL.
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
         let uri: http::Uri = text.parse().map_err(|_| UrlError::NotAbsolute)?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(UrlError::NotAbsolute);
@@ -96,15 +102,22 @@ impl Url {
     }
 
     /// Whether the host is `localhost` or a loopback address.
-    pub fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
     /// Whether others on the network can read what is sent to the URL: it uses no TLS, and is not on this
     /// machine.
-    pub fn is_cleartext(&self) -> bool {
+    pub(crate) fn is_cleartext(&self) -> bool {
         self.scheme != "https" && !self.is_loopback()
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = if self.path.is_empty() { "" } else { "/***" };
+        write!(f, "{self}{hidden}")
     }
 }
 

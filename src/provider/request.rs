@@ -145,7 +145,7 @@ impl<'a> Plan<'a> {
             secrets.extend(credentials.secrets());
         }
         Request {
-            server: definition.base_url.clone(),
+            server: definition.base_url.server(),
             path: Secret::new(format!("{}{path}", definition.base_url.path)),
             redacted_path: format!("{}{redacted_path}", definition.base_url.path),
             about: join_names(symbols.symbols.iter().copied()),

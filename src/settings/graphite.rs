@@ -61,7 +61,7 @@ impl Graphite {
 pub(crate) fn missing() -> ConfigError {
     let problem = "is not set, so the points have nowhere to go: set it to https://HOST/graphite/metrics or \
                    tcp://HOST:2003, or print them with --dry-run";
-    ConfigError::missing("GRAPHITE_URL", problem)
+    ConfigError::about("GRAPHITE_URL", problem)
 }
 
 /// Reads a template of metric names.
@@ -106,7 +106,7 @@ fn read_credentials(
             Err(user.invalid("is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE"))
         }
         (None, Some(_)) => {
-            Err(ConfigError::missing("GRAPHITE_USER", "is not set, but a password is: set both or neither"))
+            Err(ConfigError::about("GRAPHITE_USER", "is not set, but a password is: set both or neither"))
         }
         (None, None) => Ok(None),
     }

@@ -203,8 +203,9 @@ impl<'a> Reader<'a> {
         let configs = feeds::read_configs(sources)?;
         let symbols = symbols::read(self.cli, sources, stdin)?;
         let selection = self.cli.selection();
+        let selected = feeds::select(configs, &selection, symbols.as_ref())?;
         let mut reader = FeedReader { options: feeds::FeedOptions::read(options, sources)?, providers, metrics };
-        let mut feeds = reader.read(configs, &selection, symbols.as_ref())?;
+        let mut feeds = reader.read(selected, symbols.as_ref())?;
         let shard = reader.options.shard;
         // Grafana shows the metrics of all machines.
         if let Some(shard) = shard.filter(|_| self.purpose != Purpose::Grafana) {

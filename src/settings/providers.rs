@@ -87,7 +87,7 @@ impl<'a> Providers<'a> {
         Ok(self.definitions.len() - 1)
     }
 
-    /// The market of a provider, which does not count as in use by that. `name` is the setting that
+    /// The market of a provider. To ask for it does not put the provider in use. `name` is the setting that
     /// names the provider.
     ///
     /// # Errors
@@ -194,13 +194,13 @@ impl<'a> Providers<'a> {
                 None if is_optional => {}
                 None => {
                     let problem = format!("is not set, and {} needs it (or {variable}_FILE)", definition.name);
-                    return Err(ConfigError::missing(variable.to_owned(), problem));
+                    return Err(ConfigError::about(variable.to_owned(), problem));
                 }
             }
         }
         if has_secret && definition.base_url.is_cleartext() {
             let name = format!("providers.{}.base_url", definition.name);
-            return Err(ConfigError::missing(name, "would send a key in the clear: use https"));
+            return Err(ConfigError::about(name, "would send a key in the clear: use https"));
         }
         Ok(())
     }

@@ -4,6 +4,9 @@ use super::clock::Clock;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+/// A hundred years. An [`Instant`] cannot be much later.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// A point in time by which work must be over. It carries the clock that measures what is left.
 #[derive(Clone, Copy)]
 pub struct Deadline<'a> {
@@ -14,18 +17,18 @@ pub struct Deadline<'a> {
 impl<'a> Deadline<'a> {
     /// The deadline that is `span` from now.
     pub fn after(clock: &'a dyn Clock, span: Duration) -> Self {
-        Self { at: clock.now() + span, clock }
+        Self { at: clock.now() + span.min(LONGEST), clock }
     }
 
     /// The earlier of this deadline and the one that is `span` from now.
     #[must_use]
     pub fn within(self, span: Duration) -> Self {
-        Self { at: self.at.min(self.clock.now() + span), ..self }
+        Self { at: self.at.min(self.clock.now() + span.min(LONGEST)), ..self }
     }
 
     /// The deadline that is `span` earlier than this one.
     #[must_use]
-    pub fn before(self, span: Duration) -> Self {
+    pub(crate) fn before(self, span: Duration) -> Self {
         Self { at: self.at.checked_sub(span).unwrap_or(self.at), ..self }
     }
 

@@ -61,6 +61,7 @@ impl Dialer for SystemDialer {
 
     fn dial(&self, address: SocketAddr, timeout: Duration) -> io::Result<Box<dyn Connection>> {
         let stream = TcpStream::connect_timeout(&address, timeout)?;
+        // The last segment leaves at once, so that a refusal is seen before the close.
         stream.set_nodelay(true)?;
         Ok(Box::new(stream))
     }

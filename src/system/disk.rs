@@ -50,6 +50,7 @@ pub trait NewFile: Write {
 }
 
 /// A lock that is held. It ends when this value is dropped, and with the process.
+#[must_use = "the lock ends when this is dropped"]
 pub trait LockGuard: Send {}
 
 /// An entry of a folder.

@@ -15,7 +15,7 @@ impl Random {
 
     /// The next number, from 0 up to 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit an f64")]
-    pub fn fraction(&self) -> f64 {
+    pub(crate) fn fraction(&self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 

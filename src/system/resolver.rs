@@ -14,7 +14,7 @@ pub enum ResolveError {
     /// The resolver's own words.
     Failed(String),
     /// The resolver did not answer in time.
-    Late,
+    TimedOut,
 }
 
 /// The addresses of a host that no resolver is asked for: an address, or `localhost`, which always means
@@ -33,8 +33,8 @@ fn ask_system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     (host, port).to_socket_addrs().map(Vec::from_iter)
 }
 
-/// Looks up each name once. Lookups that are going on are shared, and one that has failed is repeated
-/// when somebody asks again.
+/// Looks up each name and port once in its life. Lookups that are going on are shared, and one that has
+/// failed is repeated when somebody asks again.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     lookups: Mutex<HashMap<(String, u16), Arc<Lookup>>>,
@@ -62,7 +62,7 @@ impl Lookup {
             .unwrap_or_else(PoisonError::into_inner);
         match &*result {
             Some(result) => result.clone().map_err(ResolveError::Failed),
-            None => Err(ResolveError::Late),
+            None => Err(ResolveError::TimedOut),
         }
     }
 }
@@ -83,7 +83,14 @@ impl Resolver {
             return Ok(addresses);
         }
         let key = (host.to_owned(), port);
-        let lookup = Arc::clone(lock(&self.lookups).entry(key.clone()).or_insert_with(|| self.start(host, port)));
+        let mut is_new = false;
+        let lookup = Arc::clone(lock(&self.lookups).entry(key.clone()).or_insert_with(|| {
+            is_new = true;
+            Arc::default()
+        }));
+        if is_new {
+            self.start(host, port, &lookup);
+        }
         let result = lookup.wait(timeout);
         if let Err(ResolveError::Failed(_)) = &result {
             lock(&self.lookups).remove(&key);
@@ -93,14 +100,12 @@ impl Resolver {
 
     /// Starts a lookup. The system's resolver knows no deadline, so it runs on a thread of its own,
     /// which is left behind when it is late. If the machine gives no thread, the lookup runs here.
-    fn start(&self, host: &str, port: u16) -> Arc<Lookup> {
-        let lookup = Arc::new(Lookup::default());
-        let (ask, thread_host, thread_lookup) = (self.ask, host.to_owned(), Arc::clone(&lookup));
+    fn start(&self, host: &str, port: u16, lookup: &Arc<Lookup>) {
+        let (ask, thread_host, thread_lookup) = (self.ask, host.to_owned(), Arc::clone(lookup));
         let work = move || thread_lookup.finish(ask(&thread_host, port));
         if thread::Builder::new().name("resolve".to_owned()).spawn(work).is_err() {
             lookup.finish((self.ask)(host, port));
         }
-        lookup
     }
 }
 
@@ -162,7 +167,7 @@ mod tests {
             }
             Ok(vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)])
         });
-        assert_eq!(resolver.resolve("example.com", 80, Duration::ZERO), Err(ResolveError::Late));
+        assert_eq!(resolver.resolve("example.com", 80, Duration::ZERO), Err(ResolveError::TimedOut));
         *lock(&IS_RELEASED) = true;
         assert!(resolver.resolve("example.com", 80, TIMEOUT).is_ok());
     }

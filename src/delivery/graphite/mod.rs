@@ -2,13 +2,15 @@
 
 mod carbon;
 mod destination;
+mod error;
 mod ingest;
 mod push;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use carbon::pickle;
 pub(crate) use destination::{Destination, suggested_url};
-pub(crate) use push::{Push, PushError};
+pub(crate) use error::PushError;
+pub(crate) use push::Push;
 
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;

@@ -74,7 +74,7 @@ fn ending(checksum: u32) -> [u8; 10] {
     ending
 }
 
-/// The checksum of a line. Each step takes four bytes and is one-to-one both in them and in the sum so
+/// The checksum of a line, the same since the first version of the format. Each step takes four bytes and is one-to-one both in them and in the sum so
 /// far. So a change within four bytes always changes the sum, and two such changes hardly ever cancel
 /// each other out.
 pub(super) fn checksum(line: &[u8]) -> u32 {

@@ -18,12 +18,13 @@ impl Definition {
         let text = |key| section.get(key).map_or(Ok(String::new()), |value| value.text().map(str::to_owned));
         let seconds = |key| integer(section, key, 0, 31_536_000, 0);
         let market = market(section)?;
+        let base_url = base_url(&required(section, "base_url")?)?;
         // This key is only for people who read the definition.
         text("docs")?;
         let definition = Self {
             name: name.to_owned(),
             market,
-            base_url: base_url(&required(section, "base_url")?)?,
+            base_url,
             terms: text("terms")?,
             limits: text("limits")?,
             min_interval: seconds("min_interval")?,

@@ -3,7 +3,7 @@
 mod names;
 mod reader;
 
-pub(super) use reader::{FeedOptions, FeedReader, keep_shard};
+pub(super) use reader::{FeedOptions, FeedReader, keep_shard, select};
 
 use super::graphite::read_names;
 use super::sources::Sources;

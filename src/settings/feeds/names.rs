@@ -31,7 +31,7 @@ fn are_surely_valid(feeds: &[Feed]) -> bool {
 fn check_each(feeds: &[Feed]) -> Result<(), ConfigError> {
     let mut owners: FxHashMap<String, Vec<(usize, &Symbol)>> = FxHashMap::default();
     for (index, feed) in feeds.iter().enumerate() {
-        let invalid = |problem| Err(ConfigError::missing(format!("{}.names", feed.name), problem));
+        let invalid = |problem| Err(ConfigError::about(format!("{}.names", feed.name), problem));
         for symbol in &feed.symbols {
             let name = feed.names.name("", &feed.name, symbol, ANY_FIELD);
             if name.split('.').any(str::is_empty) {

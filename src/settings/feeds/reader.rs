@@ -53,20 +53,12 @@ impl<'a> FeedReader<'_, 'a> {
     /// Reads the selected feeds with all their symbols, whatever the shard.
     ///
     /// # Errors
-    /// When a feed is unknown, has no symbols, or has an error.
+    /// When a feed has no symbols, or has an error.
     pub(in crate::settings) fn read(
         &mut self,
-        configs: Vec<FeedConfig<'a>>,
-        selection: &FeedSelection,
+        selected: Vec<FeedConfig<'a>>,
         symbols: Option<&SymbolOverride>,
     ) -> Result<Vec<Feed>, ConfigError> {
-        let selected = select(configs, selection)?;
-        if let Some(symbols) = symbols
-            && !matches!((&selected[..], selection), ([_], FeedSelection::Named(_)))
-        {
-            let problem = "symbols can be given for one feed only: name it, such as crypto";
-            return Err(ConfigError::invalid(symbols.origin.clone(), problem));
-        }
         let mut feeds = Vec::with_capacity(selected.len());
         for config in selected {
             feeds.push(self.read_feed(config, symbols)?);
@@ -165,11 +157,33 @@ pub(in crate::settings) fn keep_shard(shard: Shard, feeds: &mut [Feed], prefix: 
     }
 }
 
-fn select<'a>(configs: Vec<FeedConfig<'a>>, selection: &FeedSelection) -> Result<Vec<FeedConfig<'a>>, ConfigError> {
+/// The selected feeds.
+///
+/// # Errors
+/// When a feed is unknown, or `symbols` are not for one feed.
+pub(in crate::settings) fn select<'a>(
+    configs: Vec<FeedConfig<'a>>,
+    selection: &FeedSelection,
+    symbols: Option<&SymbolOverride>,
+) -> Result<Vec<FeedConfig<'a>>, ConfigError> {
+    let selected = named_feeds(configs, selection)?;
+    if let Some(symbols) = symbols
+        && !matches!((&selected[..], selection), ([_], FeedSelection::Named(_)))
+    {
+        let problem = "symbols can be given for one feed only: name it, such as crypto";
+        return Err(ConfigError::invalid(symbols.origin.clone(), problem));
+    }
+    Ok(selected)
+}
+
+fn named_feeds<'a>(
+    configs: Vec<FeedConfig<'a>>,
+    selection: &FeedSelection,
+) -> Result<Vec<FeedConfig<'a>>, ConfigError> {
     let FeedSelection::Named(names) = selection else {
         let selected: Vec<_> = configs.into_iter().filter(|config| !config.symbols.values.is_empty()).collect();
         if selected.is_empty() {
-            return Err(ConfigError::missing("crypto.symbols, stocks.symbols", "no feed has symbols: give one some"));
+            return Err(ConfigError::about("crypto.symbols, stocks.symbols", "no feed has symbols: give one some"));
         }
         return Ok(selected);
     };

@@ -3,6 +3,7 @@
 //! Carbon never answers, whatever it thinks of what it got. So [`deliver`] looks for every sign that
 //! Carbon went away before it had everything.
 
+use crate::delivery::graphite::error::{CarbonError, CarbonErrorKind};
 use crate::system::deadline::Deadline;
 use crate::system::dialer::{Connection, Dialer};
 use crate::system::resolver::ResolveError;
@@ -15,57 +16,6 @@ use std::time::Duration;
 /// no Carbon behind it takes everything and closes: once writing is shut down, that looks like
 /// success.
 const EARLY_CLOSE: Duration = Duration::from_millis(10);
-
-/// Why Carbon does not have the points, as far as that can be known.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Carbon at {server}: {kind}")]
-pub(crate) struct CarbonError {
-    /// Host and port.
-    pub(crate) server: String,
-    /// What happened.
-    pub(crate) kind: CarbonErrorKind,
-}
-
-/// What kept the points from Carbon.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CarbonErrorKind {
-    /// The name has no address, or no resolver answers.
-    #[error("the host cannot be looked up: {0}; see that it is right in the Graphite URL")]
-    Lookup(String),
-    /// The resolver did not answer before the deadline.
-    #[error("the host was not looked up in time; is this machine's name server reachable?")]
-    LookupLate,
-    /// No address accepted a connection.
-    #[error("no connection ({0}); is Carbon running, and are host and port of the Graphite URL right?")]
-    Connect(String),
-    /// The connection broke while there was still something to send or to wait for.
-    #[error("the connection broke after {sent} of {len} bytes ({reason}); Carbon's log may say why")]
-    Broken {
-        /// Bytes that the operating system took.
-        sent: usize,
-        /// Bytes of the payload.
-        len: usize,
-        /// What the operating system said.
-        reason: String,
-    },
-    /// Carbon closed before it was told that everything was sent.
-    #[error("it closed the connection before the end; Carbon's log may say why, or a proxy has no Carbon behind it")]
-    Closed,
-    /// It answered, which Carbon never does.
-    #[error("it answered \"{0}\", which Carbon never does; is the port right (usually 2003, for pickle 2004)?")]
-    Answered(String),
-    /// The deadline passed while sending.
-    #[error("it took {sent} of {len} bytes in time; it may be overloaded")]
-    Late {
-        /// Bytes that the operating system took.
-        sent: usize,
-        /// Bytes of the payload.
-        len: usize,
-    },
-    /// The deadline passed while waiting for the close, which is the only acknowledgement Carbon gives.
-    #[error("it did not close the connection in time, so it may not have read the points; it may be overloaded")]
-    NotClosed,
-}
 
 /// Sends `payload` and waits until Carbon closes the connection.
 ///
@@ -84,10 +34,10 @@ pub(super) fn deliver(
     let attempt = || {
         let addresses = dialer.resolve(host, port, deadline).map_err(|error| match error {
             ResolveError::Failed(words) => CarbonErrorKind::Lookup(words),
-            ResolveError::Late => CarbonErrorKind::LookupLate,
+            ResolveError::TimedOut => CarbonErrorKind::LookupTimedOut,
         })?;
         let connection = connect(dialer, &addresses, deadline)?;
-        Delivery { connection, sent: 0, len: payload.len(), deadline }.run(payload)
+        Transmission { connection, sent: 0, len: payload.len(), deadline }.run(payload)
     };
     attempt().map_err(|kind| CarbonError { server: format!("{host}:{port}"), kind })
 }
@@ -120,14 +70,14 @@ fn connect(
 }
 
 /// One payload on its way over one connection.
-struct Delivery<'a> {
+struct Transmission<'a> {
     connection: Box<dyn Connection>,
     sent: usize,
     len: usize,
     deadline: Deadline<'a>,
 }
 
-impl Delivery<'_> {
+impl Transmission<'_> {
     fn run(mut self, payload: &[u8]) -> Result<(), CarbonErrorKind> {
         self.write(payload)?;
         if self.sees_close(self.deadline.within(EARLY_CLOSE))? {
@@ -137,7 +87,7 @@ impl Delivery<'_> {
         if !self.sees_close(self.deadline)? {
             return Err(CarbonErrorKind::NotClosed);
         }
-        // A close that crossed our last bytes is followed by a reset, and reading shows only the close.
+        // If Carbon closed before it read our last bytes, a reset follows. Reading shows only the close.
         match self.connection.take_error() {
             Ok(None) => Ok(()),
             Ok(Some(cause)) | Err(cause) => Err(self.broken(&cause)),
@@ -148,7 +98,7 @@ impl Delivery<'_> {
         while let Some(rest) = payload.get(self.sent..).filter(|rest| !rest.is_empty()) {
             let left = self.deadline.remaining();
             if left.is_zero() {
-                return Err(CarbonErrorKind::Late { sent: self.sent, len: self.len });
+                return Err(CarbonErrorKind::SendTimedOut { sent: self.sent, len: self.len });
             }
             self.connection.set_write_timeout(left).map_err(|cause| self.broken(&cause))?;
             match self.connection.write(rest) {
@@ -252,7 +202,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         drop(listener.accept().unwrap());
-        let delivery = Delivery { connection: Box::new(stream), sent: 0, len: 6, deadline: deadline(SOON) };
+        let delivery = Transmission { connection: Box::new(stream), sent: 0, len: 6, deadline: deadline(SOON) };
         let result = delivery.run(b"a 1 5\n");
         assert!(matches!(result, Err(CarbonErrorKind::Broken { .. } | CarbonErrorKind::Closed)), "{result:?}");
     }
@@ -275,7 +225,7 @@ mod tests {
         let (result, _) = with_server(b"a 1 5\n", timeout, keep_open);
         assert_eq!(result, Err(CarbonErrorKind::NotClosed));
         let (result, _) = with_server(&vec![b'x'; 30_000_000], timeout, keep_open);
-        assert!(matches!(result, Err(CarbonErrorKind::Late { .. })), "{result:?}");
+        assert!(matches!(result, Err(CarbonErrorKind::SendTimedOut { .. })), "{result:?}");
     }
 
     /// A listener that takes no more connections: its queue is full.

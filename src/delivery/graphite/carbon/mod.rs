@@ -1,11 +1,12 @@
 //! Carbon, Graphite's own receiver (<https://graphite.readthedocs.io/en/latest/feeding-carbon.html>).
 
-pub(super) mod connection;
+mod connection;
 mod encode;
 
 pub(crate) use encode::{Encoded, pickle, plaintext};
 
-use super::push::{Push, PushError};
+use super::error::PushError;
+use super::push::Push;
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
 

@@ -102,14 +102,18 @@ impl Bisector {
         if self.stop.is_none()
             && let Some(range) = self.pending.pop()
         {
-            let end = range.end.min(range.start.saturating_add(self.max_points));
-            return Step::Send(self.sent_part(range, end));
+            return Step::Send(range);
         }
         if !self.suspects.is_empty() && !self.is_concluded {
             self.is_concluded = true;
             return Step::Probe(self.known_good);
         }
         Step::Done
+    }
+
+    /// Points in a request at most, since the server said that a larger one is too large.
+    pub(super) fn max_points(&self) -> usize {
+        self.max_points
     }
 
     /// Of `range` only the points before `end` are sent. The others come next.
@@ -229,11 +233,15 @@ mod tests {
             requests += 1;
             assert!(requests < 10_000, "there is no end of requests");
             match bisector.next() {
-                Step::Send(part) => match answer(&part.clone().collect::<Vec<_>>()) {
-                    Answer::Taken => bisector.on_taken(&part, part.len()),
-                    Answer::Refused => bisector.on_refused(part, "bad".to_owned()),
-                    Answer::Failed => bisector.on_failed(part, "500".to_owned()),
-                },
+                Step::Send(range) => {
+                    let end = range.end.min(range.start.saturating_add(bisector.max_points()));
+                    let part = bisector.sent_part(range, end);
+                    match answer(&part.clone().collect::<Vec<_>>()) {
+                        Answer::Taken => bisector.on_taken(&part, part.len()),
+                        Answer::Refused => bisector.on_refused(part, "bad".to_owned()),
+                        Answer::Failed => bisector.on_failed(part, "500".to_owned()),
+                    }
+                }
                 Step::Probe(point) => {
                     // The newest point of the run is the last one here.
                     let is_taken = matches!(answer(&[point.unwrap_or(len - 1)]), Answer::Taken);
@@ -328,7 +336,9 @@ mod tests {
         assert_eq!(bisector.next(), Step::Send(0..10));
         bisector.on_too_large(0..10, "413".to_owned());
         let mut sent = Vec::new();
-        while let Step::Send(part) = bisector.next() {
+        while let Step::Send(range) = bisector.next() {
+            let end = range.end.min(range.start + bisector.max_points());
+            let part = bisector.sent_part(range, end);
             sent.push(part.clone());
             bisector.on_taken(&part, part.len());
         }

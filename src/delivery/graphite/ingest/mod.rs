@@ -6,7 +6,8 @@ mod json;
 pub(super) use json::render;
 
 use super::destination::suggested_url;
-use super::push::{Push, PushError};
+use super::error::PushError;
+use super::push::Push;
 use crate::context::Context;
 use crate::http::request::{Request, Response};
 use crate::http::retry::{RetryPolicy, send};
@@ -65,7 +66,8 @@ impl Ingest<'_> {
                     bisector.on_probed(is_taken);
                 }
                 Step::Send(range) => {
-                    let (json, count) = json::encode(batch, range.clone());
+                    let end = range.end.min(range.start.saturating_add(bisector.max_points()));
+                    let (json, count) = json::encode(batch, range.start..end);
                     let end = range.start + count;
                     let part = bisector.sent_part(range, end);
                     // A request that is part of a search is not repeated: the search has its own way
@@ -152,7 +154,7 @@ impl Ingest<'_> {
             secrets.extend(credentials.secrets());
         }
         Request {
-            server: self.url.clone(),
+            server: self.url.server(),
             path: Secret::new(self.url.path.clone()),
             redacted_path: self.url.path.split('?').next().unwrap_or_default().to_owned(),
             about: pluralize(count, "point"),

@@ -1,0 +1,108 @@
+//! Why Graphite did not take points.
+
+use crate::http::transport::TransportError;
+
+/// Why Graphite did not take points.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PushError {
+    /// It refused the credentials.
+    #[error(
+        "{host} refused the credentials: {said}; are GRAPHITE_USER and GRAPHITE_PASSWORD those of the Graphite instance, with metrics:write?"
+    )]
+    Credentials {
+        /// The host.
+        host: String,
+        /// Status and words.
+        said: String,
+    },
+    /// It is no ingest.
+    #[error("{host} takes no points there: {said}; is GRAPHITE_URL right? Grafana Cloud's is {suggested}")]
+    Address {
+        /// The host.
+        host: String,
+        /// Status and words.
+        said: String,
+        /// The URL of an ingest on that host.
+        suggested: String,
+    },
+    /// It answered with an error.
+    #[error("{host} answered {said}")]
+    Status {
+        /// The host.
+        host: String,
+        /// Status and words.
+        said: String,
+    },
+    /// It takes points, but refuses so many of these that not all of them could be found.
+    #[error("{host} refuses too many points to find them all in one run: {said}")]
+    TooManyBad {
+        /// The host.
+        host: String,
+        /// Status and words.
+        said: String,
+    },
+    /// There was no reply.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// Carbon did not get everything.
+    #[error(transparent)]
+    Carbon(#[from] CarbonError),
+}
+
+impl PushError {
+    /// Whether Graphite refused the credentials.
+    pub(crate) fn refused_credentials(&self) -> bool {
+        matches!(self, Self::Credentials { .. })
+    }
+}
+
+/// Why Carbon does not have the points, as far as that can be known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Carbon at {server}: {kind}")]
+pub(crate) struct CarbonError {
+    /// Host and port.
+    pub(crate) server: String,
+    /// What happened.
+    pub(crate) kind: CarbonErrorKind,
+}
+
+/// What kept the points from Carbon.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CarbonErrorKind {
+    /// The name has no address, or no resolver answers.
+    #[error("the host cannot be looked up: {0}; see that it is right in the Graphite URL")]
+    Lookup(String),
+    /// The resolver did not answer before the deadline.
+    #[error("the host was not looked up in time; is this machine's name server reachable?")]
+    LookupTimedOut,
+    /// No address accepted a connection.
+    #[error("no connection ({0}); is Carbon running, and are host and port of the Graphite URL right?")]
+    Connect(String),
+    /// The connection broke while there was still something to send or to wait for.
+    #[error("the connection broke after {sent} of {len} bytes ({reason}); Carbon's log may say why")]
+    Broken {
+        /// Bytes that the operating system took.
+        sent: usize,
+        /// Bytes of the payload.
+        len: usize,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// Carbon closed before it was told that everything was sent.
+    #[error("it closed the connection before the end; Carbon's log may say why, or a proxy has no Carbon behind it")]
+    Closed,
+    /// It answered, which Carbon never does.
+    #[error("it answered \"{0}\", which Carbon never does; is the port right (usually 2003, for pickle 2004)?")]
+    Answered(String),
+    /// The deadline passed while sending.
+    #[error("it took {sent} of {len} bytes in time; it may be overloaded")]
+    SendTimedOut {
+        /// Bytes that the operating system took.
+        sent: usize,
+        /// Bytes of the payload.
+        len: usize,
+    },
+    /// The deadline passed while waiting for the close, which is the only acknowledgement Carbon gives.
+    #[error("it did not close the connection in time, so it may not have read the points; it may be overloaded")]
+    NotClosed,
+}
