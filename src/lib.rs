@@ -74,7 +74,7 @@ pub use system::threads::{Signal, SystemThreads, Task, Threads};
 
 use delivery::journal::Journal;
 use delivery::{DeliveryReport, Sender, graphite};
-use fetch::{Collector, FeedReport, stats_by_provider};
+use fetch::{Collector, FeedReport, ProviderReport, stats_by_provider};
 use http::retry::RetryPolicy;
 use log::Level;
 use logging::{SUMMARY, log_all};
@@ -213,11 +213,12 @@ fn add_push_health(health: &mut Health<'_>, journal: Option<&Journal<'_>>, last_
 fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &DeliveryReport, started: i64) {
     let due = feeds.iter().filter(|report| report.skipped.is_none());
     let states = due.map(|report| (report.feed.name.clone(), report.feed_state(history))).collect();
-    let asked = feeds.iter().flat_map(|report| &report.providers).map(|report| report.definition);
-    let with_interval = asked.filter(|definition| definition.has_interval());
-    let with_interval = with_interval.map(|definition| definition.name.as_str());
+    let providers = || feeds.iter().flat_map(|report| &report.providers);
+    let was_asked = |report: &&ProviderReport<'_>| report.definition.has_interval() && report.stats.requests > 0;
+    let with_interval = providers().filter(was_asked).map(|report| report.definition.name.as_str());
+    let cool_downs = providers().filter_map(|report| Some((report.definition.name.as_str(), report.cool_down?)));
     let push = |status| LastPush { time: started, seconds: delivery.took.as_secs_f64(), status };
-    history.record(states, with_interval, delivery.status.map(push));
+    history.record(states, with_interval, cool_downs, delivery.status.map(push));
 }
 
 /// Logs what Graphite did not take. Returns what that makes of the run.
@@ -234,7 +235,8 @@ fn report_delivery(delivery: &DeliveryReport) -> Outcome {
 /// Logs one line: what was pushed, from where, in how long.
 fn log_summary(definitions: &[Definition], feeds: &[FeedReport<'_>], delivery: &DeliveryReport, took: Duration) {
     let stats = stats_by_provider(definitions, feeds);
-    let providers: Vec<&str> = stats.iter().map(|(definition, _)| definition.name.as_str()).collect();
+    let asked = stats.iter().filter(|(_, stats)| stats.requests > 0);
+    let providers: Vec<&str> = asked.map(|(definition, _)| definition.name.as_str()).collect();
     let from = if providers.is_empty() { "nobody, as nothing was due".to_owned() } else { providers.join(", ") };
     let fetched: usize = feeds.iter().map(FeedReport::fetched).sum();
     let due: usize = feeds.iter().map(|feed| feed.expected).sum();

@@ -62,7 +62,7 @@ impl Ping<'_> {
     fn send_ping(self, request: &Request, deadline: Deadline<'_>, level: log::Level) {
         let policy = RetryPolicy { retries: RETRIES, deadline, random: self.random };
         let host = &self.url.host;
-        match send(self.transport, request, policy, &mut RequestStats::default(), || ()) {
+        match send(self.transport, request, policy, &mut RequestStats::default()) {
             Err(error) => log::info!("the monitor was not told: {error}"),
             Ok(response) => match response.status {
                 // For an unknown check, healthchecks.io replies 200 and `OK (not found)`.

@@ -106,12 +106,30 @@ impl Transport for Refusing {
     }
 }
 
+/// A 403 may be about one symbol, so several are asked for.
 #[test]
-fn a_refusal_of_everything_stops_further_requests_to_the_provider() {
-    for (status, expected) in [(401, 1), (403, 1), (418, 1), (429, 1), (451, 1), (404, 2), (500, 2)] {
+fn a_refusal_of_everything_stops_further_requests_of_all_feeds() {
+    for (status, expected) in [(401, 1), (403, 3), (418, 1), (429, 1), (451, 1), (404, 4), (500, 4)] {
         let provider = Refusing { status, requests: AtomicUsize::new(0) };
-        let outcome = dry_run(&["a"], &provider, &SystemThreads);
+        let outcome = dry_run(&["a", "b"], &provider, &SystemThreads);
         assert_eq!(outcome, Outcome::NothingFetched, "{status}");
         assert_eq!(provider.requests.into_inner(), expected, "requests after a {status}");
+    }
+}
+
+/// A provider that forbids all symbols but one.
+struct ForbiddingAllBut(&'static str);
+
+impl Transport for ForbiddingAllBut {
+    fn send(&self, request: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
+        Ok(if request.about == self.0 { reply(200, r#"{"last":1}"#) } else { reply(403, "not in your plan") })
+    }
+}
+
+#[test]
+fn a_symbol_is_fetched_beside_others_that_are_forbidden() {
+    for symbol in ["A", "B", "C", "D"] {
+        let feed = if "AB".contains(symbol) { "a" } else { "b" };
+        assert_eq!(dry_run(&[feed], &ForbiddingAllBut(symbol), &SystemThreads), Outcome::Partial, "{symbol}");
     }
 }

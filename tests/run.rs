@@ -393,9 +393,41 @@ fn retry_is_given_up_where_retry_after_does_not_fit_the_deadline() {
     let both = Both::start();
     both.crypto.on(KRAKEN).reply(Reply::status(429).header("Retry-After", "3600"));
     both.stocks.on(YAHOO).reply(yahoo(&STOCKS));
-    let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 429; its limits: [..]\n";
+    let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 429; its limits: [..]; it asks for [..] without requests\n";
     both.trying("5").stderr(message).exit(1).check();
     assert_eq!(request_counts(&both), ["1", "0", "429"]);
+}
+
+/// Until it is over, no run asks the provider, and the next provider is asked instead. It is said once.
+#[test]
+fn cool_down_that_a_provider_asks_for_is_kept_by_all_runs() {
+    let (two, ingest) = (TwoProviders::start(), Ingest::start(Dialect::WriteProxy));
+    let run = two.pushing(&ingest, "last");
+    let next = |options: &[&str], code: i32, message: &str| {
+        run.clone().args(options).stderr(message).exit(code).check();
+        let names = ["first.response.status_code", "first.requests", "feed.x.fetched"];
+        names.map(|name| ingest.value(&format!("metrics.x.{name}")).unwrap_or_default())
+    };
+    let symbols = |last: &str| Reply::json(format!(r#"{{"AAA":{{"l":{last}}},"BBB":{{"l":{last}}}}}"#));
+    let alone = ["--provider", "first"];
+    two.first.on(BOTH_SYMBOLS).reply(Reply::status(503).header("Retry-After", "3600"));
+    let message = "error: x: first: AAA, BBB: HTTP 503; it asks for <time> without requests\n";
+    assert_eq!(next(&alone, 69, message), ["503", "1", "0"]);
+    // No further request: the server would complain.
+    assert_eq!(next(&alone, 69, ""), ["503", "0", "0"]);
+    two.second.on("GET /last?of=AAA,BBB").reply(symbols("2"));
+    assert_eq!(next(&[], 0, ""), ["503", "0", "2"]);
+    let state = run.state_dir().join("cool_downs/first");
+    let text = fs::read_to_string(&state).expect("a cool-down");
+    let until = text.strip_prefix("{\"until\":").and_then(|rest| rest.split(',').next()).expect("a time");
+    let left = until.parse::<i64>().expect("a number") - support::now();
+    assert!((3_000..=3_600).contains(&left), "{text}");
+    // Another run has not said it yet.
+    let message = "error: x: first: AAA, BBB: not asked for another <time>: it asked for that with HTTP 503\n";
+    run.clone().args(alone).args(["--shard", "0/1"]).stderr(message).exit(69).check();
+    fs::write(&state, r#"{"until":1,"status":503}"#).expect("a file");
+    two.first.on(BOTH_SYMBOLS).reply(symbols("1"));
+    assert_eq!(next(&alone, 0, ""), ["200", "1", "2"]);
 }
 
 /// A feed of two symbols with two providers.

@@ -47,7 +47,7 @@ fn a_body_that_ends_without_close_notify_is_truncated() {
 fn the_status_of_an_error_counts_though_its_body_is_truncated() {
     let server = Server::with(|_| Reply::raw("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\n\r\nslow do"));
     let output = run(&Tls::cutting(server.address())).run();
-    let message = "error: price: own: A: HTTP 429: slow do; ask less often\n";
+    let message = "error: price: own: A: HTTP 429: slow do; ask less often; it asks for 3600 s without requests\n";
     assert_eq!((output.stderr.as_str(), output.code), (message, Some(69)));
 }
 

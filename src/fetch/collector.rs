@@ -2,10 +2,11 @@
 //! feed cannot give, the next one is asked for.
 
 use super::FetchConfig;
+use super::circuit_breaker::CircuitBreaker;
 use super::feed::Feed;
 use super::provider_fetch::ProviderFetch;
 use super::rate_limit::RateLimiter;
-use super::report::{FeedReport, SkipReason};
+use super::report::{FeedReport, ProviderReport, SkipReason};
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
 use crate::market::table::Table;
@@ -14,6 +15,9 @@ use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
 use crate::system::threads::parallel_map;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What all feeds that ask a provider share.
+type Guard<'a> = (RateLimiter<'a>, CircuitBreaker);
 
 /// Fetches feeds.
 pub(crate) struct Collector<'a> {
@@ -33,16 +37,17 @@ impl<'a> Collector<'a> {
     /// Fetches these feeds, whose providers are those of the configuration.
     pub(crate) fn fetch(&self, feeds: &'a [Feed]) -> Vec<FeedReport<'a>> {
         let limiter = |definition| RateLimiter::new(definition, self.context.clock, self.context.threads);
-        let limiters: Vec<RateLimiter<'a>> = self.config.definitions.iter().map(limiter).collect();
+        let guard = |definition| (limiter(definition), CircuitBreaker::default());
+        let guards: Vec<Guard<'a>> = self.config.definitions.iter().map(guard).collect();
         // A panic in one feed does not stop the others.
         let fetch = |feed| {
-            catch_unwind(AssertUnwindSafe(|| self.fetch_feed(feed, &limiters)))
+            catch_unwind(AssertUnwindSafe(|| self.fetch_feed(feed, &guards)))
                 .unwrap_or_else(|_| FeedReport::with_defect(feed))
         };
         parallel_map(self.context.threads, feeds.len(), feeds, fetch)
     }
 
-    fn fetch_feed(&self, feed: &'a Feed, limiters: &[RateLimiter<'a>]) -> FeedReport<'a> {
+    fn fetch_feed(&self, feed: &'a Feed, guards: &[Guard<'a>]) -> FeedReport<'a> {
         if let Some(reason) = self.skip_reason(feed) {
             return FeedReport::skipped(feed, reason);
         }
@@ -60,9 +65,14 @@ impl<'a> Collector<'a> {
             if must_rest && first != Some(index) {
                 continue;
             }
+            if let Some(left) = self.history.cool_down(&definition.name) {
+                reports.push(ProviderReport::cooling_down(definition, left, missing.symbols));
+                continue;
+            }
             let secrets = &self.config.secrets;
             let plan = Plan::new(definition, &feed.symbols, &feed.fields, &missing.columns, secrets);
-            let fetch = ProviderFetch::new(self.context, &plan, &limiters[index], self.policy());
+            let (limiter, breaker) = &guards[index];
+            let fetch = ProviderFetch::new(self.context, &plan, limiter, breaker, self.policy());
             let (table, report) = fetch.run(&missing.symbols);
             quotes.merge(&missing.symbols, table);
             reports.push(report);

@@ -18,6 +18,15 @@ pub(crate) enum FetchError {
         text: String,
         /// The host to which it redirects.
         redirect: Option<String>,
+        /// For how many seconds it asks to be left alone, if that is longer than this run can wait.
+        retry_after: Option<u64>,
+    },
+    /// It asked an earlier run to be left alone, and was not asked.
+    CoolingDown {
+        /// The HTTP status of that reply.
+        status: u16,
+        /// For how many seconds more.
+        seconds_left: u64,
     },
     /// The reply cannot be used.
     Reply(ReplyError),
@@ -39,14 +48,31 @@ impl FetchError {
                     | TransportError::TooLong { .. }
                     | TransportError::BudgetExceeded { .. }
             ),
-            Self::Status { status, .. } => matches!(status, 401 | 403 | 418 | 429 | 451),
-            Self::NoTime => true,
+            Self::Status { status, retry_after, .. } => {
+                retry_after.is_some() || matches!(status, 401 | 403 | 418 | 429 | 451)
+            }
+            Self::NoTime | Self::CoolingDown { .. } => true,
             Self::Reply(_) | Self::TooManyBad(_) => false,
         }
     }
 
+    /// Whether the provider refuses access, perhaps to single symbols only.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Status { status: 403, .. })
+    }
+
     /// What to do about it, as the end of a sentence. Empty if its own words tell.
     pub(crate) fn advice(&self, definition: &Definition) -> String {
+        match self {
+            Self::Status { status, retry_after: Some(seconds), .. } => {
+                let limits = if *status == 503 { String::new() } else { self.usual_advice(definition) };
+                format!("{limits}; it asks for {seconds} s without requests")
+            }
+            _ => self.usual_advice(definition),
+        }
+    }
+
+    fn usual_advice(&self, definition: &Definition) -> String {
         let keys = definition.secrets().into_keys().collect::<Vec<_>>().join(" and ");
         match self {
             Self::Transport(TransportError::Timeout { .. } | TransportError::Cut(_))
@@ -55,6 +81,7 @@ impl FetchError {
             | Self::Reply(ReplyError::ApiError(_))
             | Self::Transport(_)
             | Self::NoTime
+            | Self::CoolingDown { .. }
             | Self::TooManyBad(_) => String::new(),
             Self::Status { status: 401 | 403, .. } if keys.is_empty() => {
                 "; it refuses this machine: use another provider".to_owned()
@@ -83,6 +110,9 @@ impl fmt::Display for FetchError {
             Self::Status { status, text, .. } => write!(f, "HTTP {status}: {}", excerpt(text)),
             Self::Reply(ReplyError::ApiError(text)) => f.write_str(&excerpt(text)),
             Self::Reply(error) => error.fmt(f),
+            Self::CoolingDown { status, seconds_left } => {
+                write!(f, "not asked for another {seconds_left} s: it asked for that with HTTP {status}")
+            }
             Self::NoTime => f.write_str("no time was left to ask; a longer --timeout gives it some"),
             Self::TooManyBad(text) => {
                 write!(f, "too many symbols that it does not know in one batch, take them out: {}", excerpt(text))

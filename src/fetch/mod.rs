@@ -1,5 +1,6 @@
 //! Quotes from providers: what each feed wants, who is asked for it, and what came of it.
 
+mod circuit_breaker;
 mod collector;
 mod error;
 mod feed;
@@ -9,7 +10,7 @@ mod report;
 
 pub(crate) use collector::Collector;
 pub(crate) use feed::Feed;
-pub(crate) use report::{FeedReport, stats_by_provider};
+pub(crate) use report::{FeedReport, ProviderReport, stats_by_provider};
 
 use crate::provider::Definition;
 use crate::secret::Secret;

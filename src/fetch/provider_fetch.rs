@@ -1,13 +1,16 @@
 //! The requests to one provider for one feed.
 
+use super::circuit_breaker::CircuitBreaker;
 use super::error::FetchError;
 use super::rate_limit::RateLimiter;
 use super::report::ProviderReport;
 use crate::context::Context;
-use crate::http::retry::{RetryPolicy, send};
+use crate::http::request::Response;
+use crate::http::retry::{RetryPolicy, send_with_permits};
 use crate::http::stats::RequestStats;
 use crate::market::table::Table;
 use crate::provider::{Plan, Query, Reply, ReplyError};
+use crate::state::CoolDown;
 use crate::system::threads::{lock, parallel_map};
 use crate::util::group_by::group_by;
 use crate::util::sanitize::excerpt;
@@ -22,9 +25,10 @@ pub(super) struct ProviderFetch<'p, 'a> {
     context: Context<'a>,
     plan: &'p Plan<'a>,
     limiter: &'p RateLimiter<'a>,
+    breaker: &'p CircuitBreaker,
     policy: RetryPolicy<'a>,
-    /// Why no further request is made.
-    stopped: Mutex<Option<FetchError>>,
+    /// How long the provider asked to be left alone.
+    cool_down: Mutex<Option<CoolDown>>,
 }
 
 /// What came of the requests so far.
@@ -60,9 +64,10 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
         context: Context<'a>,
         plan: &'p Plan<'a>,
         limiter: &'p RateLimiter<'a>,
+        breaker: &'p CircuitBreaker,
         policy: RetryPolicy<'a>,
     ) -> Self {
-        Self { context, plan, limiter, policy, stopped: Mutex::default() }
+        Self { context, plan, limiter, breaker, policy, cool_down: Mutex::default() }
     }
 
     /// Asks for these symbols. Returns a row for each symbol of the feed, in the columns of the plan,
@@ -87,7 +92,8 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
             }
         }
         let failures = merge_failures(answers.failures);
-        (table, ProviderReport { definition: self.plan.definition, missing, failures, stats: answers.stats })
+        let (stats, cool_down) = (answers.stats, lock(&self.cool_down).take());
+        (table, ProviderReport { definition: self.plan.definition, missing, failures, stats, cool_down })
     }
 
     fn fetch_whole(&self, query: &Query<'a>) -> Answers {
@@ -146,16 +152,13 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
         self.fetch_batch(part, splits_left, answers)
     }
 
-    /// Sends one request, unless an earlier one has stopped the provider.
+    /// Sends one request, unless an earlier one of any feed has stopped the provider.
     fn fetch_once(&self, query: &Query<'_>, stats: &mut RequestStats) -> Answer {
-        if let Some(error) = lock(&self.stopped).clone() {
-            return Answer::Failed(error);
-        }
         let answer = self.exchange(query, stats);
-        if let Answer::Failed(error) = &answer
-            && error.stops_provider()
-        {
-            lock(&self.stopped).get_or_insert_with(|| error.clone());
+        match &answer {
+            Answer::Read(_) => self.breaker.record_answer(),
+            Answer::Failed(error) => self.breaker.record_failure(error, query.symbols.len()),
+            Answer::BadSymbol(_) => {}
         }
         answer
     }
@@ -165,10 +168,15 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
         if !self.limiter.has_time(deadline) {
             return Answer::Failed(FetchError::NoTime);
         }
-        let acquire = || self.limiter.acquire(deadline);
-        let response = match send(self.context.transport, &query.request, self.policy, stats, acquire) {
-            Ok(response) => response,
-            Err(error) => return Answer::Failed(FetchError::Transport(error)),
+        let acquire = || {
+            let permit = self.limiter.acquire(deadline);
+            // Another request may have stopped the provider during the wait.
+            self.breaker.error().map_or(Ok(permit), Err)
+        };
+        let response = match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire) {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Answer::Failed(FetchError::Transport(error)),
+            Err(error) => return Answer::Failed(error),
         };
         let bad_symbol = &self.plan.definition.bad_symbol;
         let status = response.status;
@@ -177,13 +185,26 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
             if bad_symbol.matches(status, &text) {
                 return Answer::BadSymbol(text);
             }
-            return Answer::Failed(FetchError::Status { status, text, redirect: response.redirect });
+            let retry_after = self.cool_down(&response);
+            return Answer::Failed(FetchError::Status { status, text, redirect: response.redirect, retry_after });
         }
         match self.plan.read(query, &response.body, self.context.clock.unix_time().as_secs_f64()) {
             Ok(reply) => Answer::Read(reply),
             Err(ReplyError::ApiError(text)) if bad_symbol.matches(status, &text) => Answer::BadSymbol(text),
             Err(error) => Answer::Failed(FetchError::Reply(error)),
         }
+    }
+
+    /// For how many seconds the provider asks to be left alone, if this run cannot wait so long. The runs
+    /// after it will.
+    fn cool_down(&self, response: &Response) -> Option<u64> {
+        let asked = response.retry_after.filter(|asked| *asked >= self.policy.deadline.remaining())?;
+        if !matches!(response.status, 418 | 429 | 503) {
+            return None;
+        }
+        let cool_down = CoolDown::new(response.status, self.context.unix_seconds(), asked);
+        lock(&self.cool_down).get_or_insert(cool_down);
+        Some(asked.as_secs())
     }
 }
 

@@ -6,8 +6,8 @@ use crate::http::stats::RequestStats;
 use crate::market::symbol::join_names;
 use crate::market::table::Table;
 use crate::provider::Definition;
-use crate::state::FeedState;
 use crate::state::history::RunHistory;
+use crate::state::{CoolDown, FeedState};
 use crate::util::group_by::group_by;
 use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +75,19 @@ pub(crate) struct ProviderReport<'a> {
     pub(crate) failures: Vec<(FetchError, Vec<usize>)>,
     /// What the requests came to.
     pub(crate) stats: RequestStats,
+    /// For how long the provider asked to be left alone.
+    pub(crate) cool_down: Option<CoolDown>,
+}
+
+impl<'a> ProviderReport<'a> {
+    /// A provider that is cooling down, and was not asked for these symbols. Its status is still that of
+    /// the reply that began it.
+    pub(crate) fn cooling_down(definition: &'a Definition, left: (u16, u64), symbols: Vec<usize>) -> Self {
+        let (status, seconds_left) = left;
+        let stats = RequestStats { worst_status: Some(status), ..RequestStats::default() };
+        let failures = vec![(FetchError::CoolingDown { status, seconds_left }, symbols)];
+        Self { definition, missing: Vec::new(), failures, stats, cool_down: None }
+    }
 }
 
 /// What is wrong with a feed, a line for each cause.
@@ -198,10 +211,13 @@ impl<'a> FeedReport<'a> {
             let name = &report.definition.name;
             for (error, symbols) in &report.failures {
                 let is_filled_in = !symbols.iter().any(|symbol| incomplete.contains(symbol));
-                let lines = match is_filled_in {
-                    true if history.was_failing(&self.feed.name, name) => &mut problems.known,
-                    true => &mut problems.warnings,
-                    false => &mut problems.errors,
+                let is_said_once = is_filled_in || matches!(error, FetchError::CoolingDown { .. });
+                let lines = if is_said_once && history.was_failing(&self.feed.name, name) {
+                    &mut problems.known
+                } else if is_filled_in {
+                    &mut problems.warnings
+                } else {
+                    &mut problems.errors
                 };
                 lines.push(format!("{name}: {}: {error}{}", self.names(symbols), error.advice(report.definition)));
             }
@@ -282,7 +298,7 @@ impl<'a> FeedReport<'a> {
 }
 
 /// What the requests to each provider came to, over all feeds, in the order of `definitions`. Providers
-/// that were not asked are left out.
+/// that were not asked are left out, unless they are cooling down.
 pub(crate) fn stats_by_provider<'a>(
     definitions: &'a [Definition],
     feeds: &[FeedReport<'_>],
@@ -295,7 +311,7 @@ pub(crate) fn stats_by_provider<'a>(
                 sum.add(&report.stats);
             }
         }
-        if sum.requests > 0 {
+        if sum.worst_status.is_some() {
             all.push((definition, sum));
         }
     }

@@ -5,6 +5,7 @@ use super::stats::RequestStats;
 use super::transport::{Transport, TransportError};
 use crate::system::deadline::Deadline;
 use crate::system::random::Random;
+use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
 /// The longest pause before the first retry. It doubles with each further retry.
@@ -57,26 +58,41 @@ pub(super) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration>
     Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
 }
 
-/// Sends a request, and sends it again as often as `policy` allows. What `acquire` returns is held
-/// during each attempt.
+/// Sends a request, and sends it again as often as `policy` allows.
 ///
 /// # Errors
 /// When the last attempt brought no response.
-pub(crate) fn send<P>(
+pub(crate) fn send(
     transport: &dyn Transport,
     request: &Request,
     policy: RetryPolicy<'_>,
     stats: &mut RequestStats,
-    mut acquire: impl FnMut() -> P,
 ) -> Result<Response, TransportError> {
-    let permit = acquire();
+    let Ok(result) = send_with_permits(transport, request, policy, stats, || Ok::<(), Infallible>(()));
+    result
+}
+
+/// Sends a request, and sends it again as often as `policy` allows. What `acquire` returns is held
+/// during each attempt. If it returns an error, no further attempt is made.
+///
+/// # Errors
+/// The error of `acquire` before the first attempt. The inner result is an error if the last attempt
+/// brought no response.
+pub(crate) fn send_with_permits<P, E>(
+    transport: &dyn Transport,
+    request: &Request,
+    policy: RetryPolicy<'_>,
+    stats: &mut RequestStats,
+    mut acquire: impl FnMut() -> Result<P, E>,
+) -> Result<Result<Response, TransportError>, E> {
+    let permit = acquire()?;
     let mut result = send_once(transport, request, policy.deadline, stats);
     drop(permit);
     for retry in 0..policy.retries {
         let Some(pause) = policy.pause_after(retry, &result) else { break };
         log::info!("{}: trying again in {pause:.1?}", request.server);
         policy.deadline.clock().sleep(pause);
-        let _permit = acquire();
+        let Ok(_permit) = acquire() else { break };
         // If the wait for the permit used up the time, the previous result says more than a timeout.
         if policy.deadline.is_past() {
             break;
@@ -84,7 +100,7 @@ pub(crate) fn send<P>(
         stats.retries += 1;
         result = send_once(transport, request, policy.deadline, stats);
     }
-    result
+    Ok(result)
 }
 
 fn send_once(

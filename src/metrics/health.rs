@@ -20,9 +20,11 @@ pub(crate) struct Health<'a> {
 }
 
 impl Health<'_> {
-    /// What the requests to a provider came to: `PROVIDER.response.time` and so on.
+    /// What the requests to a provider came to: `PROVIDER.response.time` and so on. No request, no time.
     pub(crate) fn provider(&mut self, name: &str, stats: &RequestStats) {
-        self.seconds(&[name, "response", "time"], stats.slowest, self.started);
+        if stats.requests > 0 {
+            self.seconds(&[name, "response", "time"], stats.slowest, self.started);
+        }
         self.count(&[name, "response", "status_code"], stats.worst_status.unwrap_or(0).into(), self.started);
         self.count(&[name, "requests"], stats.requests.into(), self.started);
         self.count(&[name, "retries"], stats.retries.into(), self.started);

@@ -1,6 +1,6 @@
 //! What a run knows of the runs before it, and what it leaves to the next.
 
-use super::{FeedState, LastPush, LastRun, State};
+use super::{CoolDown, FeedState, LastPush, LastRun, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -74,13 +74,21 @@ impl<'a> RunHistory<'a> {
         (left > (interval / 10).min(MAX_TOLERANCE)).then_some(left)
     }
 
+    /// Whether a provider asked an earlier run to be left alone until now: the HTTP status of its reply,
+    /// and how many seconds are left.
+    pub(crate) fn cool_down(&self, provider: &str) -> Option<(u16, u64)> {
+        let cool_down = self.state.as_ref()?.cool_down(provider)?;
+        Some((cool_down.status, cool_down.seconds_left(self.started)?))
+    }
+
     /// Leaves to the next run what came of each feed that was due, which of the providers with an
-    /// interval were asked, and how the push went, if there was one. What cannot be written is only
-    /// logged.
+    /// interval were asked, which providers asked to be left alone, and how the push went, if there was
+    /// one. What cannot be written is only logged.
     pub(crate) fn record<'p>(
         &self,
         feeds: BTreeMap<String, FeedState>,
         asked: impl Iterator<Item = &'p str>,
+        cool_downs: impl Iterator<Item = (&'p str, CoolDown)>,
         push: Option<LastPush>,
     ) {
         let Some(state) = &self.state else { return };
@@ -94,6 +102,7 @@ impl<'a> RunHistory<'a> {
         }
         let written = asked
             .map(|provider| state.set_last_call(provider, self.started))
+            .chain(cool_downs.map(|(provider, cool_down)| state.set_cool_down(provider, &cool_down)))
             .chain([state.set_last_run(self.run, &last)]);
         for error in written.filter_map(Result::err) {
             log::info!("cannot write the state of this run in {}: {error}", state.dir().display());
@@ -124,7 +133,7 @@ mod tests {
     #[test]
     fn without_a_state_directory_every_provider_may_be_asked() {
         let history = RunHistory::read(None, "all", 1_000);
-        history.record(BTreeMap::new(), ["p"].into_iter(), None);
+        history.record(BTreeMap::new(), ["p"].into_iter(), std::iter::empty(), None);
         assert_eq!(history.seconds_left("p", 600), None);
     }
 }

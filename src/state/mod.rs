@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Longest file that is read, in bytes. A longer one was not written here.
 const MAX_FILE: u64 = 16 << 20;
@@ -61,6 +62,32 @@ pub(crate) struct LastPush {
     pub(crate) status: u16,
 }
 
+/// A provider asked to be left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CoolDown {
+    /// Until when, in Unix seconds.
+    pub(crate) until: i64,
+    /// The HTTP status of its reply.
+    pub(crate) status: u16,
+}
+
+impl CoolDown {
+    /// Longest cool-down, in seconds. A provider that asks for more is asked once a day.
+    const LONGEST: u64 = 86_400;
+
+    /// A reply with this status asked at `now` (Unix seconds) for so long a pause.
+    pub(crate) fn new(status: u16, now: i64, asked: Duration) -> Self {
+        Self { until: now.saturating_add_unsigned(asked.as_secs().min(Self::LONGEST)), status }
+    }
+
+    /// How many seconds are left at `now` (Unix seconds). `None` if it is over, and if the clock was set
+    /// back.
+    pub(crate) fn seconds_left(&self, now: i64) -> Option<u64> {
+        let left = u64::try_from(self.until.checked_sub(now)?).ok()?;
+        (1..=Self::LONGEST).contains(&left).then_some(left)
+    }
+}
+
 impl<'a> State<'a> {
     /// The state files in this folder, which need not exist yet.
     pub(crate) fn new(disk: &'a dyn Disk, state_dir: &Path) -> Self {
@@ -97,6 +124,19 @@ impl<'a> State<'a> {
     /// When it cannot be written.
     pub(crate) fn set_last_call(&self, provider: &str, started: i64) -> io::Result<()> {
         self.write("calls", provider, format!("{started}\n").as_bytes())
+    }
+
+    /// Whether this provider asked to be left alone.
+    pub(crate) fn cool_down(&self, provider: &str) -> Option<CoolDown> {
+        serde_json::from_slice(&self.read("cool_downs", provider)?).ok()
+    }
+
+    /// Notes that this provider asked to be left alone.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn set_cool_down(&self, provider: &str, cool_down: &CoolDown) -> io::Result<()> {
+        self.write("cool_downs", provider, &serde_json::to_vec(cool_down)?)
     }
 
     /// Does what the journal does in the folder: makes a file, writes it through to the disk and

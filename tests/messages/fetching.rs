@@ -97,6 +97,16 @@ pub(crate) const STATUSES: &[Scene] = &[
         let run = prices::run_without_symbols(&server, "").args(["--dry-run", "--symbols", "BTC", "--retries", "0"]);
         Observed::of_run(&run)
     }),
+    Played("503, and it asks for a pause that is longer than the run; two runs later", || {
+        let (server, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
+        server.on("GET /products/BTC-USD/ticker").reply(Reply::status(503).header("Retry-After", "86400"));
+        let run = Datametrics::new().provider("coinbase", &server).graphite(&ingest);
+        let run = typed(run, "crypto BTC --provider coinbase --fields bid --retries 0");
+        let first = Observed::of_run(&run);
+        let mut other = Observed::of_run(&typed(run, "--shard 0/1"));
+        other.messages.splice(0..0, first.messages);
+        other
+    }),
     Played("451", || answer(|_| Reply::status(451))),
     Played("503", || answer(|_| Reply::text(503, "ill"))),
 ];

@@ -135,7 +135,7 @@ impl Ingest<'_> {
     fn post(self, json: Vec<u8>, count: usize, is_search: bool, push: &mut Push) -> Verdict {
         let request = self.request(json, count);
         let policy = RetryPolicy { retries: if is_search { 0 } else { self.policy.retries }, ..self.policy };
-        match send(self.context.transport, &request, policy, &mut push.stats, || ()) {
+        match send(self.context.transport, &request, policy, &mut push.stats) {
             Ok(response) => self.judge(&request, &response, count),
             Err(TransportError::TooLong { host, .. }) => {
                 let said = "its answer is longer than any of an ingest".to_owned();
