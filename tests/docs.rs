@@ -1,4 +1,4 @@
-//! The documents for those who change the program: every name in them is one of the source.
+//! Paths in the documents exist; names in docs/ARCHITECTURE.md are names of the source.
 
 use std::{
     collections::HashSet,
@@ -9,11 +9,46 @@ use std::{
 /// What is meant to be no name of the source.
 const OTHERS: &[&str] = &["process::exit", "cargo bench -- --check"];
 
-/// The texts of all sources of the library.
+/// What looks like a path and stands for something else: files that a reader makes, and files of the machine.
+const PLACEHOLDERS: &[&str] = &[
+    "src/provider/builtin/NAME.toml",
+    "src/provider/builtin/example.toml",
+    "tests/providers/NAME/CASE/",
+    "tests/providers/example/several/case.toml",
+    "providers/PROVIDER/CASE/",
+    "case.toml",
+    "1.http",
+    "2.http",
+    "fuzz/corpus/reply",
+    "/etc/hosts",
+];
+
+/// How the name of a file ends.
+const ENDINGS: [&str; 7] = [".rs", ".md", ".toml", ".txt", ".http", ".yml", "/"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).expect("UTF-8")
+}
+
+/// The code of all sources of the library, without comments, as a name in a comment may be gone from the code.
 fn sources(folder: &Path) -> String {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let read = |path: PathBuf| if path.is_dir() { sources(&path) } else { fs::read_to_string(path).expect("UTF-8") };
-    entries.map(read).collect()
+    let code = |path: PathBuf| match path.extension().and_then(|extension| extension.to_str()) {
+        _ if path.is_dir() => sources(&path),
+        Some("rs") => read(&path).lines().map(without_comment).fold(String::new(), |text, line| text + line + "\n"),
+        _ => read(&path),
+    };
+    entries.map(code).collect()
+}
+
+/// A line without its comment. The `//` of a URL begins none.
+fn without_comment(line: &str) -> &str {
+    let begins = |(at, _): &(usize, &str)| !line[..*at].ends_with(':');
+    line.match_indices("//").find(begins).map_or(line, |(at, _)| &line[..at])
 }
 
 /// What a text has between backticks outside its code blocks.
@@ -22,21 +57,40 @@ fn code_spans(text: &str) -> Vec<String> {
     prose.iter().flat_map(|prose| prose.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
+/// Whether it is the name of a file or a folder. A pointer in quotation marks, a URL and a command are none.
+fn is_path(span: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    span.chars().all(is_plain) && (span.contains('/') || ENDINGS.iter().any(|end| span.ends_with(end)))
+}
+
+fn path_exists(span: &str) -> bool {
+    ["", "src", "tests"].iter().any(|folder| root().join(folder).join(span).exists())
+}
+
 #[test]
 fn names_in_the_architecture_are_names_of_the_source() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let source = sources(&root.join("src"));
+    let source = sources(&root().join("src"));
     let words: HashSet<&str> = source.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    let text = fs::read_to_string(root.join("docs/ARCHITECTURE.md")).expect("a document");
-    let is_path = |span: &str| [".rs", ".md", "/"].iter().any(|end| span.ends_with(end));
+    let text = read(&root().join("docs/ARCHITECTURE.md"));
     let exists = |span: &str| {
-        if is_path(span) {
-            return root.join("src").join(span).exists() || root.join(span).exists();
-        }
         let names = || span.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty());
-        names().all(|name| words.contains(name))
+        is_path(span) || names().all(|name| words.contains(name))
     };
     let missing: Vec<String> = code_spans(&text).into_iter().filter(|span| !exists(span)).collect();
     let missing: Vec<&String> = missing.iter().filter(|span| !OTHERS.contains(&span.as_str())).collect();
     assert!(missing.is_empty(), "docs/ARCHITECTURE.md has names that the source has not: {missing:?}");
+}
+
+#[test]
+fn paths_in_the_documents_exist() {
+    let docs = fs::read_dir(root().join("docs")).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let others = ["tests/README.md", "src/provider/README.md"].map(|path| root().join(path));
+    let mut missing = Vec::new();
+    for document in docs.chain(others) {
+        let spans = code_spans(&read(&document));
+        let gone = spans.into_iter().filter(|span| is_path(span) && !path_exists(span));
+        let gone = gone.filter(|span| !PLACEHOLDERS.contains(&span.as_str()));
+        missing.extend(gone.map(|span| format!("{}: {span}", document.display())));
+    }
+    assert!(missing.is_empty(), "these paths do not exist:\n{}", missing.join("\n"));
 }

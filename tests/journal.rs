@@ -11,7 +11,7 @@ use crate::support::{
 use std::{fs, path::PathBuf};
 
 /// The error of a run that has a journal and cannot reach Graphite.
-const KEPT: &str =
+const STAYS_IN_JOURNAL: &str =
     "error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them\n";
 
 fn provider() -> Server {
@@ -126,7 +126,7 @@ fn journal_sends_the_oldest_file_first() {
 fn next_run_pushes_journal_size_and_status_of_the_push_before() {
     let (provider, failing) = (provider(), failing());
     let run = prices::run(&provider, "");
-    run.clone().graphite(&failing).stderr(KEPT).exit(75).check();
+    run.clone().graphite(&failing).stderr(STAYS_IN_JOURNAL).exit(75).check();
     let started = Journal::of(&run).files()[0].started;
     wait_until("the next second", || now() > started);
     let ingest = healthy();
@@ -153,7 +153,7 @@ fn summary_counts_journal_points_where_the_own_push_fails() {
     let run = prices::run(&provider, "").graphite(&ingest).args(["-v"]);
     Journal::of(&run).plant(60, &["a"]);
     let message = "...\npushed 1 point (1 of them waited in the journal) of 1 symbol from own in <time>\n";
-    run.stderr(format!("{message}{KEPT}")).exit(75).check();
+    run.stderr(format!("{message}{STAYS_IN_JOURNAL}")).exit(75).check();
     assert_eq!(landed(&ingest), ["a"]);
 }
 
@@ -203,8 +203,8 @@ fn truncated_journal_file_is_moved_away_while_graphite_fails() {
     let text = fs::read_to_string(path(&run, &cut)).expect("a text");
     fs::write(path(&run, &cut), &text[..text.len() - 10]).expect("a file of ours");
     let damaged = "error: journal: [..] is damaged: line 9 cannot be read; 5 of its 5 points are readable, [..]\n";
-    run.clone().graphite(&failing).stderr(format!("{damaged}{KEPT}")).exit(75).check();
-    run.clone().graphite(&failing).stderr(KEPT).exit(75).check();
+    run.clone().graphite(&failing).stderr(format!("{damaged}{STAYS_IN_JOURNAL}")).exit(75).check();
+    run.clone().graphite(&failing).stderr(STAYS_IN_JOURNAL).exit(75).check();
     run.clone().graphite(&ingest).check();
     assert_eq!(landed(&ingest)[..5], numbered("cut", 5));
     assert_eq!(Journal::of(&run).files(), []);
@@ -272,7 +272,7 @@ fn journal_removes_the_oldest_files_above_max_bytes() {
         Journal::of(&run).plant(age, &numbered(&format!("t{age}"), 20));
     }
     let message = "error: journal: dropped 20 points of one run, which is more than journal.max_bytes allows\n";
-    run.clone().graphite(&failing).stderr(format!("{message}{KEPT}")).exit(75).check();
+    run.clone().graphite(&failing).stderr(format!("{message}{STAYS_IN_JOURNAL}")).exit(75).check();
     assert_eq!(Journal::of(&run).files().len(), 3);
     run.clone().graphite(&ingest).check();
     assert_eq!((landed(&ingest)[0].as_str(), landed(&ingest)[20].as_str()), ("t120.0", "t60.0"));

@@ -209,7 +209,9 @@ fn kill_runs(kind: &str, graphite: impl FnOnce(&Arc<Mutex<Script>>) -> Graphite,
         assert_eq!(stored.get(point), Some(value), "{point:?}");
     }
     let in_place: usize = counts.values().map(|(_, written)| written).sum();
-    assert!(in_place > KILLS / 10, "only {in_place} files were in place: {counts:?}");
+    // The double of Carbon holds no run back, so most runs have removed their file before they are killed.
+    let enough = if matches!(graphite, Graphite::Carbon(_)) { 0 } else { KILLS / 10 };
+    assert!(in_place > enough, "only {in_place} files were in place: {counts:?}");
 }
 
 #[test]
@@ -240,7 +242,7 @@ fn numbered() -> (Server, Arc<AtomicUsize>) {
 
 #[test]
 fn thirty_runs_without_graphite_are_sent_in_their_order() {
-    const KEPT: &str = "error: graphite: [..]; the points are in the journal, the next run sends them\n";
+    const STAYS_IN_JOURNAL: &str = "error: graphite: [..]; the points are in the journal, the next run sends them\n";
     let closed = port::unused();
     let ingest = Graphite::Ingest(Ingest::start(Dialect::WriteProxy));
     let carbon = Graphite::Carbon(Carbon::start());
@@ -254,7 +256,7 @@ fn thirty_runs_without_graphite_are_sent_in_their_order() {
             run.clone().args(["--prefix", &format!("r{at}")])
         };
         for at in 1..=30 {
-            next(at).env("GRAPHITE_URL", &down).stderr(KEPT).exit(75).check();
+            next(at).env("GRAPHITE_URL", &down).stderr(STAYS_IN_JOURNAL).exit(75).check();
             assert_eq!(Journal::of(&run).files().len(), at);
         }
         let written = Journal::of(&run).values();

@@ -80,3 +80,34 @@ impl TransportError {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page of all messages. `tests/messages/rendered.rs` writes these errors by hand.
+    const PAGE: &str = include_str!("../../tests/messages/README.md");
+
+    #[test]
+    fn transport_errors_that_no_scene_brings_about_are_recorded_as_they_are() {
+        let host = || "HOST".to_owned();
+        let timeout = |reason| TransportError::Timeout { host: host(), reason };
+        let connect = |reason: &str| TransportError::Connect { host: host(), reason: reason.to_owned() };
+        let budget = |reason: &str| TransportError::BudgetExceeded { host: host(), reason: reason.to_owned() };
+        let protocol = |reason: &str| TransportError::Protocol { host: host(), reason: reason.to_owned() };
+        for error in [
+            timeout("the network"),
+            timeout("resolving its name"),
+            timeout("the time of the run is over"),
+            connect("it failed"),
+            connect("the proxy's URL is wrong"),
+            budget("a long reply of its own was not read in time"),
+            budget("the replies of this run take all the memory there is for them"),
+            protocol("a header or the path cannot be sent"),
+            protocol("an error of an unknown kind"),
+            TransportError::Tls { host: host(), reason: "TLS failed (its words)".to_owned() },
+        ] {
+            assert!(PAGE.contains(&format!("| {error} |")), "tests/messages has no {error}");
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! Faults of a provider before its reply is complete.
 
-use super::target::{Finished, Peer, Target, Trusted, play, run};
+use super::{
+    Fault,
+    target::{Finished, Peer, Target, Trusted, play, run},
+};
 use crate::support::{
     Dialect, Ingest, Latch, Reply, Server, Verdict, command::Running, request::Received, tls::Certificate,
 };
@@ -20,7 +23,7 @@ have the number of requests, the worst status (0 is no reply) and the number of 
 
 /// A fault of a provider.
 pub(crate) struct Row {
-    pub(crate) what: &'static str,
+    what: &'static str,
     peer: Peer,
     /// Seconds for the whole run. Two thirds are for fetching.
     timeout: u64,
@@ -129,7 +132,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("an endless body of a 500", |_| Reply::text(500, "x".repeat(PART)).over(MANY)),
     Row::answer("chunked nonsense", chunked_nonsense),
     Row::answer("301 to the same host", moved_here),
-    Row::answer("301 in a circle", |_| Reply::status(301).header("Location", "/quotes")),
+    Row::answer("a redirect loop", |_| Reply::status(301).header("Location", "/quotes")),
     Row::answer("301 to another host", |_| {
         Reply::status(301).header("Location", "https://user:pass@elsewhere.example/login?from=us")
     }),
@@ -175,9 +178,16 @@ fn stocks() -> Server {
     Server::with(move |_| Reply::json(format!(r#"{{"spark":{{"result":[{row}]}}}}"#)))
 }
 
-impl Row {
-    /// The row of the table.
-    pub(crate) fn play(&self) -> String {
+impl Fault for Row {
+    fn what(&self) -> &'static str {
+        self.what
+    }
+
+    fn needs_hosts(&self) -> bool {
+        matches!(self.peer, Peer::IsAtTheSecondAddress)
+    }
+
+    fn play(&self) -> String {
         let target = Target::of(&self.peer, quotes);
         let (alone, health) = self.run(&target, "crypto", &[]);
         let (beside, health_beside) = self.run(&target, "crypto-stocks", &["--stocks"]);
@@ -202,7 +212,9 @@ impl Row {
         let [alone, beside] = codes;
         format!("| {} | {message} | {alone} | {beside} | {requests} | {status} | {quotes} |\n", self.what)
     }
+}
 
+impl Row {
     /// Runs it and checks the stored points. Returns what the health points say about the provider.
     fn run(&self, target: &Target, name: &str, options: &[&str]) -> (Finished, [String; 3]) {
         let (latch, stocks) = (Latch::new(), stocks());

@@ -1,7 +1,10 @@
 //! Faults of Graphite.
 
 use super::fetch::{bomb, chunked_nonsense, drip, endless, huge, quotes, short};
-use super::target::{Peer, Target, Trusted, play, run};
+use super::{
+    Fault,
+    target::{Peer, Target, Trusted, play, run},
+};
 use crate::support::{
     Behaviour, Carbon, Dialect, Ingest, Received, Reply, Server, command::Running, graphite, journal::Journal,
     tls::Certificate,
@@ -21,7 +24,7 @@ points are in `tests/ingest.rs`.
 
 /// A fault of Graphite.
 pub(crate) struct Row {
-    pub(crate) what: &'static str,
+    what: &'static str,
     receiver: Receiver,
     /// Seconds for the whole run.
     timeout: u64,
@@ -132,15 +135,25 @@ fn watch(running: &Running) -> u64 {
     samples().last().unwrap_or(0)
 }
 
-impl Row {
-    /// The row of the table.
-    pub(crate) fn play(&self) -> String {
+impl Fault for Row {
+    fn what(&self) -> &'static str {
+        self.what
+    }
+
+    fn needs_hosts(&self) -> bool {
+        let (Receiver::Ingest(peer) | Receiver::Carbon(_, peer)) = &self.receiver else { return false };
+        matches!(peer, Peer::IsAtTheSecondAddress)
+    }
+
+    fn play(&self) -> String {
         let quiet = self.run(&[]);
         let loud = self.run(&["-vv"]);
         assert_eq!((quiet.1, quiet.2), (loud.1, loud.2));
         format!("| {} | {} | {} | {} |\n", self.what, short(&quiet.0), quiet.1, quiet.2)
     }
+}
 
+impl Row {
     /// The message, the exit code, and the number of points in the journal.
     fn run(&self, options: &[&str]) -> (String, i32, usize) {
         let provider = Server::with(quotes);

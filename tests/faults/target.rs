@@ -10,7 +10,7 @@ use crate::support::{
     port,
     tls::Certificate,
 };
-use std::{any::Any, net::SocketAddr, time::Instant};
+use std::{any::Any, net::SocketAddr};
 
 /// The secrets.
 const KEY: &str = "own/key+s3same=&\"x";
@@ -167,12 +167,9 @@ pub(crate) struct Finished {
 /// Runs it. `meanwhile` looks at the run before it ends and returns its peak memory.
 #[track_caller]
 pub(crate) fn play(run: &Datametrics, peer: &str, timeout: u64, meanwhile: impl FnOnce(&Running) -> u64) -> Finished {
-    let begun = Instant::now();
     let running = run.clone().args(["--timeout", &timeout.to_string()]).spawn();
     let peak = meanwhile(&running);
     let output = running.wait();
-    let took = begun.elapsed();
-    assert!(took.as_secs() < timeout + 2, "{took:?} where {timeout} s were given: {output}");
     assert!(peak < MOST_MEMORY, "{peak} KiB at the peak: {output}");
     assert!(!output.stderr.contains("panic") && !output.stderr.contains("a defect"), "{output}");
     assert_eq!(output.stdout, "");

@@ -72,7 +72,7 @@ pub(crate) const WAYS: &[Scene] = &[
         answer(|_| Reply::raw(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1 << 20))))
     }),
     Played("gzip that is none", || answer(|_| Reply::json("no gzip").header("Content-Encoding", "gzip"))),
-    Played("a redirect in a circle", || answer(|_| Reply::status(301).header("Location", "/quotes"))),
+    Played("a redirect loop", || answer(|_| Reply::status(301).header("Location", "/quotes"))),
     Played("a failure, and it is tried again", || {
         with_arguments("--retries 1 -v", &Peer::Answers(|_| Reply::status(503)), 40)
     }),
@@ -150,7 +150,7 @@ pub(crate) const REPLIES: &[Scene] = &[
     }),
 ];
 
-pub(crate) const RESTS: &[Scene] = &[
+pub(crate) const SKIPPED: &[Scene] = &[
     Played("no symbol is in the shard", || {
         let ingest = Ingest::start(Dialect::WriteProxy);
         Observed::of_run(&typed(Datametrics::new().graphite(&ingest), "crypto BTC --shard 0/1000000 -v"))

@@ -57,7 +57,7 @@ fn failing(config: &str, age: i64) -> Observed {
 const LATER: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
 
 pub(crate) const SCENES: &[Scene] = &[
-    Played("Graphite is ill", || failing("", 60)),
+    Played("Graphite answers 503", || failing("", 60)),
     Played("it is well again", || {
         let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["-v"]);

@@ -45,7 +45,7 @@ const SECTIONS: &[(&str, &[Scene])] = &[
     ("Reaching a provider", fetching::WAYS),
     ("Statuses of a provider", fetching::STATUSES),
     ("Replies of a provider", fetching::REPLIES),
-    ("Nothing due", fetching::RESTS),
+    ("Nothing due", fetching::SKIPPED),
     ("What `-vv` says of a reply", fetching::EXPLAINED),
     ("Graphite over HTTP", pushing::INGEST),
     ("Carbon", pushing::CARBON),

@@ -1,5 +1,7 @@
-//! Errors that no test can bring about, as the program writes them today. The texts stand here as they
-//! are; where the source changes one, the test fails, as no message has the new text.
+//! Errors that no test can bring about. They are written here by hand, as their types are not public. Unit
+//! tests beside these types (`src/http/transport.rs`, `src/delivery/graphite/carbon/connection.rs`,
+//! `src/state/mod.rs`) make the real errors and look for them on the page. The defect in a check is one
+//! literal, so the search for the texts of the source finds a change of it.
 
 use super::scene::Scene;
 use Scene::Rendered;

@@ -82,6 +82,11 @@ mod tests {
 
     #[test]
     fn properties_hold_for_the_fuzz_seeds_and_for_mutations_of_them() {
+        // Cargo never packs a folder that has a Cargo.toml, so the published crate has no seeds.
+        if !Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").exists() {
+            eprintln!("skipped: the seeds are in the repository only");
+            return;
+        }
         for (name, property) in super::PROPERTIES {
             let seeds = seeds(name);
             assert!(!seeds.is_empty(), "no seed in fuzz/seeds/{name}");

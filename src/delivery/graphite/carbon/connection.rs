@@ -260,4 +260,21 @@ mod tests {
         let error = deliver(&SystemDialer, "nosuch host", 1, b"", deadline(SOON)).unwrap_err().to_string();
         assert!(error.starts_with("Carbon at nosuch host:1: the host cannot be looked up: "), "{error}");
     }
+
+    /// `tests/messages/rendered.rs` writes these errors by hand.
+    #[test]
+    fn carbon_errors_that_no_scene_brings_about_are_recorded_as_they_are() {
+        let page = include_str!("../../../../tests/messages/README.md");
+        let no_address = connect(&SystemDialer, &[], deadline(SOON)).map(drop).unwrap_err();
+        for kind in [
+            CarbonErrorKind::LookupLate,
+            CarbonErrorKind::Connect("ADDRESS: connection timed out, no time was left".to_owned()),
+            no_address,
+            CarbonErrorKind::Closed,
+            CarbonErrorKind::Late { sent: 1, len: 2 },
+        ] {
+            let error = CarbonError { server: "HOST:2003".to_owned(), kind };
+            assert!(page.contains(&format!("| {error} |")), "tests/messages has no {error}");
+        }
+    }
 }
