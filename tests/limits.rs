@@ -1,6 +1,6 @@
-//! What a run owes to a provider: the limit on requests in flight, which holds for all feeds together, and
-//! the stop after a refusal, which holds for one feed. The run gets a transport and threads of the test, so
-//! that nothing here depends on how long anything takes.
+//! What a run owes to a provider, for all feeds together: the limit on requests in flight, and the stop
+//! after a refusal. The run gets a transport and threads of the test, so that nothing here depends on how
+//! long anything takes.
 
 use crate::support::TIMEOUT;
 use datametrics::{

@@ -1,5 +1,5 @@
 //! Small files that a run leaves to the next one: how the last push went, which symbols were
-//! missing, when a provider was last asked.
+//! missing, when a provider was last asked, and until when it is not to be asked.
 //!
 //! They are a best-effort cache, never synced to the disk: what cannot be read counts as never
 //! written. A run reads and writes them without the lock. Files are replaced whole, and the last

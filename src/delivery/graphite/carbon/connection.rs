@@ -267,11 +267,11 @@ mod tests {
         let page = include_str!("../../../../tests/messages/README.md");
         let no_address = connect(&SystemDialer, &[], deadline(SOON)).map(drop).unwrap_err();
         for kind in [
-            CarbonErrorKind::LookupLate,
+            CarbonErrorKind::LookupTimedOut,
             CarbonErrorKind::Connect("ADDRESS: connection timed out, no time was left".to_owned()),
             no_address,
             CarbonErrorKind::Closed,
-            CarbonErrorKind::Late { sent: 1, len: 2 },
+            CarbonErrorKind::SendTimedOut { sent: 1, len: 2 },
         ] {
             let error = CarbonError { server: "HOST:2003".to_owned(), kind };
             assert!(page.contains(&format!("| {error} |")), "tests/messages has no {error}");
