@@ -224,7 +224,7 @@ impl<'a> Journal<'a> {
     }
 
     /// Reads a file. Of a damaged one, every readable line counts. Once those points were taken, the
-    /// file belongs into [quarantine](Self::quarantine).
+    /// file belongs in [quarantine](Self::quarantine).
     ///
     /// # Errors
     /// When it cannot be read, or is of a form that only a newer program knows: then it was left
