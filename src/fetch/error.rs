@@ -45,6 +45,7 @@ impl FetchError {
                 error,
                 TransportError::Timeout { .. }
                     | TransportError::Cut(_)
+                    | TransportError::Damaged { .. }
                     | TransportError::TooLong { .. }
                     | TransportError::BudgetExceeded { .. }
             ),
@@ -75,7 +76,9 @@ impl FetchError {
     fn usual_advice(&self, definition: &Definition) -> String {
         let keys = definition.secrets().into_keys().collect::<Vec<_>>().join(" and ");
         match self {
-            Self::Transport(TransportError::Timeout { .. } | TransportError::Cut(_))
+            Self::Transport(
+                TransportError::Timeout { .. } | TransportError::Cut(_) | TransportError::Damaged { .. },
+            )
             | Self::Status { status: 408 | 425 | 500..=599, .. } => "; the next run asks again".to_owned(),
             Self::Status { redirect: Some(_), .. }
             | Self::Reply(ReplyError::ApiError(_))

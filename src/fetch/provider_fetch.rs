@@ -173,7 +173,8 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
             // Another request may have stopped the provider during the wait.
             self.breaker.error().map_or(Ok(permit), Err)
         };
-        let response = match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire) {
+        let mut response = match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire)
+        {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Answer::Failed(FetchError::Transport(error)),
             Err(error) => return Answer::Failed(error),
@@ -188,7 +189,12 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
             let retry_after = self.cool_down(&response);
             return Answer::Failed(FetchError::Status { status, text, redirect: response.redirect, retry_after });
         }
-        match self.plan.read(query, &response.body, self.context.clock.unix_time().as_secs_f64()) {
+        let received = self.context.clock.unix_time().as_secs_f64();
+        let mut read = self.plan.read(query, &response.body, received);
+        if matches!(read, Err(ReplyError::NotJson { .. })) && response.body.blank_bare_nan() {
+            read = self.plan.read(query, &response.body, received);
+        }
+        match read {
             Ok(reply) => Answer::Read(reply),
             Err(ReplyError::ApiError(text)) if bad_symbol.matches(status, &text) => Answer::BadSymbol(text),
             Err(error) => Answer::Failed(FetchError::Reply(error)),

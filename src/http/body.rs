@@ -9,6 +9,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 /// Bodies of fewer bytes do not count against the budget.
 pub(super) const UNCOUNTED_BYTES: usize = 256 << 10;
 
+/// What some servers write before the text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// All longer bodies of a run together may take this many bytes: two of the longest that a definition
 /// allows by default, and 1 MiB for each of them, as memory is reserved one step ahead.
 const BUDGET: usize = 34 << 20;
@@ -30,6 +33,43 @@ impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
         Self { text: into_text(bytes), _reservation: None }
     }
+}
+
+impl Body {
+    /// Replaces each bare `NaN`, `Infinity` and `-Infinity`, which are no JSON, by an empty string. Servers
+    /// in Python write them (<https://docs.python.org/3/library/json.html#infinite-and-nan-number-values>).
+    /// Returns whether there was any.
+    pub(crate) fn blank_bare_nan(&mut self) -> bool {
+        let mut bytes = std::mem::take(&mut self.text).into_bytes();
+        let has_any = blank_bare_nan(&mut bytes);
+        // Only ASCII was replaced, by ASCII.
+        self.text = String::from_utf8(bytes).unwrap_or_default();
+        has_any
+    }
+}
+
+fn blank_bare_nan(json: &mut [u8]) -> bool {
+    let (mut has_any, mut is_in_string, mut at) = (false, false, 0);
+    while at < json.len() {
+        let rest = &json[at..];
+        let token = [&b"NaN"[..], b"-Infinity", b"Infinity"].into_iter().find(|token| rest.starts_with(token));
+        match (rest[0], token) {
+            (b'\\', _) if is_in_string => at += 2,
+            (b'"', _) => {
+                is_in_string = !is_in_string;
+                at += 1;
+            }
+            (_, Some(token)) if !is_in_string => {
+                let end = at + token.len();
+                json[at..end].fill(b' ');
+                json[at..at + 2].fill(b'"');
+                has_any = true;
+                at = end;
+            }
+            _ => at += 1,
+        }
+    }
+    has_any
 }
 
 impl Deref for Body {
@@ -120,8 +160,11 @@ impl Drop for Reservation {
     }
 }
 
-/// Converts bytes to text without copying them.
-fn into_text(bytes: Vec<u8>) -> String {
+/// Converts bytes to text without copying them. Without a byte order mark, which some servers send.
+fn into_text(mut bytes: Vec<u8>) -> String {
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
     String::from_utf8(bytes).unwrap_or_else(|error| {
         let mut bytes = error.into_bytes();
         replace_invalid(&mut bytes);
@@ -155,6 +198,26 @@ mod tests {
         assert!(a.try_reserve(BUDGET - 1) && b.try_reserve(1) && !b.try_reserve(1));
         drop(a);
         assert!(b.try_reserve(BUDGET - 1) && !b.try_reserve(1));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        assert_eq!(&*Body::from("\u{feff}{}".as_bytes().to_vec()), "{}");
+        assert_eq!(&*Body::from("{}\u{feff}".as_bytes().to_vec()), "{}\u{feff}");
+    }
+
+    #[test]
+    fn bare_nan_and_infinities_become_empty_strings() {
+        let blank = |json: &str| {
+            let mut body = Body::from(json.as_bytes().to_vec());
+            (body.blank_bare_nan(), body.to_string())
+        };
+        let json = r#"{"a":NaN,"b":[-Infinity, Infinity],"NaN":"NaN \" NaN é"}"#;
+        let blanked = r#"{"a":"" ,"b":[""       , ""      ],"NaN":"NaN \" NaN é"}"#;
+        assert_eq!(blank(json), (true, blanked.to_owned()));
+        for json in [r#"{"NaN":"Infinity\\"}"#, "", "\\", "\"\\", "Na", "nan"] {
+            assert_eq!(blank(json), (false, json.to_owned()));
+        }
     }
 
     #[test]

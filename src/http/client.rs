@@ -239,7 +239,7 @@ fn map_error(host: String, error: ureq::Error) -> TransportError {
         ureq::Error::ConnectionFailed => TransportError::Connect { host, reason: "it failed".into() },
         ureq::Error::Protocol(error) => TransportError::Protocol { host, reason: error.to_string() },
         ureq::Error::Decompress(kind, _) => {
-            TransportError::Protocol { host, reason: format!("the {kind} body is damaged") }
+            TransportError::Damaged { host, reason: format!("its {kind} cannot be read") }
         }
         ureq::Error::LargeResponseHeader(..) => {
             TransportError::Protocol { host, reason: "its headers are too long".into() }

@@ -37,6 +37,14 @@ pub enum TransportError {
     /// The connection ended before the response was complete.
     #[error("{0} cut the connection before its reply was whole")]
     Cut(String),
+    /// The body cannot be decompressed.
+    #[error("{host} sent a damaged reply: {reason}")]
+    Damaged {
+        /// The host.
+        host: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// TLS failed, for example because the server cannot be trusted.
     #[error("TLS error with {host}: {reason}")]
     Tls {
@@ -76,7 +84,12 @@ impl TransportError {
     pub(crate) fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::Resolve(_) | Self::Connect { .. } | Self::Timeout { .. } | Self::Cut(_) | Self::BudgetExceeded { .. }
+            Self::Resolve(_)
+                | Self::Connect { .. }
+                | Self::Timeout { .. }
+                | Self::Cut(_)
+                | Self::Damaged { .. }
+                | Self::BudgetExceeded { .. }
         )
     }
 }

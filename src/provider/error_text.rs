@@ -15,8 +15,13 @@ const MAX_BYTES: usize = 1 << 16;
 /// The error text in a JSON value. `None` if it is not a string or is empty: many APIs send such a value
 /// when there is no error.
 pub(super) fn error_text(request: &Request, json: &str) -> Option<String> {
-    let text = string_or_number(json).filter(|text| json.starts_with('"') && !text.trim().is_empty())?;
+    let text = string_or_number(json).filter(|_| is_error_text(json))?;
     Some(safe_text(request, &text))
+}
+
+/// Whether a JSON value is a string that is not empty.
+pub(super) fn is_error_text(json: &str) -> bool {
+    json.starts_with('"') && string_or_number(json).is_some_and(|text| !text.trim().is_empty())
 }
 
 /// The beginning of a text from a reply, long enough to search it.

@@ -1,7 +1,7 @@
 //! The rows of a reply, which are read one after the other while the JSON text is parsed.
 
 use super::definition::FieldSpec;
-use super::error_text::error_text;
+use super::error_text::{error_text, is_error_text};
 use super::json_walk::{ExtractSeed, MemberName, is_index, scalars, string_or_number};
 use super::layout::Layout;
 use super::pointer::Pointer;
@@ -11,11 +11,16 @@ use super::value::{read_value, unix_seconds};
 use crate::market::number::Number;
 use crate::market::table::Table;
 use crate::util::sanitize::excerpt;
+use rustc_hash::FxHashSet;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
+
+/// Ages that a quote can have, in seconds: from a day ahead, as clocks and time zones differ, to ten years.
+/// Others come from a time in another unit.
+const POSSIBLE_AGES: RangeInclusive<f64> = -86_400.0..=315_360_000.0;
 
 /// Reads the rows of a reply into a table.
 pub(super) struct RowReader<'a, 'de> {
@@ -36,7 +41,9 @@ pub(super) struct RowReader<'a, 'de> {
     pub(super) found_rows: bool,
     /// A row for each symbol of the query.
     pub(super) table: Table,
-    /// The error texts of rows, each with the index of its symbol in the feed.
+    /// The positions in the query of the rows that had an error.
+    rows_with_errors: FxHashSet<usize>,
+    /// The first error text of each row, with the index of its symbol in the feed.
     pub(super) row_errors: Vec<(usize, String)>,
     /// The error text of the only row.
     pub(super) error: Option<String>,
@@ -58,6 +65,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
             received,
             found_rows: false,
             table: Table::new(query.symbols.len(), plan.columns.len()),
+            rows_with_errors: FxHashSet::default(),
             row_errors: Vec::new(),
             error: None,
         }
@@ -92,12 +100,16 @@ impl<'a, 'de> RowReader<'a, 'de> {
 
     /// Stores what was found as the row of the symbol at this position of the query.
     fn store(&mut self, position: usize) {
-        let error = self.first(&self.layout.row_error).and_then(|json| error_text(&self.query.request, json));
-        match error {
+        if let Some(json) = self.first(&self.layout.row_error).filter(|json| is_error_text(json)) {
             // There is only one row, so its error may be about the whole request.
-            Some(error) if self.is_bare => return self.error = Some(error),
-            Some(error) => return self.row_errors.push((self.query.symbols[position], excerpt(&error))),
-            None => {}
+            if self.is_bare {
+                self.error = error_text(&self.query.request, json);
+            // A reply may repeat a row without end.
+            } else if self.rows_with_errors.insert(position) {
+                let error = error_text(&self.query.request, json).map(|text| excerpt(&text));
+                self.row_errors.extend(error.map(|error| (self.query.symbols[position], error)));
+            }
+            return;
         }
         self.read_values();
         if log::log_enabled!(log::Level::Debug) {
@@ -121,6 +133,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
             let mut found = self.slots[self.layout.time.clone()].iter().flatten();
             let quoted = found.find_map(|json| unix_seconds(time, json.get()));
             let seconds = quoted.map(|quoted| ((self.received - quoted) * 1000.0).round() / 1000.0);
+            let seconds = seconds.filter(|seconds| POSSIBLE_AGES.contains(seconds));
             self.values[age] = self.values[age].or_else(|| seconds.and_then(Number::from_f64));
         }
     }
@@ -134,7 +147,9 @@ impl<'a, 'de> RowReader<'a, 'de> {
             }
         }
         if let (Some(age), Some(time)) = (self.age, &self.query.endpoint.time) {
-            let age = self.values[age].map_or("no value: no time".to_owned(), |age| format!("{age} from the time"));
+            let age = self.values[age].map_or("no value: no time, or one that is years away".to_owned(), |age| {
+                format!("{age} from the time")
+            });
             let pointers: Vec<&str> = time.pointers.iter().map(Pointer::as_str).collect();
             log::debug!("{spelled}: age: {age} at {}", pointers.join(" or "));
         }
@@ -284,7 +299,7 @@ impl<'de> Visitor<'de> for &mut RowReader<'_, 'de> {
 mod tests {
     use super::*;
     use crate::provider::ReplyError;
-    use crate::provider::testing::{read_reply, rows};
+    use crate::provider::testing::{RECEIVED, read_reply, rows};
 
     /// The rows that are read from a body, with the fields `last` and `high`.
     fn read(keys: &str, symbols: &[&str], body: &str) -> Vec<String> {
@@ -356,6 +371,29 @@ mod tests {
         let text = "[[quote]]\npath = '/{symbol}'\nrow_error = '/e'\nfields = { last = '/l' }\n";
         let error = read_reply(text, &["A"], r#"{"l":1,"e":"too many requests"}"#).unwrap_err();
         assert_eq!(error, ReplyError::ApiError("too many requests".to_owned()));
+    }
+
+    #[test]
+    fn an_age_that_no_quote_can_have_is_none() {
+        let age = |time: f64| {
+            let endpoint =
+                "[[quote]]\npath = '/{symbol}'\ntime = { at = '/t', unit = 's' }\nfields = { last = '/l' }\n";
+            rows(&read_reply(endpoint, &["A"], &format!(r#"{{"l":1,"t":{time}}}"#)).unwrap()).concat()
+        };
+        assert_eq!(age(RECEIVED - 5.0), "1 5");
+        assert_eq!(age(RECEIVED + 86_400.0), "1 -86400");
+        assert_eq!(age(RECEIVED + 86_401.0), "1 -");
+        assert_eq!(age(RECEIVED - 315_360_000.0), "1 315360000");
+        // Seconds that are milliseconds, and the other way round.
+        assert_eq!([age(RECEIVED / 1000.0), age(RECEIVED * 1000.0)], ["1 -", "1 -"]);
+    }
+
+    #[test]
+    fn of_a_row_that_is_repeated_with_an_error_the_first_error_counts() {
+        let endpoint = "[[quote]]\npath = '/{symbols}'\nkey = '/s'\nrow_error = '/e'\nfields = { last = '/l' }\n";
+        let body = r#"[{"s":"A","e":"gone"},{"s":"A","e":"lost"},{"s":"B","e":"gone"}]"#;
+        let reply = read_reply(endpoint, &["A", "B"], body).unwrap();
+        assert_eq!(reply.row_errors, [(0, "gone".to_owned()), (1, "gone".to_owned())]);
     }
 
     #[test]

@@ -99,6 +99,12 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("above what a float holds", |_| last("1e309")),
     Row::answer("NaN as text", |_| last("\"NaN\"")),
     Row::answer("NaN as it is", |_| last("NaN")),
+    Row::answer("infinity as it is", |_| last("-Infinity")),
+    Row::answer("a byte order mark", |_| Reply::json([b"\xef\xbb\xbf", QUOTES.as_bytes()].concat())),
+    Row::answer("16 MiB of rows with an error", |_| {
+        let row = format!(r#""BTC":{{"oops":"{}"}},"#, "no ".repeat(100));
+        rows(&format!(r#"{}"ETH":{{"last":1}}"#, row.repeat((16 << 20) / row.len() - 2)))
+    }),
     Row::answer("infinity as text", |_| last("\"-Infinity\"")),
     Row::answer("zero", |_| last("0.000")),
     Row::answer("below zero", |_| last("-5")),

@@ -188,6 +188,6 @@ fn explained(body: &'static str, line: &str) -> Observed {
 }
 
 pub(crate) const EXPLAINED: &[Scene] = &[
-    Played("all is well", || explained(r#"{"last":5,"open":4,"time":1}"#, "--fields last,age,change")),
+    Played("all is well", || explained(r#"{"last":5,"open":4,"time":1700000000}"#, "--fields last,age,change")),
     Played("values that are none", || explained(r#"{"last":0,"price":"n/a"}"#, "--fields last,open,age")),
 ];
