@@ -202,15 +202,20 @@ pub(crate) enum FeedSelection {
 }
 
 impl Cli {
-    /// Parses a command line. The first of `args` is the name of the program. To be called once: what it
-    /// allocates for the description of all arguments is never freed.
+    /// Parses a command line. The first of `args` is the name of the program.
     ///
     /// # Errors
     /// When it is wrong, and when it asks for help or the version: clap's error holds the text to print.
     pub fn from_args(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, clap::Error> {
+        Self::from_command(&mut Self::command(), args)
+    }
+
+    /// The same with a description of all arguments, which must be that of [`Cli::command`].
+    pub(crate) fn from_command(
+        command: &mut clap::Command,
+        args: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Result<Self, clap::Error> {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-        // Leaked on purpose: freeing it would be 10 % of what `--version` costs.
-        let command = Box::leak(Box::new(Self::command()));
         let mut matches = command.try_get_matches_from_mut(&args).map_err(|error| with_feed_tip(error, &args))?;
         let cli = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(command))?;
         match cli.conflict() {
