@@ -211,7 +211,7 @@ fn add_push_health(health: &mut Health<'_>, journal: Option<&Journal<'_>>, last_
 
 /// Leaves to the next run what it will need.
 fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &DeliveryReport, started: i64) {
-    let due = feeds.iter().filter(|report| report.skipped.is_none());
+    let due = feeds.iter().filter(|report| report.skipped.is_none() && !report.has_defect);
     let states = due.map(|report| (report.feed.name.clone(), report.feed_state(history))).collect();
     let providers = || feeds.iter().flat_map(|report| &report.providers);
     let was_asked = |report: &&ProviderReport<'_>| report.definition.has_interval() && report.stats.requests > 0;
@@ -237,9 +237,13 @@ fn log_summary(definitions: &[Definition], feeds: &[FeedReport<'_>], delivery: &
     let stats = stats_by_provider(definitions, feeds);
     let asked = stats.iter().filter(|(_, stats)| stats.requests > 0);
     let providers: Vec<&str> = asked.map(|(definition, _)| definition.name.as_str()).collect();
-    let from = if providers.is_empty() { "nobody, as nothing was due".to_owned() } else { providers.join(", ") };
     let fetched: usize = feeds.iter().map(FeedReport::fetched).sum();
     let due: usize = feeds.iter().map(|feed| feed.expected).sum();
+    let from = match (providers.is_empty(), due) {
+        (false, _) => providers.join(", "),
+        (true, 0) => "nobody, as nothing was due".to_owned(),
+        (true, _) => "nobody, as no provider may be asked".to_owned(),
+    };
     // Symbols that stay missing are not named again, so their number is.
     let fetched_of = if fetched == due { String::new() } else { format!("{fetched} of ") };
     let (points, symbols) = (pluralize(delivery.taken, "point"), pluralize(due, "symbol"));

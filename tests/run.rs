@@ -591,8 +591,8 @@ fn default_field_that_is_gone_everywhere_is_an_error_once() {
     };
     let (high, none) = (r#""XXBTZUSD":{"c":["5"],"h":["1","6"]}"#, r#""XXBTZUSD":{"c":["5"]}"#);
     let (eth_high, eth) = (r#""XETHZUSD":{"c":["4"],"h":["1","5"]}"#, r#""XETHZUSD":{"c":["4"]}"#);
-    let line = "error: crypto: no high of any symbol; earlier runs got it from kraken: an API may have changed, \
-                `datametrics providers NAME` prints how it is read\n";
+    let line = "error: crypto: no high of any symbol; earlier runs got it from kraken: its API may have changed, see \
+                `datametrics providers kraken`, or name the fields without it\n";
     next(&format!("{none},{eth}"), 0, "");
     next(&format!("{high},{eth}"), 0, "");
     next(&format!("{none},{eth_high}"), 0, "");
@@ -603,7 +603,22 @@ fn default_field_that_is_gone_everywhere_is_an_error_once() {
     for symbol in ["BTC", "ETH"] {
         coinbase.on(&format!("GET /products/{symbol}-USD/stats")).reply(Reply::json(r#"{"last":"5"}"#));
     }
-    run.args(["--provider", "coinbase"]).check();
+    run.clone().args(["--provider", "coinbase"]).check();
+    // Kraken fails, and Coinbase gives only prices: the API of Kraken has not changed.
+    kraken.on("GET /0/public/Ticker?pair=XBTUSD,ETHUSD").reply(Reply::status(500));
+    for symbol in ["BTC", "ETH"] {
+        coinbase.on(&format!("GET /products/{symbol}-USD/stats")).reply(Reply::json(r#"{"last":"5"}"#));
+    }
+    let message = "warning: crypto: kraken: BTC/USD, ETH/USD: HTTP 500; the next run asks again\n";
+    run.clone().args(["--retries", "0"]).stderr(message).check();
+    // Other symbols have other fields.
+    let body = r#"{"error":[],"result":{"XXBTZUSD":{"c":["5"]}}}"#;
+    kraken.on("GET /0/public/Ticker?pair=XBTUSD").reply(Reply::json(body));
+    Datametrics::new()
+        .args(["crypto", "BTC/USD", "--provider", "kraken"])
+        .graphite(&ingest)
+        .provider("kraken", &kraken)
+        .check();
 }
 
 #[test]
@@ -622,6 +637,59 @@ fn named_field_that_no_provider_has_is_reported() {
     two.second.on("GET /book?of=BBB").reply(Reply::json("{}"));
     let message = "error: x: no bid of BBB: no provider gave it\n";
     two.run("last,bid").stdout("x.AAA.last 1 [..]\nx.AAA.bid 2 [..]\n...").stderr(message).exit(1).check();
+}
+
+/// The exit code stays.
+#[test]
+fn named_field_that_stays_missing_is_reported_once() {
+    let (two, ingest) = (TwoProviders::start(), Ingest::start(Dialect::WriteProxy));
+    let run = two.pushing(&ingest, "last,bid").args(["--provider", "first"]);
+    let next = |aaa: &str, bbb: &str, code: i32, message: &str| {
+        two.first.on(BOTH_SYMBOLS).reply(Reply::json(format!(r#"{{"AAA":{{"l":1{aaa}}},"BBB":{{"l":1{bbb}}}}}"#)));
+        run.clone().stderr(message).exit(code).check();
+    };
+    let bid = r#","b":1"#;
+    next(bid, "", 1, "error: x: no bid of BBB: no provider gave it\n");
+    next(bid, "", 1, "");
+    next("", "", 1, "error: x: no bid of AAA: no provider gave it\n");
+    next("", "", 1, "");
+    next(bid, bid, 0, "");
+    next("", bid, 1, "error: x: no bid of AAA: no provider gave it\n");
+}
+
+/// A symbol that the next provider loses while the first one cools down is said.
+#[test]
+fn symbol_that_goes_missing_during_a_cool_down_is_reported() {
+    let (two, ingest) = (TwoProviders::start(), Ingest::start(Dialect::WriteProxy));
+    let run = two.pushing(&ingest, "last");
+    let next = |second: &str, code: i32, message: &str| {
+        two.second.on("GET /last?of=AAA,BBB").reply(Reply::json(second));
+        run.clone().stderr(message).exit(code).check();
+    };
+    let (both, one) = (r#"{"AAA":{"l":1},"BBB":{"l":2}}"#, r#"{"AAA":{"l":1}}"#);
+    two.first.on(BOTH_SYMBOLS).reply(Reply::status(429).header("Retry-After", "3600"));
+    next(both, 0, "warning: x: first: AAA, BBB: HTTP 429; ask less often; it asks for <time> without requests\n");
+    next(both, 0, "");
+    let message = "error: x: first: AAA, BBB: not asked for another <time>: it asked for that with HTTP 429\n";
+    next(one, 1, message);
+    next(one, 1, "");
+}
+
+/// The requests that are not sent do not wait for their turn, so the next provider has its time.
+#[test]
+fn refused_requests_do_not_wait_for_the_rate_limit() {
+    let (first, second) = (Server::with(|_| Reply::status(451)), Server::start());
+    second.on("GET /all?of=AAA,BBB").reply(Reply::json(r#"{"AAA":{"l":1},"BBB":{"l":2}}"#));
+    let config = "[feeds.x]\nproviders = ['first', 'second']\nsymbols = ['AAA', 'BBB']\nfields = ['last']\n\
+        [providers.first]\nmarket = 'other'\nbase_url = 'https://first.example'\nper_second = 0.01\nmax_concurrency = 1\n\
+        [[providers.first.quote]]\npath = '/{symbol}'\nfields = { last = '/l' }\n\
+        [providers.second]\nmarket = 'other'\nbase_url = 'https://second.example'\n\
+        [[providers.second.quote]]\npath = '/all?of={symbols}'\nfields = { last = '/l' }\n";
+    let run = Datametrics::new().config(config).args(["--feed", "x", "--dry-run"]);
+    let run = run.provider("first", &first).provider("second", &second);
+    let message = "warning: x: first: AAA, BBB: HTTP 451; it does not serve this region: use another provider\n";
+    run.stdout("[[..]\n").stderr(message).exit(0).check();
+    assert_eq!(first.request_lines().len(), 1);
 }
 
 /// Default fields are optional. Coinbase has no vwap, and Kraken does not have this symbol.

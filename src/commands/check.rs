@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 /// Writes to `out` where each setting came from. Then checks the state directory, Graphite and the
-/// providers, and writes the findings. Returns what a run would come to.
+/// providers, and writes the findings. Returns what a run would come to if no provider stood in for another.
 pub fn check(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
     log_all(Level::Warn, &settings.warnings);
     let printed = print(out, &format!("{}\n", settings_table(settings)));

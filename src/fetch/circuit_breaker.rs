@@ -18,9 +18,9 @@ pub(crate) struct CircuitBreaker {
 struct State {
     /// The failure that stopped the requests.
     error: Option<FetchError>,
-    /// Whether the provider has answered any request.
+    /// Whether the provider has answered any request with success.
     has_answered: bool,
-    /// How many requests for single symbols were forbidden.
+    /// How many requests for single symbols were forbidden. A batch counts as [`MAX_FORBIDDEN`].
     forbidden: u32,
 }
 

@@ -41,13 +41,9 @@ impl FetchError {
     /// some APIs ban a client that goes on after a 429.
     pub(crate) fn stops_provider(&self) -> bool {
         match self {
-            Self::Transport(error) => !matches!(
+            Self::Transport(error) => matches!(
                 error,
-                TransportError::Timeout { .. }
-                    | TransportError::Cut(_)
-                    | TransportError::Damaged { .. }
-                    | TransportError::TooLong { .. }
-                    | TransportError::BudgetExceeded { .. }
+                TransportError::Resolve(_) | TransportError::Connect { .. } | TransportError::Tls { .. }
             ),
             Self::Status { status, retry_after, .. } => {
                 retry_after.is_some() || matches!(status, 401 | 403 | 418 | 429 | 451)
@@ -55,6 +51,11 @@ impl FetchError {
             Self::NoTime | Self::CoolingDown { .. } => true,
             Self::Reply(_) | Self::TooManyBad(_) => false,
         }
+    }
+
+    /// Whether the provider asked for a pause that is longer than a run, now or earlier.
+    pub(crate) fn begins_or_is_cool_down(&self) -> bool {
+        matches!(self, Self::CoolingDown { .. } | Self::Status { retry_after: Some(_), .. })
     }
 
     /// Whether the provider refuses access, perhaps to single symbols only.

@@ -19,8 +19,6 @@ pub(crate) struct Feed {
     pub(crate) fields_are_named: bool,
     /// The providers in order of preference, as indexes of definitions.
     pub(crate) providers: Vec<usize>,
-    /// The names of those providers.
-    pub(crate) provider_names: Vec<String>,
     /// How its metrics are named.
     pub(crate) names: NameTemplate,
     /// The names of the metrics of each symbol, without the field.

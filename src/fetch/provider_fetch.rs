@@ -92,8 +92,11 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
             }
         }
         let failures = merge_failures(answers.failures);
-        let (stats, cool_down) = (answers.stats, lock(&self.cool_down).take());
-        (table, ProviderReport { definition: self.plan.definition, missing, failures, stats, cool_down })
+        let is_given = |column: &usize| table.iter().any(|row| row[*column].is_some());
+        let given = (0..self.plan.field_count).filter(is_given).collect();
+        let (definition, stats) = (self.plan.definition, answers.stats);
+        let cool_down = lock(&self.cool_down).take();
+        (table, ProviderReport { definition, missing, given, failures, stats, cool_down })
     }
 
     fn fetch_whole(&self, query: &Query<'a>) -> Answers {
@@ -164,6 +167,10 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
     }
 
     fn exchange(&self, query: &Query<'_>, stats: &mut RequestStats) -> Answer {
+        // Before the wait for a permit, which may be long.
+        if let Some(error) = self.breaker.error() {
+            return Answer::Failed(error);
+        }
         let deadline = self.policy.deadline;
         if !self.limiter.has_time(deadline) {
             return Answer::Failed(FetchError::NoTime);
@@ -186,7 +193,7 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
             if bad_symbol.matches(status, &text) {
                 return Answer::BadSymbol(text);
             }
-            let retry_after = self.cool_down(&response);
+            let retry_after = self.note_cool_down(&response);
             return Answer::Failed(FetchError::Status { status, text, redirect: response.redirect, retry_after });
         }
         let received = self.context.clock.unix_time().as_secs_f64();
@@ -203,13 +210,14 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
 
     /// For how many seconds the provider asks to be left alone, if this run cannot wait so long. The runs
     /// after it will.
-    fn cool_down(&self, response: &Response) -> Option<u64> {
+    fn note_cool_down(&self, response: &Response) -> Option<u64> {
         let asked = response.retry_after.filter(|asked| *asked >= self.policy.deadline.remaining())?;
         if !matches!(response.status, 418 | 429 | 503) {
             return None;
         }
         let cool_down = CoolDown::new(response.status, self.context.unix_seconds(), asked);
-        lock(&self.cool_down).get_or_insert(cool_down);
+        let mut longest = lock(&self.cool_down);
+        *longest = longest.max(Some(cool_down));
         Some(asked.as_secs())
     }
 }

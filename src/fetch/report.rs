@@ -9,6 +9,7 @@ use crate::provider::Definition;
 use crate::state::history::RunHistory;
 use crate::state::{CoolDown, FeedState};
 use crate::util::group_by::group_by;
+use crate::util::hash::hash_of;
 use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,8 +26,9 @@ pub(crate) struct FeedReport<'a> {
     /// The symbols that were due and are missing, as indexes. A symbol is fetched if the first field of
     /// the feed has a value.
     pub(crate) missing: Vec<usize>,
-    /// The fields that any symbol has, as columns.
-    given: Vec<usize>,
+    /// For each field that the user named, the symbols that lack it and have others. The first field is
+    /// left out: a symbol without it is missing.
+    lacking: Vec<(&'a str, Vec<usize>)>,
     /// One for each provider that was asked, in that order.
     pub(crate) providers: Vec<ProviderReport<'a>>,
     /// Why nobody was asked.
@@ -71,6 +73,8 @@ pub(crate) struct ProviderReport<'a> {
     /// The symbols that it was asked for and did not quote, in the order of the feed: the index, and
     /// what it said of the symbol.
     pub(crate) missing: Vec<(usize, Option<String>)>,
+    /// The fields that it gave of any symbol, as columns of the feed.
+    pub(crate) given: Vec<usize>,
     /// Requests that failed, with the symbols they asked for.
     pub(crate) failures: Vec<(FetchError, Vec<usize>)>,
     /// What the requests came to.
@@ -86,14 +90,15 @@ impl<'a> ProviderReport<'a> {
         let (status, seconds_left) = left;
         let stats = RequestStats { worst_status: Some(status), ..RequestStats::default() };
         let failures = vec![(FetchError::CoolingDown { status, seconds_left }, symbols)];
-        Self { definition, missing: Vec::new(), failures, stats, cool_down: None }
+        Self { definition, missing: Vec::new(), given: Vec::new(), failures, stats, cool_down: None }
     }
 }
 
 /// What is wrong with a feed, a line for each cause.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Problems {
-    /// What is missing, and was not missing in the run before.
+    /// What is missing, and was not missing in the run before; and requests that failed and were not made
+    /// up for.
     pub(crate) errors: Vec<String>,
     /// Providers that failed while others gave everything, and did not fail in the run before.
     pub(crate) warnings: Vec<String>,
@@ -106,16 +111,15 @@ impl<'a> FeedReport<'a> {
     pub(crate) fn new(feed: &'a Feed, rows: Option<Table>, providers: Vec<ProviderReport<'a>>) -> Self {
         let rows = rows.unwrap_or_else(|| Table::new(feed.symbols.len(), feed.fields.len()));
         let missing = (0..rows.len()).filter(|symbol| rows.row(*symbol)[0].is_none()).collect();
-        let is_given = |column: &usize| rows.iter().any(|row| row[*column].is_some());
-        let given = (0..feed.fields.len()).filter(is_given).collect();
-        Self { feed, expected: rows.len(), rows, missing, given, providers, skipped: None, has_defect: false }
+        let lacking = if feed.fields_are_named { lacking(feed, &rows) } else { Vec::new() };
+        Self { feed, expected: rows.len(), rows, missing, lacking, providers, skipped: None, has_defect: false }
     }
 
     /// A feed that is not due.
     pub(crate) fn skipped(feed: &'a Feed, reason: SkipReason) -> Self {
         let rows = Table::new(feed.symbols.len(), feed.fields.len());
-        let (missing, given, providers) = (Vec::new(), Vec::new(), Vec::new());
-        Self { feed, rows, expected: 0, missing, given, providers, skipped: Some(reason), has_defect: false }
+        let (missing, lacking, providers) = (Vec::new(), Vec::new(), Vec::new());
+        Self { feed, rows, expected: 0, missing, lacking, providers, skipped: Some(reason), has_defect: false }
     }
 
     /// A feed of which nothing is known, as the program itself failed.
@@ -131,7 +135,7 @@ impl<'a> FeedReport<'a> {
     /// Whether everything that was asked for is there, from whichever provider.
     pub(crate) fn is_whole(&self, history: &RunHistory<'_>) -> bool {
         self.missing.is_empty()
-            && self.missing_named_fields().is_empty()
+            && self.lacking.is_empty()
             && self.missing_default_fields(history).is_empty()
             && !self.has_defect
     }
@@ -139,54 +143,62 @@ impl<'a> FeedReport<'a> {
     /// What the next run needs to know of this one.
     pub(crate) fn feed_state(&self, history: &RunHistory<'_>) -> FeedState {
         let field = |column: &usize| self.feed.fields[*column].as_str().to_owned();
+        let name = |report: &ProviderReport<'_>| report.definition.name.clone();
         let failing = self.providers.iter().filter(|report| !report.failures.is_empty());
+        let given = |report| (name(report), report.given.iter().map(field).collect());
         FeedState {
-            missing: self.missing.iter().map(|symbol| self.feed.symbols[*symbol].as_str().to_owned()).collect(),
+            missing: self.missing_symbols(history),
             missing_fields: self.missing_fields(history),
-            failing: failing.map(|report| report.definition.name.clone()).collect(),
-            providers: self.feed.provider_names.clone(),
-            fields: self.given.iter().map(field).collect(),
+            failing: failing.map(name).collect(),
+            symbols: if self.feed.fields_are_named { 0 } else { hash_of(&self.feed.symbols) },
+            given: if self.feed.fields_are_named {
+                BTreeMap::new()
+            } else {
+                self.providers.iter().map(given).collect()
+            },
         }
     }
 
+    /// The missing symbols of which the next run need not tell again. Of those of a failed request only the
+    /// request was told, so they are left out, unless the requests stop for a while.
+    fn missing_symbols(&self, history: &RunHistory<'_>) -> BTreeSet<String> {
+        let failures = self.providers.iter().flat_map(|report| &report.failures);
+        let failures = failures.filter(|(error, _)| !error.begins_or_is_cool_down());
+        let failed: FxHashSet<usize> = failures.flat_map(|(_, symbols)| symbols).copied().collect();
+        let names = self.missing.iter().map(|symbol| (symbol, self.feed.symbols[*symbol].as_str()));
+        let told =
+            names.filter(|(symbol, name)| !failed.contains(symbol) || history.was_missing(&self.feed.name, name));
+        told.map(|(_, name)| name.to_owned()).collect()
+    }
+
+    /// The missing fields as the next run needs them. A run that fetched nothing knows of none.
     fn missing_fields(&self, history: &RunHistory<'_>) -> BTreeMap<String, BTreeSet<String>> {
-        let name = |symbol: usize| self.feed.symbols[symbol].as_str().to_owned();
-        let named = self.missing_named_fields().into_iter();
-        let named = named.map(|(field, symbols)| (field.to_owned(), symbols.into_iter().map(name).collect()));
-        let default = self.missing_default_fields(history).into_iter();
-        named.chain(default.map(|field| (field.to_owned(), BTreeSet::new()))).collect()
-    }
-
-    /// For each field that the user named, the symbols that lack it and have others. The first field is
-    /// left out: a symbol without it is missing.
-    fn missing_named_fields(&self) -> Vec<(&'a str, Vec<usize>)> {
-        if !self.feed.fields_are_named {
-            return Vec::new();
+        if self.fetched() == 0 {
+            return history.missing_fields(&self.feed.name);
         }
-        let is_incomplete =
-            |symbol: &usize| self.rows.row(*symbol).iter().any(Option::is_none) && self.rows.has(*symbol);
-        let incomplete: Vec<usize> = (0..self.rows.len()).filter(is_incomplete).collect();
-        let lacking = |column: usize| {
-            let lacks = |symbol: &usize| self.rows.row(*symbol)[column].is_none();
-            incomplete.iter().copied().filter(lacks).collect::<Vec<_>>()
-        };
-        let fields =
-            self.feed.fields.iter().enumerate().skip(1).map(|(column, field)| (field.as_str(), lacking(column)));
-        fields.filter(|(_, symbols)| !symbols.is_empty()).collect()
+        let name = |symbol: &usize| self.feed.symbols[*symbol].as_str().to_owned();
+        let named =
+            self.lacking.iter().map(|(field, symbols)| ((*field).to_owned(), symbols.iter().map(name).collect()));
+        let default = self.missing_default_fields(history).into_iter();
+        named.chain(default.map(|(field, _)| (field.to_owned(), BTreeSet::new()))).collect()
     }
 
-    /// The default fields that an earlier run got, and that no symbol has now: the API has changed. What
-    /// follows from symbols that are missing altogether is not counted again.
-    fn missing_default_fields(&self, history: &RunHistory<'_>) -> Vec<&'a str> {
+    /// The default fields that no symbol has now, though a provider that has answered gave them to an
+    /// earlier run: its API has changed. Each has the name of the provider. What follows from symbols that
+    /// are missing altogether is not counted again.
+    fn missing_default_fields(&self, history: &RunHistory<'_>) -> Vec<(&'a str, &'a str)> {
         if self.feed.fields_are_named || self.fetched() == 0 {
             return Vec::new();
         }
-        let feed = self.feed;
-        let is_lost = |column: &usize| {
-            let field = feed.fields[*column].as_str();
-            !self.given.contains(column) && history.gave_field(&feed.name, &feed.provider_names, field)
+        let (feed, symbols) = (self.feed, hash_of(&self.feed.symbols));
+        let is_given = |column: &usize| self.providers.iter().any(|report| report.given.contains(column));
+        let answered = || self.providers.iter().filter(|report| report.failures.is_empty());
+        let lost = |column: usize| {
+            let field = feed.fields[column].as_str();
+            let gave = |name: &&str| history.gave_field(&feed.name, symbols, name, field);
+            Some((field, answered().map(|report| report.definition.name.as_str()).find(gave)?))
         };
-        (0..feed.fields.len()).filter(is_lost).map(|column| feed.fields[column].as_str()).collect()
+        (0..feed.fields.len()).filter(|column| !is_given(column)).filter_map(lost).collect()
     }
 
     /// What is wrong.
@@ -205,14 +217,22 @@ impl<'a> FeedReport<'a> {
 
     /// Requests that failed. Where other providers gave everything, that is a warning, and only at first.
     fn add_failures(&self, history: &RunHistory<'_>, problems: &mut Problems) {
-        let lacking = self.missing_named_fields().into_iter().flat_map(|(_, symbols)| symbols);
-        let incomplete: FxHashSet<usize> = lacking.chain(self.missing.iter().copied()).collect();
+        if self.providers.iter().all(|report| report.failures.is_empty()) {
+            return;
+        }
+        let feed = self.feed;
+        let missing: FxHashSet<usize> = self.missing.iter().copied().collect();
+        let lacking: FxHashSet<usize> = self.lacking.iter().flat_map(|(_, symbols)| symbols).copied().collect();
+        let is_newly_missing = |symbol: &usize| {
+            missing.contains(symbol) && !history.was_missing(&feed.name, feed.symbols[*symbol].as_str())
+        };
         for report in &self.providers {
             let name = &report.definition.name;
             for (error, symbols) in &report.failures {
-                let is_filled_in = !symbols.iter().any(|symbol| incomplete.contains(symbol));
-                let is_said_once = is_filled_in || matches!(error, FetchError::CoolingDown { .. });
-                let lines = if is_said_once && history.was_failing(&self.feed.name, name) {
+                let is_filled_in = !symbols.iter().any(|symbol| missing.contains(symbol) || lacking.contains(symbol));
+                let is_told_once = is_filled_in || matches!(error, FetchError::CoolingDown { .. });
+                let is_known = history.was_failing(&feed.name, name) && !symbols.iter().any(is_newly_missing);
+                let lines = if is_told_once && is_known {
                     &mut problems.known
                 } else if is_filled_in {
                     &mut problems.warnings
@@ -238,22 +258,21 @@ impl<'a> FeedReport<'a> {
     /// Fields that fetched symbols lack.
     fn add_missing_fields(&self, history: &RunHistory<'_>, problems: &mut Problems) {
         let feed = self.feed;
-        for (field, symbols) in self.missing_named_fields() {
+        for (field, symbols) in &self.lacking {
             let is_known = |symbol: &usize| history.lacked_field(&feed.name, feed.symbols[*symbol].as_str(), field);
-            let (known, new): (Vec<usize>, Vec<usize>) = symbols.into_iter().partition(is_known);
+            let (known, new): (Vec<usize>, Vec<usize>) = symbols.iter().copied().partition(is_known);
             for (lines, symbols) in [(&mut problems.errors, new), (&mut problems.known, known)] {
                 if !symbols.is_empty() {
                     lines.push(format!("no {field} of {}: no provider gave it", self.names(&symbols)));
                 }
             }
         }
-        for field in self.missing_default_fields(history) {
+        for (field, provider) in self.missing_default_fields(history) {
             let is_known = history.had_lost_field(&feed.name, field);
             let lines = if is_known { &mut problems.known } else { &mut problems.errors };
-            let providers = feed.provider_names.join(", ");
             lines.push(format!(
-                "no {field} of any symbol; earlier runs got it from {providers}: an API may have changed, \
-                 `datametrics providers NAME` prints how it is read"
+                "no {field} of any symbol; earlier runs got it from {provider}: its API may have changed, see \
+                 `datametrics providers {provider}`, or name the fields without it"
             ));
         }
     }
@@ -316,4 +335,14 @@ pub(crate) fn stats_by_provider<'a>(
         }
     }
     all
+}
+
+/// For each field but the first the symbols that lack it and have others.
+fn lacking<'a>(feed: &'a Feed, rows: &Table) -> Vec<(&'a str, Vec<usize>)> {
+    let is_incomplete = |symbol: &usize| rows.row(*symbol).iter().any(Option::is_none) && rows.has(*symbol);
+    let incomplete: Vec<usize> = (0..rows.len()).filter(is_incomplete).collect();
+    let lacking = |column: usize| incomplete.iter().copied().filter(move |symbol| rows.row(*symbol)[column].is_none());
+    let fields = feed.fields.iter().enumerate().skip(1);
+    let fields = fields.map(|(column, field)| (field.as_str(), lacking(column).collect::<Vec<_>>()));
+    fields.filter(|(_, symbols)| !symbols.is_empty()).collect()
 }

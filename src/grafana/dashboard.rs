@@ -71,7 +71,7 @@ struct HealthPanel {
 const HEALTH_PANELS: [HealthPanel; 7] = [
     HealthPanel {
         title: "Symbols expected and fetched",
-        description: "Symbols due in a run and those of which something was fetched, by run and feed; none is due while a market is closed.",
+        description: "Symbols due in a run and those that were fetched, by run and feed; none is due while a market is closed.",
         unit: "none",
         nodes: &["feed", "*", "expected,fetched"],
     },

@@ -44,7 +44,7 @@ impl<'a> RunHistory<'a> {
 
     /// Whether the default field was missing everywhere in the run before too.
     pub(crate) fn had_lost_field(&self, feed: &str, field: &str) -> bool {
-        self.missing_field(feed, field).is_some()
+        self.missing_field(feed, field).is_some_and(BTreeSet::is_empty)
     }
 
     fn missing_field(&self, feed: &str, field: &str) -> Option<&BTreeSet<String>> {
@@ -56,9 +56,16 @@ impl<'a> RunHistory<'a> {
         self.last.feeds.get(feed).is_some_and(|feed| feed.failing.contains(provider))
     }
 
-    /// Whether these providers gave the field to an earlier run.
-    pub(crate) fn gave_field(&self, feed: &str, providers: &[String], field: &str) -> bool {
-        self.last.feeds.get(feed).is_some_and(|feed| feed.providers == providers && feed.fields.contains(field))
+    /// Whether the provider gave the field of any of these symbols, of which this is the hash, to an
+    /// earlier run.
+    pub(crate) fn gave_field(&self, feed: &str, symbols: u64, provider: &str, field: &str) -> bool {
+        let given = self.last.feeds.get(feed).filter(|feed| feed.symbols == symbols);
+        given.and_then(|feed| feed.given.get(provider)).is_some_and(|fields| fields.contains(field))
+    }
+
+    /// The missing fields of the run before, for a run that fetched nothing and so knows of none.
+    pub(crate) fn missing_fields(&self, feed: &str) -> BTreeMap<String, BTreeSet<String>> {
+        self.last.feeds.get(feed).map(|feed| feed.missing_fields.clone()).unwrap_or_default()
     }
 
     /// How many seconds a provider must still be left alone, of an `interval` in seconds between the
@@ -95,14 +102,16 @@ impl<'a> RunHistory<'a> {
         let mut last = self.last.clone();
         last.push = push.or(last.push);
         for (name, mut feed) in feeds {
-            // What the same providers once gave is remembered, also if it is missing now.
-            let before = last.feeds.remove(&name).filter(|before| before.providers == feed.providers);
-            feed.fields.extend(before.into_iter().flat_map(|before| before.fields));
+            // What was once given is remembered, also if it is missing now.
+            let before = last.feeds.remove(&name).filter(|before| before.symbols == feed.symbols);
+            for (provider, fields) in before.into_iter().flat_map(|before| before.given) {
+                feed.given.entry(provider).or_default().extend(fields);
+            }
             last.feeds.insert(name, feed);
         }
         let written = asked
             .map(|provider| state.set_last_call(provider, self.started))
-            .chain(cool_downs.map(|(provider, cool_down)| state.set_cool_down(provider, &cool_down)))
+            .chain(cool_downs.map(|(provider, cool_down)| state.set_cool_down(provider, &cool_down, self.started)))
             .chain([state.set_last_run(self.run, &last)]);
         for error in written.filter_map(Result::err) {
             log::info!("cannot write the state of this run in {}: {error}", state.dir().display());

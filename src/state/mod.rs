@@ -45,10 +45,10 @@ pub(crate) struct FeedState {
     pub(crate) missing_fields: BTreeMap<String, BTreeSet<String>>,
     /// The providers of which a request failed.
     pub(crate) failing: BTreeSet<String>,
-    /// The providers of the feed.
-    pub(crate) providers: Vec<String>,
-    /// The fields that these providers have given, in any run.
-    pub(crate) fields: BTreeSet<String>,
+    /// A hash of the symbols of the feed.
+    pub(crate) symbols: u64,
+    /// For each provider the fields that it has given of any of these symbols, in any run.
+    pub(crate) given: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// How a push to Graphite went.
@@ -63,7 +63,7 @@ pub(crate) struct LastPush {
 }
 
 /// A provider asked to be left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct CoolDown {
     /// Until when, in Unix seconds.
     pub(crate) until: i64,
@@ -74,6 +74,8 @@ pub(crate) struct CoolDown {
 impl CoolDown {
     /// Longest cool-down, in seconds. A provider that asks for more is asked once a day.
     const LONGEST: u64 = 86_400;
+    /// How much longer it may seem to a run that started before it began, in seconds.
+    const SLACK: u64 = 3_600;
 
     /// A reply with this status asked at `now` (Unix seconds) for so long a pause.
     pub(crate) fn new(status: u16, now: i64, asked: Duration) -> Self {
@@ -84,7 +86,7 @@ impl CoolDown {
     /// back.
     pub(crate) fn seconds_left(&self, now: i64) -> Option<u64> {
         let left = u64::try_from(self.until.checked_sub(now)?).ok()?;
-        (1..=Self::LONGEST).contains(&left).then_some(left)
+        (1..=Self::LONGEST + Self::SLACK).contains(&left).then_some(left)
     }
 }
 
@@ -131,11 +133,16 @@ impl<'a> State<'a> {
         serde_json::from_slice(&self.read("cool_downs", provider)?).ok()
     }
 
-    /// Notes that this provider asked to be left alone.
+    /// Notes at `now` (Unix seconds) that this provider asked to be left alone. A cool-down that lasts
+    /// longer stays.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn set_cool_down(&self, provider: &str, cool_down: &CoolDown) -> io::Result<()> {
+    pub(crate) fn set_cool_down(&self, provider: &str, cool_down: &CoolDown, now: i64) -> io::Result<()> {
+        let known = self.cool_down(provider).filter(|known| known.seconds_left(now).is_some());
+        if known.is_some_and(|known| known.until >= cool_down.until) {
+            return Ok(());
+        }
         self.write("cool_downs", provider, &serde_json::to_vec(cool_down)?)
     }
 

@@ -103,7 +103,7 @@ pub(crate) const STATUSES: &[Scene] = &[
         let run = Datametrics::new().provider("coinbase", &server).graphite(&ingest);
         let run = typed(run, "crypto BTC --provider coinbase --fields bid --retries 0");
         let first = Observed::of_run(&run);
-        let mut other = Observed::of_run(&typed(run, "--shard 0/1"));
+        let mut other = Observed::of_run(&typed(run, "--shard 0/1 -v"));
         other.messages.splice(0..0, first.messages);
         other
     }),

@@ -227,7 +227,7 @@ impl<'a> Journal<'a> {
     /// file belongs in [quarantine](Self::quarantine).
     ///
     /// # Errors
-    /// When it cannot be read, or is of a form that only a newer program knows: then it was left
+    /// When it cannot be read, or is of a version that only a newer program knows: then it was left
     /// alone, and its points count neither as sent nor as lost.
     pub(crate) fn read(&self, entry: &Entry) -> Result<EntryContents, JournalError> {
         let path = self.folder.join(&entry.name);

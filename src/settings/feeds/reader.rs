@@ -92,7 +92,6 @@ impl<'a> FeedReader<'_, 'a> {
             }
         }
         let is_stocks = definitions.iter().all(|definition| definition.market == Market::Stocks);
-        let provider_names = definitions.iter().map(|definition| definition.name.clone()).collect();
         let names = config.names.unwrap_or_else(|| self.metrics.names.clone());
         Ok(Feed {
             affixes: names.affixes(&self.metrics.prefix, &config.name, &symbols),
@@ -101,7 +100,6 @@ impl<'a> FeedReader<'_, 'a> {
             fields,
             fields_are_named,
             providers,
-            provider_names,
             names,
             market_hours: self.options.market_hours.filter(|_| is_stocks).unwrap_or(config.market_hours),
             closed: config.closed,
