@@ -2,7 +2,7 @@
 
 use super::circuit_breaker::CircuitBreaker;
 use super::error::FetchError;
-use super::rate_limit::RateLimiter;
+use super::rate_limit::{Permit, RateLimiter};
 use super::report::ProviderReport;
 use crate::context::Context;
 use crate::http::request::Response;
@@ -157,7 +157,8 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
 
     /// Sends one request, unless an earlier one of any feed has stopped the provider.
     fn fetch_once(&self, query: &Query<'_>, stats: &mut RequestStats) -> Answer {
-        let answer = self.exchange(query, stats);
+        // The permit is held until the outcome is noted: the request that waits for it may have to stay.
+        let (answer, _permit) = self.exchange(query, stats);
         match &answer {
             Answer::Read(_) => self.breaker.record_answer(),
             Answer::Failed(error) => self.breaker.record_failure(error, query.symbols.len()),
@@ -166,26 +167,28 @@ impl<'p, 'a> ProviderFetch<'p, 'a> {
         answer
     }
 
-    fn exchange(&self, query: &Query<'_>, stats: &mut RequestStats) -> Answer {
+    fn exchange(&self, query: &Query<'_>, stats: &mut RequestStats) -> (Answer, Option<Permit<'_>>) {
         // Before the wait for a permit, which may be long.
         if let Some(error) = self.breaker.error() {
-            return Answer::Failed(error);
+            return (Answer::Failed(error), None);
         }
         let deadline = self.policy.deadline;
         if !self.limiter.has_time(deadline) {
-            return Answer::Failed(FetchError::NoTime);
+            return (Answer::Failed(FetchError::NoTime), None);
         }
         let acquire = || {
             let permit = self.limiter.acquire(deadline);
             // Another request may have stopped the provider during the wait.
             self.breaker.error().map_or(Ok(permit), Err)
         };
-        let mut response = match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire)
-        {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Answer::Failed(FetchError::Transport(error)),
-            Err(error) => return Answer::Failed(error),
-        };
+        match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire) {
+            Ok((Ok(response), permit)) => (self.read(query, response), permit),
+            Ok((Err(error), permit)) => (Answer::Failed(FetchError::Transport(error)), permit),
+            Err(error) => (Answer::Failed(error), None),
+        }
+    }
+
+    fn read(&self, query: &Query<'_>, mut response: Response) -> Answer {
         let bad_symbol = &self.plan.definition.bad_symbol;
         let status = response.status;
         if !(200..300).contains(&status) {

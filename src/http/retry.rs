@@ -68,12 +68,13 @@ pub(crate) fn send(
     policy: RetryPolicy<'_>,
     stats: &mut RequestStats,
 ) -> Result<Response, TransportError> {
-    let Ok(result) = send_with_permits(transport, request, policy, stats, || Ok::<(), Infallible>(()));
+    let Ok((result, _)) = send_with_permits(transport, request, policy, stats, || Ok::<(), Infallible>(()));
     result
 }
 
 /// Sends a request, and sends it again as often as `policy` allows. What `acquire` returns is held
-/// during each attempt. If it returns an error, no further attempt is made.
+/// during each attempt, and that of the last one is returned too. If `acquire` returns an error, no
+/// further attempt is made.
 ///
 /// # Errors
 /// The error of `acquire` before the first attempt. The inner result is an error if the last attempt
@@ -84,23 +85,23 @@ pub(crate) fn send_with_permits<P, E>(
     policy: RetryPolicy<'_>,
     stats: &mut RequestStats,
     mut acquire: impl FnMut() -> Result<P, E>,
-) -> Result<Result<Response, TransportError>, E> {
-    let permit = acquire()?;
+) -> Result<(Result<Response, TransportError>, Option<P>), E> {
+    let mut permit = Some(acquire()?);
     let mut result = send_once(transport, request, policy.deadline, stats);
-    drop(permit);
     for retry in 0..policy.retries {
         let Some(pause) = policy.pause_after(retry, &result) else { break };
         log::info!("{}: trying again in {pause:.1?}", request.server);
+        drop(permit.take());
         policy.deadline.clock().sleep(pause);
-        let Ok(_permit) = acquire() else { break };
+        permit = acquire().ok();
         // If the wait for the permit used up the time, the previous result says more than a timeout.
-        if policy.deadline.is_past() {
+        if permit.is_none() || policy.deadline.is_past() {
             break;
         }
         stats.retries += 1;
         result = send_once(transport, request, policy.deadline, stats);
     }
-    Ok(result)
+    Ok((result, permit))
 }
 
 fn send_once(
