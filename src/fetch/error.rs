@@ -54,7 +54,7 @@ impl FetchError {
     }
 
     /// Whether the provider asked for a pause that is longer than a run, now or earlier.
-    pub(crate) fn begins_or_is_cool_down(&self) -> bool {
+    pub(crate) fn is_cool_down(&self) -> bool {
         matches!(self, Self::CoolingDown { .. } | Self::Status { retry_after: Some(_), .. })
     }
 

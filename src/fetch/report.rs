@@ -163,7 +163,7 @@ impl<'a> FeedReport<'a> {
     /// request was told, so they are left out, unless the requests stop for a while.
     fn missing_symbols(&self, history: &RunHistory<'_>) -> BTreeSet<String> {
         let failures = self.providers.iter().flat_map(|report| &report.failures);
-        let failures = failures.filter(|(error, _)| !error.begins_or_is_cool_down());
+        let failures = failures.filter(|(error, _)| !error.is_cool_down());
         let failed: FxHashSet<usize> = failures.flat_map(|(_, symbols)| symbols).copied().collect();
         let names = self.missing.iter().map(|symbol| (symbol, self.feed.symbols[*symbol].as_str()));
         let told =
@@ -190,15 +190,20 @@ impl<'a> FeedReport<'a> {
         if self.feed.fields_are_named || self.fetched() == 0 {
             return Vec::new();
         }
-        let (feed, symbols) = (self.feed, hash_of(&self.feed.symbols));
+        let feed = self.feed;
         let is_given = |column: &usize| self.providers.iter().any(|report| report.given.contains(column));
+        let absent: Vec<usize> = (0..feed.fields.len()).filter(|column| !is_given(column)).collect();
+        if absent.is_empty() {
+            return Vec::new();
+        }
+        let symbols = hash_of(&feed.symbols);
         let answered = || self.providers.iter().filter(|report| report.failures.is_empty());
         let lost = |column: usize| {
             let field = feed.fields[column].as_str();
             let gave = |name: &&str| history.gave_field(&feed.name, symbols, name, field);
             Some((field, answered().map(|report| report.definition.name.as_str()).find(gave)?))
         };
-        (0..feed.fields.len()).filter(|column| !is_given(column)).filter_map(lost).collect()
+        absent.into_iter().filter_map(lost).collect()
     }
 
     /// What is wrong.
