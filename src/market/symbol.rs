@@ -87,6 +87,19 @@ impl fmt::Display for Symbol {
     }
 }
 
+/// The classes that shares have in the spelling of Yahoo, tiingo and others. The letters of exchanges begin
+/// at `F` (Frankfurt) and `L` (London), so a class is never taken for an exchange.
+const SHARE_CLASSES: [u8; 3] = *b"ABC";
+
+/// Where the `.` before the class of a share is: in `BRK.B` and, before the suffix of an exchange, in
+/// `RCI.B.TO`. In `VOD.L` there is none.
+pub(crate) fn share_class_dot(code: &str) -> Option<usize> {
+    let bytes = code.as_bytes();
+    let dot = bytes.iter().position(|byte| *byte == b'.').filter(|dot| *dot > 0)?;
+    let is_class = bytes.get(dot + 1).is_some_and(|class| SHARE_CLASSES.contains(class));
+    (is_class && matches!(bytes.get(dot + 2), None | Some(b'.'))).then_some(dot)
+}
+
 /// The names of symbols for a message: ten at most, then how many more there are.
 pub(crate) fn join_names<'a>(symbols: impl ExactSizeIterator<Item = &'a Symbol>) -> String {
     const MAX_NAMES: usize = 10;

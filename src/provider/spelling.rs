@@ -1,6 +1,6 @@
 //! How an API spells the parts of a symbol.
 
-use crate::market::symbol::Symbol;
+use crate::market::symbol::{Symbol, share_class_dot};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -54,12 +54,15 @@ pub(crate) struct Spelling {
     pub(crate) rename: BTreeMap<String, String>,
     /// What the API writes for single characters: `-` for `.`. Renamed codes are not touched.
     pub(crate) replace: Vec<(char, String)>,
+    /// What the API writes for the `.` before the class of a share: `-` for `BRK.B`. Renamed codes are not
+    /// touched.
+    pub(crate) share_class: Option<String>,
 }
 
 impl Spelling {
     /// Whether the API spells every symbol as it is here.
     pub(super) fn is_canonical(&self) -> bool {
-        self.rename.is_empty() && self.replace.is_empty()
+        self.rename.is_empty() && self.replace.is_empty() && self.share_class.is_none()
     }
 
     /// Appends a part of a symbol. `None` if the symbol does not have this part.
@@ -91,10 +94,14 @@ impl Spelling {
     }
 
     fn append_code(&self, out: &mut String, code: &str, format: Format) {
-        match self.renamed(code, format) {
-            Some(name) => out.push_str(&format.case.apply(name)),
-            None => self.append_replaced(out, code, format.case),
+        if let Some(name) = self.renamed(code, format) {
+            return out.push_str(&format.case.apply(name));
         }
+        let class = self.share_class.as_ref().and_then(|written| Some((share_class_dot(code)?, written)));
+        let Some((dot, written)) = class else { return self.append_replaced(out, code, format.case) };
+        self.append_replaced(out, &code[..dot], format.case);
+        out.push_str(&format.case.apply(written));
+        self.append_replaced(out, &code[dot + 1..], format.case);
     }
 
     fn append_replaced(&self, out: &mut String, text: &str, case: Case) {
@@ -119,6 +126,7 @@ mod tests {
         let spelling = Spelling {
             rename: rename.map(|(code, name)| (code.to_owned(), name.to_owned())).into(),
             replace: vec![('.', "-".to_owned()), ('/', "_".to_owned())],
+            share_class: None,
         };
         let mut out = String::new();
         spelling.push_spelled(&mut out, &Symbol::new(symbol).unwrap(), part, format)?;
@@ -150,5 +158,25 @@ mod tests {
         assert_eq!(spell("BRK.B", Case::Lower).as_deref(), Some("brk-b"));
         assert_eq!(spell("BRK.A", Case::Upper).as_deref(), Some("BRK.A"));
         assert_eq!(spell("BRK.A", Case::Unchanged).as_deref(), Some("brk.a"));
+    }
+
+    #[test]
+    fn only_the_class_of_a_share_is_spelled_in_the_way_of_the_api() {
+        let spelling = Spelling { share_class: Some("-".to_owned()), ..Spelling::default() };
+        let spelled = |symbol: &str| {
+            let mut out = String::new();
+            spelling.push_spelled(&mut out, &Symbol::new(symbol).unwrap(), SymbolPart::Whole, Format::DEFAULT);
+            out
+        };
+        for (symbol, expected) in [
+            ("BRK.B", "BRK-B"),
+            ("RCI.B.TO", "RCI-B.TO"),
+            ("VOD.L", "VOD.L"),
+            ("7203.T", "7203.T"),
+            ("0700.HK", "0700.HK"),
+            ("AAPL", "AAPL"),
+        ] {
+            assert_eq!(spelled(symbol), expected);
+        }
     }
 }

@@ -42,8 +42,8 @@ impl TemplateKind {
     /// The placeholders that this kind allows.
     fn placeholders(self) -> &'static [&'static str] {
         match self {
-            Self::Path => &["symbols", "symbol", "base", "quote", "secret:NAME", "secret?:NAME"],
-            Self::Header => &["secret:NAME", "secret?:NAME"],
+            Self::Path => &["symbols", "symbol", "base", "quote", "option:NAME", "secret:NAME", "secret?:NAME"],
+            Self::Header => &["option:NAME", "secret:NAME", "secret?:NAME"],
             Self::Spelling | Self::Pointer => &["symbol", "base", "quote"],
         }
     }
@@ -69,6 +69,11 @@ enum TemplatePart {
     Secret {
         name: String,
         optional: bool,
+    },
+    /// A value that the user may set. The value is empty until it is known.
+    Option {
+        name: String,
+        value: String,
     },
 }
 
@@ -105,6 +110,26 @@ impl Template {
         self.0.iter().all(|part| matches!(part, TemplatePart::Text(_)))
     }
 
+    /// The names of the options of the template.
+    pub(crate) fn options(&self) -> Vec<String> {
+        let name = |part: &TemplatePart| match part {
+            TemplatePart::Option { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        self.0.iter().filter_map(name).collect()
+    }
+
+    /// Sets the value of an option.
+    pub(crate) fn set_option(&mut self, option: &str, text: &str) {
+        for part in &mut self.0 {
+            if let TemplatePart::Option { name, value } = part
+                && name == option
+            {
+                text.clone_into(value);
+            }
+        }
+    }
+
     /// The secrets of the template: the name of each, and whether it is optional.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = (&str, bool)> {
         self.0.iter().filter_map(|part| match part {
@@ -124,7 +149,7 @@ impl Template {
             match part {
                 TemplatePart::Text(text) => out.push_str(text),
                 TemplatePart::Symbol { part, format } => spelling.push_spelled(&mut out, symbol, *part, *format)?,
-                TemplatePart::Symbols { .. } | TemplatePart::Secret { .. } => {}
+                TemplatePart::Symbols { .. } | TemplatePart::Secret { .. } | TemplatePart::Option { .. } => {}
             }
         }
         Some(Cow::Owned(out))
@@ -157,7 +182,7 @@ impl Template {
                 let mut value = String::new();
                 spelling.push_spelled(&mut value, symbol, *part, *format).is_some() && is_dot_segment(&value)
             }
-            TemplatePart::Text(_) | TemplatePart::Secret { .. } => false,
+            TemplatePart::Text(_) | TemplatePart::Secret { .. } | TemplatePart::Option { .. } => false,
         })
     }
 
@@ -166,7 +191,7 @@ impl Template {
         let mut out = String::new();
         for part in &self.0 {
             match part {
-                TemplatePart::Text(text) => out.push_str(text),
+                TemplatePart::Text(text) | TemplatePart::Option { value: text, .. } => out.push_str(text),
                 TemplatePart::Secret { name, .. } => out.push_str(secrets.get(name)?.expose()),
                 TemplatePart::Symbol { .. } | TemplatePart::Symbols { .. } => {}
             }
@@ -180,6 +205,7 @@ impl Template {
         for part in &self.0 {
             let value = match part {
                 TemplatePart::Text(text) => utf8_percent_encode(text, LITERAL).to_string(),
+                TemplatePart::Option { value, .. } => utf8_percent_encode(value, URL_VALUE).to_string(),
                 TemplatePart::Symbols { format, json: true } => symbols.json_array(format.case),
                 TemplatePart::Symbols { format, json: false } => symbols.joined(format.case),
                 TemplatePart::Symbol { part, format } => symbols.part_of_first(*part, *format),
@@ -206,6 +232,11 @@ impl TemplatePart {
         if let Some((name @ ("secret" | "secret?"), secret)) = placeholder.split_once(':') {
             return Self::parse_secret(secret, name == "secret?", kind).ok_or_else(unknown);
         }
+        if let Some(("option", option)) = placeholder.split_once(':') {
+            let is_allowed = kind.placeholders().contains(&"option:NAME") && is_name(option);
+            let part = Self::Option { name: option.to_owned(), value: String::new() };
+            return is_allowed.then_some(part).ok_or_else(unknown);
+        }
         let (mut format, mut json) = (Format::DEFAULT, false);
         for option in words {
             match option {
@@ -229,10 +260,15 @@ impl TemplatePart {
 
     /// `None` if this is no name of a secret, or the kind of template allows none.
     fn parse_secret(name: &str, optional: bool, kind: TemplateKind) -> Option<Self> {
-        let is_valid = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let is_valid = is_name(name);
         let is_allowed = matches!(kind, TemplateKind::Path | TemplateKind::Header);
         (is_valid && is_allowed).then(|| Self::Secret { name: name.to_owned(), optional })
     }
+}
+
+/// Whether this may be the name of a secret or an option.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 fn unknown_placeholder(placeholder: &str, known: &[&str]) -> String {
@@ -299,7 +335,8 @@ mod tests {
     use super::*;
 
     fn spelling() -> Spelling {
-        Spelling { rename: [("BTC".into(), "XBT".into())].into(), replace: vec![('.', "-".into())] }
+        let rename = [("BTC".into(), "XBT".into())].into();
+        Spelling { rename, replace: vec![('.', "-".into())], share_class: None }
     }
 
     fn spell(template: &str, symbol: &str) -> Option<String> {
@@ -364,6 +401,15 @@ mod tests {
     }
 
     #[test]
+    fn the_value_of_an_option_cannot_change_the_path() {
+        let mut template = Template::parse("/t?feed={option:feed}&x=1", TemplateKind::Path).unwrap();
+        assert_eq!(template.options(), ["feed"]);
+        template.set_option("feed", "a&b=c d");
+        let queried = QueriedSymbols { symbols: &[], spelled: &[], spelling: &spelling(), join: "," };
+        assert_eq!(template.path(&queried, &BTreeMap::new()).0, "/t?feed=a%26b%3Dc%20d&x=1");
+    }
+
+    #[test]
     fn a_header_without_its_optional_secret_has_no_value() {
         let template = Template::parse("Token {secret?:KEY}", TemplateKind::Header).unwrap();
         assert_eq!(template.secrets().collect::<Vec<_>>(), [("KEY", true)]);
@@ -381,6 +427,8 @@ mod tests {
             ("{symbol}", TemplateKind::Header),
             ("{secret:A B}", TemplateKind::Header),
             ("{secret:KEY}", TemplateKind::Spelling),
+            ("{option:feed}", TemplateKind::Pointer),
+            ("{option:}", TemplateKind::Path),
         ] {
             assert!(Template::parse(text, kind).is_err(), "{text}");
         }
@@ -392,6 +440,7 @@ mod tests {
             ("secrt:KEY", "secret:NAME"),
             ("bas", "base"),
             ("base:lowr", "base:lower"),
+            ("optn:feed", "option:NAME"),
             ("symbols:jsn", "symbols:json"),
         ] {
             let problem = Template::parse(&format!("{{{placeholder}}}"), TemplateKind::Path).unwrap_err();

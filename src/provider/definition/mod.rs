@@ -1,7 +1,10 @@
 //! The definition of a provider: its API as data.
 
+mod error_texts;
+mod options;
 mod read;
 
+pub(crate) use error_texts::{BadSymbol, ErrorTexts, NamedSymbol};
 pub(crate) use read::base_url;
 
 use super::pointer::Pointer;
@@ -49,12 +52,20 @@ pub(crate) struct Definition {
     pub(crate) terms: String,
     /// Its rate limits, in one line.
     pub(crate) limits: String,
+    /// What it has quotes of, in one line, to tell why a symbol is missing.
+    pub(crate) covers: String,
+    /// How it says, with any status, that a limit is reached.
+    pub(crate) limit: ErrorTexts,
+    /// Where it says how many requests are left.
+    pub(crate) remaining: Option<RemainingHeader>,
     /// Seconds between the starts of two runs that send it requests.
     pub(crate) min_interval: u64,
     /// The same for each symbol, for an API that charges by symbol.
     pub(crate) min_interval_per_symbol: u64,
     /// Most requests per second in a run.
     pub(crate) per_second: Option<f64>,
+    /// How many requests may be sent at once before `per_second` spaces them.
+    pub(crate) burst: u32,
     /// Most requests in flight at the same time.
     pub(crate) max_concurrency: usize,
     /// Most bytes of a body, after decompression.
@@ -73,21 +84,40 @@ pub(crate) struct Definition {
     pub(crate) endpoints: Vec<Endpoint>,
 }
 
-/// How an API rejects a request for a symbol that it does not know.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct BadSymbol {
-    /// HTTP statuses that mean this.
-    pub(crate) statuses: Vec<u16>,
-    /// Parts of error texts that mean this, in lower case.
-    pub(crate) texts: Vec<String>,
+/// Where an API says how many requests are left of its limit.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RemainingHeader {
+    /// The name of the header.
+    pub(crate) header: String,
+    /// The limit, if the header has how much of it is used.
+    pub(crate) limit: Option<u64>,
 }
 
-impl BadSymbol {
-    /// Whether a reply with this status and this error text means that a symbol is unknown.
-    pub(crate) fn matches(&self, status: u16, error: &str) -> bool {
-        let error = error.to_lowercase();
-        self.statuses.contains(&status) || self.texts.iter().any(|text| error.contains(text.as_str()))
+impl RemainingHeader {
+    /// What is left, from the value of the header.
+    pub(crate) fn read(&self, value: &str) -> Option<u64> {
+        let number: u64 = value.trim().parse().ok()?;
+        Some(self.limit.map_or(number, |limit| limit.saturating_sub(number)))
     }
+}
+
+/// Which of several rows of one symbol counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pick {
+    /// There must be only one; others must not contradict it.
+    #[default]
+    Only,
+    /// The first one with a value.
+    First,
+    /// The last one with a value.
+    Last,
+    /// The latest one whose time has come.
+    Now,
+}
+
+impl Pick {
+    const ALL: [(&'static str, Self); 4] =
+        [("only", Self::Only), ("first", Self::First), ("last", Self::Last), ("now", Self::Now)];
 }
 
 /// One request of a definition, and how its reply is read. In TOML it is a `[[quote]]`.
@@ -95,6 +125,8 @@ impl BadSymbol {
 pub(crate) struct Endpoint {
     /// Path and query of the URL.
     pub(crate) path: Template,
+    /// Path and query of a request whose reply has all symbols, in the same form.
+    pub(crate) all: Option<Template>,
     /// Most symbols in a request; 0 means any number.
     pub(crate) batch: usize,
     /// The text between two symbols in the path.
@@ -107,6 +139,8 @@ pub(crate) struct Endpoint {
     pub(crate) keys: Vec<Template>,
     /// Whether spellings are compared without regard to case.
     pub(crate) ignore_case: bool,
+    /// Which of several rows of one symbol counts.
+    pub(crate) pick: Pick,
     /// Where the API's error texts are in the body.
     pub(crate) error: Vec<Pointer>,
     /// Where an error text about its symbol is in a row.
@@ -218,7 +252,7 @@ impl Definition {
     /// The names of its secrets, and whether each is optional everywhere.
     pub(crate) fn secrets(&self) -> BTreeMap<&str, bool> {
         let headers = self.headers.iter().map(|(_, template)| template);
-        let paths = self.endpoints.iter().map(|endpoint| &endpoint.path);
+        let paths = self.endpoints.iter().flat_map(|endpoint| [&endpoint.path].into_iter().chain(&endpoint.all));
         let mut secrets = BTreeMap::new();
         for (name, is_optional) in headers.chain(paths).flat_map(Template::secrets) {
             secrets.entry(name).and_modify(|optional: &mut bool| *optional &= is_optional).or_insert(is_optional);
@@ -283,9 +317,9 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_symbol_is_known_by_status_or_text_in_any_case() {
-        let bad_symbol = BadSymbol { statuses: vec![404], texts: vec!["unknown pair".to_owned()] };
-        assert!(bad_symbol.matches(404, "") && bad_symbol.matches(200, "Error: Unknown Pair XY"));
-        assert!(!bad_symbol.matches(400, "unknown"));
+    fn a_header_may_have_what_is_left_or_what_is_used() {
+        let read = |limit, value| RemainingHeader { header: "x".to_owned(), limit }.read(value);
+        assert_eq!([read(None, " 59 "), read(None, "many"), read(None, "-1")], [Some(59), None, None]);
+        assert_eq!([read(Some(60), "59"), read(Some(60), "61")], [Some(1), Some(0)]);
     }
 }

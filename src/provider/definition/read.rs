@@ -1,11 +1,15 @@
 //! Reading a definition from TOML.
 
-use super::{BadSymbol, Definition, Endpoint, FieldSpec, Market, TimeSpec, TimeUnit};
+use super::options::{Options, parse_template};
+use super::{
+    BadSymbol, Definition, Endpoint, ErrorTexts, FieldSpec, Market, NamedSymbol, Pick, RemainingHeader, TimeSpec,
+    TimeUnit,
+};
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::http::url::Url;
 use crate::market::field::Field;
 use crate::provider::pointer::Pointer;
-use crate::provider::spelling::Spelling;
+use crate::provider::spelling::{Spelling, SymbolPart};
 use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::must_be_one_of;
 
@@ -21,25 +25,31 @@ impl Definition {
         let base_url = base_url(&required(section, "base_url")?)?;
         // This key is only for people who read the definition.
         text("docs")?;
+        let options = Options::read(section)?;
         let definition = Self {
             name: name.to_owned(),
             market,
             base_url,
             terms: text("terms")?,
             limits: text("limits")?,
+            covers: text("covers")?,
+            limit: limit(section)?,
+            remaining: remaining(section)?,
             min_interval: seconds("min_interval")?,
             min_interval_per_symbol: seconds("min_interval_per_symbol")?,
             per_second: optional(section, "per_second", rate)?,
+            burst: integer(section, "burst", 1, 1_000, 1)?,
             max_concurrency: integer(section, "max_concurrency", 1, 64, 4)?,
             max_body: integer(section, "max_body", 1, 1 << 30, 16 << 20)?,
-            headers: headers(section)?,
+            headers: headers(section, &options)?,
             symbol: optional(section, "symbol", spelling_template)?.unwrap_or_else(Template::whole_symbol),
             spelling: spelling(section)?,
             bad_symbol: bad_symbol(section)?,
             change_from: change_from(section, market)?,
-            endpoints: endpoints(section)?,
+            endpoints: endpoints(section, &options)?,
         };
         section.deny_unknown_keys()?;
+        options.deny_unused()?;
         Ok(definition)
     }
 }
@@ -91,12 +101,8 @@ fn pointer(value: &ConfigValue<'_>) -> Result<Pointer, ConfigError> {
     Pointer::parse(value.text()?).map_err(|problem| value.invalid(problem))
 }
 
-fn template(value: &ConfigValue<'_>, kind: TemplateKind) -> Result<Template, ConfigError> {
-    Template::parse(value.text()?, kind).map_err(|problem| value.invalid(problem))
-}
-
 fn spelling_template(value: &ConfigValue<'_>) -> Result<Template, ConfigError> {
-    template(value, TemplateKind::Spelling)
+    parse_template(value, TemplateKind::Spelling)
 }
 
 fn field(name: &str, value: &ConfigValue<'_>) -> Result<Field, ConfigError> {
@@ -124,13 +130,13 @@ pub(crate) fn base_url(value: &ConfigValue<'_>) -> Result<Url, ConfigError> {
     Ok(url)
 }
 
-fn headers(section: &Section<'_>) -> Result<Vec<(String, Template)>, ConfigError> {
+fn headers(section: &Section<'_>, options: &Options<'_>) -> Result<Vec<(String, Template)>, ConfigError> {
     let header = |(name, value): (String, ConfigValue<'_>)| {
         let is_name = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
         if !is_name || value.text()?.chars().any(char::is_control) {
             return Err(value.invalid("is no header: a name has letters, digits and -, a value no line break"));
         }
-        Ok((name, template(&value, TemplateKind::Header)?))
+        Ok((name, options.template(&value, TemplateKind::Header)?))
     };
     section.section("headers")?.entries().into_iter().map(header).collect()
 }
@@ -147,6 +153,7 @@ fn spelling(section: &Section<'_>) -> Result<Spelling, ConfigError> {
         };
         spelling.replace.push((c, value.text()?.to_owned()));
     }
+    spelling.share_class = optional(section, "share_class", |value| value.text().map(str::to_owned))?;
     Ok(spelling)
 }
 
@@ -156,12 +163,49 @@ fn bad_symbol(section: &Section<'_>) -> Result<BadSymbol, ConfigError> {
         let status = value.integer(100, 599)?;
         u16::try_from(status).map_err(|_| value.invalid("is no HTTP status"))
     };
+    let named = |value: &ConfigValue<'_>| {
+        let problem = "must have a text and then {symbol} once, such as \"invalid symbol: {symbol}\"";
+        NamedSymbol::parse(value.text()?).ok_or_else(|| value.invalid(problem))
+    };
     let bad_symbol = BadSymbol {
         statuses: one_or_more(&section, "status", status)?,
-        texts: one_or_more(&section, "text", |value| Ok(value.text()?.to_lowercase()))?,
+        texts: error_texts(&section)?,
+        named: optional(&section, "named", named)?,
     };
     section.deny_unknown_keys()?;
     Ok(bad_symbol)
+}
+
+fn error_texts(section: &Section<'_>) -> Result<ErrorTexts, ConfigError> {
+    let text = |value: &ConfigValue<'_>| match value.text()?.trim() {
+        "" => Err(value.invalid("must not be empty")),
+        text => Ok(text.to_owned()),
+    };
+    Ok(ErrorTexts::new(one_or_more(section, "text", text)?))
+}
+
+fn limit(section: &Section<'_>) -> Result<ErrorTexts, ConfigError> {
+    let section = section.section("limit")?;
+    let texts = error_texts(&section)?;
+    section.deny_unknown_keys()?;
+    Ok(texts)
+}
+
+fn remaining(section: &Section<'_>) -> Result<Option<RemainingHeader>, ConfigError> {
+    if section.get("remaining").is_none() {
+        return Ok(None);
+    }
+    let section = section.section("remaining")?;
+    let header = required(&section, "header")?;
+    if http::HeaderName::from_bytes(header.text()?.as_bytes()).is_err() {
+        return Err(header.invalid("is no name of a header"));
+    }
+    let limit = optional(&section, "limit", |value| value.integer(1, i64::MAX))?;
+    section.deny_unknown_keys()?;
+    Ok(Some(RemainingHeader {
+        header: header.text()?.to_owned(),
+        limit: limit.and_then(|limit| limit.try_into().ok()),
+    }))
 }
 
 fn change_from(section: &Section<'_>, market: Market) -> Result<Option<Field>, ConfigError> {
@@ -179,26 +223,26 @@ fn change_from(section: &Section<'_>, market: Market) -> Result<Option<Field>, C
     }
 }
 
-fn endpoints(section: &Section<'_>) -> Result<Vec<Endpoint>, ConfigError> {
+fn endpoints(section: &Section<'_>, options: &Options<'_>) -> Result<Vec<Endpoint>, ConfigError> {
     let list = required(section, "quote").map_err(|_| missing(section, "[[quote]]"))?;
-    let endpoints = list.list()?.iter().map(|value| endpoint(&value.section()?)).collect::<Result<Vec<_>, _>>()?;
+    let endpoints =
+        list.list()?.iter().map(|value| endpoint(&value.section()?, options)).collect::<Result<Vec<_>, _>>()?;
     if endpoints.is_empty() { Err(missing(section, "[[quote]]")) } else { Ok(endpoints) }
 }
 
-fn endpoint(section: &Section<'_>) -> Result<Endpoint, ConfigError> {
+fn endpoint(section: &Section<'_>, options: &Options<'_>) -> Result<Endpoint, ConfigError> {
     let path = required(section, "path")?;
-    if !path.text()?.starts_with('/') {
-        return Err(path.invalid("must begin with \"/\""));
-    }
     let join = section.get("join").map_or(Ok(",".to_owned()), |value| value.text().map(str::to_owned))?;
     let endpoint = Endpoint {
-        path: template(&path, TemplateKind::Path)?,
+        path: path_template(&path, options)?,
+        all: optional(section, "all", |value| all_path(value, options))?,
         batch: integer(section, "batch", 0, 1_000_000, 100)?,
         join,
         rows: optional(section, "rows", pointer)?.unwrap_or_default(),
         key: optional(section, "key", pointer)?,
         keys: one_or_more(section, "keys", spelling_template)?,
         ignore_case: flag(section, "ignore_case")?,
+        pick: optional(section, "pick", pick)?.unwrap_or_default(),
         error: one_or_more(section, "error", pointer)?,
         row_error: optional(section, "row_error", pointer)?,
         unwrapped_single: flag(section, "unwrapped_single")?,
@@ -216,8 +260,33 @@ fn endpoint(section: &Section<'_>) -> Result<Endpoint, ConfigError> {
         );
         return Err(path.invalid(problem));
     }
+    if endpoint.pick == Pick::Now && endpoint.time.is_none() {
+        return Err(ConfigError::invalid(section.origin(), "pick = \"now\" needs the time of a row: add `time`"));
+    }
     section.deny_unknown_keys()?;
     Ok(endpoint)
+}
+
+fn path_template(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
+    if !value.text()?.starts_with('/') {
+        return Err(value.invalid("must begin with \"/\""));
+    }
+    options.template(value, TemplateKind::Path)
+}
+
+fn all_path(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
+    let path = path_template(value, options)?;
+    let has_symbol = [SymbolPart::Whole, SymbolPart::Base, SymbolPart::Quote].into_iter().any(|part| path.has(part));
+    if has_symbol || path.has_symbols() {
+        return Err(value.invalid("must not have symbols: its reply has all of them"));
+    }
+    Ok(path)
+}
+
+fn pick(value: &ConfigValue<'_>) -> Result<Pick, ConfigError> {
+    let name = value.text()?;
+    let known = Pick::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, pick)| pick);
+    known.ok_or_else(|| value.invalid(must_be_one_of(name, &Pick::ALL.map(|(known, _)| known))))
 }
 
 fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {

@@ -1,0 +1,52 @@
+//! What a user may set of a definition without rewriting it.
+
+use crate::config::{ConfigError, ConfigValue, Section};
+use crate::provider::template::{Template, TemplateKind};
+use crate::util::suggest::did_you_mean;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The values for `{option:NAME}` in paths and headers.
+pub(super) struct Options<'a> {
+    values: BTreeMap<String, ConfigValue<'a>>,
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Options<'a> {
+    /// Reads the key `options` of a definition.
+    pub(super) fn read(section: &Section<'a>) -> Result<Self, ConfigError> {
+        let values: BTreeMap<_, _> = section.section("options")?.entries().into_iter().collect();
+        values.values().try_for_each(|value| value.text().map(drop))?;
+        Ok(Self { values, used: RefCell::default() })
+    }
+
+    /// A template with the values of its options.
+    pub(super) fn template(&self, value: &ConfigValue<'_>, kind: TemplateKind) -> Result<Template, ConfigError> {
+        let mut template = parse_template(value, kind)?;
+        for name in template.options() {
+            let Some(text) = self.values.get(&name) else {
+                let suggestion = did_you_mean(&name, self.values.keys().map(String::as_str));
+                return Err(value.invalid(format!("option {name:?} has no value in options{suggestion}")));
+            };
+            template.set_option(&name, text.text()?);
+            self.used.borrow_mut().insert(name);
+        }
+        Ok(template)
+    }
+
+    /// Refuses options that no template has.
+    pub(super) fn deny_unused(&self) -> Result<(), ConfigError> {
+        let used = self.used.borrow();
+        match self.values.iter().find(|(name, _)| !used.contains(*name)) {
+            None => Ok(()),
+            Some((name, value)) => {
+                let suggestion = did_you_mean(name, used.iter().map(String::as_str));
+                Err(value.invalid(format!("no path and no header has {{option:{name}}}{suggestion}")))
+            }
+        }
+    }
+}
+
+pub(super) fn parse_template(value: &ConfigValue<'_>, kind: TemplateKind) -> Result<Template, ConfigError> {
+    Template::parse(value.text()?, kind).map_err(|problem| value.invalid(problem))
+}
