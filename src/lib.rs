@@ -74,7 +74,7 @@ pub use system::threads::{Signal, SystemThreads, Task, Threads};
 
 use delivery::journal::Journal;
 use delivery::{DeliveryReport, Sender, graphite};
-use fetch::{Collector, FeedReport, ProviderReport, stats_by_provider};
+use fetch::{Collector, FeedReport, stats_by_provider};
 use http::retry::RetryPolicy;
 use log::Level;
 use logging::{SUMMARY, log_all};
@@ -84,7 +84,7 @@ use metrics::health::Health;
 use output::print;
 use provider::Definition;
 use state::LastPush;
-use state::history::RunHistory;
+use state::history::{ProviderNote, RunHistory};
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -213,12 +213,14 @@ fn add_push_health(health: &mut Health<'_>, journal: Option<&Journal<'_>>, last_
 fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &DeliveryReport, started: i64) {
     let due = feeds.iter().filter(|report| report.skipped.is_none() && !report.has_defect);
     let states = due.map(|report| (report.feed.name.clone(), report.feed_state(history))).collect();
-    let providers = || feeds.iter().flat_map(|report| &report.providers);
-    let was_asked = |report: &&ProviderReport<'_>| report.definition.has_interval() && report.stats.requests > 0;
-    let with_interval = providers().filter(was_asked).map(|report| report.definition.name.as_str());
-    let cool_downs = providers().filter_map(|report| Some((report.definition.name.as_str(), report.cool_down?)));
+    let notes = feeds.iter().flat_map(|report| &report.providers).map(|report| ProviderNote {
+        definition: report.definition,
+        is_asked: report.definition.has_interval() && report.stats.requests > 0,
+        cool_down: report.cool_down,
+        findings: &report.findings,
+    });
     let push = |status| LastPush { time: started, seconds: delivery.took.as_secs_f64(), status };
-    history.record(states, with_interval, cool_downs, delivery.status.map(push));
+    history.record(states, notes, delivery.status.map(push));
 }
 
 /// Logs what Graphite did not take. Returns what that makes of the run.

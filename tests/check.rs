@@ -209,7 +209,11 @@ fn check_fails_where_a_provider_lacks_the_first_field() {
     let lacking = Server::with(|_| kraken(&[("XXBTZUSD", "null")]));
     let output = Setup { kraken: lacking, ..Setup::new() }.check().args(["--fields", "last,high"]).run();
     let hint = "-vv shows what is asked, `datametrics providers kraken` how";
-    reports(&output, 1, &format!("FAILED  kraken (crypto): no last of BTC/USD: no provider gave it; {hint}"));
+    reports(
+        &output,
+        1,
+        &format!("FAILED  kraken (crypto): no last of BTC/USD: kraken has no number at \"/c/0\"; {hint}"),
+    );
 }
 
 #[test]
@@ -217,7 +221,13 @@ fn check_fails_where_a_provider_does_not_know_the_symbol() {
     let setup = Setup { yahoo: Server::with(|_| yahoo(&STOCKS[1..])), ..Setup::new() };
     let output = setup.check().run();
     let hint = "-vv shows what is asked, `datametrics providers yahoo` how";
-    reports(&output, 1, &format!("FAILED  yahoo (stocks): no quote of AMZN: yahoo has none; {hint}"));
+    reports(
+        &output,
+        1,
+        &format!(
+            "FAILED  yahoo (stocks): no quote of AMZN: yahoo has none among 2 rows at \"/spark/result\" (NFLX, AAPL); {hint}"
+        ),
+    );
 }
 
 #[test]

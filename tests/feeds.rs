@@ -53,7 +53,8 @@ fn livecoin_example_gives_the_names_of_the_first_datametrics() {
     assert_eq!(points(&output.stdout), BTreeMap::from(expected));
     // A named symbol or field without a value is reported.
     let message = "warning: a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead\n\
-        error: crypto: no last of ETH/USD, BAT/USD: no provider gave it\n\
+        error: crypto: no last of ETH/USD: livecoin has null at \"/last\"\n\
+        error: crypto: no last of BAT/USD: livecoin has a price that is not above zero at \"/last\"\n\
         error: crypto: no high of BAT/USD: no provider gave it\n\
         error: crypto: no low of BAT/USD: no provider gave it\n\
         error: crypto: no vwap of BAT/USD: no provider gave it\n\
@@ -83,7 +84,7 @@ fn iex_example_gives_the_names_of_the_first_datametrics() {
     ];
     assert_eq!(points(&output.stdout), BTreeMap::from(expected));
     let (first, rest) = output.stderr.split_once('\n').expect("a line");
-    assert_eq!(first, "error: stocks: no quote of WORK: iex has none");
+    assert_eq!(first, "error: stocks: no quote of WORK: iex has none among 2 rows in the reply (NFLX, AMZN)");
     assert!(rest.lines().all(|line| line.ends_with(": no provider gave it")), "{rest}");
     assert_eq!(output.code, Some(1));
 }

@@ -28,3 +28,4 @@ mod settings;
 mod shapes;
 mod shard;
 mod truncation;
+mod unknown_symbols;

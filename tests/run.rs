@@ -242,8 +242,8 @@ fn missing_symbols_are_reported_and_the_rest_is_pushed() {
     both.crypto.on(KRAKEN).reply(kraken(&CRYPTO[1..2]));
     both.stocks.on(YAHOO).reply(yahoo(&STOCKS[..2]));
     let since = now();
-    let message = "error: crypto: no quote of BTC/USD, BAT/USD: kraken has none\n\
-                error: stocks: no quote of AAPL: yahoo has none\n";
+    let message = "error: crypto: no quote of BTC/USD, BAT/USD: kraken has none among 1 row at \"/result\" (XETHZUSD)\n\
+                error: stocks: no quote of AAPL: yahoo has none among 2 rows at \"/spark/result\" (AMZN, NFLX)\n";
     both.run().stderr(message).exit(1).check();
     let lines = |all: &str, symbols: &[&str]| -> String {
         let of = |line: &&str| symbols.iter().any(|symbol| line.contains(symbol));
@@ -267,7 +267,7 @@ fn run_exits_with_69_where_no_provider_gives_a_quote() {
     both.stocks.on(YAHOO).reply(yahoo(&[]));
     let since = now();
     let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n\
-                error: stocks: no quote of AMZN, NFLX, AAPL: yahoo has none\n";
+                error: stocks: no quote of AMZN, NFLX, AAPL: yahoo has no rows at \"/spark/result\"\n";
     both.run().stderr(message).exit(69).check();
     let providers = [("kraken", 500, 1, 0), ("yahoo", 200, 1, 0)];
     let feeds = [("crypto", 3, 0), ("stocks", 3, 0)];
@@ -569,7 +569,7 @@ fn symbol_without_its_first_field_is_missing() {
         crypto.on("GET /0/public/Ticker?pair=XBTUSD").reply(Reply::json(body));
         let run = Datametrics::new().args(["crypto", "BTC/USD", "--provider", "kraken", "--fields", "last,bid"]);
         let run = run.provider("kraken", &crypto).graphite(&ingest);
-        run.stderr("error: crypto: no last of BTC/USD: no provider gave it\n").exit(69).check();
+        run.stderr("error: crypto: no last of BTC/USD: kraken has [..] at \"/c/0\"\n").exit(69).check();
         let value = |name| ingest.value(name);
         assert_eq!(value("crypto.BTC-USD.bid").as_deref(), Some("5"), "{no_price}");
         assert_eq!(value("metrics.crypto.feed.crypto.fetched").as_deref(), Some("0"), "{no_price}");
@@ -626,7 +626,8 @@ fn symbol_that_no_provider_has_is_reported() {
     let two = TwoProviders::start();
     two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1}}"#));
     two.second.on("GET /last?of=BBB").reply(Reply::json("{}"));
-    let message = "error: x: no quote of BBB: first has none, second has none\n";
+    let message =
+        "error: x: no quote of BBB: first has none among 1 row in the reply (AAA); second has no rows in the reply\n";
     two.run("last").stdout("x.AAA.last 1 [..]\nmetrics[..]\n...").stderr(message).exit(1).check();
 }
 
@@ -829,12 +830,16 @@ fn missing_symbol_is_reported_only_by_the_first_run() {
         run.clone().args(options).stderr(message).exit(code).check();
         assert_eq!(ingest.value("metrics.crypto.feed.crypto.fetched"), Some(there.len().to_string()));
     };
-    let bat = "crypto: no quote of BAT/USD: kraken has none\n";
+    let bat = "crypto: no quote of BAT/USD: kraken has none among 2 rows at \"/result\" (XXBTZUSD, XETHZUSD)\n";
     next(&CRYPTO[..2], &[], &format!("error: {bat}"));
     next(&CRYPTO[..2], &[], "");
     next(&CRYPTO[..2], &["-v"], &format!("[..]\n{bat}[..]\npushed [..]\n"));
     // A second symbol goes missing.
-    next(&CRYPTO[..1], &[], "error: crypto: no quote of ETH/USD: kraken has none\n");
+    next(
+        &CRYPTO[..1],
+        &[],
+        "error: crypto: no quote of ETH/USD: kraken has none among 1 row at \"/result\" (XXBTZUSD)\n",
+    );
     next(&CRYPTO[..1], &[], "");
     next(&CRYPTO[..2], &[], "");
     // The symbol came back, so its next absence is reported again.
@@ -965,8 +970,10 @@ fn points_have_exactly_the_digits_of_the_reply() {
     server.on("GET /all").reply(Reply::json(rows));
     let ingest = Ingest::start(Dialect::WriteProxy);
     let run = Datametrics::new().config(config).args(["--feed", "x"]).provider("p", &server).graphite(&ingest);
-    let message = "error: x: no quote of E, F, G, H, I: p has none\n\
-                error: x: no last of C, D, J: no provider gave it\n";
+    let message = "error: x: no quote of E: p has null at \"/l\"\n\
+                error: x: no quote of F, G, H, I: p has no number at \"/l\"\n\
+                error: x: no last of C, D: p has a price that is not above zero at \"/l\"\n\
+                error: x: no last of J: p has nothing at \"/l\"\n";
     run.stderr(message).exit(1).check();
     let values: Vec<_> = ingest.points().into_iter().map(|point| format!("{} {}", point.name, point.value)).collect();
     let expected = [

@@ -582,7 +582,7 @@ fn invalid_definitions_are_errors_with_their_line() {
         ),
         (
             "base_url = 'https://a.example'\nheaders = { X = '{symbol}' }\n[[providers.p.quote]]\npath = '/x'\nfields = { last = '/l' }\n",
-            "7: providers.p.headers.X: placeholder {symbol} is not known here; known: secret:NAME, secret?:NAME",
+            "7: providers.p.headers.X: placeholder {symbol} is not known here; known: option:NAME, secret:NAME, secret?:NAME",
         ),
         (
             "base_url = 'https://a.example'\nsymbol = '{secret:KEY}'\n[[providers.p.quote]]\npath = '/x'\nfields = { last = '/l' }\n",

@@ -80,10 +80,20 @@ struct Form {
     time: Time,
     /// Rows for a symbol that the API does not know.
     unknown: &'static [&'static str],
+    /// Which of several rows of a symbol counts.
+    pick: Pick,
     /// Whether names are compared without case.
     any_case: bool,
     /// Rows of something else.
     foreign: &'static [&'static str],
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Pick {
+    /// None, if they contradict each other.
+    Only,
+    /// The first one with a value.
+    First,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -114,6 +124,7 @@ const PAIR: Form = Form {
     row: &[],
     time: Time::Never,
     unknown: &[],
+    pick: Pick::Only,
     any_case: false,
     foreign: &[],
 };
@@ -700,6 +711,10 @@ struct Written {
 }
 
 impl Written {
+    fn number(&self) -> f64 {
+        self.text.parse().expect("a number")
+    }
+
     fn is(&self, printed: &str) -> bool {
         if self.hundredfold {
             let (mantissa, exponent) = self.text.split_once(['e', 'E']).unwrap_or((&self.text, "0"));
@@ -778,7 +793,9 @@ impl Api<'_, '_, '_> {
         let (before, rows, after) = form.body;
         let names = Names::new(self.shape, form, requested.iter().map(|at| self.symbols[*at].as_str()));
         if rows == Rows::Bare || (rows == Rows::ObjectOrBare && requested.len() == 1) {
-            return self.row(form, Some(requested[0]), &names.own[0][0]);
+            let (row, found) = self.row(form, Some(requested[0]), &names.own[0][0]);
+            self.expect(requested[0], found);
+            return row;
         }
         let mut keys = self.keys(form, requested, &names);
         if rows != Rows::List {
@@ -786,9 +803,18 @@ impl Api<'_, '_, '_> {
             keys.retain(|(_, key)| seen.insert(key.clone()));
         }
         let mut texts: Vec<String> = Vec::new();
+        let mut found: HashMap<usize, Vec<Found>> = HashMap::new();
         for (of, key) in keys {
-            let row = self.row(form, of, &key);
+            let (row, values) = self.row(form, of, &key);
+            if let Some(at) = of
+                && !values.is_empty()
+            {
+                found.entry(at).or_default().push(values);
+            }
             texts.push(if rows == Rows::List { row } else { format!("{}:{row}", self.quoted(&key)) });
+        }
+        for (at, rows) in found {
+            self.expect(at, pick(form.pick, rows));
         }
         let comma = self.dice.one_of(&[",", ", ", ",\n  ", "\r\n,\t"]);
         format!("{before}{}{after}", texts.join(comma))
@@ -833,11 +859,18 @@ impl Api<'_, '_, '_> {
         }
     }
 
-    /// One row. Notes the values that a run has to read.
-    fn row(&mut self, form: &Form, of: Option<usize>, key: &str) -> String {
+    /// Notes the values that a run has to read.
+    fn expect(&mut self, at: usize, found: Found) {
+        for (field, (_, written)) in found {
+            self.expected.entry((at, field)).or_insert(written);
+        }
+    }
+
+    /// One row, and the values in it that a run has to read.
+    fn row(&mut self, form: &Form, of: Option<usize>, key: &str) -> (String, Found) {
         if of.is_some() && !form.unknown.is_empty() && self.dice.one_in(8) {
             let text = self.dice.one_of(form.unknown);
-            return self.expand(form, key, text, &mut Found::new());
+            return (self.expand(form, key, text, &mut Found::new()), Found::new());
         }
         let symbol = &self.symbols[of.unwrap_or(0)];
         let mut found = Found::new();
@@ -857,14 +890,10 @@ impl Api<'_, '_, '_> {
             format!("{{{}}}", expanded.join(self.dice.one_of(&[",", ", "])))
         };
         // A row with nothing but a time is not a quote.
-        if let Some(at) = of
-            && found.keys().any(|field| self.fields[*field] != "age")
-        {
-            for (field, (_, written)) in found {
-                self.expected.entry((at, field)).or_insert(written);
-            }
+        if !found.keys().any(|field| self.fields[*field] != "age") {
+            found.clear();
         }
-        text
+        (text, found)
     }
 
     /// Fills the holes of a text.
@@ -989,6 +1018,24 @@ impl Names {
 
 /// By index of the field: its rank among the alternatives, and the number.
 type Found = HashMap<usize, (usize, Written)>;
+
+/// The values that count of several rows of one symbol.
+fn pick(pick: Pick, rows: Vec<Found>) -> Found {
+    let mut picked = Found::new();
+    for row in rows {
+        if pick == Pick::First {
+            return row;
+        }
+        for (field, (rank, written)) in row {
+            match picked.get(&field) {
+                Some((_, known)) if known.number() != written.number() => return Found::new(),
+                Some(_) => {}
+                None => drop(picked.insert(field, (rank, written))),
+            }
+        }
+    }
+    picked
+}
 
 /// Members that no definition reads, with parts that it reads elsewhere.
 const MORE: [&str; 5] = [

@@ -140,7 +140,7 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
 /// not delay the next run.
 fn check_providers(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Vec<Finding> {
     let started = context.unix_seconds();
-    let history = RunHistory::read(settings.state(context.disk), &settings.run, started);
+    let history = RunHistory::read(settings.state(context.disk), &settings.run, started).asking_unknown();
     let definitions = &settings.fetch.definitions;
     let probes: Vec<Feed> = (0..definitions.len()).filter_map(|index| probe_feed(settings, index)).collect();
     let collector = Collector { config: &settings.fetch, context, history: &history, started, deadline };

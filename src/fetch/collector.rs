@@ -2,10 +2,9 @@
 //! feed cannot give, the next one is asked for.
 
 use super::FetchConfig;
-use super::circuit_breaker::CircuitBreaker;
+use super::exchange::{ProviderGuard, Requester};
 use super::feed::Feed;
 use super::provider_fetch::ProviderFetch;
-use super::rate_limit::RateLimiter;
 use super::report::{FeedReport, ProviderReport, SkipReason};
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
@@ -15,9 +14,7 @@ use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
 use crate::system::threads::parallel_map;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// What all feeds that ask a provider share.
-type Guard<'a> = (RateLimiter<'a>, CircuitBreaker);
+use std::sync::Mutex;
 
 /// Fetches feeds.
 pub(crate) struct Collector<'a> {
@@ -36,9 +33,11 @@ pub(crate) struct Collector<'a> {
 impl<'a> Collector<'a> {
     /// Fetches these feeds, whose providers are those of the configuration.
     pub(crate) fn fetch(&self, feeds: &'a [Feed]) -> Vec<FeedReport<'a>> {
-        let limiter = |definition| RateLimiter::new(definition, self.context.clock, self.context.threads);
-        let guard = |definition| (limiter(definition), CircuitBreaker::default());
-        let guards: Vec<Guard<'a>> = self.config.definitions.iter().map(guard).collect();
+        let guard = |(index, definition)| {
+            let users = feeds.iter().filter(|feed| feed.providers.contains(&index)).count();
+            ProviderGuard::new(definition, self.context, users > 1)
+        };
+        let guards: Vec<ProviderGuard<'a>> = self.config.definitions.iter().enumerate().map(guard).collect();
         // A panic in one feed does not stop the others.
         let fetch = |feed| {
             catch_unwind(AssertUnwindSafe(|| self.fetch_feed(feed, &guards)))
@@ -47,7 +46,7 @@ impl<'a> Collector<'a> {
         parallel_map(self.context.threads, feeds.len(), feeds, fetch)
     }
 
-    fn fetch_feed(&self, feed: &'a Feed, guards: &[Guard<'a>]) -> FeedReport<'a> {
+    fn fetch_feed(&self, feed: &'a Feed, guards: &[ProviderGuard<'a>]) -> FeedReport<'a> {
         if let Some(reason) = self.skip_reason(feed) {
             return FeedReport::skipped(feed, reason);
         }
@@ -71,8 +70,15 @@ impl<'a> Collector<'a> {
             }
             let secrets = &self.config.secrets;
             let plan = Plan::new(definition, &feed.symbols, &feed.fields, &missing.columns, secrets);
-            let (limiter, breaker) = &guards[index];
-            let fetch = ProviderFetch::new(self.context, &plan, limiter, breaker, self.policy());
+            let requester = Requester {
+                context: self.context,
+                plan: &plan,
+                guard: &guards[index],
+                policy: self.policy(),
+                cool_down: Mutex::default(),
+            };
+            let unknown = self.history.unknown_symbols(definition);
+            let fetch = ProviderFetch { requester, history: self.history, feed: &feed.name, unknown };
             let (table, report) = fetch.run(&missing.symbols);
             quotes.merge(&missing.symbols, table);
             reports.push(report);

@@ -21,6 +21,13 @@ pub(crate) enum FetchError {
         /// For how many seconds it asks to be left alone, if that is longer than this run can wait.
         retry_after: Option<u64>,
     },
+    /// The API says that a limit is reached, without a 429.
+    LimitReached {
+        /// The API's words, sanitized.
+        text: String,
+        /// For how many seconds it asks to be left alone, if that is longer than this run can wait.
+        retry_after: Option<u64>,
+    },
     /// It asked an earlier run to be left alone, and was not asked.
     CoolingDown {
         /// The HTTP status of that reply.
@@ -32,8 +39,9 @@ pub(crate) enum FetchError {
     Reply(ReplyError),
     /// The time for fetching was over before the request was sent.
     NoTime,
-    /// A batch with unknown symbols was split as often as is allowed. The text is the API's.
-    TooManyBad(String),
+    /// Every symbol of a batch that was asked alone is unknown, so the others were not asked alone. The text is
+    /// the API's.
+    AllBad(String),
 }
 
 impl FetchError {
@@ -48,14 +56,19 @@ impl FetchError {
             Self::Status { status, retry_after, .. } => {
                 retry_after.is_some() || matches!(status, 401 | 403 | 418 | 429 | 451)
             }
-            Self::NoTime | Self::CoolingDown { .. } => true,
-            Self::Reply(_) | Self::TooManyBad(_) => false,
+            Self::NoTime | Self::CoolingDown { .. } | Self::LimitReached { .. } => true,
+            Self::Reply(_) | Self::AllBad(_) => false,
         }
     }
 
     /// Whether the provider asked for a pause that is longer than a run, now or earlier.
     pub(crate) fn is_cool_down(&self) -> bool {
-        matches!(self, Self::CoolingDown { .. } | Self::Status { retry_after: Some(_), .. })
+        matches!(
+            self,
+            Self::CoolingDown { .. }
+                | Self::Status { retry_after: Some(_), .. }
+                | Self::LimitReached { retry_after: Some(_), .. }
+        )
     }
 
     /// Whether the provider refuses access, perhaps to single symbols only.
@@ -66,9 +79,9 @@ impl FetchError {
     /// What to do about it, as the end of a sentence. Empty if its own words tell.
     pub(crate) fn advice(&self, definition: &Definition) -> String {
         match self {
-            Self::Status { status, retry_after: Some(seconds), .. } => {
-                let limits = if *status == 503 { String::new() } else { self.usual_advice(definition) };
-                format!("{limits}; it asks for {seconds} s without requests")
+            Self::Status { status: 503, retry_after: Some(seconds), .. } => pause(*seconds),
+            Self::Status { retry_after: Some(seconds), .. } | Self::LimitReached { retry_after: Some(seconds), .. } => {
+                format!("{}{}", self.usual_advice(definition), pause(*seconds))
             }
             _ => self.usual_advice(definition),
         }
@@ -85,22 +98,30 @@ impl FetchError {
             | Self::Reply(ReplyError::ApiError(_))
             | Self::Transport(_)
             | Self::NoTime
-            | Self::CoolingDown { .. }
-            | Self::TooManyBad(_) => String::new(),
+            | Self::CoolingDown { .. } => String::new(),
             Self::Status { status: 401 | 403, .. } if keys.is_empty() => {
                 "; it refuses this machine: use another provider".to_owned()
             }
             Self::Status { status: 401 | 403, .. } => format!("; check {keys}, and what the plan allows"),
-            Self::Status { status: 418 | 429, .. } if definition.limits.is_empty() => "; ask less often".to_owned(),
-            Self::Status { status: 418 | 429, .. } => format!("; its limits: {}", definition.limits),
+            Self::Status { status: 418 | 429, .. } | Self::LimitReached { .. } if definition.limits.is_empty() => {
+                "; ask less often".to_owned()
+            }
+            Self::Status { status: 418 | 429, .. } | Self::LimitReached { .. } => {
+                format!("; its limits: {}", definition.limits)
+            }
             Self::Status { status: 451, .. } => "; it does not serve this region: use another provider".to_owned(),
-            Self::Status { .. } | Self::Reply(_) => format!(
+            Self::Status { .. } | Self::Reply(_) | Self::AllBad(_) => format!(
                 "; if this persists, the API may have changed: copy `datametrics providers {}` into your config and \
                  fix it there",
                 definition.name
             ),
         }
     }
+}
+
+/// How long the provider asks to be left alone.
+fn pause(seconds: u64) -> String {
+    format!("; it asks for {seconds} s without requests")
 }
 
 impl fmt::Display for FetchError {
@@ -112,14 +133,14 @@ impl fmt::Display for FetchError {
             }
             Self::Status { status, text, .. } if text.is_empty() => write!(f, "HTTP {status}"),
             Self::Status { status, text, .. } => write!(f, "HTTP {status}: {}", excerpt(text)),
-            Self::Reply(ReplyError::ApiError(text)) => f.write_str(&excerpt(text)),
+            Self::Reply(ReplyError::ApiError(text)) | Self::LimitReached { text, .. } => f.write_str(&excerpt(text)),
             Self::Reply(error) => error.fmt(f),
             Self::CoolingDown { status, seconds_left } => {
                 write!(f, "not asked for another {seconds_left} s: it asked for that with HTTP {status}")
             }
             Self::NoTime => f.write_str("no time was left to ask; a longer --timeout gives it some"),
-            Self::TooManyBad(text) => {
-                write!(f, "too many symbols that it does not know in one batch, take them out: {}", excerpt(text))
+            Self::AllBad(text) => {
+                write!(f, "it refuses all symbols, together and each one alone: {}", excerpt(text))
             }
         }
     }

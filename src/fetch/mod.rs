@@ -3,14 +3,16 @@
 mod circuit_breaker;
 mod collector;
 mod error;
+mod exchange;
 mod feed;
 mod provider_fetch;
 mod rate_limit;
 mod report;
+mod shared_replies;
 
 pub(crate) use collector::Collector;
 pub(crate) use feed::Feed;
-pub(crate) use report::{FeedReport, ProviderReport, stats_by_provider};
+pub(crate) use report::{FeedReport, stats_by_provider};
 
 use crate::provider::Definition;
 use crate::secret::Secret;

@@ -1,34 +1,30 @@
 //! The requests to one provider for one feed.
 
-use super::circuit_breaker::CircuitBreaker;
 use super::error::FetchError;
-use super::rate_limit::{Permit, RateLimiter};
+use super::exchange::{Answer, Requester};
 use super::report::ProviderReport;
-use crate::context::Context;
-use crate::http::request::Response;
-use crate::http::retry::{RetryPolicy, send_with_permits};
 use crate::http::stats::RequestStats;
 use crate::market::table::Table;
-use crate::provider::{Plan, Query, Reply, ReplyError};
-use crate::state::CoolDown;
+use crate::provider::{FoundRows, Plan, Query, Reply};
+use crate::state::history::RunHistory;
+use crate::state::unknown_symbols::{SymbolFindings, UnknownSymbols};
 use crate::system::threads::{lock, parallel_map};
 use crate::util::group_by::group_by;
 use crate::util::sanitize::excerpt;
-use rustc_hash::FxHashMap;
-use std::sync::Mutex;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Requests beyond the first that may be spent on finding the unknown symbols of one batch.
-const MAX_SPLITS: u32 = 16;
+/// After so many symbols of a batch were rejected one by one, and none was answered, the definition is
+/// wrong rather than all of them.
+const MAX_REJECTED_ALONE: u32 = 16;
 
 /// The requests to one provider for one feed.
 pub(super) struct ProviderFetch<'p, 'a> {
-    context: Context<'a>,
-    plan: &'p Plan<'a>,
-    limiter: &'p RateLimiter<'a>,
-    breaker: &'p CircuitBreaker,
-    policy: RetryPolicy<'a>,
-    /// How long the provider asked to be left alone.
-    cool_down: Mutex<Option<CoolDown>>,
+    pub(super) requester: Requester<'p, 'a>,
+    pub(super) history: &'p RunHistory<'a>,
+    /// The name of the feed.
+    pub(super) feed: &'p str,
+    /// The symbols that the provider did not know in earlier runs.
+    pub(super) unknown: UnknownSymbols,
 }
 
 /// What came of the requests so far.
@@ -36,212 +32,297 @@ pub(super) struct ProviderFetch<'p, 'a> {
 struct Answers {
     /// For each reply its symbols, and a row for each of them.
     tables: Vec<(Vec<usize>, Table)>,
-    /// What the API said of single symbols.
-    words: FxHashMap<usize, String>,
+    /// Why symbols have no value: what the API said, or what is wrong with their rows.
+    reasons: FxHashMap<usize, String>,
+    /// The symbols that the API does not know, with its texts.
+    unknown: FxHashMap<usize, String>,
+    found: FoundRows,
     failures: Vec<(FetchError, Vec<usize>)>,
     stats: RequestStats,
 }
 
-/// How one request went.
-enum Answer {
-    Read(Reply),
-    /// Refused for a symbol that the API does not know. The text is the API's.
-    BadSymbol(String),
-    Failed(FetchError),
+/// How the search for the unknown symbols of a batch goes.
+#[derive(Default)]
+struct Search {
+    has_answer: bool,
+    /// Whether to ask for everything does not work.
+    is_all_useless: bool,
+    rejected_alone: u32,
 }
 
 /// How a batch went.
 enum BatchOutcome {
     /// A reply came for all of it.
     Answered,
-    /// It was refused, and asked again in parts.
+    /// It was rejected, and asked again in parts.
     HasBadSymbol,
     Failed,
 }
 
-impl<'p, 'a> ProviderFetch<'p, 'a> {
-    pub(super) fn new(
-        context: Context<'a>,
-        plan: &'p Plan<'a>,
-        limiter: &'p RateLimiter<'a>,
-        breaker: &'p CircuitBreaker,
-        policy: RetryPolicy<'a>,
-    ) -> Self {
-        Self { context, plan, limiter, breaker, policy, cool_down: Mutex::default() }
+impl<'a> ProviderFetch<'_, 'a> {
+    fn plan(&self) -> &Plan<'a> {
+        self.requester.plan
     }
 
     /// Asks for these symbols. Returns a row for each symbol of the feed, in the columns of the plan,
     /// and a report on what is missing.
     pub(super) fn run(self, symbols: &[usize]) -> (Table, ProviderReport<'a>) {
+        let plan = self.requester.plan;
         let mut answers = Answers::default();
-        let queries = self.plan.queries(symbols);
-        let width = self.plan.definition.max_concurrency;
-        for answer in parallel_map(self.context.threads, width, &queries, |query| self.fetch_whole(query)) {
+        let queries = self.queries(symbols, &mut answers);
+        let width = plan.definition.max_concurrency;
+        for answer in parallel_map(self.requester.context.threads, width, &queries, |query| self.fetch_whole(query)) {
             answers.add(answer);
         }
-        let mut table = join_tables(answers.tables, self.plan);
+        let mut table = join_tables(std::mem::take(&mut answers.tables), plan);
         for &symbol in symbols {
-            self.plan.complete(&self.plan.symbols[symbol], table.row_mut(symbol));
+            plan.complete(&plan.symbols[symbol], table.row_mut(symbol));
         }
         // A symbol that only has values which serve to compute others has none of its own.
-        let table = table.first_columns(self.plan.field_count);
-        let mut missing = Vec::new();
-        for &symbol in symbols {
-            if !table.has(symbol) {
-                missing.push((symbol, answers.words.remove(&symbol)));
-            }
-        }
+        let table = table.first_columns(plan.field_count);
+        let findings = self.findings(symbols, &table, &answers.unknown);
+        let reasons = self.reasons(symbols, &table, &mut answers);
         let failures = merge_failures(answers.failures);
         let is_given = |column: &usize| table.iter().any(|row| row[*column].is_some());
-        let given = (0..self.plan.field_count).filter(is_given).collect();
-        let (definition, stats) = (self.plan.definition, answers.stats);
-        let cool_down = lock(&self.cool_down).take();
-        (table, ProviderReport { definition, missing, given, failures, stats, cool_down })
+        let given = (0..plan.field_count).filter(is_given).collect();
+        let (definition, stats) = (plan.definition, answers.stats);
+        let cool_down = lock(&self.requester.cool_down).take();
+        (table, ProviderReport { definition, reasons, given, failures, findings, stats, cool_down })
     }
 
-    fn fetch_whole(&self, query: &Query<'a>) -> Answers {
-        let mut answers = Answers::default();
-        let mut splits_left = MAX_SPLITS;
-        self.fetch_batch(query, &mut splits_left, &mut answers);
+    /// The requests for these symbols, each with whether its symbols were unknown the last time. Those of
+    /// which this is known for less than a day are not requested.
+    fn queries(&self, symbols: &[usize], answers: &mut Answers) -> Vec<(Query<'a>, bool)> {
+        let plan = self.plan();
+        if self.unknown.is_empty() {
+            return plan.queries(symbols).into_iter().map(|query| (query, false)).collect();
+        }
+        let (mut known, mut due) = (Vec::with_capacity(symbols.len()), Vec::new());
+        let now = self.requester.context.unix_seconds();
+        for &symbol in symbols {
+            match plan.spell(symbol).and_then(|spelled| self.unknown.get(&spelled)) {
+                None => known.push(symbol),
+                Some(unknown) if unknown.is_due(now) => due.push(symbol),
+                Some(unknown) => {
+                    let reason = format!("said \"{}\", and is asked for it once a day", unknown.said);
+                    answers.reasons.insert(symbol, reason);
+                }
+            }
+        }
+        let known = plan.queries(&known).into_iter().map(|query| (query, false));
+        known.chain(plan.queries(&due).into_iter().map(|query| (query, true))).collect()
+    }
+
+    fn fetch_whole(&self, (query, was_unknown): &(Query<'a>, bool)) -> Answers {
+        let (mut answers, mut search) = (Answers::default(), Search::default());
+        if !was_unknown || !self.fetch_all(query, None, &mut answers) {
+            self.fetch_batch(query, &mut search, &mut answers);
+        }
         answers
     }
 
-    /// Asks for a batch, and for its parts if it is refused for an unknown symbol.
-    fn fetch_batch(&self, query: &Query<'a>, splits_left: &mut u32, answers: &mut Answers) -> BatchOutcome {
-        match self.fetch_once(query, &mut answers.stats) {
-            Answer::Read(reply) => {
-                answers.add_words(reply.row_errors);
-                if let Some(error) = &reply.error {
-                    answers.add_unknown(query, error);
+    /// Asks for a batch, and for the rest of it if it is rejected for unknown symbols.
+    fn fetch_batch(&self, query: &Query<'a>, search: &mut Search, answers: &mut Answers) -> BatchOutcome {
+        let (mut rest, mut outcome) = (None, BatchOutcome::Answered);
+        loop {
+            let query = rest.as_ref().unwrap_or(query);
+            match self.requester.request(query, false, &mut answers.stats) {
+                Answer::Read(reply) => {
+                    search.has_answer = true;
+                    self.add_reply(query, reply, answers);
+                    return outcome;
                 }
-                answers.tables.push((query.symbols.clone(), reply.values));
-                BatchOutcome::Answered
-            }
-            Answer::BadSymbol(words) => {
-                self.split(query, &words, splits_left, answers);
-                BatchOutcome::HasBadSymbol
-            }
-            Answer::Failed(error) => {
-                answers.failures.push((error, query.symbols.clone()));
-                BatchOutcome::Failed
-            }
-        }
-    }
-
-    /// Finds the unknown symbols of a batch that holds at least one.
-    fn split(&self, query: &Query<'a>, words: &str, splits_left: &mut u32, answers: &mut Answers) {
-        let len = query.symbols.len();
-        if len == 1 {
-            return answers.add_unknown(query, words);
-        }
-        let (left, right) = (self.plan.part(query, 0..len / 2), self.plan.part(query, len / 2..len));
-        match self.fetch_part(&left, words, splits_left, answers) {
-            // The left half is good, so the unknown symbol is in the right half: no need to ask for
-            // that as a whole.
-            BatchOutcome::Answered => self.split(&right, words, splits_left, answers),
-            BatchOutcome::HasBadSymbol | BatchOutcome::Failed => {
-                self.fetch_part(&right, words, splits_left, answers);
+                Answer::Failed(error) => {
+                    answers.failures.push((error, query.symbols.clone()));
+                    return BatchOutcome::Failed;
+                }
+                Answer::BadSymbol(said) => {
+                    outcome = BatchOutcome::HasBadSymbol;
+                    let Some(known) = self.without_named(query, &said, answers) else {
+                        self.find_unknown(query, &said, search, answers);
+                        return outcome;
+                    };
+                    if known.symbols.is_empty() {
+                        return outcome;
+                    }
+                    rest = Some(known);
+                }
             }
         }
     }
 
-    /// Asks for a part of a refused batch, unless all splits are spent.
-    fn fetch_part(&self, part: &Query<'a>, words: &str, splits_left: &mut u32, answers: &mut Answers) -> BatchOutcome {
-        let Some(left) = splits_left.checked_sub(1) else {
-            answers.failures.push((FetchError::TooManyBad(words.to_owned()), part.symbols.clone()));
-            return BatchOutcome::Failed;
-        };
-        *splits_left = left;
-        self.fetch_batch(part, splits_left, answers)
-    }
-
-    /// Sends one request, unless an earlier one of any feed has stopped the provider.
-    fn fetch_once(&self, query: &Query<'_>, stats: &mut RequestStats) -> Answer {
-        // The permit is held until the outcome is noted: the request that waits for it may have to stay.
-        let (answer, _permit) = self.exchange(query, stats);
-        match &answer {
-            Answer::Read(_) => self.breaker.record_answer(),
-            Answer::Failed(error) => self.breaker.record_failure(error, query.symbols.len()),
-            Answer::BadSymbol(_) => {}
-        }
-        answer
-    }
-
-    fn exchange(&self, query: &Query<'_>, stats: &mut RequestStats) -> (Answer, Option<Permit<'_>>) {
-        // Before the wait for a permit, which may be long.
-        if let Some(error) = self.breaker.error() {
-            return (Answer::Failed(error), None);
-        }
-        let deadline = self.policy.deadline;
-        if !self.limiter.has_time(deadline) {
-            return (Answer::Failed(FetchError::NoTime), None);
-        }
-        let acquire = || {
-            let permit = self.limiter.acquire(deadline);
-            // Another request may have stopped the provider during the wait.
-            self.breaker.error().map_or(Ok(permit), Err)
-        };
-        match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire) {
-            Ok((Ok(response), permit)) => (self.read(query, response), permit),
-            Ok((Err(error), permit)) => (Answer::Failed(FetchError::Transport(error)), permit),
-            Err(error) => (Answer::Failed(error), None),
-        }
-    }
-
-    fn read(&self, query: &Query<'_>, mut response: Response) -> Answer {
-        let bad_symbol = &self.plan.definition.bad_symbol;
-        let status = response.status;
-        if !(200..300).contains(&status) {
-            let text = self.plan.read_error(query, &response.body);
-            if bad_symbol.matches(status, &text) {
-                return Answer::BadSymbol(text);
-            }
-            let retry_after = self.note_cool_down(&response);
-            return Answer::Failed(FetchError::Status { status, text, redirect: response.redirect, retry_after });
-        }
-        let received = self.context.clock.unix_time().as_secs_f64();
-        let mut read = self.plan.read(query, &response.body, received);
-        if matches!(read, Err(ReplyError::NotJson { .. })) && response.body.blank_bare_nan() {
-            read = self.plan.read(query, &response.body, received);
-        }
-        match read {
-            Ok(reply) => Answer::Read(reply),
-            Err(ReplyError::ApiError(text)) if bad_symbol.matches(status, &text) => Answer::BadSymbol(text),
-            Err(error) => Answer::Failed(FetchError::Reply(error)),
-        }
-    }
-
-    /// For how many seconds the provider asks to be left alone, if this run cannot wait so long. The runs
-    /// after it will.
-    fn note_cool_down(&self, response: &Response) -> Option<u64> {
-        let asked = response.retry_after.filter(|asked| *asked >= self.policy.deadline.remaining())?;
-        if !matches!(response.status, 418 | 429 | 503) {
+    /// A rejected batch without the symbols that the API names. `None` if it names none.
+    fn without_named(&self, query: &Query<'a>, said: &str, answers: &mut Answers) -> Option<Query<'a>> {
+        let named = self.plan().definition.bad_symbol.named.as_ref()?;
+        let unknown: FxHashSet<usize> = named.find(said, query.spelled.iter().map(AsRef::as_ref)).into_iter().collect();
+        if unknown.is_empty() {
             return None;
         }
-        let cool_down = CoolDown::new(response.status, self.context.unix_seconds(), asked);
-        let mut longest = lock(&self.cool_down);
-        *longest = longest.max(Some(cool_down));
-        Some(asked.as_secs())
+        let (mut known, symbols) = (Vec::new(), query.symbols.iter().enumerate());
+        for (position, &symbol) in symbols {
+            if unknown.contains(&position) {
+                answers.add_unknown(symbol, said);
+            } else {
+                known.push(symbol);
+            }
+        }
+        Some(self.plan().part(query, &known))
     }
+
+    /// Finds the unknown symbols of a batch that has at least one, and asks for the others.
+    fn find_unknown(&self, query: &Query<'a>, said: &str, search: &mut Search, answers: &mut Answers) {
+        let is_alone = query.symbols.len() == 1;
+        if is_alone || search.is_all_useless || !self.fetch_all(query, Some(said), answers) {
+            search.is_all_useless = true;
+            self.split(query, said, search, answers);
+        }
+    }
+
+    /// Asks for everything instead of a batch, if the API has a path for that. Symbols of the batch that are
+    /// not there are unknown; `said` is the API's text, if it has just said it. Returns whether it worked.
+    fn fetch_all(&self, query: &Query<'a>, said: Option<&str>, answers: &mut Answers) -> bool {
+        let Some(all) = self.plan().all(query) else { return false };
+        let Answer::Read(reply) = self.requester.request(&all, true, &mut answers.stats) else { return false };
+        let has_row: FxHashSet<usize> = reply.valueless.iter().map(|(symbol, _)| *symbol).collect();
+        for (position, &symbol) in all.symbols.iter().enumerate() {
+            if !reply.values.has(position) && !has_row.contains(&symbol) {
+                let before = || self.unknown.get(&all.spelled[position]).map(|unknown| unknown.said.as_str());
+                answers.add_unknown(symbol, said.or_else(before).unwrap_or_default());
+            }
+        }
+        self.add_reply(&all, reply, answers);
+        true
+    }
+
+    /// Asks for the two halves of a batch that has an unknown symbol, and for their halves, until each
+    /// unknown symbol is found.
+    fn split(&self, query: &Query<'a>, said: &str, search: &mut Search, answers: &mut Answers) {
+        if let [symbol] = query.symbols[..] {
+            search.rejected_alone += 1;
+            return answers.add_unknown(symbol, said);
+        }
+        // Unknown symbols are often beside each other, so each half has every second symbol.
+        let half = |offset| query.symbols.iter().copied().skip(offset).step_by(2).collect::<Vec<_>>();
+        let [even, odd] = [half(0), half(1)].map(|symbols| self.plan().part(query, &symbols));
+        match self.fetch_part(&even, said, search, answers) {
+            // This half is good, so the unknown symbol is in the other one: no need to ask for that as a
+            // whole.
+            BatchOutcome::Answered => self.split(&odd, said, search, answers),
+            BatchOutcome::HasBadSymbol | BatchOutcome::Failed => {
+                self.fetch_part(&odd, said, search, answers);
+            }
+        }
+    }
+
+    /// Asks for a part of a rejected batch, unless the API seems to reject everything.
+    fn fetch_part(&self, part: &Query<'a>, said: &str, search: &mut Search, answers: &mut Answers) -> BatchOutcome {
+        if !search.has_answer && search.rejected_alone >= MAX_REJECTED_ALONE {
+            answers.failures.push((FetchError::AllBad(said.to_owned()), part.symbols.clone()));
+            return BatchOutcome::Failed;
+        }
+        self.fetch_batch(part, search, answers)
+    }
+
+    fn add_reply(&self, query: &Query<'a>, reply: Reply, answers: &mut Answers) {
+        for (symbol, said) in reply.row_errors {
+            answers.add_reason(symbol, says(&said));
+        }
+        if let Some(error) = &reply.error {
+            let missing = (0..query.symbols.len()).filter(|position| !reply.values.has(*position));
+            let missing: Vec<usize> = missing.map(|position| query.symbols[position]).collect();
+            if self.plan().definition.limit.matches(error) {
+                let error = self.requester.note_limit(error, missing.len(), &mut answers.stats);
+                answers.failures.push((error, missing));
+            } else {
+                missing.into_iter().for_each(|symbol| answers.add_reason(symbol, says(error)));
+            }
+        }
+        for (symbol, reason) in reply.valueless {
+            answers.add_reason(symbol, reason);
+        }
+        answers.found.add(reply.found);
+        answers.tables.push((query.symbols.clone(), reply.values));
+    }
+
+    /// Why symbols have no quote, or no value of the first field of the feed though the provider gives it.
+    fn reasons(&self, symbols: &[usize], table: &Table, answers: &mut Answers) -> Vec<(usize, String)> {
+        let (plan, definition) = (self.plan(), self.plan().definition);
+        let gives_first = definition.gives(&plan.columns[0]);
+        let failed: FxHashSet<usize> = answers.failures.iter().flat_map(|(_, symbols)| symbols).copied().collect();
+        let found = || {
+            let covers = if definition.covers.is_empty() { "" } else { "; it covers " };
+            format!("has {}{covers}{}", answers.found.describe(plan.rows_pointer()), definition.covers)
+        };
+        let (mut reasons, mut has_none) = (Vec::new(), None);
+        for &symbol in symbols {
+            let lacks_first = gives_first && table.row(symbol)[0].is_none();
+            if failed.contains(&symbol) || (table.has(symbol) && !lacks_first) {
+                continue;
+            }
+            let reason = match answers.unknown.get(&symbol) {
+                Some(said) => says(said),
+                None => match answers.reasons.remove(&symbol) {
+                    Some(reason) => reason,
+                    None if plan.symbols[symbol].quote().is_none() && definition.needs_pairs() => {
+                        "takes pairs only, BASE/QUOTE".to_owned()
+                    }
+                    None => has_none.get_or_insert_with(found).clone(),
+                },
+            };
+            reasons.push((symbol, reason));
+        }
+        reasons
+    }
+
+    /// What the next run is to know of symbols. Where nothing was answered, something else may be wrong than
+    /// the symbols.
+    fn findings(&self, symbols: &[usize], table: &Table, unknown: &FxHashMap<usize, String>) -> SymbolFindings {
+        if (unknown.is_empty() && self.unknown.is_empty()) || table.filled() == 0 {
+            return SymbolFindings::default();
+        }
+        let plan = self.plan();
+        // A symbol that costs no other one may be missing for a moment only.
+        let is_certain =
+            |symbol: usize| !plan.is_single() || self.history.was_missing(self.feed, plan.symbols[symbol].as_str());
+        let mut findings = SymbolFindings::default();
+        for &symbol in symbols {
+            let Some(spelled) = plan.spell(symbol) else { continue };
+            match unknown.get(&symbol) {
+                Some(said) if is_certain(symbol) => findings.unknown.push((spelled.into_owned(), said.clone())),
+                None if table.has(symbol) && self.unknown.get(&spelled).is_some() => {
+                    findings.known.push(spelled.into_owned());
+                }
+                _ => {}
+            }
+        }
+        findings
+    }
+}
+
+/// What an API says, as the end of a sentence.
+fn says(said: &str) -> String {
+    format!("says \"{}\"", excerpt(said))
 }
 
 impl Answers {
     fn add(&mut self, mut other: Self) {
         self.tables.append(&mut other.tables);
-        self.add_words(other.words);
+        for (symbol, reason) in other.reasons {
+            self.add_reason(symbol, reason);
+        }
+        self.unknown.extend(other.unknown);
+        self.found.add(other.found);
         self.failures.append(&mut other.failures);
         self.stats.add(&other.stats);
     }
 
-    /// If the API says several things of one symbol, the first one counts.
-    fn add_words(&mut self, words: impl IntoIterator<Item = (usize, String)>) {
-        for (symbol, words) in words {
-            self.words.entry(symbol).or_insert(words);
-        }
+    /// If there are several reasons for one symbol, the first one counts.
+    fn add_reason(&mut self, symbol: usize, reason: String) {
+        self.reasons.entry(symbol).or_insert(reason);
     }
 
-    fn add_unknown(&mut self, query: &Query<'_>, words: &str) {
-        self.add_words(query.symbols.iter().map(|symbol| (*symbol, excerpt(words))));
+    fn add_unknown(&mut self, symbol: usize, said: &str) {
+        self.unknown.entry(symbol).or_insert_with(|| excerpt(said));
     }
 }
 

@@ -7,6 +7,7 @@ use crate::market::symbol::join_names;
 use crate::market::table::Table;
 use crate::provider::Definition;
 use crate::state::history::RunHistory;
+use crate::state::unknown_symbols::SymbolFindings;
 use crate::state::{CoolDown, FeedState};
 use crate::util::group_by::group_by;
 use crate::util::hash::hash_of;
@@ -70,13 +71,15 @@ impl fmt::Display for SkipReason {
 pub(crate) struct ProviderReport<'a> {
     /// The provider.
     pub(crate) definition: &'a Definition,
-    /// The symbols that it was asked for and did not quote, in the order of the feed: the index, and
-    /// what it said of the symbol.
-    pub(crate) missing: Vec<(usize, Option<String>)>,
+    /// Why symbols that it was asked for are missing, in the order of the feed: the index of each, and the
+    /// end of a sentence that begins with the provider.
+    pub(crate) reasons: Vec<(usize, String)>,
     /// The fields that it gave of any symbol, as columns of the feed.
     pub(crate) given: Vec<usize>,
     /// Requests that failed, with the symbols they asked for.
     pub(crate) failures: Vec<(FetchError, Vec<usize>)>,
+    /// What was learned of symbols that it does not know.
+    pub(crate) findings: SymbolFindings,
     /// What the requests came to.
     pub(crate) stats: RequestStats,
     /// For how long the provider asked to be left alone.
@@ -90,7 +93,8 @@ impl<'a> ProviderReport<'a> {
         let (status, seconds_left) = left;
         let stats = RequestStats { worst_status: Some(status), ..RequestStats::default() };
         let failures = vec![(FetchError::CoolingDown { status, seconds_left }, symbols)];
-        Self { definition, missing: Vec::new(), given: Vec::new(), failures, stats, cool_down: None }
+        let (reasons, given, findings) = (Vec::new(), Vec::new(), SymbolFindings::default());
+        Self { definition, reasons, given, failures, findings, stats, cool_down: None }
     }
 }
 
@@ -288,31 +292,29 @@ impl<'a> FeedReport<'a> {
         // Of a symbol that has other values, it is the first field that is missing.
         let (without_first, without_quote): (Vec<usize>, Vec<usize>) =
             missing.iter().partition(|symbol| self.rows.has(**symbol));
-        let mut lines: Vec<String> = group_by(without_quote.iter().map(|symbol| (self.reason(*symbol), *symbol)))
-            .into_iter()
-            .map(|(reason, symbols)| format!("no quote of {}: {reason}", self.names(&symbols)))
-            .collect();
-        if !without_first.is_empty() {
-            lines.push(format!("no {first} of {}: no provider gave it", self.names(&without_first)));
-        }
-        lines
+        let by_reason = |symbols: Vec<usize>| group_by(symbols.into_iter().map(|symbol| (self.reason(symbol), symbol)));
+        let describe = |what: &str, symbols| {
+            let line =
+                |(reason, symbols): (String, Vec<usize>)| format!("no {what} of {}: {reason}", self.names(&symbols));
+            by_reason(symbols).into_iter().map(line).collect::<Vec<_>>()
+        };
+        [describe("quote", without_quote), describe(first.as_str(), without_first)].concat()
     }
 
-    /// What the providers said of a symbol of which none has a value.
+    /// Why each of the providers that were asked has no quote of a symbol, or not the first field.
     fn reason(&self, symbol: usize) -> String {
         let said = |report: &ProviderReport<'_>| {
-            let found = report.missing.binary_search_by_key(&symbol, |(missing, _)| *missing).ok()?;
-            let words = &report.missing[found].1;
-            let name = &report.definition.name;
-            let is_no_pair = self.feed.symbols[symbol].quote().is_none() && report.definition.needs_pairs();
-            Some(match words {
-                Some(words) => format!("{name} says \"{words}\""),
-                None if is_no_pair => format!("{name} takes pairs only, BASE/QUOTE"),
-                None => format!("{name} has none"),
-            })
+            let found = report.reasons.binary_search_by_key(&symbol, |(symbol, _)| *symbol).ok()?;
+            Some(format!("{} {}", report.definition.name, report.reasons[found].1))
         };
-        let reasons = self.providers.iter().filter_map(said).collect::<Vec<_>>().join(", ");
-        if reasons.is_empty() { "no provider was asked, for the defect above".to_owned() } else { reasons }
+        let reasons = self.providers.iter().filter_map(said).collect::<Vec<_>>().join("; ");
+        if !reasons.is_empty() {
+            reasons
+        } else if self.has_defect {
+            "no provider was asked, for the defect above".to_owned()
+        } else {
+            "no provider gave it".to_owned()
+        }
     }
 
     /// The names of these symbols, for a message.

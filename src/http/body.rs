@@ -26,16 +26,23 @@ const BUFFER_CAPACITY: usize = (32 << 20) + 1;
 #[derive(Debug, Default)]
 pub struct Body {
     text: String,
-    _reservation: Option<Reservation>,
+    reservation: Option<Reservation>,
 }
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { text: into_text(bytes), _reservation: None }
+        Self { text: into_text(bytes), reservation: None }
     }
 }
 
 impl Body {
+    /// Lets the next long body of the same server be read, while this one is still in use.
+    pub(crate) fn release_server(&mut self) {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.release_server();
+        }
+    }
+
     /// Replaces each bare `NaN`, `Infinity` and `-Infinity`, which are no JSON, by an empty string. Servers
     /// in Python write them (<https://docs.python.org/3/library/json.html#infinite-and-nan-number-values>).
     /// Returns whether there was any.
@@ -94,7 +101,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     reserved: usize,
-    /// The servers whose long body is being read, or is still in use.
+    /// The servers whose long body is being read, or is still in use by its only reader.
     servers: HashSet<String>,
 }
 
@@ -111,7 +118,7 @@ impl MemoryBudget {
         if !state.servers.insert(server.to_owned()) {
             return None;
         }
-        let reservation = Reservation { budget: self.clone(), server: server.to_owned(), bytes: 0 };
+        let reservation = Reservation { budget: self.clone(), server: Some(server.to_owned()), bytes: 0 };
         Some(BodyBuffer { bytes: Vec::with_capacity(BUFFER_CAPACITY), reservation })
     }
 }
@@ -139,7 +146,7 @@ impl BodyBuffer {
 
     /// The whole body.
     pub(super) fn into_body(self) -> Body {
-        Body { text: into_text(self.bytes), _reservation: Some(self.reservation) }
+        Body { text: into_text(self.bytes), reservation: Some(self.reservation) }
     }
 }
 
@@ -147,16 +154,24 @@ impl BodyBuffer {
 #[derive(Debug)]
 struct Reservation {
     budget: MemoryBudget,
-    server: String,
+    /// `None` once another long body of the server may be read.
+    server: Option<String>,
     bytes: usize,
+}
+
+impl Reservation {
+    fn release_server(&mut self) {
+        if let Some(server) = self.server.take() {
+            lock(&self.budget.0.state).servers.remove(&server);
+            self.budget.0.released.notify_all();
+        }
+    }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut state = lock(&self.budget.0.state);
-        state.reserved -= self.bytes;
-        state.servers.remove(&self.server);
-        self.budget.0.released.notify_all();
+        lock(&self.budget.0.state).reserved -= self.bytes;
+        self.release_server();
     }
 }
 

@@ -24,6 +24,11 @@ impl RequestStats {
         self.worst_status = worst_status(self.worst_status, other.worst_status);
     }
 
+    /// Counts a reply as one with this status, whatever it said of itself.
+    pub(crate) fn note_status(&mut self, status: u16) {
+        self.worst_status = worst_status(self.worst_status, Some(status));
+    }
+
     /// Adds a request.
     pub(super) fn count(&mut self, status: u16, took: Duration) {
         self.requests += 1;

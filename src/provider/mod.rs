@@ -7,6 +7,7 @@
 
 mod definition;
 mod error_text;
+mod found_rows;
 mod json_walk;
 mod layout;
 mod pointer;
@@ -21,6 +22,7 @@ pub(crate) mod to_toml;
 mod value;
 
 pub(crate) use definition::{Definition, Market, base_url};
+pub(crate) use found_rows::FoundRows;
 pub(crate) use reply::{Reply, ReplyError};
 pub(crate) use request::{Plan, Query};
 

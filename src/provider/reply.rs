@@ -1,6 +1,7 @@
 //! From the body of a reply to quotes.
 
 use super::error_text::{body_start, error_text, safe_text};
+use super::found_rows::FoundRows;
 use super::json_walk::{ExtractSeed, PointerTrie};
 use super::layout::Layout;
 use super::request::{Plan, Query};
@@ -17,6 +18,11 @@ pub(crate) struct Reply {
     pub(crate) row_errors: Vec<(usize, String)>,
     /// The API's error text about the whole request. It is only read if a symbol has no values.
     pub(crate) error: Option<String>,
+    /// The rows that the reply has, whatever their symbols.
+    pub(crate) found: FoundRows,
+    /// Why symbols that have a row have no value of the first column. Each has the index of its symbol in
+    /// the feed.
+    pub(crate) valueless: Vec<(usize, String)>,
 }
 
 /// Why nothing in a reply can be used. All texts from outside are sanitized.
@@ -64,7 +70,8 @@ impl Plan<'_> {
         }
         let Some(layout) = Layout::new(self, query) else {
             let values = Table::new(query.symbols.len(), self.columns.len());
-            return Ok(Reply { values, row_errors: Vec::new(), error: None });
+            let (row_errors, valueless, found) = (Vec::new(), Vec::new(), FoundRows::default());
+            return Ok(Reply { values, row_errors, error: None, found, valueless });
         };
         let mut reader = RowReader::new(self, query, &layout, received);
         let mut json = serde_json::Deserializer::from_str(body);
@@ -72,7 +79,8 @@ impl Plan<'_> {
             .deserialize(&mut json)
             .and_then(|()| json.end())
             .map_err(|error| ReplyError::NotJson { reason: without_position(&error), start: start() })?;
-        let RowReader { found_rows, table: values, row_errors, error, .. } = reader;
+        let valueless = reader.take_valueless();
+        let RowReader { found_rows, found, table: values, row_errors, error, .. } = reader;
         let filled = values.filled();
         let error = if filled < query.symbols.len() { self.error_text(query, body).or(error) } else { error };
         match error {
@@ -80,7 +88,7 @@ impl Plan<'_> {
             None if !found_rows => {
                 Err(ReplyError::NoRows { pointer: query.endpoint.rows.as_str().to_owned(), start: start() })
             }
-            error => Ok(Reply { values, row_errors, error }),
+            error => Ok(Reply { values, row_errors, error, found, valueless }),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::definition::{Definition, Endpoint};
 use super::spelling::SymbolPart;
-use super::template::QueriedSymbols;
+use super::template::{QueriedSymbols, Template};
 use crate::http::request::Request;
 use crate::market::field::Field;
 use crate::market::number::Number;
@@ -13,7 +13,6 @@ use crate::util::hash::{all_differ, hash_of};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// Which requests one provider gets for one feed, and which values its replies are read for.
 #[derive(Debug)]
@@ -91,9 +90,36 @@ impl<'a> Plan<'a> {
         queries
     }
 
-    /// The query for a part of the symbols of another query.
-    pub(crate) fn part(&self, query: &Query<'a>, range: Range<usize>) -> Query<'a> {
-        self.query(query.endpoint, &query.symbols[range])
+    /// The query for some of the symbols of another query.
+    pub(crate) fn part(&self, query: &Query<'a>, symbols: &[usize]) -> Query<'a> {
+        self.query(query.endpoint, symbols)
+    }
+
+    /// The query for everything, which brings the symbols of another query too. `None` if the API has no
+    /// path for that.
+    pub(crate) fn all(&self, query: &Query<'a>) -> Option<Query<'a>> {
+        let path = query.endpoint.all.as_ref()?;
+        let spelling = &self.definition.spelling;
+        let none = QueriedSymbols { symbols: &[], spelled: &[], spelling, join: "" };
+        let about = "all symbols".to_owned();
+        let request = Request { about, ..self.request(path, &none) };
+        let (endpoint, symbols, spelled) = (query.endpoint, query.symbols.clone(), query.spelled.clone());
+        Some(Query { endpoint, symbols, spelled, request })
+    }
+
+    /// The API's spelling of a symbol of the feed. `None` if it has none.
+    pub(crate) fn spell(&self, symbol: usize) -> Option<Cow<'a, str>> {
+        self.definition.symbol.spell(&self.definition.spelling, &self.symbols[symbol])
+    }
+
+    /// Whether each request is for one symbol.
+    pub(crate) fn is_single(&self) -> bool {
+        self.endpoints.iter().all(|endpoint| endpoint.is_single())
+    }
+
+    /// Where the rows of the first endpoint are.
+    pub(crate) fn rows_pointer(&self) -> &'a str {
+        self.endpoints.first().map_or("", |endpoint| endpoint.rows.as_str())
     }
 
     /// The query for these symbols, which must be of one group.
@@ -103,7 +129,7 @@ impl<'a> Plan<'a> {
         let spelled: Vec<Cow<'a, str>> =
             symbols.iter().map(|symbol| self.definition.symbol.spell(spelling, symbol).unwrap_or_default()).collect();
         let queried = QueriedSymbols { symbols: &symbols, spelled: &spelled, spelling, join: &endpoint.join };
-        let request = self.request(endpoint, &queried);
+        let request = self.request(&endpoint.path, &queried);
         Query { endpoint, symbols: indexes.to_vec(), spelled, request }
     }
 
@@ -129,9 +155,9 @@ impl<'a> Plan<'a> {
         endpoint.path.is_literal() || template.spell(spelling, symbol).is_some_and(|spelled| !has_dot_segment(spelled))
     }
 
-    fn request(&self, endpoint: &Endpoint, symbols: &QueriedSymbols<'_>) -> Request {
+    fn request(&self, path: &Template, symbols: &QueriedSymbols<'_>) -> Request {
         let definition = self.definition;
-        let (path, redacted_path) = endpoint.path.path(symbols, self.secrets);
+        let (path, redacted_path) = path.path(symbols, self.secrets);
         let mut headers: Vec<(String, Secret)> = Vec::with_capacity(definition.headers.len() + 1);
         for (name, template) in &definition.headers {
             if let Some(value) = template.header_value(self.secrets) {
@@ -285,7 +311,7 @@ mod tests {
         let (definition, symbols) = (definition(&endpoint("/?s={symbols}", 0)), symbols(&["A", "B", "C"]));
         let (fields, secrets) = (definition.fields(), BTreeMap::new());
         let plan = Plan::new(&definition, &symbols, &fields, &[true], &secrets);
-        let part = plan.part(&plan.queries(&[0, 1, 2])[0], 1..3);
+        let part = plan.part(&plan.queries(&[0, 1, 2])[0], &[1, 2]);
         assert_eq!((part.symbols, part.request.path.expose()), (vec![1, 2], "/?s=B,C"));
     }
 

@@ -1,17 +1,19 @@
 //! The rows of a reply, which are read one after the other while the JSON text is parsed.
 
-use super::definition::FieldSpec;
+use super::definition::{FieldSpec, Pick};
 use super::error_text::{error_text, is_error_text};
+use super::found_rows::FoundRows;
 use super::json_walk::{ExtractSeed, MemberName, is_index, scalars, string_or_number};
 use super::layout::Layout;
 use super::pointer::Pointer;
 use super::request::{Plan, Query};
 use super::row_names::{RowKey, RowNames};
 use super::value::{read_value, unix_seconds};
+use crate::market::field::Field;
 use crate::market::number::Number;
 use crate::market::table::Table;
 use crate::util::sanitize::excerpt;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -39,10 +41,22 @@ pub(super) struct RowReader<'a, 'de> {
     received: f64,
     /// Whether anything was found where the rows should be.
     pub(super) found_rows: bool,
+    /// The rows that were found.
+    pub(super) found: FoundRows,
+    /// The time of the row that is being read, in Unix seconds.
+    time: Option<f64>,
+    /// The columns of the plan.
+    fields: &'a [Field],
     /// A row for each symbol of the query.
     pub(super) table: Table,
     /// The positions in the query of the rows that had an error.
     rows_with_errors: FxHashSet<usize>,
+    /// By position in the query why a row has no value of the first column.
+    valueless: FxHashMap<usize, String>,
+    /// By position in the query how two rows contradict each other.
+    contradictions: FxHashMap<usize, String>,
+    /// By position in the query the time of the row that counts, for [`Pick::Now`].
+    picked_times: FxHashMap<usize, f64>,
     /// The first error text of each row, with the index of its symbol in the feed.
     pub(super) row_errors: Vec<(usize, String)>,
     /// The error text of the only row.
@@ -50,7 +64,7 @@ pub(super) struct RowReader<'a, 'de> {
 }
 
 impl<'a, 'de> RowReader<'a, 'de> {
-    pub(super) fn new(plan: &Plan<'_>, query: &'a Query<'a>, layout: &'a Layout<'a>, received: f64) -> Self {
+    pub(super) fn new(plan: &'a Plan<'_>, query: &'a Query<'a>, layout: &'a Layout<'a>, received: f64) -> Self {
         let endpoint = query.endpoint;
         let is_single = endpoint.is_single() || (endpoint.unwrapped_single && query.symbols.len() == 1);
         let is_bare = is_single && endpoint.key.is_none();
@@ -64,11 +78,33 @@ impl<'a, 'de> RowReader<'a, 'de> {
             age: plan.columns.iter().position(|field| field.as_str() == "age"),
             received,
             found_rows: false,
+            found: FoundRows::default(),
+            time: None,
+            fields: &plan.columns,
             table: Table::new(query.symbols.len(), plan.columns.len()),
             rows_with_errors: FxHashSet::default(),
+            valueless: FxHashMap::default(),
+            contradictions: FxHashMap::default(),
+            picked_times: FxHashMap::default(),
             row_errors: Vec::new(),
             error: None,
         }
+    }
+
+    /// Takes back the values of symbols whose rows contradict each other. Returns why symbols have no value
+    /// of the first column, with their indexes in the feed.
+    pub(super) fn take_valueless(&mut self) -> Vec<(usize, String)> {
+        for (position, reason) in std::mem::take(&mut self.contradictions) {
+            self.table.row_mut(position).fill(None);
+            self.valueless.insert(position, reason);
+        }
+        let mut valueless: Vec<(usize, String)> = std::mem::take(&mut self.valueless)
+            .into_iter()
+            .filter(|(position, _)| self.table.row(*position)[0].is_none())
+            .map(|(position, reason)| (self.query.symbols[position], reason))
+            .collect();
+        valueless.sort_unstable();
+        valueless
     }
 
     /// Reads one row by calling `read`. If the row has no key inside, `position` is the position of its
@@ -86,8 +122,12 @@ impl<'a, 'de> RowReader<'a, 'de> {
         let mut key = RowKey::new(&self.names, self.layout.key.start);
         let result = read(ExtractSeed { trie: &self.layout.row, slots: &mut self.slots, filter: Some(&mut key) });
         // The key of a row that is an array was not filtered, as an array has no members.
-        let lookup = || self.names.position(&string_or_number(self.first(&self.layout.key)?)?);
-        if let Some(position) = key.position.or_else(lookup) {
+        let position = key.position;
+        let name = self.first(&self.layout.key).and_then(string_or_number);
+        if let Some(name) = &name {
+            self.found.add_name(&self.query.request, name);
+        }
+        if let Some(position) = position.or_else(|| self.names.position(&name?)) {
             self.store(position);
         }
         result
@@ -120,7 +160,46 @@ impl<'a, 'de> RowReader<'a, 'de> {
             value.is_some() && (Some(column) != self.age || self.values.len() == 1)
         };
         if self.values.iter().enumerate().any(is_quote) {
-            self.table.fill(position, &self.values);
+            self.pick(position);
+        }
+        if self.values[0].is_none()
+            && let (slots, Some(spec)) = &self.layout.columns[0]
+        {
+            let reason = || format!("has {}", self.reasons(spec, slots));
+            if !self.valueless.contains_key(&position) {
+                let reason = reason();
+                self.valueless.insert(position, reason);
+            }
+        }
+    }
+
+    /// Puts the values of a row into the table, if it is the one of its symbol that counts.
+    fn pick(&mut self, position: usize) {
+        let row = self.table.row_mut(position);
+        match self.query.endpoint.pick {
+            Pick::Only => {
+                for ((place, value), field) in row.iter_mut().zip(&self.values).zip(self.fields) {
+                    match (*place, *value) {
+                        (None, _) => *place = *value,
+                        (Some(known), Some(value)) if known != value && known.to_f64() != value.to_f64() => {
+                            let reason = || format!("has rows of it that differ: {field} is {known} and {value}");
+                            self.contradictions.entry(position).or_insert_with(reason);
+                        }
+                        (Some(_), _) => {}
+                    }
+                }
+            }
+            Pick::First if row.iter().all(Option::is_none) => row.copy_from_slice(&self.values),
+            Pick::First => {}
+            Pick::Last => row.copy_from_slice(&self.values),
+            Pick::Now => {
+                let Some(time) = self.time.filter(|time| *time <= self.received) else { return };
+                let picked = self.picked_times.entry(position).or_insert(f64::NEG_INFINITY);
+                if time >= *picked {
+                    *picked = time;
+                    row.copy_from_slice(&self.values);
+                }
+            }
         }
     }
 
@@ -129,10 +208,12 @@ impl<'a, 'de> RowReader<'a, 'de> {
             let read = |json: &&RawValue| read_value((*spec)?, json).ok();
             *value = self.slots[slots.clone()].iter().flatten().find_map(read);
         }
-        if let (Some(age), Some(time)) = (self.age, &self.query.endpoint.time) {
+        if let Some(time) = &self.query.endpoint.time {
             let mut found = self.slots[self.layout.time.clone()].iter().flatten();
-            let quoted = found.find_map(|json| unix_seconds(time, json.get()));
-            let seconds = quoted.map(|quoted| ((self.received - quoted) * 1000.0).round() / 1000.0);
+            self.time = found.find_map(|json| unix_seconds(time, json.get()));
+        }
+        if let Some(age) = self.age {
+            let seconds = self.time.map(|quoted| ((self.received - quoted) * 1000.0).round() / 1000.0);
             let seconds = seconds.filter(|seconds| POSSIBLE_AGES.contains(seconds));
             self.values[age] = self.values[age].or_else(|| seconds.and_then(Number::from_f64));
         }
@@ -157,16 +238,22 @@ impl<'a, 'de> RowReader<'a, 'de> {
 
     /// Where the value of a field is from, or why there is none.
     fn explain(&self, spec: &FieldSpec, slots: &Range<usize>, value: Option<Number>) -> String {
-        let found = || spec.pointers.iter().map(Pointer::as_str).zip(self.slots[slots.clone()].iter().copied());
-        let used = found().find(|(_, json)| json.is_some_and(|json| read_value(spec, json).is_ok()));
+        let mut found = spec.pointers.iter().map(Pointer::as_str).zip(self.slots[slots.clone()].iter().copied());
+        let used = found.find(|(_, json)| json.is_some_and(|json| read_value(spec, json).is_ok()));
         if let (Some((pointer, _)), Some(value)) = (used, value) {
             return format!("{value} from {pointer:?}");
         }
-        let reason = |(pointer, json): (&str, Option<&RawValue>)| {
+        format!("no value: {}", self.reasons(spec, slots))
+    }
+
+    /// Why each of the pointers of a field gives no value.
+    fn reasons(&self, spec: &FieldSpec, slots: &Range<usize>) -> String {
+        let reason = |(pointer, json): (&Pointer, &Option<&RawValue>)| {
             let reason = json.map_or("nothing", |json| read_value(spec, json).err().unwrap_or_default());
-            format!("{reason} at {pointer:?}")
+            format!("{reason} at {:?}", pointer.as_str())
         };
-        format!("no value: {}", found().map(reason).collect::<Vec<_>>().join(", "))
+        let found = spec.pointers.iter().zip(&self.slots[slots.clone()]);
+        found.map(reason).collect::<Vec<_>>().join(", ")
     }
 
     /// Reads the value where the rows should be if rows have neither names nor keys.
@@ -276,6 +363,10 @@ impl<'de> Visitor<'de> for &mut RowReader<'_, 'de> {
         self.found_rows = true;
         while let Some(MemberName(name)) = map.next_key()? {
             let position = self.names.position(&name);
+            self.found.count();
+            if self.layout.key.is_empty() {
+                self.found.add_name(&self.query.request, &name);
+            }
             if position.is_some() || !self.layout.key.is_empty() {
                 self.read_row(position, |row| map.next_value_seed(row))?;
             } else {
@@ -288,7 +379,9 @@ impl<'de> Visitor<'de> for &mut RowReader<'_, 'de> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         self.found_rows = true;
         let position = self.is_bare.then_some(0);
-        while self.read_row(position, |row| seq.next_element_seed(row))?.is_some() {}
+        while self.read_row(position, |row| seq.next_element_seed(row))?.is_some() {
+            self.found.count();
+        }
         Ok(())
     }
 
@@ -326,7 +419,8 @@ mod tests {
     #[test]
     fn a_bare_reply_is_the_row_or_a_list_of_rows() {
         assert_eq!(read(SINGLE, &["A"], r#"{"l":1,"h":2}"#), ["2 1"]);
-        assert_eq!(read(SINGLE, &["A"], r#"[{"l":1},{"l":3,"h":2}]"#), ["2 1"]);
+        assert_eq!(read(SINGLE, &["A"], r#"[{"l":1},{"l":1,"h":2}]"#), ["2 1"]);
+        assert_eq!(read(SINGLE, &["A"], r#"[{"l":1},{"l":3,"h":2}]"#), ["- -"]);
     }
 
     #[test]
@@ -352,9 +446,49 @@ mod tests {
     }
 
     #[test]
-    fn of_two_rows_of_a_symbol_the_first_value_of_each_field_counts() {
-        let keyed = format!("{BATCH}\nkey = '/s'");
-        assert_eq!(read(&keyed, &["A"], r#"[{"s":"A","l":1},{"s":"A","l":3,"h":2}]"#), ["2 1"]);
+    fn rows_of_a_symbol_that_contradict_each_other_give_no_value() {
+        let keyed = format!("[[quote]]\n{BATCH}\nkey = '/s'\nfields = {{ last = '/l', high = '/h' }}\n");
+        let read = |body: &str| {
+            let reply = read_reply(&keyed, &["A", "B"], body).unwrap();
+            (rows(&reply).concat(), reply.valueless)
+        };
+        let b = r#"{"s":"B","h":1,"l":1}"#;
+        assert_eq!(read(&format!(r#"[{{"s":"A","l":1.0}},{b},{{"s":"A","l":1,"h":2}}]"#)).0, "2 1.01 1");
+        let (values, valueless) = read(&format!(r#"[{{"s":"A","h":2}},{b},{{"s":"A","l":3,"h":4}}]"#));
+        assert_eq!(values, "- -1 1");
+        assert_eq!(valueless, [(0, "has rows of it that differ: high is 2 and 4".to_owned())]);
+    }
+
+    #[test]
+    fn of_several_rows_of_a_symbol_the_one_that_is_picked_counts_alone() {
+        let with = |pick: &str, body: &str| {
+            let endpoint = format!("{BATCH}\nkey = '/s'\npick = '{pick}'\ntime = {{ at = '/t', unit = 's' }}");
+            let text = format!("[[quote]]\n{endpoint}\nfields = {{ last = '/l', high = '/h' }}\n");
+            rows(&read_reply(&text, &["A"], body).unwrap()).concat()
+        };
+        let time = |ago: f64| RECEIVED - ago;
+        let row = |last: u8, ago: f64| format!(r#"{{"s":"A","l":{last},"t":{}}}"#, time(ago));
+        let with_high = format!(r#"{{"s":"A","l":5,"h":6,"t":{}}}"#, time(9.0));
+        let body = format!(r#"[{{"s":"A"}},{},{with_high},{}]"#, row(1, 7.0), row(2, -60.0));
+        assert_eq!(with("first", &body), "- 1 7");
+        assert_eq!(with("last", &body), "- 2 -60");
+        assert_eq!(with("now", &body), "- 1 7");
+        assert_eq!(with("now", &format!("[{}]", row(2, -60.0))), "- - -");
+    }
+
+    #[test]
+    fn a_row_without_a_value_of_the_first_field_tells_why() {
+        let text = "[[quote]]\npath = '/?s={symbols}'\n[quote.fields]\nlast = ['/l', '/m']\nhigh = '/h'\n";
+        let body = r#"{"A":{"h":1,"m":null},"B":{"h":1,"l":0}}"#;
+        let definition_order = read_reply(text, &["A", "B"], body).unwrap().valueless;
+        // Fields of a definition are sorted, so `high` is the first one here.
+        assert_eq!(definition_order, []);
+        let text = text.replace("high = '/h'\n", "");
+        let expected = [
+            (0, "has nothing at \"/l\", null at \"/m\"".to_owned()),
+            (1, "has a price that is not above zero at \"/l\", nothing at \"/m\"".to_owned()),
+        ];
+        assert_eq!(read_reply(&text, &["A", "B"], body).unwrap().valueless, expected);
     }
 
     #[test]

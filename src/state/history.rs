@@ -1,7 +1,10 @@
 //! What a run knows of the runs before it, and what it leaves to the next.
 
+use super::unknown_symbols::{SymbolFindings, UnknownSymbols};
 use super::{CoolDown, FeedState, LastPush, LastRun, State};
+use crate::provider::Definition;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::time::Duration;
 
 /// A scheduler may start a run early by a tenth of an interval, by this many seconds at most.
@@ -16,13 +19,15 @@ pub(crate) struct RunHistory<'a> {
     /// When the run started, in Unix seconds.
     started: i64,
     last: LastRun,
+    /// Whether symbols that are known to be unknown are requested all the same.
+    asks_unknown: bool,
 }
 
 impl<'a> RunHistory<'a> {
     /// Reads what the runs of this name left. `started` is when this run started, in Unix seconds.
     pub(crate) fn read(state: Option<State<'a>>, run: &'a str, started: i64) -> Self {
         let last = state.as_ref().map_or_else(LastRun::default, |state| state.last_run(run));
-        Self { state, run, started, last }
+        Self { state, run, started, last, asks_unknown: false }
     }
 
     /// How the push of the run before went, unless it is older than `max_age`: Graphite would refuse
@@ -88,14 +93,25 @@ impl<'a> RunHistory<'a> {
         Some((cool_down.status, cool_down.seconds_left(self.started)?))
     }
 
-    /// Leaves to the next run what came of each feed that was due, which of the providers with an
-    /// interval were asked, which providers asked to be left alone, and how the push went, if there was
-    /// one. What cannot be written is only logged.
+    /// The symbols that a provider did not know when it was last asked with this definition.
+    pub(crate) fn unknown_symbols(&self, definition: &Definition) -> UnknownSymbols {
+        let Some(state) = self.state.as_ref().filter(|_| !self.asks_unknown) else { return UnknownSymbols::default() };
+        state.unknown_symbols(&definition.name).of(definition)
+    }
+
+    /// The same history without the symbols that providers did not know, for a check that asks for one
+    /// symbol of each.
+    #[must_use]
+    pub(crate) fn asking_unknown(self) -> Self {
+        Self { asks_unknown: true, ..self }
+    }
+
+    /// Leaves to the next run what came of each feed that was due, what providers said for it, and how the
+    /// push went, if there was one. What cannot be written is only logged.
     pub(crate) fn record<'p>(
         &self,
         feeds: BTreeMap<String, FeedState>,
-        asked: impl Iterator<Item = &'p str>,
-        cool_downs: impl Iterator<Item = (&'p str, CoolDown)>,
+        providers: impl Iterator<Item = ProviderNote<'p>>,
         push: Option<LastPush>,
     ) {
         let Some(state) = &self.state else { return };
@@ -109,14 +125,42 @@ impl<'a> RunHistory<'a> {
             }
             last.feeds.insert(name, feed);
         }
-        let written = asked
-            .map(|provider| state.set_last_call(provider, self.started))
-            .chain(cool_downs.map(|(provider, cool_down)| state.set_cool_down(provider, &cool_down, self.started)))
-            .chain([state.set_last_run(self.run, &last)]);
+        let written = providers.flat_map(|note| self.write_note(state, &note));
+        let written = written.chain([state.set_last_run(self.run, &last)]);
         for error in written.filter_map(Result::err) {
             log::info!("cannot write the state of this run in {}: {error}", state.dir().display());
         }
     }
+
+    fn write_note(&self, state: &State<'_>, note: &ProviderNote<'_>) -> Vec<io::Result<()>> {
+        let ProviderNote { definition, findings, .. } = note;
+        let name = definition.name.as_str();
+        let mut written = Vec::new();
+        if note.is_asked {
+            written.push(state.set_last_call(name, self.started));
+        }
+        if let Some(cool_down) = &note.cool_down {
+            written.push(state.set_cool_down(name, cool_down, self.started));
+        }
+        if !findings.is_empty() {
+            let mut unknown = state.unknown_symbols(name).of(definition);
+            unknown.update(definition, findings, self.started);
+            written.push(state.set_unknown_symbols(name, &unknown));
+        }
+        written
+    }
+}
+
+/// What a provider leaves to the next run.
+pub(crate) struct ProviderNote<'p> {
+    /// The provider.
+    pub(crate) definition: &'p Definition,
+    /// Whether it has an interval between runs and was asked.
+    pub(crate) is_asked: bool,
+    /// For how long it asked to be left alone.
+    pub(crate) cool_down: Option<CoolDown>,
+    /// What was learned of symbols.
+    pub(crate) findings: &'p SymbolFindings,
 }
 
 #[cfg(test)]
@@ -142,7 +186,7 @@ mod tests {
     #[test]
     fn without_a_state_directory_every_provider_may_be_asked() {
         let history = RunHistory::read(None, "all", 1_000);
-        history.record(BTreeMap::new(), ["p"].into_iter(), std::iter::empty(), None);
+        history.record(BTreeMap::new(), std::iter::empty(), None);
         assert_eq!(history.seconds_left("p", 600), None);
     }
 }

@@ -1,11 +1,13 @@
 //! Small files that a run leaves to the next one: how the last push went, which symbols were
-//! missing, when a provider was last asked, and until when it is not to be asked.
+//! missing, when a provider was last asked, until when it is not to be asked, and which symbols it does not
+//! know.
 //!
 //! They are a best-effort cache, never synced to the disk: what cannot be read counts as never
 //! written. A run reads and writes them without the lock. Files are replaced whole, and the last
 //! writer wins. What must not be lost is in the [journal](crate::delivery::journal).
 
 pub(crate) mod history;
+pub(crate) mod unknown_symbols;
 
 use crate::system::disk::Disk;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use unknown_symbols::UnknownSymbols;
 
 /// Longest file that is read, in bytes. A longer one was not written here.
 const MAX_FILE: u64 = 16 << 20;
@@ -144,6 +147,20 @@ impl<'a> State<'a> {
             return Ok(());
         }
         self.write("cool_downs", provider, &serde_json::to_vec(cool_down)?)
+    }
+
+    /// The symbols that this provider did not know.
+    pub(crate) fn unknown_symbols(&self, provider: &str) -> UnknownSymbols {
+        let read = || serde_json::from_slice(&self.read("unknown_symbols", provider)?).ok();
+        read().unwrap_or_default()
+    }
+
+    /// Notes the symbols that this provider does not know.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn set_unknown_symbols(&self, provider: &str, unknown: &UnknownSymbols) -> io::Result<()> {
+        self.write("unknown_symbols", provider, &serde_json::to_vec(unknown)?)
     }
 
     /// Does what the journal does in the folder: makes a file, writes it through to the disk and

@@ -1,0 +1,168 @@
+//! One request to a provider, and what its reply says.
+
+use super::circuit_breaker::CircuitBreaker;
+use super::error::FetchError;
+use super::rate_limit::{Permit, RateLimiter};
+use super::shared_replies::{Exchange, SharedReplies};
+use crate::context::Context;
+use crate::http::body::Body;
+use crate::http::request::Response;
+use crate::http::retry::{RetryPolicy, send_with_permits};
+use crate::http::stats::RequestStats;
+use crate::provider::{Definition, Plan, Query, Reply, ReplyError};
+use crate::state::CoolDown;
+use crate::system::threads::lock;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What all requests of a run to one provider share.
+pub(super) struct ProviderGuard<'a> {
+    pub(super) limiter: RateLimiter<'a>,
+    pub(super) breaker: CircuitBreaker,
+    pub(super) replies: SharedReplies<'a>,
+    /// Whether several feeds use the provider, so that their requests may be alike.
+    pub(super) has_several_feeds: bool,
+}
+
+impl<'a> ProviderGuard<'a> {
+    pub(super) fn new(definition: &Definition, context: Context<'a>, has_several_feeds: bool) -> Self {
+        Self {
+            limiter: RateLimiter::new(definition, context.clock, context.threads),
+            breaker: CircuitBreaker::default(),
+            replies: SharedReplies::new(context.threads),
+            has_several_feeds,
+        }
+    }
+}
+
+/// How one request went.
+pub(super) enum Answer {
+    Read(Reply),
+    /// Rejected for a symbol that the API does not know. The text is the API's.
+    BadSymbol(String),
+    Failed(FetchError),
+}
+
+/// Sends the requests to one provider for one feed.
+pub(super) struct Requester<'p, 'a> {
+    pub(super) context: Context<'a>,
+    pub(super) plan: &'p Plan<'a>,
+    pub(super) guard: &'p ProviderGuard<'a>,
+    pub(super) policy: RetryPolicy<'a>,
+    /// How long the provider asked to be left alone.
+    pub(super) cool_down: Mutex<Option<CoolDown>>,
+}
+
+impl Requester<'_, '_> {
+    /// Sends one request, unless an earlier one of any feed has stopped the provider or was the same.
+    pub(super) fn request(&self, query: &Query<'_>, is_shared: bool, stats: &mut RequestStats) -> Answer {
+        let replies = Some(&self.guard.replies).filter(|_| is_shared || self.guard.has_several_feeds);
+        if let Some(exchange) = replies.and_then(|replies| replies.get(&query.request, self.policy.deadline)) {
+            return self.answer(query, exchange, stats);
+        }
+        // The permit is held until the outcome is noted: the request that waits for it may have to stay.
+        let (result, _permit) = self.send(query, stats);
+        let exchange = match replies {
+            Some(replies) => replies.put(&query.request, result),
+            None => result.map(Arc::new),
+        };
+        let answer = self.answer(query, exchange, stats);
+        match &answer {
+            Answer::Read(_) => self.guard.breaker.record_answer(),
+            Answer::Failed(error) => self.guard.breaker.record_failure(error, query.symbols.len()),
+            Answer::BadSymbol(_) => {}
+        }
+        answer
+    }
+
+    fn send(&self, query: &Query<'_>, stats: &mut RequestStats) -> (Result<Response, FetchError>, Option<Permit<'_>>) {
+        let ProviderGuard { limiter, breaker, .. } = self.guard;
+        // Before the wait for a permit, which may be long.
+        if let Some(error) = breaker.error() {
+            return (Err(error), None);
+        }
+        let deadline = self.policy.deadline;
+        if !limiter.has_time(deadline) {
+            return (Err(FetchError::NoTime), None);
+        }
+        let acquire = || {
+            let permit = limiter.acquire(deadline);
+            // Another request may have stopped the provider during the wait.
+            breaker.error().map_or(Ok(permit), Err)
+        };
+        match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire) {
+            Ok((result, permit)) => (result.map_err(FetchError::Transport), permit),
+            Err(error) => (Err(error), None),
+        }
+    }
+
+    fn answer(&self, query: &Query<'_>, exchange: Exchange, stats: &mut RequestStats) -> Answer {
+        let mut response = match exchange {
+            Ok(response) => response,
+            Err(error) => return Answer::Failed(error),
+        };
+        let (status, is_success) = (response.status, (200..300).contains(&response.status));
+        let error = if is_success {
+            match self.read(query, &mut response) {
+                Ok(reply) => return Answer::Read(reply),
+                Err(ReplyError::ApiError(text)) => text,
+                Err(error) => return Answer::Failed(FetchError::Reply(error)),
+            }
+        } else {
+            self.plan.read_error(query, &response.body)
+        };
+        if self.plan.definition.limit.matches(&error) {
+            stats.note_status(429);
+            let retry_after = self.note_cool_down(429, response.retry_after);
+            return Answer::Failed(FetchError::LimitReached { text: error, retry_after });
+        }
+        if self.plan.definition.bad_symbol.matches(status, &error) {
+            return Answer::BadSymbol(error);
+        }
+        if is_success {
+            return Answer::Failed(FetchError::Reply(ReplyError::ApiError(error)));
+        }
+        let retry_after = self.note_cool_down(status, response.retry_after);
+        Answer::Failed(FetchError::Status { status, text: error, redirect: response.redirect.clone(), retry_after })
+    }
+
+    /// Reads a reply, and again without bare NaNs if it is no JSON.
+    fn read(&self, query: &Query<'_>, response: &mut Arc<Response>) -> Result<Reply, ReplyError> {
+        let received = self.context.clock.unix_time().as_secs_f64();
+        let read = self.plan.read(query, &response.body, received);
+        if !matches!(read, Err(ReplyError::NotJson { .. })) {
+            return read;
+        }
+        let mut copy;
+        // A reply that is shared stays as it is.
+        let body = match Arc::get_mut(response) {
+            Some(response) => &mut response.body,
+            None => {
+                copy = Body::from(response.body.as_bytes().to_vec());
+                &mut copy
+            }
+        };
+        if body.blank_bare_nan() { self.plan.read(query, body, received) } else { read }
+    }
+
+    /// Takes note that a reply which has rows for some symbols says that a limit is reached.
+    pub(super) fn note_limit(&self, text: &str, symbols: usize, stats: &mut RequestStats) -> FetchError {
+        stats.note_status(429);
+        let error = FetchError::LimitReached { text: text.to_owned(), retry_after: None };
+        self.guard.breaker.record_failure(&error, symbols);
+        error
+    }
+
+    /// For how many seconds the provider asks to be left alone, if this run cannot wait so long. The runs
+    /// after it will.
+    fn note_cool_down(&self, status: u16, asked: Option<Duration>) -> Option<u64> {
+        let asked = asked.filter(|asked| *asked >= self.policy.deadline.remaining())?;
+        if !matches!(status, 418 | 429 | 503) {
+            return None;
+        }
+        let cool_down = CoolDown::new(status, self.context.unix_seconds(), asked);
+        let mut longest = lock(&self.cool_down);
+        *longest = longest.max(Some(cool_down));
+        Some(asked.as_secs())
+    }
+}

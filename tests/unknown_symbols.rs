@@ -1,0 +1,189 @@
+//! One symbol that a provider does not know costs no other one, however many of them there are.
+
+use crate::support::{Datametrics, Dialect, Ingest, Reply, Server};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+/// How an API rejects a request with unknown symbols.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Api {
+    /// It does not say which, and has a path for everything.
+    HasAll,
+    /// It names the first one.
+    NamesOne,
+    /// It does not say which.
+    NamesNone,
+    /// It is asked for one symbol at a time.
+    Single,
+}
+
+impl Api {
+    fn definition(self) -> &'static str {
+        match self {
+            Self::HasAll => {
+                "bad_symbol = { text = 'unknown' }\n[[providers.own.quote]]\npath = '/q?s={symbols}'\nall = '/q'"
+            }
+            Self::NamesOne => {
+                "bad_symbol = { text = 'unknown', named = 'unknown: {symbol}' }\n[[providers.own.quote]]\npath = '/q?s={symbols}'"
+            }
+            Self::NamesNone => "bad_symbol = { text = 'unknown' }\n[[providers.own.quote]]\npath = '/q?s={symbols}'",
+            Self::Single => "bad_symbol = { text = 'unknown' }\n[[providers.own.quote]]\npath = '/q?s={symbol}'",
+        }
+    }
+
+    fn reply(self, target: &str, unknown: &[usize]) -> Reply {
+        let rows = |symbols: &[usize]| {
+            let rows: Vec<_> =
+                symbols.iter().map(|symbol| format!(r#"{{"s":"S{symbol}","l":{}}}"#, symbol + 1)).collect();
+            Reply::json(format!(r#"{{"rows":[{}]}}"#, rows.join(",")))
+        };
+        let Some((_, symbols)) = target.split_once("?s=") else {
+            return rows(&(0..100).filter(|symbol| !unknown.contains(symbol)).collect::<Vec<_>>());
+        };
+        let symbols: Vec<usize> = symbols.split(',').map(|symbol| symbol[1..].parse().expect("a number")).collect();
+        match symbols.iter().find(|symbol| unknown.contains(symbol)) {
+            None => rows(&symbols),
+            Some(symbol) if self == Self::NamesOne => {
+                Reply::text(400, format!(r#"{{"error":"code=400, unknown: S{symbol}"}}"#))
+            }
+            Some(_) => Reply::json(r#"{"error":"unknown symbol"}"#),
+        }
+    }
+}
+
+/// A provider of 100 symbols, and runs that ask for all of them.
+struct Setup {
+    server: Server,
+    ingest: Ingest,
+    run: Datametrics,
+    /// The numbers of the unknown symbols.
+    unknown: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Setup {
+    fn new(api: Api, unknown: Vec<usize>) -> Self {
+        let unknown = Arc::new(Mutex::new(unknown));
+        let server = {
+            let unknown = unknown.clone();
+            Server::with(move |request| api.reply(&request.target, &unknown.lock().unwrap()))
+        };
+        let ingest = Ingest::start(Dialect::WriteProxy);
+        let symbols: Vec<_> = (0..100).map(|symbol| format!("'S{symbol}'")).collect();
+        let definition = api.definition();
+        let config = format!(
+            "[feeds.x]\nproviders = ['own']\nsymbols = [{}]\n[providers.own]\nmarket = 'other'\nbase_url = 'http://x'\n\
+             max_concurrency = 1\n{definition}\nrows = '/rows'\nkey = '/s'\nerror = '/error'\nfields = {{ last = '/l' }}\n",
+            symbols.join(", ")
+        );
+        let run = Datametrics::new().config(&config).args(["--feed", "x", "--retries", "0"]);
+        let run = run.provider("own", &server).graphite(&ingest);
+        Self { server, ingest, run, unknown }
+    }
+
+    /// How many symbols a run fetches, and with how many requests.
+    fn next(&self) -> (usize, usize) {
+        let before = self.server.requests().len();
+        self.run.run();
+        let value = self.ingest.value("metrics.x.feed.x.fetched").expect("a health point");
+        (value.parse().expect("a number"), self.server.requests().len() - before)
+    }
+
+    fn state_file(&self) -> PathBuf {
+        self.run.state_dir().join("unknown_symbols/own")
+    }
+
+    /// Makes the last request for each unknown symbol older.
+    fn let_a_day_pass(&self) {
+        let text = fs::read_to_string(self.state_file()).expect("the unknown symbols");
+        let mut state: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        for symbol in state["symbols"].as_object_mut().expect("symbols").values_mut() {
+            symbol["asked"] = (symbol["asked"].as_i64().expect("a time") - 86_400).into();
+        }
+        fs::write(self.state_file(), state.to_string()).expect("written");
+    }
+}
+
+/// Numbers of symbols, spread in several ways.
+fn spreads(count: usize) -> [Vec<usize>; 3] {
+    [(0..count).collect(), (100 - count..100).collect(), (0..count).map(|number| number * 37 % 100).collect()]
+}
+
+#[test]
+fn every_known_symbol_is_fetched_by_the_first_run() {
+    for count in [0, 1, 2, 3, 6, 10, 30] {
+        for unknown in spreads(count) {
+            for (api, first_requests, second_requests) in
+                [(Api::HasAll, 1 + usize::from(count > 0), 1), (Api::NamesOne, 1 + count, 1), (Api::Single, 100, 100)]
+            {
+                let setup = Setup::new(api, unknown.clone());
+                assert_eq!(setup.next(), (100 - count, first_requests), "{api:?} without {unknown:?}");
+                assert_eq!(setup.next(), (100 - count, second_requests), "{api:?} without {unknown:?}, second");
+            }
+            let setup = Setup::new(Api::NamesNone, unknown.clone());
+            let (fetched, requests) = setup.next();
+            assert!(fetched == 100 - count && requests < 200, "{fetched} with {requests} without {unknown:?}");
+            assert_eq!(setup.next(), (100 - count, 1), "without {unknown:?}, second");
+        }
+    }
+}
+
+/// Two requests: that for the good symbols, and one for the others.
+#[test]
+fn unknown_symbols_are_requested_again_after_a_day() {
+    let setup = Setup::new(Api::HasAll, vec![3, 5, 8]);
+    assert_eq!((setup.next(), setup.next()), ((97, 2), (97, 1)));
+    setup.let_a_day_pass();
+    assert_eq!((setup.next(), setup.next()), ((97, 2), (97, 1)), "they are still unknown");
+    setup.unknown.lock().unwrap().retain(|symbol| *symbol != 5);
+    assert_eq!(setup.next(), (97, 1), "not known before the day is over");
+    setup.let_a_day_pass();
+    assert_eq!((setup.next(), setup.next()), ((98, 2), (98, 1)));
+}
+
+/// A symbol that costs no other one is left out only if it is missing in two runs: it may be so for a moment.
+#[test]
+fn symbol_that_is_requested_alone_is_left_out_after_two_runs() {
+    let setup = Setup::new(Api::Single, vec![3, 5, 8]);
+    assert_eq!([setup.next(), setup.next(), setup.next()], [(97, 100), (97, 100), (97, 97)]);
+    setup.unknown.lock().unwrap().clear();
+    setup.let_a_day_pass();
+    assert_eq!([setup.next(), setup.next()], [(100, 100), (100, 100)]);
+}
+
+/// An API that knows nothing at all has another fault.
+#[test]
+fn provider_that_rejects_everything_is_asked_again() {
+    let setup = Setup::new(Api::NamesNone, (0..100).collect());
+    let (fetched, requests) = setup.next();
+    assert!(fetched == 0 && requests < 60, "{requests}");
+    assert!(!setup.state_file().exists());
+    setup.unknown.lock().unwrap().clear();
+    assert_eq!(setup.next(), (100, 1));
+}
+
+#[test]
+fn mended_definition_is_used_at_once() {
+    let setup = Setup::new(Api::HasAll, vec![3]);
+    assert_eq!((setup.next(), setup.next()), ((99, 2), (99, 1)));
+    let config = setup.run.home().join("config.toml");
+    let text = fs::read_to_string(&config).expect("the config");
+    fs::write(&config, text.replace("max_concurrency = 1", "max_concurrency = 2")).expect("written");
+    assert_eq!((setup.next(), setup.next()), ((99, 2), (99, 1)));
+}
+
+/// Good symbols are not among those that the message names, and it is said once.
+#[test]
+fn unknown_symbols_are_named_once_and_no_others() {
+    let setup = Setup::new(Api::HasAll, vec![3, 5]);
+    let message = "x: no quote of S3, S5: own says \"unknown symbol\"\n";
+    setup.run.clone().stderr(format!("error: {message}")).exit(1).check();
+    setup.run.clone().stderr("").exit(1).check();
+    let known = "x: no quote of S3, S5: own said \"unknown symbol\", and is asked for it once a day\n";
+    setup.run.clone().args(["-v"]).stderr(format!("[..]\n{known}[..]\npushed [..]\n")).exit(1).check();
+    // Of another run it was not said yet.
+    let dry = setup.run.clone().args(["--dry-run"]).stderr(format!("error: {message}")).exit(1);
+    dry.stdout("...").check();
+}
