@@ -1028,7 +1028,7 @@ fn pick(pick: Pick, rows: Vec<Found>) -> Found {
         }
         for (field, (rank, written)) in row {
             match picked.get(&field) {
-                Some((_, known)) if known.number() != written.number() => return Found::new(),
+                Some((_, known)) if known.number().total_cmp(&written.number()).is_ne() => return Found::new(),
                 Some(_) => {}
                 None => drop(picked.insert(field, (rank, written))),
             }

@@ -134,13 +134,12 @@ impl Requester<'_, '_> {
             return read;
         }
         let mut copy;
-        // A reply that is shared stays as it is.
-        let body = match Arc::get_mut(response) {
-            Some(response) => &mut response.body,
-            None => {
-                copy = Body::from(response.body.as_bytes().to_vec());
-                &mut copy
-            }
+        let body = if let Some(response) = Arc::get_mut(response) {
+            &mut response.body
+        } else {
+            // A reply that is shared stays as it is.
+            copy = Body::from(response.body.as_bytes().to_vec());
+            &mut copy
         };
         if body.blank_bare_nan() { self.plan.read(query, body, received) } else { read }
     }

@@ -154,7 +154,8 @@ impl<'a> ProviderFetch<'_, 'a> {
     /// A rejected batch without the symbols that the API names. `None` if it names none.
     fn without_named(&self, query: &Query<'a>, said: &str, answers: &mut Answers) -> Option<Query<'a>> {
         let named = self.plan().definition.bad_symbol.named.as_ref()?;
-        let unknown: FxHashSet<usize> = named.find(said, query.spelled.iter().map(AsRef::as_ref)).into_iter().collect();
+        let unknown: FxHashSet<usize> =
+            named.find(said, &query.spelled.iter().map(AsRef::as_ref)).into_iter().collect();
         if unknown.is_empty() {
             return None;
         }
@@ -234,7 +235,9 @@ impl<'a> ProviderFetch<'_, 'a> {
                 let error = self.requester.note_limit(error, missing.len(), &mut answers.stats);
                 answers.failures.push((error, missing));
             } else {
-                missing.into_iter().for_each(|symbol| answers.add_reason(symbol, says(error)));
+                for symbol in missing {
+                    answers.add_reason(symbol, says(error));
+                }
             }
         }
         for (symbol, reason) in reply.valueless {

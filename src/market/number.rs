@@ -1,6 +1,7 @@
 //! Numbers as providers write them, and the arithmetic that is done with them.
 
 use serde_json::value::RawValue;
+use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU8;
 
@@ -126,6 +127,11 @@ impl Number {
     /// The nearest `f64`.
     pub(crate) fn to_f64(self) -> f64 {
         self.as_str().parse().unwrap_or_default()
+    }
+
+    /// Whether both are the same number, as `1.0` and `1` are.
+    pub(crate) fn has_same_value(self, other: Self) -> bool {
+        self == other || self.to_f64().partial_cmp(&other.to_f64()) == Some(Ordering::Equal)
     }
 
     /// Whether the number is above zero, as a price must be. Every price is tested, so this looks at the

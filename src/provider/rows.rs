@@ -162,14 +162,17 @@ impl<'a, 'de> RowReader<'a, 'de> {
         if self.values.iter().enumerate().any(is_quote) {
             self.pick(position);
         }
-        if self.values[0].is_none()
-            && let (slots, Some(spec)) = &self.layout.columns[0]
-        {
-            let reason = || format!("has {}", self.reasons(spec, slots));
-            if !self.valueless.contains_key(&position) {
-                let reason = reason();
-                self.valueless.insert(position, reason);
-            }
+        if self.values[0].is_none() {
+            self.explain_first(position);
+        }
+    }
+
+    /// Keeps why a row has no value of the first column.
+    fn explain_first(&mut self, position: usize) {
+        let (slots, Some(spec)) = self.layout.columns[0].clone() else { return };
+        if !self.valueless.contains_key(&position) {
+            let reasons = self.reasons(spec, &slots);
+            self.valueless.insert(position, format!("has {reasons}"));
         }
     }
 
@@ -181,7 +184,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
                 for ((place, value), field) in row.iter_mut().zip(&self.values).zip(self.fields) {
                     match (*place, *value) {
                         (None, _) => *place = *value,
-                        (Some(known), Some(value)) if known != value && known.to_f64() != value.to_f64() => {
+                        (Some(known), Some(value)) if !known.has_same_value(value) => {
                             let reason = || format!("has rows of it that differ: {field} is {known} and {value}");
                             self.contradictions.entry(position).or_insert_with(reason);
                         }
@@ -248,11 +251,11 @@ impl<'a, 'de> RowReader<'a, 'de> {
 
     /// Why each of the pointers of a field gives no value.
     fn reasons(&self, spec: &FieldSpec, slots: &Range<usize>) -> String {
-        let reason = |(pointer, json): (&Pointer, &Option<&RawValue>)| {
+        let reason = |(pointer, json): (&Pointer, Option<&RawValue>)| {
             let reason = json.map_or("nothing", |json| read_value(spec, json).err().unwrap_or_default());
             format!("{reason} at {:?}", pointer.as_str())
         };
-        let found = spec.pointers.iter().zip(&self.slots[slots.clone()]);
+        let found = spec.pointers.iter().zip(self.slots[slots.clone()].iter().copied());
         found.map(reason).collect::<Vec<_>>().join(", ")
     }
 

@@ -56,7 +56,7 @@ impl NamedSymbol {
 
     /// Which of these spellings an error text names, as their positions: one, or several with commas between
     /// them.
-    pub(crate) fn find<'s>(&self, error: &str, spelled: impl Iterator<Item = &'s str> + Clone) -> Vec<usize> {
+    pub(crate) fn find<'s>(&self, error: &str, spelled: &(impl Iterator<Item = &'s str> + Clone)) -> Vec<usize> {
         let error = error.to_lowercase();
         let Some((_, mut rest)) = error.split_once(self.before.as_str()) else { return Vec::new() };
         let mut found = Vec::new();
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn an_error_text_may_name_symbols() {
         let find = |named: &str, error: &str| {
-            NamedSymbol::parse(named).unwrap().find(error, ["BRK", "BRK.B", "A", "AA", "B-C"].into_iter())
+            NamedSymbol::parse(named).unwrap().find(error, &["BRK", "BRK.B", "A", "AA", "B-C"].into_iter())
         };
         let named = "Invalid symbol: {symbol}";
         assert_eq!(find(named, "code=400, message=invalid symbol: BRK.B"), [1]);
