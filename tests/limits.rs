@@ -32,10 +32,14 @@ fields = { last = '/last' }
 
 /// A dry run of these feeds.
 fn dry_run(feeds: &[&str], transport: &dyn Transport, threads: &dyn Threads) -> Outcome {
+    dry_run_with(CONFIG, feeds, transport, threads)
+}
+
+fn dry_run_with(config: &str, feeds: &[&str], transport: &dyn Transport, threads: &dyn Threads) -> Outcome {
     let flags = feeds.iter().map(|feed| format!("--feed={feed}"));
     let args = ["datametrics", "--dry-run", "--retries=0"].map(str::to_owned);
     let cli = Cli::from_args(args.into_iter().chain(flags)).expect("a command line");
-    let document = Document::new("config.toml", CONFIG);
+    let document = Document::new("config.toml", config);
     let settings = Settings::from_config(&cli, &|_| None, &document, std::io::empty()).expect("good settings");
     let random = Random::seeded(1);
     let context = Context { threads, ..Context::system(transport, &random) };
@@ -132,4 +136,35 @@ fn a_symbol_is_fetched_beside_others_that_are_forbidden() {
         let feed = if "AB".contains(symbol) { "a" } else { "b" };
         assert_eq!(dry_run(&[feed], &ForbiddingAllBut(symbol), &SystemThreads), Outcome::Partial, "{symbol}");
     }
+}
+
+/// A provider that answers every request with all symbols, in replies of this many bytes at least.
+struct HavingAll {
+    bytes: usize,
+    status: u16,
+    requests: AtomicUsize,
+}
+
+impl Transport for HavingAll {
+    fn send(&self, _: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        // A bare NaN, so that the reply is read twice.
+        let rows = r#""A":{"last":1},"B":{"last":2},"C":{"last":3},"D":{"last":4},"E":{"last":NaN}"#;
+        Ok(reply(self.status, &format!("{{{rows}}}{}", " ".repeat(self.bytes))))
+    }
+}
+
+/// A reply that is too long to be kept is requested once more.
+#[test]
+fn requests_that_are_alike_are_one_request() {
+    let all = CONFIG.replace("path = '/{symbol}'", "path = '/all'\nbatch = 0");
+    for (bytes, requests) in [(0, 1), (1 << 20, 1), (2 << 20, 2)] {
+        let provider = HavingAll { bytes, status: 200, requests: AtomicUsize::new(0) };
+        assert_eq!(dry_run_with(&all, &["a", "b"], &provider, &SystemThreads), Outcome::Success);
+        assert_eq!(provider.requests.into_inner(), requests, "{bytes} bytes");
+    }
+    // A failure is one request too.
+    let provider = HavingAll { bytes: 0, status: 500, requests: AtomicUsize::new(0) };
+    assert_eq!(dry_run_with(&all, &["a", "b"], &provider, &SystemThreads), Outcome::NothingFetched);
+    assert_eq!(provider.requests.into_inner(), 1);
 }

@@ -111,6 +111,13 @@ pub(crate) const STATUSES: &[Scene] = &[
     Played("503", || answer(|_| Reply::text(503, "ill"))),
 ];
 
+/// The head of a definition, and a feed that uses it.
+const OWN: &str = "[feeds.x]\nproviders = ['own']\nsymbols = ['A']\n[providers.own]\nmarket = 'other'\n\
+                   base_url = 'https://own.example'\n";
+/// The quote of that definition.
+const OWN_QUOTE: &str = "[[providers.own.quote]]\npath = '/all'\nbatch = 0\nkey = '/s'\nerror = '/error'\n\
+                         fields = { last = '/l' }";
+
 pub(crate) const REPLIES: &[Scene] = &[
     Played("nothing", || answer(|_| Reply::json(""))),
     Played("HTML", || answer(|_| Reply::text(200, "<!DOCTYPE html><title>Just a moment...</title>"))),
@@ -141,7 +148,34 @@ pub(crate) const REPLIES: &[Scene] = &[
                       path = '/{symbol}'\nfields = { last = '/last' }";
         Observed::of_run(&typed(Datametrics::new().config(config).provider("own", &server), "--feed x --dry-run"))
     }),
-    Played("more than 16 bad symbols in a batch", || {
+    Played("rows of one symbol that contradict each other", || {
+        answer(|_| rows(r#""BTC":{"last":5},"BTC":{"last":6},"ETH":{"last":5}"#))
+    }),
+    Played("a limit, told in a 200", || {
+        let server = Server::with(|_| Reply::json(r#"{"error":"call frequency exceeded"}"#));
+        let limit = "limit = { text = 'call frequency' }\nlimits = '5 a minute'\ncovers = 'a few coins'";
+        let definition = format!("{OWN}{limit}\n{OWN_QUOTE}");
+        Observed::of_run(&typed(Datametrics::new().config(&definition).provider("own", &server), "--feed x --dry-run"))
+    }),
+    Played("no row, and the definition says what there is", || {
+        let server = Server::with(|_| Reply::json(r#"[{"s":"B","l":1},{"s":"C","l":1}]"#));
+        let definition = format!("{OWN}covers = 'a few coins'\n{OWN_QUOTE}");
+        Observed::of_run(&typed(Datametrics::new().config(&definition).provider("own", &server), "--feed x --dry-run"))
+    }),
+    Played("an unknown symbol in the run before, for another run", || {
+        let (server, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
+        let no_pair = || Reply::json(r#"{"error":["EQuery:Unknown asset pair"]}"#);
+        server.on("GET /0/public/Ticker?pair=XBTUSD,XUSD").reply(no_pair());
+        let all = r#"{"error":[],"result":{"XXBTZUSD":{"c":["5","1"]}}}"#;
+        server.on("GET /0/public/Ticker").reply(Reply::json(all));
+        server.on("GET /0/public/Ticker?pair=XBTUSD").reply(Reply::json(all));
+        let run = Datametrics::new().provider("kraken", &server).graphite(&ingest);
+        let run = run.config("[providers.kraken]\nper_second = 1000");
+        let run = typed(run, "crypto BTC X --provider kraken --fields last");
+        assert_eq!(run.run().code, Some(1));
+        Observed::of_run(&run.args(["--shard", "0/1"]))
+    }),
+    Played("every symbol of a batch is rejected", || {
         let server = Server::with(|_| Reply::json(r#"{"error":["EQuery:Unknown asset pair"]}"#));
         let symbols: Vec<String> = (0..40).map(|reaching| format!("X{reaching}")).collect();
         let run = Datametrics::new().provider("kraken", &server).config("[providers.kraken]\nper_second = 1000");
