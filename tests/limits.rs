@@ -158,7 +158,7 @@ impl Transport for HavingAll {
 #[test]
 fn requests_that_are_alike_are_one_request() {
     let all = CONFIG.replace("path = '/{symbol}'", "path = '/all'\nbatch = 0");
-    for (bytes, requests) in [(0, 1), (1 << 20, 1), (2 << 20, 2)] {
+    for (bytes, requests) in [(0, 1), (2 << 20, 1), (4 << 20, 2)] {
         let provider = HavingAll { bytes, status: 200, requests: AtomicUsize::new(0) };
         assert_eq!(dry_run_with(&all, &["a", "b"], &provider, &SystemThreads), Outcome::Success);
         assert_eq!(provider.requests.into_inner(), requests, "{bytes} bytes");

@@ -61,8 +61,8 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// The tables of `key` from all layers as one section, which is empty if no layer has the key. The key
-    /// is known from now on.
+    /// The tables of `key` from all layers as one section, which is empty if no layer has the key. An empty
+    /// table hides those of the layers below it. The key is known from now on.
     ///
     /// # Errors
     /// When a value is not a table.
@@ -83,7 +83,11 @@ impl<'a> Section<'a> {
                 if merged.layers.is_empty() {
                     merged.offset = value.span().start;
                 }
+                let is_empty = layer.keys().next().is_none();
                 merged.layers.extend(layer.layers);
+                if is_empty {
+                    break;
+                }
             }
         }
         Ok(merged)
@@ -373,13 +377,14 @@ mod tests {
 
     #[test]
     fn a_section_prefers_its_own_values_to_those_of_its_fallback() {
-        let upper = Document::new("upper", "a = 1\n[t]\nx = 1\n");
-        let lower = Document::new("lower", "a = 2\nb = 2\n[t]\nx = 2\ny = 2\n");
+        let upper = Document::new("upper", "a = 1\n[t]\nx = 1\n[u]\n");
+        let lower = Document::new("lower", "a = 2\nb = 2\n[t]\nx = 2\ny = 2\n[u]\nx = 2\n");
         let (upper_table, lower_table) = (upper.parse().unwrap(), lower.parse().unwrap());
         let root = Section::root(&upper, &upper_table).with_fallback(Section::root(&lower, &lower_table));
         let number = |section: &Section<'_>, key| section.get(key).unwrap().integer(0, 9).unwrap();
         assert_eq!((number(&root, "a"), number(&root, "b")), (1, 2));
         let table = root.section("t").unwrap();
         assert_eq!((number(&table, "x"), number(&table, "y")), (1, 2));
+        assert!(root.section("u").unwrap().entries().is_empty(), "an empty table hides the one below it");
     }
 }

@@ -111,7 +111,8 @@ impl Requester<'_, '_> {
         } else {
             self.plan.read_error(query, &response.body)
         };
-        if self.plan.definition.limit.matches(&error) {
+        // A 429 says so itself.
+        if status != 429 && self.plan.definition.limit.matches(&error) {
             stats.note_status(429);
             let retry_after = self.note_cool_down(429, response.retry_after);
             return Answer::Failed(FetchError::LimitReached { text: error, retry_after });

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 /// All replies of a provider that are kept together may have this many bytes. A request whose reply does
 /// not fit is sent again.
-const MAX_BYTES: usize = 2 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// What came of a request.
 pub(super) type Exchange = Result<Arc<Response>, FetchError>;
