@@ -178,30 +178,40 @@ impl<'a, 'de> RowReader<'a, 'de> {
 
     /// Puts the values of a row into the table, if it is the one of its symbol that counts.
     fn pick(&mut self, position: usize) {
+        let pick = self.query.endpoint.pick;
+        if pick == Pick::Now && !self.is_latest(position) {
+            return;
+        }
         let row = self.table.row_mut(position);
-        match self.query.endpoint.pick {
-            Pick::Only => {
-                for ((place, value), field) in row.iter_mut().zip(&self.values).zip(self.fields) {
-                    match (*place, *value) {
-                        (None, _) => *place = *value,
-                        (Some(known), Some(value)) if !known.has_same_value(value) => {
-                            let reason = || format!("has rows of it that differ: {field} is {known} and {value}");
-                            self.contradictions.entry(position).or_insert_with(reason);
-                        }
-                        (Some(_), _) => {}
-                    }
-                }
-            }
-            Pick::First if row.iter().all(Option::is_none) => row.copy_from_slice(&self.values),
+        match pick {
+            // Mostly there is only one row.
+            _ if row.iter().all(Option::is_none) => row.copy_from_slice(&self.values),
+            Pick::Last | Pick::Now => row.copy_from_slice(&self.values),
             Pick::First => {}
-            Pick::Last => row.copy_from_slice(&self.values),
-            Pick::Now => {
-                let Some(time) = self.time.filter(|time| *time <= self.received) else { return };
-                let picked = self.picked_times.entry(position).or_insert(f64::NEG_INFINITY);
-                if time >= *picked {
-                    *picked = time;
-                    row.copy_from_slice(&self.values);
+            Pick::Only => self.compare(position),
+        }
+    }
+
+    /// Whether the time of a row has come, and no earlier row of its symbol is later.
+    fn is_latest(&mut self, position: usize) -> bool {
+        let Some(time) = self.time.filter(|time| *time <= self.received) else { return false };
+        let picked = self.picked_times.entry(position).or_insert(time);
+        let is_latest = time >= *picked;
+        *picked = picked.max(time);
+        is_latest
+    }
+
+    /// Adds the values of another row of a symbol, or keeps how it contradicts the one before.
+    fn compare(&mut self, position: usize) {
+        let row = self.table.row_mut(position);
+        for ((place, value), field) in row.iter_mut().zip(&self.values).zip(self.fields) {
+            match (*place, *value) {
+                (None, _) => *place = *value,
+                (Some(known), Some(value)) if !known.has_same_value(value) => {
+                    let reason = || format!("has rows of it that differ: {field} is {known} and {value}");
+                    self.contradictions.entry(position).or_insert_with(reason);
                 }
+                (Some(_), _) => {}
             }
         }
     }
