@@ -74,7 +74,7 @@ struct Form {
     /// The names that a row may have.
     keys: &'static [&'static str],
     body: (&'static str, Rows, &'static str),
-    /// The members of a row, in any order. A member that is an array is the whole row.
+    /// The members of a row, in any order. A member that is an array or a number is the whole row.
     row: &'static [&'static str],
     /// The format of times.
     time: Time,
@@ -130,7 +130,7 @@ const PAIR: Form = Form {
 };
 const SHARE: Form = Form { requested: &["{S}"], keys: &["{S}"], ..PAIR };
 
-const SHAPES: [Shape; 14] = [
+const SHAPES: &[Shape] = &[
     Shape {
         provider: "kraken",
         market: "crypto",
@@ -396,7 +396,8 @@ const SHAPES: [Shape; 14] = [
                 r#""last_time":$age"#,
                 r#""bid":%bid"#,
                 r#""ask":%ask"#,
-                r#""change":%_,"change_pct":"+1.00""#,
+                r#""change":%change"#,
+                r#""change_pct":%change_percent"#,
                 r#""volume":%volume"#,
                 r#""volume_alt":"41.2M""#,
                 r#""open":%open"#,
@@ -406,6 +407,62 @@ const SHAPES: [Shape; 14] = [
             ],
             time: Time::Text("%Y-%m-%dT%H:%M:%S%.3f%z", -5),
             unknown: &[r#"{"symbol":&,"code":1}"#],
+            ..SHARE
+        }],
+    },
+    Shape {
+        provider: "nasdaq",
+        market: "stocks",
+        codes: &[],
+        dot: "/",
+        forms: &[Form {
+            path: "/api/quote/watchlist?symbol=",
+            requested: &["{s}|stocks"],
+            any_case: true,
+            body: (r#"{"data":["#, Rows::List, r#"],"message":null,"status":{"rCode":200,"bCodeMessage":null}}"#),
+            row: &[
+                r#""symbol":&"#,
+                r#""companyName":"Some Company Common Stock""#,
+                r#""lastSalePrice":%last"#,
+                r#""netChange":%change"#,
+                r#""percentageChange":%change_percent"#,
+                r#""deltaIndicator":"up""#,
+                r#""lastTradeTimestampDateTime":"2027-01-15T02:59:57-05:00""#,
+                r#""previousClosePrice":%previous_close"#,
+                r#""volume":%volume"#,
+                r#""assetClass":"STOCKS","marketStatus":"Open""#,
+            ],
+            unknown: &[r#"{"symbol":&,"lastSalePrice":"N/A","netChange":"N/A","percentageChange":"","volume":null}"#],
+            ..SHARE
+        }],
+    },
+    Shape {
+        provider: "cboe",
+        market: "stocks",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/api/global/delayed_quotes/quotes/",
+            requested: &["{S}.json"],
+            row: &[
+                r#""timestamp":"2027-01-15 07:59:58","symbol":&"#,
+                r#""data":{"symbol":&,"security_type":"stock","exchange_id":5,"current_price":#last,"price_change":#change,"price_change_percent":#change_percent,"bid":#bid,"bid_size":#_,"ask":#ask,"ask_size":#_,"open":#open,"high":#high,"low":#low,"close":#_,"prev_day_close":#_,"volume":#volume,"iv30":#_,"last_trade_time":"2027-01-15T02:44:59","tick":"down"}"#,
+            ],
+            unknown: &[r#"{"symbol":&,"data":{"symbol":&,"current_price":0.0,"bid":0.0,"ask":0.0}}"#],
+            ..SHARE
+        }],
+    },
+    Shape {
+        provider: "alphavantage",
+        market: "stocks",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/query?function=GLOBAL_QUOTE&symbol=",
+            row: &[
+                r#""Global Quote":{"01. symbol":&,"02. open":$open,"03. high":$high,"04. low":$low,"05. price":$last,"06. volume":$volume,"07. latest trading day":"2027-01-14","08. previous close":$previous_close,"09. change":$change,"10. change percent":%change_percent}"#,
+            ],
+            unknown: &[r#"{"Global Quote":{}}"#],
             ..SHARE
         }],
     },
@@ -512,6 +569,20 @@ const SHAPES: [Shape; 14] = [
             ..SHARE
         }],
     },
+    Shape {
+        provider: "frankfurter",
+        market: "other",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/v1/latest?base=",
+            requested: &["{B}"],
+            keys: &["{Q}"],
+            body: (r#"{"amount":1.0,"base":"EUR","date":"2027-01-14","rates":{"#, Rows::Object, "}}"),
+            row: &["#last"],
+            ..PAIR
+        }],
+    },
 ];
 
 #[test]
@@ -523,7 +594,7 @@ fn random_replies_of_every_provider_give_the_numbers_that_were_written() {
     assert_eq!(shapes, built_in, "a shape for every built-in definition");
     log::set_logger(&ErrorLog).expect("no other logger in this process");
     log::set_max_level(log::LevelFilter::Error);
-    let totals = in_parallel(&SHAPES, Shape::test);
+    let totals = in_parallel(SHAPES, Shape::test);
     let cases: usize = totals.iter().map(|total| total.cases).sum();
     let numbers: usize = totals.iter().map(|total| total.numbers).sum();
     println!("{cases} cases, {numbers} numbers");
@@ -570,11 +641,13 @@ impl Config {
     /// `change_from = 'none'`: what is computed is not a number of the reply.
     fn of(shape: &Shape) -> Self {
         let Shape { provider, market, .. } = shape;
-        let line = ["datametrics", market, "--dry-run", "--graphite-url", "tcp://127.0.0.1:9"];
+        let feed = shape.feed();
+        let section = if *market == "other" { format!("feeds.{feed}") } else { feed.to_owned() };
+        let line = ["datametrics", "--feed", feed, "--dry-run", "--graphite-url", "tcp://127.0.0.1:9"];
         let fields = fields_of(provider);
         let text = format!(
             "[providers.{provider}]\nchange_from = 'none'\nper_second = 1000000\nmax_concurrency = 1\n\
-             [{market}]\nproviders = ['{provider}']\nfields = ['{}']\n",
+             [{section}]\nproviders = ['{provider}']\nfields = ['{}']\n",
             fields.join("', '")
         );
         Self { cli: Cli::from_args(line).expect("a command line"), fields, text }
@@ -606,6 +679,11 @@ fn fields_of(provider: &str) -> Vec<String> {
 }
 
 impl Shape {
+    /// The feed that is fetched. There is none by default of the market `other`.
+    fn feed(&self) -> &'static str {
+        if self.market == "other" { "own" } else { self.market }
+    }
+
     fn test(&self) -> Total {
         let config = Config::of(self);
         let mut total = Total::default();
@@ -645,7 +723,7 @@ impl Shape {
         let is_known = matches!(outcome, Outcome::Success | Outcome::Partial | Outcome::NothingFetched);
         assert!(is_known, "{outcome:?} {errors:?}{}", api.log);
         // A value or a symbol may be missing, but no request and no reply may fail.
-        let is_missing = |error: &String| error.starts_with(&format!("{}: no ", self.market));
+        let is_missing = |error: &String| error.starts_with(&format!("{}: no ", self.feed()));
         assert!(errors.iter().all(is_missing), "{errors:?}{}", api.log);
         api.compare(&String::from_utf8(printed).expect("UTF-8"), total);
         total.cases += 1;
@@ -658,7 +736,7 @@ impl Shape {
         let most = if dice.one_in(16) { 25 } else { 4 };
         for _ in 0..=dice.below(most) {
             let mut text: String = (0..=dice.below(4)).map(|_| dice.one_of(&['A', 'B', 'S', 'T', 'X', 'Z'])).collect();
-            if self.market == "crypto" {
+            if self.market != "stocks" {
                 text.push(dice.one_of(&['1', '2']));
                 if dice.one_in(3) {
                     dice.one_of(&["BTC", "ETH", "DOGE", "USDT"]).clone_into(&mut text);
@@ -759,7 +837,7 @@ impl Api<'_, '_, '_> {
         for (at, symbol) in self.symbols.iter().enumerate() {
             for (column, field) in self.fields.iter().enumerate() {
                 let node = symbol.replace(['/', '.'], "-");
-                let printed = values.remove(&*format!("{}.{node}.{field}", self.shape.market));
+                let printed = values.remove(&*format!("{}.{node}.{field}", self.shape.feed()));
                 let expected = self.expected.get(&(at, column));
                 let same = match (printed, expected) {
                     (Some(printed), Some(expected)) => expected.is(printed),
@@ -779,8 +857,10 @@ impl Api<'_, '_, '_> {
         let shape = self.shape;
         let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
         let form = shape.forms.iter().find(|form| path.contains(form.path)).expect("a request of the shape");
-        let words: HashSet<&str> =
-            path.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.')).collect();
+        let words: HashSet<&str> = path
+            .split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.'))
+            .chain(path.split(['=', '&']))
+            .collect();
         let is_requested = |symbol: &str| form.requested.iter().all(|text| words.contains(&*shape.spell(text, symbol)));
         let requested: Vec<usize> = (0..self.symbols.len()).filter(|at| is_requested(&self.symbols[*at])).collect();
         assert!(!requested.is_empty(), "nothing is asked by {path}");
@@ -874,7 +954,7 @@ impl Api<'_, '_, '_> {
         }
         let symbol = &self.symbols[of.unwrap_or(0)];
         let mut found = Found::new();
-        let text = if form.row[0].starts_with('[') {
+        let text = if form.row[0].starts_with(['[', '#']) {
             let foreign = of.is_none() && !form.foreign.is_empty() && self.dice.one_in(2);
             let text = if foreign { self.dice.one_of(form.foreign) } else { form.row[0] };
             self.expand(form, key, &self.shape.spell(text, symbol), &mut found)
