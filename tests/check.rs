@@ -18,6 +18,7 @@ const CONFIG: &str = "
 symbols = ['BTC/USD', 'ETH/USD']
 fields = ['last']
 [stocks]
+providers = ['yahoo']
 symbols = ['AMZN', 'AAPL']
 fields = ['last']
 ";
@@ -406,7 +407,7 @@ fn check_and_readme_list_the_same_settings() {
         assert!(!all.is_empty() && all.iter().all(|word| is_listed(word)), "{row}\n{names:?}");
     }
     for name in &names {
-        let name = &name.replace(".coinbase.", ".kraken.").replace(".yahoo.", ".kraken.");
+        let name = &name.replace(".coinbase.", ".kraken.").replace(".yahoo.", ".kraken.").replace(".cnbc.", ".kraken.");
         let last = name.rsplit('.').next().unwrap();
         let is_there = [name, &format!("`{last}`"), &format!("`_{}`", last.to_uppercase())]
             .iter()

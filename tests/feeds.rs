@@ -93,13 +93,60 @@ fn iex_example_gives_the_names_of_the_first_datametrics() {
 fn fx_example_makes_one_request_for_each_base() {
     let frankfurter = Server::start();
     frankfurter
-        .on("GET /v1/latest?base=EUR&symbols=USD,GBP")
+        .on("GET /v1/latest?base=EUR")
         .reply(Reply::json(r#"{"amount":1.0,"base":"EUR","date":"2026-11-23","rates":{"GBP":0.83771,"USD":1.0812}}"#));
     frankfurter
-        .on("GET /v1/latest?base=USD&symbols=JPY")
+        .on("GET /v1/latest?base=USD")
         .reply(Reply::json(r#"{"amount":1.0,"base":"USD","date":"2026-11-23","rates":{"JPY":154.31}}"#));
     let output = example("fx.toml", "frankfurter", &frankfurter).args(["--feed", "fx"]).run();
     let expected = [("fx.EUR-GBP.last", "0.83771"), ("fx.EUR-USD.last", "1.0812"), ("fx.USD-JPY.last", "154.31")];
+    assert_eq!(points(&output.stdout), BTreeMap::from(expected));
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+}
+
+/// Shares of London are quoted in pence.
+#[test]
+fn london_example_gives_pounds() {
+    let yahoo = Server::start();
+    let row = |symbol: &str, last: &str| {
+        format!(
+            r#"{{"symbol":"{symbol}","response":[{{"meta":{{"currency":"GBp","regularMarketPrice":{last},"previousClose":80}}}}]}}"#
+        )
+    };
+    yahoo.on("GET /v7/finance/spark?symbols=VOD.L,BARC.L&range=1d&interval=5m").reply(Reply::json(format!(
+        r#"{{"spark":{{"result":[{},{}],"error":null}}}}"#,
+        row("BARC.L", "406.65"),
+        row("VOD.L", "84.12")
+    )));
+    let output = example("london.toml", "yahoo-london", &yahoo).args(["--feed", "london"]).run();
+    let points = points(&output.stdout);
+    assert_eq!((points["london.VOD-L.last"], points["london.BARC-L.last"]), ("0.8412", "4.0665"));
+    assert_eq!((points["london.VOD-L.previous_close"], points["london.VOD-L.change_percent"]), ("0.8", "5.15"));
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+}
+
+#[test]
+fn etfs_example_asks_for_etfs_what_is_no_share() {
+    let row = |symbol: &str, last: &str| {
+        format!(r#"{{"symbol":"{symbol}","lastSalePrice":"{last}","netChange":"+1.50","percentageChange":"+0.25%"}}"#)
+    };
+    let reply = |rows: &[String]| Reply::json(format!(r#"{{"data":[{}],"message":null}}"#, rows.join(",")));
+    let (shares, etfs) = (Server::start(), Server::start());
+    shares
+        .on("GET /api/quote/watchlist?symbol=aapl%7Cstocks&symbol=qqq%7Cstocks&symbol=spy%7Cstocks")
+        .reply(reply(&[row("AAPL", "$204.00"), row("QQQ", "N/A").replace("+1.50", "N/A").replace("+0.25%", "N/A")]));
+    etfs.on("GET /api/quote/watchlist?symbol=qqq%7Cetf&symbol=spy%7Cetf")
+        .reply(reply(&[row("QQQ", "$604.10"), row("SPY", "$1,681.79")]));
+    let run = example("etfs.toml", "nasdaq", &shares).provider("nasdaq-etf", &etfs);
+    let output = run.args(["stocks"]).run();
+    let expected = [
+        ("stocks.AAPL.change_percent", "0.25"),
+        ("stocks.AAPL.last", "204.00"),
+        ("stocks.QQQ.change_percent", "0.25"),
+        ("stocks.QQQ.last", "604.10"),
+        ("stocks.SPY.change_percent", "0.25"),
+        ("stocks.SPY.last", "1681.79"),
+    ];
     assert_eq!(points(&output.stdout), BTreeMap::from(expected));
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
 }

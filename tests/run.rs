@@ -15,7 +15,8 @@ use std::{
 };
 
 /// One provider a feed, without a request rate limit that matters.
-const PLAIN: &str = "[crypto]\nproviders = ['kraken']\n[providers.kraken]\nper_second = 1000\n";
+const PLAIN: &str =
+    "[crypto]\nproviders = ['kraken']\n[stocks]\nproviders = ['yahoo']\n[providers.kraken]\nper_second = 1000\n";
 
 /// The points of the default symbols, without those about the run.
 const CRYPTO_POINTS: &str = "\
@@ -164,7 +165,7 @@ fn requests_have_the_user_agent_of_the_program() {
         assert_eq!(server.requests()[0].header("User-Agent"), Some(own));
     }
     // The definition of Yahoo sets another user agent.
-    assert!(both.stocks.requests()[0].header("User-Agent").unwrap().starts_with("Mozilla/5.0 "));
+    assert!(both.stocks.requests()[0].header("User-Agent").unwrap().starts_with("Mozilla/5.0"));
 }
 
 #[test]

@@ -199,7 +199,12 @@ fn invalid_variable_is_an_error_unless_a_flag_overrides_it() {
         ),
         ("DATAMETRICS_PREFIX", "--prefix", "home", "' ' cannot stand in a metric name"),
         ("DATAMETRICS_PROVIDER", "--provider", "yahoo", "provider \"wrong value\" is not known; known: [..]"),
-        ("DATAMETRICS_FIELDS", "--fields", "last", "field \"wrong value\" is given by none of yahoo; known: [..]"),
+        (
+            "DATAMETRICS_FIELDS",
+            "--fields",
+            "last",
+            "field \"wrong value\" is given by none of yahoo, cnbc; known: [..]",
+        ),
         (
             "DATAMETRICS_SYMBOLS",
             "--symbols",

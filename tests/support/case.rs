@@ -75,7 +75,8 @@ impl Case {
         })
     }
 
-    /// The same case with the definition that the program prints, pasted into a config under another name.
+    /// The same case with the definition that the program prints, pasted into a config under another name, before
+    /// the feeds that the case has.
     /// The output must be the same.
     pub(crate) fn pasted(mut self) -> Self {
         let command = Datametrics::new().args(["providers", &self.provider]);
@@ -83,7 +84,9 @@ impl Case {
         assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""), "{}", self.provider);
         "pasted".clone_into(&mut self.alias);
         let [from, to] = [&self.provider, &self.alias].map(|name| format!("providers.{name}"));
-        self.settings.config = Some(printed.stdout.replace(&from, &to));
+        let config = self.settings.config.unwrap_or_default();
+        let feeds = config.find("[feeds.").map_or("", |at| &config[at..]);
+        self.settings.config = Some(format!("{}\n{feeds}", printed.stdout.replace(&from, &to)));
         self
     }
 

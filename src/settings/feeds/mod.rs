@@ -60,7 +60,7 @@ struct Defaults {
 const CRYPTO: Defaults =
     Defaults { providers: "kraken,coinbase", symbols: "BTC/USD,ETH/USD,BAT/USD", fields: "last,high,low,vwap,volume" };
 const STOCKS: Defaults = Defaults {
-    providers: "yahoo",
+    providers: "yahoo,cnbc",
     symbols: "AMZN,NFLX,AAPL",
     fields: "last,high,low,previous_close,change_percent,volume",
 };
