@@ -118,7 +118,8 @@ impl Requester<'_, '_> {
             return Answer::Failed(FetchError::LimitReached { text: error, retry_after });
         }
         if self.plan.definition.bad_symbol.matches(status, &error) {
-            return Answer::BadSymbol(error);
+            // A page says less than its status.
+            return Answer::BadSymbol(if error.starts_with('<') { format!("HTTP {status}") } else { error });
         }
         if is_success {
             return Answer::Failed(FetchError::Reply(ReplyError::ApiError(error)));

@@ -32,8 +32,10 @@ pub(super) struct ProviderFetch<'p, 'a> {
 struct Answers {
     /// For each reply its symbols, and a row for each of them.
     tables: Vec<(Vec<usize>, Table)>,
-    /// Why symbols have no value: what the API said, or what is wrong with their rows.
+    /// What the API said of symbols, as the end of a sentence.
     reasons: FxHashMap<usize, String>,
+    /// What is wrong with the rows of symbols, as the end of a sentence.
+    valueless: FxHashMap<usize, String>,
     /// The symbols that the API does not know, with its texts.
     unknown: FxHashMap<usize, String>,
     found: FoundRows,
@@ -240,9 +242,7 @@ impl<'a> ProviderFetch<'_, 'a> {
                 }
             }
         }
-        for (symbol, reason) in reply.valueless {
-            answers.add_reason(symbol, reason);
-        }
+        answers.valueless.extend(reply.valueless);
         answers.found.add(reply.found);
         answers.tables.push((query.symbols.clone(), reply.values));
     }
@@ -252,25 +252,25 @@ impl<'a> ProviderFetch<'_, 'a> {
         let (plan, definition) = (self.plan(), self.plan().definition);
         let gives_first = definition.gives(&plan.columns[0]);
         let failed: FxHashSet<usize> = answers.failures.iter().flat_map(|(_, symbols)| symbols).copied().collect();
-        let found = || {
-            let covers = if definition.covers.is_empty() { "" } else { "; it covers " };
-            format!("has {}{covers}{}", answers.found.describe(plan.rows_pointer()), definition.covers)
-        };
-        let (mut reasons, mut has_none) = (Vec::new(), None);
+        let covers = definition.covers.as_str();
+        let covers = if covers.is_empty() { String::new() } else { format!("; it covers {covers}") };
+        let mut reasons = Vec::new();
         for &symbol in symbols {
             let lacks_first = gives_first && table.row(symbol)[0].is_none();
             if failed.contains(&symbol) || (table.has(symbol) && !lacks_first) {
                 continue;
             }
-            let reason = match answers.unknown.get(&symbol) {
-                Some(said) => says(said),
-                None => match answers.reasons.remove(&symbol) {
-                    Some(reason) => reason,
-                    None if plan.symbols[symbol].quote().is_none() && definition.needs_pairs() => {
-                        "takes pairs only, BASE/QUOTE".to_owned()
-                    }
-                    None => has_none.get_or_insert_with(found).clone(),
-                },
+            let is_no_pair = plan.symbols[symbol].quote().is_none() && definition.needs_pairs();
+            let reason = if let Some(said) = answers.unknown.get(&symbol) {
+                says(said) + &covers
+            } else if let Some(reason) = answers.reasons.remove(&symbol) {
+                reason
+            } else if let Some(reason) = answers.valueless.remove(&symbol) {
+                if table.has(symbol) { reason } else { reason + &covers }
+            } else if is_no_pair {
+                "takes pairs only, BASE/QUOTE".to_owned()
+            } else {
+                format!("has {}{covers}", answers.found.describe(plan.rows_pointer()))
             };
             reasons.push((symbol, reason));
         }
@@ -313,6 +313,7 @@ impl Answers {
         for (symbol, reason) in other.reasons {
             self.add_reason(symbol, reason);
         }
+        self.valueless.extend(other.valueless);
         self.unknown.extend(other.unknown);
         self.found.add(other.found);
         self.failures.append(&mut other.failures);
