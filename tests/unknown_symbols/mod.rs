@@ -1,5 +1,7 @@
 //! One symbol that a provider does not know costs no other one, however many of them there are.
 
+mod builtin;
+
 use crate::support::{Datametrics, Dialect, Ingest, Reply, Server};
 use std::{
     fs,
