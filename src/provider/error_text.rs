@@ -12,16 +12,17 @@ const MAX_CHARACTERS: usize = 4_000;
 /// the part that is kept.
 const MAX_BYTES: usize = 1 << 16;
 
-/// The error text in a JSON value. `None` if it is not a string or is empty: many APIs send such a value
-/// when there is no error.
+/// The error text in a JSON value. `None` if it is not a string, is empty or is `OK`: many APIs send such a
+/// value when there is no error.
 pub(super) fn error_text(request: &Request, json: &str) -> Option<String> {
     let text = string_or_number(json).filter(|_| is_error_text(json))?;
     Some(safe_text(request, &text))
 }
 
-/// Whether a JSON value is a string that is not empty.
+/// Whether a JSON value is a string that is neither empty nor `OK`.
 pub(super) fn is_error_text(json: &str) -> bool {
-    json.starts_with('"') && string_or_number(json).is_some_and(|text| !text.trim().is_empty())
+    let is_error = |text: &str| !text.is_empty() && !text.eq_ignore_ascii_case("ok");
+    json.starts_with('"') && string_or_number(json).is_some_and(|text| is_error(text.trim()))
 }
 
 /// The beginning of a text from a reply, long enough to search it.
@@ -38,4 +39,17 @@ pub(super) fn body_start(request: &Request, body: &str) -> String {
 fn masked_head(request: &Request, text: &str) -> String {
     let end = (0..=text.len().min(MAX_BYTES)).rev().find(|end| text.is_char_boundary(*end));
     request.mask(&text[..end.unwrap_or_default()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_is_no_error_text() {
+        for json in [r#""OK""#, r#"" ok ""#, r#""\u004fK""#] {
+            assert!(!is_error_text(json), "{json}");
+        }
+        assert!(is_error_text(r#""ok?""#));
+    }
 }
