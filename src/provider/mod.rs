@@ -40,14 +40,18 @@ const BUILT_IN: &[(&str, &str)] = built_in_definitions![
     "binance",
     "bitfinex",
     "bitstamp",
+    "bitvavo",
+    "bybit",
     "cboe",
     "cnbc",
     "coinbase",
     "coingecko",
+    "coingecko-ids",
     "finnhub",
     "frankfurter",
     "gemini",
     "kraken",
+    "kucoin",
     "nasdaq",
     "okx",
     "tiingo",
@@ -75,10 +79,10 @@ mod tests {
     #[test]
     fn every_file_of_the_builtin_folder_is_listed() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/builtin");
-        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap().replace(".toml", "");
         let mut files: Vec<String> = fs::read_dir(folder).unwrap().map(|entry| name(entry.unwrap())).collect();
         files.sort_unstable();
-        assert_eq!(built_in_names().map(|name| format!("{name}.toml")).collect::<Vec<_>>(), files);
+        assert_eq!(built_in_names().collect::<Vec<_>>(), files);
     }
 
     #[test]
