@@ -45,8 +45,8 @@ fn default_fields_that_a_provider_lacks_are_left_out() {
 #[test]
 fn min_interval_holds_where_the_first_provider_has_none_of_the_fields() {
     let coingecko = Server::start();
-    let request = "GET /coins/markets?vs_currency=usd&ids=bitcoin&per_page=250&precision=full";
-    coingecko.on(request).reply(Reply::json(r#"[{"id":"bitcoin","total_volume":5}]"#));
+    let request = "GET /coins/markets?vs_currency=usd&symbols=btc&include_tokens=top&per_page=250&precision=full";
+    coingecko.on(request).reply(Reply::json(r#"[{"symbol":"btc","total_volume":5}]"#));
     let graphite = Server::with(|request| {
         let count = String::from_utf8_lossy(&request.body).matches("\"name\":").count();
         Reply::json(format!("{{\"published\":{count}}}"))
