@@ -64,8 +64,8 @@ struct Shape {
 /// In texts `{B}` and `{Q}` are the codes of base and quote, `{b}` is the code of the base in lower case,
 /// `{base}` and `{quote}` (`{q}` in lower case) are the names in the feed, `{S}` and `{s}` are a share. In
 /// rows `$field` is a hole for a string, `#field` for a number, `%field` for a number with separators,
-/// `^field` for a number that counts a hundredfold, and `&` for the symbol of the row. `_` is not a field. Of
-/// `last` and `last+` the first that holds a number counts.
+/// `^field` for a number that counts a hundredfold, `~field` for such a string, and `&` for the symbol of the
+/// row. `_` is not a field. Of `last` and `last+` the first that holds a number counts.
 struct Form {
     /// A part of its path.
     path: &'static str,
@@ -139,7 +139,7 @@ const SHAPES: &[Shape] = &[
         forms: &[Form {
             path: "/0/public/Ticker?pair=",
             requested: &["{B}{Q}"],
-            keys: &["{B}{Q}", "X{B}Z{Q}", "X{B}X{Q}", "{B}Z{Q}", "Z{B}Z{Q}", "{base}/{quote}"],
+            keys: &["{B}{Q}", "X{B}Z{Q}", "X{B}X{Q}", "{B}Z{Q}", "Z{B}Z{Q}", "{B}/{Q}", "{base}/{quote}"],
             body: (r#"{"error":[],"result":{"#, Rows::Object, "}}"),
             row: &[
                 r#""a":[$ask,"1","1.000"]"#,
@@ -339,11 +339,41 @@ const SHAPES: &[Shape] = &[
     Shape {
         provider: "coingecko",
         market: "crypto",
-        codes: &[("BTC", "bitcoin"), ("ETH", "ethereum"), ("DOGE", "dogecoin"), ("USDT", "tether")],
+        codes: &[],
         dot: ".",
         forms: &[Form {
             path: "/coins/markets?vs_currency=",
-            requested: &["{b}", "{q}"],
+            requested: &["{b}", "vs_currency={q}"],
+            keys: &["{b}"],
+            pick: Pick::First,
+            body: ("[", Rows::List, "]"),
+            row: &[
+                r#""symbol":&"#,
+                r#""id":"abc","name":"A, \"B\" [C]","image":"https://example.com/1/large/x.png?1696501400""#,
+                r#""current_price":#last"#,
+                r#""market_cap":#_"#,
+                r#""market_cap_rank":1,"fully_diluted_valuation":#_"#,
+                r#""total_volume":#quote_volume"#,
+                r#""high_24h":#high"#,
+                r#""low_24h":#low"#,
+                r#""price_change_24h":#change"#,
+                r#""price_change_percentage_24h":#change_percent"#,
+                r#""circulating_supply":#_,"max_supply":null,"ath":#_,"ath_date":"2025-10-06T18:57:42.558Z""#,
+                r#""roi":{"times":#_,"currency":"btc","percentage":#_}"#,
+                r#""last_updated":$age"#,
+            ],
+            time: Time::Text("%Y-%m-%dT%H:%M:%S%.3fZ", 0),
+            ..PAIR
+        }],
+    },
+    Shape {
+        provider: "coingecko-ids",
+        market: "other",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/coins/markets?vs_currency=",
+            requested: &["{b}", "vs_currency={q}"],
             keys: &["{b}"],
             body: ("[", Rows::List, "]"),
             row: &[
@@ -362,6 +392,85 @@ const SHAPES: &[Shape] = &[
                 r#""last_updated":$age"#,
             ],
             time: Time::Text("%Y-%m-%dT%H:%M:%S%.3fZ", 0),
+            ..PAIR
+        }],
+    },
+    Shape {
+        provider: "bybit",
+        market: "crypto",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/v5/market/tickers?category=spot",
+            requested: &[],
+            keys: &["{B}{Q}"],
+            body: (r#"{"retCode":0,"retMsg":"OK","result":{"category":"spot","list":["#, Rows::List, r#"]},"time":1}"#),
+            row: &[
+                r#""symbol":&"#,
+                r#""bid1Price":$bid,"bid1Size":$_"#,
+                r#""ask1Price":$ask,"ask1Size":$_"#,
+                r#""lastPrice":$last"#,
+                r#""prevPrice24h":$open"#,
+                r#""price24hPcnt":~change_percent"#,
+                r#""highPrice24h":$high"#,
+                r#""lowPrice24h":$low"#,
+                r#""turnover24h":$quote_volume"#,
+                r#""volume24h":$volume"#,
+                r#""usdIndexPrice":$_"#,
+            ],
+            ..PAIR
+        }],
+    },
+    Shape {
+        provider: "kucoin",
+        market: "crypto",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/api/v1/market/allTickers",
+            requested: &[],
+            body: (r#"{"code":"200000","data":{"time":1799999999999,"ticker":["#, Rows::List, "]}}"),
+            row: &[
+                r#""symbol":&"#,
+                r#""symbolName":"ABC-USDT""#,
+                r#""buy":$bid,"bestBidSize":$_"#,
+                r#""sell":$ask,"bestAskSize":$_"#,
+                r#""changeRate":~change_percent"#,
+                r#""changePrice":$change"#,
+                r#""high":$high"#,
+                r#""low":$low"#,
+                r#""vol":$volume"#,
+                r#""volValue":$quote_volume"#,
+                r#""last":$last"#,
+                r#""averagePrice":$_"#,
+                r#""takerFeeRate":"0.001","makerFeeRate":"0.001""#,
+            ],
+            ..PAIR
+        }],
+    },
+    Shape {
+        provider: "bitvavo",
+        market: "crypto",
+        codes: &[],
+        dot: ".",
+        forms: &[Form {
+            path: "/ticker/24h",
+            requested: &[],
+            body: ("[", Rows::List, "]"),
+            row: &[
+                r#""market":&"#,
+                r#""startTimestamp":#_"#,
+                r#""timestamp":#age"#,
+                r#""open":$open,"openTimestamp":#_"#,
+                r#""high":$high"#,
+                r#""low":$low"#,
+                r#""last":$last,"closeTimestamp":#_"#,
+                r#""bid":$bid,"bidSize":$_"#,
+                r#""ask":$ask,"askSize":$_"#,
+                r#""volume":$volume"#,
+                r#""volumeQuote":$quote_volume"#,
+            ],
+            time: Time::Millis,
             ..PAIR
         }],
     },
@@ -860,6 +969,7 @@ impl Api<'_, '_, '_> {
         let words: HashSet<&str> = path
             .split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.'))
             .chain(path.split(['=', '&']))
+            .chain(path.split(['?', '&']))
             .collect();
         let is_requested = |symbol: &str| form.requested.iter().all(|text| words.contains(&*shape.spell(text, symbol)));
         let requested: Vec<usize> = (0..self.symbols.len()).filter(|at| is_requested(&self.symbols[*at])).collect();
@@ -980,7 +1090,7 @@ impl Api<'_, '_, '_> {
     fn expand(&mut self, form: &Form, key: &str, text: &str, found: &mut Found) -> String {
         let mut out = String::new();
         let mut rest = text;
-        while let Some(at) = rest.find(['$', '#', '%', '^', '&']) {
+        while let Some(at) = rest.find(['$', '#', '%', '^', '~', '&']) {
             out.push_str(&rest[..at]);
             let (kind, after) = rest[at..].split_at(1);
             if kind == "&" {
@@ -1012,7 +1122,7 @@ impl Api<'_, '_, '_> {
         let dice = &mut self.dice;
         if dice.one_in(10) {
             let none: &[&str] = match kind {
-                "$" => &["null", "\"\"", "\"N/A\"", "\"NaN\"", "\" \"", "\"-\""],
+                "$" | "~" => &["null", "\"\"", "\"N/A\"", "\"NaN\"", "\" \"", "\"-\""],
                 "%" => &["null", "\"\"", "\"N/A\"", "\"UNCH\""],
                 _ => &["null", "\"N/A\"", "{}", "[]", "true"],
             };
@@ -1028,12 +1138,12 @@ impl Api<'_, '_, '_> {
             text.push_str(&dice.number(kind != "%"));
         }
         let token = match kind {
-            "$" => format!("\"{text}\""),
+            "$" | "~" => format!("\"{text}\""),
             "%" => format!("\"{}\"", with_separators(&text)),
             _ => text.clone(),
         };
         let is_value = !is_price || !(is_zero || is_negative);
-        (token, is_value.then_some(Written { text, hundredfold: kind == "^" }))
+        (token, is_value.then_some(Written { text, hundredfold: matches!(kind, "^" | "~") }))
     }
 
     /// A time for a hole and its age, or a text that is not a time.
