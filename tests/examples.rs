@@ -174,7 +174,7 @@ fn variables_in_docs_and_examples_are_read_by_the_program() {
     // itself.
     let foreign =
         ["RUST_LOG", "AF_INET", "AF_INET6", "AF_UNIX", "SHARD_INDEX", "JOB_COMPLETION_INDEX", "COMMANDS_AND_FLAGS"];
-    let own = ["IEX_TOKEN", "HOME_TOKEN"];
+    let own = ["IEX_TOKEN", "HOME_TOKEN", "COINGECKO_PRO_API_KEY"];
     let known = known_variables();
     for (name, text) in texts() {
         let is_known = |variable: &String| {
