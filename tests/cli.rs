@@ -430,15 +430,15 @@ fn help_reports_a_full_and_accepts_a_closed_standard_output() {
 fn providers_command_lists_market_keys_limits_and_terms() {
     let listed = Datametrics::new().args(["providers"]).env("FINNHUB_API_KEY", "a-key").run().stdout;
     let lines: Vec<&str> = listed.lines().collect();
-    assert_eq!(lines[0], "NAME          MARKET  KEYS");
+    assert_eq!(lines[0], "NAME           MARKET  KEYS");
     let at = |name: &str| lines.iter().position(|line| line.starts_with(name)).expect(name);
     let finnhub = at("finnhub ");
-    assert_eq!(lines[finnhub], "finnhub       stocks  FINNHUB_API_KEY (set)");
+    assert_eq!(lines[finnhub], "finnhub        stocks  FINNHUB_API_KEY (set)");
     assert!(
         lines[finnhub + 1].starts_with("    limits: ") && lines[finnhub + 2].starts_with("    terms: "),
         "{listed}"
     );
-    assert_eq!(lines[at("coingecko ")], "coingecko     crypto  COINGECKO_API_KEY (not set, optional)");
+    assert_eq!(lines[at("coingecko ")], "coingecko      crypto  COINGECKO_API_KEY (not set, optional)");
     let rows = lines.iter().filter(|line| !line.starts_with(' '));
     assert!(rows.clone().count() > 1 && rows.clone().all(|row| row.len() <= 80), "{listed}");
 }
