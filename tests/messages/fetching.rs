@@ -167,7 +167,7 @@ pub(crate) const REPLIES: &[Scene] = &[
         let no_pair = || Reply::json(r#"{"error":["EQuery:Unknown asset pair"]}"#);
         server.on("GET /0/public/Ticker?pair=XBTUSD,XUSD").reply(no_pair());
         let all = r#"{"error":[],"result":{"XXBTZUSD":{"c":["5","1"]}}}"#;
-        server.on("GET /0/public/Ticker").reply(Reply::json(all));
+        server.on("GET /0/public/Ticker?assetVersion=1").reply(Reply::json(all));
         server.on("GET /0/public/Ticker?pair=XBTUSD").reply(Reply::json(all));
         let run = Datametrics::new().provider("kraken", &server).graphite(&ingest);
         let run = run.config("[providers.kraken]\nper_second = 1000");
