@@ -224,7 +224,8 @@ impl Api {
 
 #[test]
 fn every_known_symbol_comes_from_every_built_in_provider() {
-    let lines = in_parallel(APIS, |api| api.line());
+    let apis: Vec<&'static Api> = APIS.iter().collect();
+    let lines = in_parallel(&apis, |api| api.line());
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/unknown_symbols/README.md");
     let assert = Assert::new().action_env("SNAPSHOTS").normalize_paths(false);
     assert.eq(Data::text(format!("{HEAD}{}", lines.concat())).raw(), Data::read_from(&file, None).raw());
