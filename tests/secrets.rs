@@ -273,12 +273,13 @@ fn secrets_stay_hidden_where_a_provider_redirects() {
 
 #[test]
 fn secrets_stay_hidden_where_a_provider_breaks_the_protocol() {
-    let replies: [fn(&Received) -> Reply; 5] = [
+    let replies: [fn(&Received) -> Reply; 6] = [
         |_| Reply::reset(),
         |request| quotes(request).cut_after(40),
         |request| Reply::raw(format!("{}\r\n\r\n", echo(request))),
         |request| Reply::raw(format!("HTTP/1.1 200 OK\r\n{} x\u{1}y\r\n\r\n", echo(request))),
         |request| Reply::json("not gzip").header("Content-Encoding", "gzip").header("X-Echo", &echo(request)),
+        |request| Reply::json("unknown").header("Content-Encoding", &echo(request)),
     ];
     for reply in replies {
         let setup = Setup::new(reply, published);

@@ -2,6 +2,7 @@
 
 use super::body::{Body, BodyBuffer, MemoryBudget, UNCOUNTED_BYTES};
 use super::connect;
+use super::encoding::{self, Damaged};
 use super::proxy::{NetworkConfig, Proxies};
 use super::redirect::RedirectTarget;
 use super::request::{Request, Response};
@@ -10,6 +11,7 @@ use super::transport::{Transport, TransportError};
 use super::url::Url;
 use crate::system::deadline::Deadline;
 use crate::util::sanitize::excerpt;
+use std::error::Error;
 use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, SystemTime};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
@@ -58,6 +60,7 @@ impl HttpClient {
             .max_redirects(0)
             .proxy(None)
             .user_agent(USER_AGENT)
+            .accept_encoding(encoding::ACCEPTED)
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .input_buffer_size(BUFFER_BYTES)
             // Headers that fill the whole input buffer would be reported as a cut connection.
@@ -157,12 +160,19 @@ impl HttpClient {
         // A header that is not UTF-8 counts too, as it makes the reply a redirect.
         let location = parts.headers.get(http::header::LOCATION);
         let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let body = decode_body(request, &parts.headers, body);
         let body = if parts.status.is_success() {
-            self.read_body(request, body, deadline)?
+            self.read_body(request, body?, deadline)?
         } else {
+            // The status says what is wrong, also if the body breaks off or cannot be decoded.
             let mut beginning = Vec::new();
-            // The status says what is wrong, also if the body breaks off.
-            let _ = body.into_reader().take(MAX_ERROR_BYTES.min(request.max_body)).read_to_end(&mut beginning);
+            match body {
+                Ok(body) => {
+                    let limit = MAX_ERROR_BYTES.min(request.max_body);
+                    let _ = body.into_reader().take(limit).read_to_end(&mut beginning);
+                }
+                Err(error) => beginning = map_error(self.describe_host(&request.server), error).to_string().into(),
+            }
             beginning.into()
         };
         let response = Response { status: parts.status.as_u16(), retry_after, redirect: None, body };
@@ -197,6 +207,17 @@ impl HttpClient {
     }
 }
 
+/// Undoes the encodings of a body.
+fn decode_body(request: &Request, headers: &http::HeaderMap, body: ureq::Body) -> Result<ureq::Body, ureq::Error> {
+    let values = headers.get_all(http::header::CONTENT_ENCODING).iter();
+    let value = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(", ");
+    match encoding::parse(&value).as_deref() {
+        Some([]) => Ok(body),
+        Some(encodings) => Ok(ureq::Body::builder().reader(encoding::decode(encodings, body.into_reader())?)),
+        None => Err(ureq::Error::Other(Box::new(UnknownEncoding(excerpt(&request.mask(&value)))))),
+    }
+}
+
 /// Reads the rest of a body into a buffer. `length` is the length of the whole body, if it is known.
 fn read_long_body(reader: &mut impl Read, length: Option<usize>, buffer: &mut BodyBuffer) -> Result<(), ureq::Error> {
     loop {
@@ -226,6 +247,11 @@ enum BudgetExceeded {
     Run,
 }
 
+/// The encodings of a body, if one of them cannot be undone.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UnknownEncoding(String);
+
 /// Translates an error of ureq. Some of ureq's own messages hold the URL, so they are not used.
 fn map_error(host: String, error: ureq::Error) -> TransportError {
     match error {
@@ -238,9 +264,6 @@ fn map_error(host: String, error: ureq::Error) -> TransportError {
         ureq::Error::InvalidProxyUrl => TransportError::Connect { host, reason: "the proxy's URL is wrong".into() },
         ureq::Error::ConnectionFailed => TransportError::Connect { host, reason: "it failed".into() },
         ureq::Error::Protocol(error) => TransportError::Protocol { host, reason: error.to_string() },
-        ureq::Error::Decompress(kind, _) => {
-            TransportError::Damaged { host, reason: format!("its {kind} cannot be read") }
-        }
         ureq::Error::LargeResponseHeader(..) => {
             TransportError::Protocol { host, reason: "its headers are too long".into() }
         }
@@ -250,6 +273,9 @@ fn map_error(host: String, error: ureq::Error) -> TransportError {
         ureq::Error::Other(error) if error.is::<BudgetExceeded>() => {
             TransportError::BudgetExceeded { host, reason: error.to_string() }
         }
+        ureq::Error::Other(error) if error.is::<UnknownEncoding>() => {
+            TransportError::UnknownEncoding { host, encoding: error.to_string() }
+        }
         ureq::Error::Io(error) => map_io_error(host, &error),
         _ => TransportError::Protocol { host, reason: "an error of an unknown kind".into() },
     }
@@ -257,6 +283,9 @@ fn map_error(host: String, error: ureq::Error) -> TransportError {
 
 fn map_io_error(host: String, error: &io::Error) -> TransportError {
     let text = error.to_string();
+    if error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Damaged>) {
+        return TransportError::Damaged { host, reason: text };
+    }
     match error.kind() {
         // ureq reports errors of certificates and handshakes with this kind.
         ErrorKind::InvalidData => TransportError::Tls { host, reason: tls_advice(&text) },

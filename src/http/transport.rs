@@ -45,6 +45,14 @@ pub enum TransportError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The body is encoded in a way that the request does not ask for, and that cannot be undone.
+    #[error("{host} sent its reply as {encoding}, which was not asked for: only gzip and deflate are read")]
+    UnknownEncoding {
+        /// The host.
+        host: String,
+        /// Its encodings.
+        encoding: String,
+    },
     /// TLS failed, for example because the server cannot be trusted.
     #[error("TLS error with {host}: {reason}")]
     Tls {

@@ -7,8 +7,11 @@ use super::{
 use crate::support::{
     Dialect, Ingest, Latch, Reply, Server, Verdict, command::Running, request::Received, tls::Certificate,
 };
-use flate2::{Compression, write::GzEncoder};
-use std::{io::Write as _, time::Duration};
+use flate2::{
+    Compression,
+    read::{DeflateEncoder, GzEncoder, ZlibEncoder},
+};
+use std::{io::Read, time::Duration};
 
 pub(crate) const HEAD: &str = "\
 ## Providers
@@ -63,11 +66,30 @@ fn blanks() -> Vec<u8> {
 
 /// A reply that is a thousand times larger after decompression.
 pub(crate) fn bomb(_: &Received) -> Reply {
-    let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
-    for _ in 0..(64 << 20) / PART {
-        zip.write_all(&blanks()).expect("memory");
-    }
-    Reply::json(zip.finish().expect("memory")).header("Content-Encoding", "gzip")
+    Reply::json(gzip(&[b' '; 64 << 20])).header("Content-Encoding", "gzip")
+}
+
+/// The quotes, compressed in this way.
+fn encoded(encoding: &str, encode: fn(&[u8]) -> Vec<u8>) -> Reply {
+    Reply::json(encode(QUOTES.as_bytes())).header("Content-Encoding", encoding)
+}
+
+fn all(mut from: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).expect("memory");
+    bytes
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    all(GzEncoder::new(bytes, Compression::fast()))
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    all(ZlibEncoder::new(bytes, Compression::fast()))
+}
+
+fn raw_deflate(bytes: &[u8]) -> Vec<u8> {
+    all(DeflateEncoder::new(bytes, Compression::fast()))
 }
 
 /// A reply that only ends when the client closes the connection.
@@ -128,7 +150,23 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("an endless body", endless),
     Row::answer("64 MiB", huge),
     Row::answer("a gzip bomb of 64 MiB", bomb),
-    Row::answer("gzip that is none", |_| Reply::json("no gzip").header("Content-Encoding", "gzip")),
+    Row::answer("a bomb in a bomb", |_| {
+        Reply::json(raw_deflate(&gzip(&[b' '; 64 << 20]))).header("Content-Encoding", "gzip, deflate")
+    }),
+    Row::answer("gzip that is none", |_| encoded("gzip", <[u8]>::to_vec)),
+    Row::answer("X-GZIP", |_| encoded(" X-GZIP ", gzip)),
+    Row::answer("gzip in gzip", |_| encoded("identity, gzip, gzip", |text| gzip(&gzip(text)))),
+    Row::answer("deflate", |_| encoded("deflate", zlib)),
+    Row::answer("deflate without the header of zlib", |_| encoded("Deflate", raw_deflate)),
+    Row::answer("deflate that is none", |_| encoded("deflate", <[u8]>::to_vec)),
+    Row::answer("the beginning of a deflate", |_| encoded("deflate", |text| raw_deflate(text)[..20].to_vec())),
+    Row::answer("deflate, the line closed inside the body", |_| encoded("deflate", zlib).cut_after(20)),
+    Row::answer("br", |_| encoded("br", <[u8]>::to_vec)),
+    Row::answer("gzip three times", |_| encoded("gzip, gzip, gzip", <[u8]>::to_vec)),
+    Row::answer("403 in deflate", |_| {
+        Reply::text(403, zlib(b"not in this plan")).header("Content-Encoding", "deflate")
+    }),
+    Row::answer("403 in br", |_| Reply::text(403, "\u{1b}[2J").header("Content-Encoding", "br")),
     Row::answer("an endless body of a 500", |_| Reply::text(500, "x".repeat(PART)).over(MANY)),
     Row::answer("chunked nonsense", chunked_nonsense),
     Row::answer("301 to the same host", moved_here),

@@ -72,6 +72,7 @@ pub(crate) const WAYS: &[Scene] = &[
         answer(|_| Reply::raw(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1 << 20))))
     }),
     Played("gzip that is none", || answer(|_| Reply::json("no gzip").header("Content-Encoding", "gzip"))),
+    Played("an encoding that is not read", || answer(|_| Reply::json("br").header("Content-Encoding", "br"))),
     Played("a redirect loop", || answer(|_| Reply::status(301).header("Location", "/quotes"))),
     Played("a failure, and it is tried again", || {
         with_arguments("--retries 1 -v", &Peer::Answers(|_| Reply::status(503)), 40)
