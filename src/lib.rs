@@ -58,7 +58,7 @@ pub use context::Context;
 pub use http::body::Body;
 pub use http::client::HttpClient;
 pub use http::proxy::NetworkConfig;
-pub use http::request::{Request, Response};
+pub use http::request::{RemainingHeader, Request, Response};
 pub use http::transport::{Transport, TransportError};
 pub use http::url::{Credentials, Url};
 pub use outcome::Outcome;

@@ -96,6 +96,7 @@ impl Ping<'_> {
             headers,
             body,
             max_body: MAX_REPLY_BYTES,
+            remaining: None,
             secrets: Vec::new(),
         }
     }

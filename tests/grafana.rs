@@ -46,6 +46,12 @@ symbols = ['BTC/USD', 'ETH/USD', 'BAT/USD']
 fields = ['last', 'bid', 'ask', 'open', 'high', 'low', 'vwap', 'volume']
 ";
 
+/// For the panel about the requests that are left.
+const REMAINING: &str = "
+[providers.kraken]
+remaining = { header = 'X-Left' }
+";
+
 const ALERTS: &str = "
 [[alert]]
 symbol = 'BTC/USD'
@@ -126,12 +132,13 @@ fn provider(symbols: &[String]) -> Server {
             })
             .collect();
         samples::kraken(&keys.iter().map(|key| (key.as_str(), price.as_str())).collect::<Vec<_>>())
+            .header("X-Left", "59")
     })
 }
 
 impl Setup {
     fn command(&self, graphite: &str) -> Datametrics {
-        Datametrics::new().config(&self.config).env("GRAPHITE_URL", graphite)
+        Datametrics::new().config(&format!("{}{REMAINING}", self.config)).env("GRAPHITE_URL", graphite)
     }
 
     fn run(&self, provider: &Server, graphite: &str) -> Datametrics {

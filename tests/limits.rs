@@ -47,7 +47,7 @@ fn dry_run_with(config: &str, feeds: &[&str], transport: &dyn Transport, threads
 }
 
 fn reply(status: u16, body: &str) -> Response {
-    Response { status, retry_after: None, redirect: None, body: body.as_bytes().to_vec().into() }
+    Response { status, retry_after: None, remaining: None, redirect: None, body: body.as_bytes().to_vec().into() }
 }
 
 /// The threads of this machine. It counts how often one of them waits for another.

@@ -517,6 +517,37 @@ metrics.x.points 14 [..]
         .check();
 }
 
+/// A run of three requests, whose replies have these values in a header. Returns the points about what is left.
+fn remaining(definition: &str, values: [&str; 3]) -> String {
+    let server = Server::start();
+    for (symbol, value) in ["A", "B", "C"].iter().zip(values) {
+        // What an error says counts too.
+        let reply = if *symbol == "C" { Reply::text(404, "unknown") } else { Reply::json(r#"{"l":1}"#) };
+        server.on(&format!("GET /{symbol}")).reply(reply.header("X-Left", value));
+    }
+    let config = format!(
+        "[feeds.x]\nproviders = ['own']\nsymbols = ['A', 'B', 'C']\nfields = ['last']\n\
+        [providers.own]\nmarket = 'other'\nbase_url = 'https://own.example'\n{definition}\n\
+        [[providers.own.quote]]\npath = '/{{symbol}}'\nfields = {{ last = '/l' }}\n"
+    );
+    let run = Datametrics::new().config(&config).args(["--feed", "x", "--retries", "0"]).provider("own", &server);
+    let output = run.args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9"]).run();
+    let lines = output.stdout.lines().filter(|line| line.contains("remaining"));
+    lines.filter_map(|line| line.rsplit_once(' ')).map(|(line, _time)| line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_fewest_requests_that_are_left_are_a_health_point() {
+    let header = "remaining = { header = 'x-left' }";
+    assert_eq!(remaining(header, ["59", "57", "58"]), "metrics.x.own.remaining 57");
+    assert_eq!(remaining(header, ["many", "58", "0"]), "metrics.x.own.remaining 0");
+    assert_eq!(remaining(header, ["many", "-1", "5.5"]), "");
+    assert_eq!(remaining("", ["59", "57", "58"]), "");
+    let used = "remaining = { header = 'X-Left', limit = 60 }";
+    assert_eq!(remaining(used, ["1", "3", "2"]), "metrics.x.own.remaining 57");
+    assert_eq!(remaining(used, ["1", "61", "many"]), "metrics.x.own.remaining 0");
+}
+
 /// Values of the first provider stay: values of two sources would alternate in one series.
 #[test]
 fn failover_requests_missing_fields_from_the_next_provider() {

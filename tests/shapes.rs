@@ -930,7 +930,7 @@ struct ScriptedTransport<'a, 'b, 'u, 'd>(&'a Mutex<Api<'b, 'u, 'd>>);
 impl Transport for ScriptedTransport<'_, '_, '_, '_> {
     fn send(&self, request: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
         let body = self.0.lock().expect("no panic in there").answer(request.path.expose());
-        Ok(Response { status: 200, retry_after: None, redirect: None, body: body.into_bytes().into() })
+        Ok(Response { status: 200, retry_after: None, remaining: None, redirect: None, body: body.into_bytes().into() })
     }
 }
 

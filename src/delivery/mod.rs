@@ -320,7 +320,7 @@ mod tests {
         fn send(&self, _: &Request, deadline: Deadline<'_>) -> Result<Response, TransportError> {
             self.0.lock().unwrap().push(deadline.remaining());
             let body = br#"{"published":1}"#.to_vec().into();
-            Ok(Response { status: 200, retry_after: None, redirect: None, body })
+            Ok(Response { status: 200, retry_after: None, remaining: None, redirect: None, body })
         }
     }
 

@@ -68,7 +68,7 @@ struct HealthPanel {
     nodes: &'static [&'static str],
 }
 
-const HEALTH_PANELS: [HealthPanel; 7] = [
+const HEALTH_PANELS: [HealthPanel; 8] = [
     HealthPanel {
         title: "Symbols expected and fetched",
         description: "Symbols due in a run and those that were fetched, by run and feed; none is due while a market is closed.",
@@ -92,6 +92,12 @@ const HEALTH_PANELS: [HealthPanel; 7] = [
         description: "Requests to each provider in a run, and those that were tried again.",
         unit: "none",
         nodes: &["*", "requests,retries"],
+    },
+    HealthPanel {
+        title: "Requests left",
+        description: "The fewest requests that were left of the limit of a provider in a run, where the provider tells it.",
+        unit: "none",
+        nodes: &["*", "remaining"],
     },
     HealthPanel {
         title: "Duration of a run",

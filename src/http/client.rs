@@ -157,6 +157,10 @@ impl HttpClient {
         let (parts, body) = response.into_parts();
         let retry_after = parts.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| parse_retry_after(text, SystemTime::now()));
+        let remaining = request.remaining.as_ref().and_then(|remaining| {
+            let value = parts.headers.get(&remaining.header)?;
+            remaining.read(value.to_str().ok()?)
+        });
         // A header that is not UTF-8 counts too, as it makes the reply a redirect.
         let location = parts.headers.get(http::header::LOCATION);
         let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -175,7 +179,7 @@ impl HttpClient {
             }
             beginning.into()
         };
-        let response = Response { status: parts.status.as_u16(), retry_after, redirect: None, body };
+        let response = Response { status: parts.status.as_u16(), retry_after, remaining, redirect: None, body };
         Ok(Hop { response, location })
     }
 

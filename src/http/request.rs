@@ -24,6 +24,8 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     /// The longest body of a response that is read, in bytes after decompression.
     pub max_body: u64,
+    /// Where the response says how many requests are left.
+    pub remaining: Option<RemainingHeader>,
     /// The secrets to mask in texts of the response, as servers may quote a key in an error.
     pub secrets: Vec<Secret>,
 }
@@ -42,6 +44,23 @@ impl fmt::Display for Request {
     }
 }
 
+/// Where a server says how many requests are left of its limit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemainingHeader {
+    /// The name of the header.
+    pub header: String,
+    /// The limit, if the header has how much of it is used.
+    pub limit: Option<u64>,
+}
+
+impl RemainingHeader {
+    /// What is left, from the value of the header.
+    pub(super) fn read(&self, value: &str) -> Option<u64> {
+        let number: u64 = value.trim().parse().ok()?;
+        Some(self.limit.map_or(number, |limit| limit.saturating_sub(number)))
+    }
+}
+
 /// The response to a request.
 #[derive(Debug)]
 pub struct Response {
@@ -49,8 +68,22 @@ pub struct Response {
     pub status: u16,
     /// How long the server asks to wait before the next request (`Retry-After`).
     pub retry_after: Option<Duration>,
+    /// How many requests are left, if the request asks for it and the server says it.
+    pub remaining: Option<u64>,
     /// The other server to which it redirects, if it does: scheme, host and port.
     pub redirect: Option<String>,
     /// The body, decompressed. Of the body of an error, only the beginning.
     pub body: Body,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_may_have_what_is_left_or_what_is_used() {
+        let read = |limit, value| RemainingHeader { header: "x".to_owned(), limit }.read(value);
+        assert_eq!([read(None, " 59 "), read(None, "many"), read(None, "-1")], [Some(59), None, None]);
+        assert_eq!([read(Some(60), "59"), read(Some(60), "61")], [Some(1), Some(0)]);
+    }
 }

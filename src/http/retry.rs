@@ -113,7 +113,7 @@ fn send_once(
     let begun = deadline.clock().now();
     let result = transport.send(request, deadline);
     let took = deadline.clock().now() - begun;
-    stats.count(result.as_ref().map_or(0, |response| response.status), took);
+    stats.count(result.as_ref().ok(), took);
     log_attempt(request, &result, took);
     result
 }

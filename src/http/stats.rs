@@ -1,5 +1,6 @@
 //! What the requests to a server came to.
 
+use super::request::Response;
 use std::time::Duration;
 
 /// Statistics of the requests to one server.
@@ -13,6 +14,8 @@ pub(crate) struct RequestStats {
     pub(crate) slowest: Duration,
     /// The worst HTTP status; `Some(0)` if a request had no HTTP answer, `None` if none was sent.
     pub(crate) worst_status: Option<u16>,
+    /// The fewest requests that were left after one of these, if the server said it.
+    pub(crate) remaining: Option<u64>,
 }
 
 impl RequestStats {
@@ -22,6 +25,7 @@ impl RequestStats {
         self.retries += other.retries;
         self.slowest = self.slowest.max(other.slowest);
         self.worst_status = worst_status(self.worst_status, other.worst_status);
+        self.remaining = fewest(self.remaining, other.remaining);
     }
 
     /// Counts a reply as one with this status, whatever it said of itself.
@@ -29,11 +33,13 @@ impl RequestStats {
         self.worst_status = worst_status(self.worst_status, Some(status));
     }
 
-    /// Adds a request.
-    pub(super) fn count(&mut self, status: u16, took: Duration) {
+    /// Adds a request. `response` is `None` if it had no HTTP answer.
+    pub(super) fn count(&mut self, response: Option<&Response>, took: Duration) {
         self.requests += 1;
         self.slowest = self.slowest.max(took);
+        let status = response.map_or(0, |response| response.status);
         self.worst_status = worst_status(self.worst_status, Some(status));
+        self.remaining = fewest(self.remaining, response.and_then(|response| response.remaining));
     }
 }
 
@@ -46,6 +52,10 @@ pub(crate) fn worst_status(a: Option<u16>, b: Option<u16>) -> Option<u16> {
     }
 }
 
+fn fewest(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    a.into_iter().chain(b).min()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +65,11 @@ mod tests {
         assert_eq!(worst_status(Some(0), Some(500)), Some(0));
         assert_eq!(worst_status(Some(200), Some(404)), Some(404));
         assert_eq!(worst_status(None, Some(200)), Some(200));
+    }
+
+    #[test]
+    fn an_answer_that_says_nothing_of_the_limit_changes_nothing() {
+        assert_eq!([fewest(None, Some(3)), fewest(Some(3), None), fewest(None, None)], [Some(3), Some(3), None]);
+        assert_eq!(fewest(Some(7), Some(3)), Some(3));
     }
 }

@@ -21,6 +21,7 @@ pub(crate) struct Health<'a> {
 
 impl Health<'_> {
     /// What the requests to a provider came to: `PROVIDER.response.time` and so on. No request, no time.
+    /// `PROVIDER.remaining` only if it said how many requests are left.
     pub(crate) fn provider(&mut self, name: &str, stats: &RequestStats) {
         if stats.requests > 0 {
             self.seconds(&[name, "response", "time"], stats.slowest, self.started);
@@ -28,6 +29,9 @@ impl Health<'_> {
         self.count(&[name, "response", "status_code"], stats.worst_status.unwrap_or(0).into(), self.started);
         self.count(&[name, "requests"], stats.requests.into(), self.started);
         self.count(&[name, "retries"], stats.retries.into(), self.started);
+        if let Some(remaining) = stats.remaining {
+            self.count(&[name, "remaining"], remaining, self.started);
+        }
     }
 
     /// How many symbols of a feed were due, and how many were fetched: `feed.FEED.expected` and

@@ -178,6 +178,7 @@ impl<'a> Plan<'a> {
             headers,
             body: None,
             max_body: definition.max_body,
+            remaining: definition.remaining.clone(),
             secrets,
         }
     }

@@ -75,6 +75,6 @@ impl Transport for ScriptedIngest {
         assert!(body.as_array().is_some_and(|points| !points.is_empty()));
         let (status, body) = &self.replies[index.min(self.replies.len() - 1)];
         let body = body.clone().into_bytes().into();
-        Ok(Response { status: *status, retry_after: None, redirect: None, body })
+        Ok(Response { status: *status, retry_after: None, remaining: None, redirect: None, body })
     }
 }

@@ -10,6 +10,7 @@ pub(crate) use read::base_url;
 use super::pointer::Pointer;
 use super::spelling::{Spelling, SymbolPart};
 use super::template::Template;
+use crate::http::request::RemainingHeader;
 use crate::http::url::Url;
 use crate::market::field::Field;
 use std::collections::BTreeMap;
@@ -82,23 +83,6 @@ pub(crate) struct Definition {
     pub(crate) change_from: Option<Field>,
     /// Its requests. A quote has the fields of all of them together.
     pub(crate) endpoints: Vec<Endpoint>,
-}
-
-/// Where an API says how many requests are left of its limit.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RemainingHeader {
-    /// The name of the header.
-    pub(crate) header: String,
-    /// The limit, if the header has how much of it is used.
-    pub(crate) limit: Option<u64>,
-}
-
-impl RemainingHeader {
-    /// What is left, from the value of the header.
-    pub(crate) fn read(&self, value: &str) -> Option<u64> {
-        let number: u64 = value.trim().parse().ok()?;
-        Some(self.limit.map_or(number, |limit| limit.saturating_sub(number)))
-    }
 }
 
 /// Which of several rows of one symbol counts.
@@ -314,12 +298,5 @@ mod tests {
         assert!(!definition.has_interval());
         (definition.min_interval, definition.min_interval_per_symbol) = (60, 25);
         assert_eq!([definition.interval_for(2), definition.interval_for(3)], [60, 75]);
-    }
-
-    #[test]
-    fn a_header_may_have_what_is_left_or_what_is_used() {
-        let read = |limit, value| RemainingHeader { header: "x".to_owned(), limit }.read(value);
-        assert_eq!([read(None, " 59 "), read(None, "many"), read(None, "-1")], [Some(59), None, None]);
-        assert_eq!([read(Some(60), "59"), read(Some(60), "61")], [Some(1), Some(0)]);
     }
 }

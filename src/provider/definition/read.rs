@@ -1,11 +1,9 @@
 //! Reading a definition from TOML.
 
 use super::options::{Options, parse_template};
-use super::{
-    BadSymbol, Definition, Endpoint, ErrorTexts, FieldSpec, Market, NamedSymbol, Pick, RemainingHeader, TimeSpec,
-    TimeUnit,
-};
+use super::{BadSymbol, Definition, Endpoint, ErrorTexts, FieldSpec, Market, NamedSymbol, Pick, TimeSpec, TimeUnit};
 use crate::config::{ConfigError, ConfigValue, Section};
+use crate::http::request::RemainingHeader;
 use crate::http::url::Url;
 use crate::market::field::Field;
 use crate::provider::pointer::Pointer;

@@ -161,6 +161,7 @@ impl Ingest<'_> {
             headers,
             body: Some(json),
             max_body: MAX_REPLY,
+            remaining: None,
             secrets,
         }
     }
