@@ -12,6 +12,9 @@ pub(crate) struct RateLimiter<'a> {
     max_concurrency: usize,
     /// The time between two requests.
     spacing: Duration,
+    /// How much earlier than `spacing` demands a request may be sent, where there were few before it: the
+    /// spacing of all requests of a burst but one.
+    slack: Duration,
     clock: &'a dyn Clock,
     threads: &'a dyn Threads,
     state: Mutex<State>,
@@ -22,7 +25,7 @@ pub(crate) struct RateLimiter<'a> {
 #[derive(Debug)]
 struct State {
     in_flight: usize,
-    /// When the next request may be sent.
+    /// When the next request would be sent if all were evenly spaced. The real one may be `slack` earlier.
     next_slot: Instant,
 }
 
@@ -32,9 +35,11 @@ pub(crate) struct Permit<'a>(&'a RateLimiter<'a>);
 impl<'a> RateLimiter<'a> {
     /// The limiter that a definition asks for.
     pub(crate) fn new(definition: &Definition, clock: &'a dyn Clock, threads: &'a dyn Threads) -> Self {
+        let spacing = definition.per_second.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
         Self {
             max_concurrency: definition.max_concurrency,
-            spacing: definition.per_second.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
+            spacing,
+            slack: spacing.saturating_mul(definition.burst.saturating_sub(1)),
             clock,
             threads,
             state: Mutex::new(State { in_flight: 0, next_slot: clock.now() }),
@@ -44,8 +49,7 @@ impl<'a> RateLimiter<'a> {
 
     /// Whether the next request can still be sent before the deadline.
     pub(crate) fn has_time(&self, deadline: Deadline<'_>) -> bool {
-        let wait = lock(&self.state).next_slot.saturating_duration_since(self.clock.now());
-        wait < deadline.remaining()
+        self.wait(lock(&self.state).next_slot, self.clock.now()) < deadline.remaining()
     }
 
     /// Waits until a request may be sent. At the deadline it gives a permit in any case, and the request
@@ -72,10 +76,15 @@ impl<'a> RateLimiter<'a> {
             return None;
         }
         let now = self.clock.now();
-        let slot = state.next_slot.max(now);
-        state.next_slot = slot + self.spacing;
+        let wait = self.wait(state.next_slot, now);
+        state.next_slot = state.next_slot.max(now) + self.spacing;
         state.in_flight += 1;
-        Some(slot - now)
+        Some(wait)
+    }
+
+    /// How long the next request must wait, if evenly spaced ones would be sent at `slot`.
+    fn wait(&self, slot: Instant, now: Instant) -> Duration {
+        slot.saturating_duration_since(now).saturating_sub(self.slack)
     }
 }
 
@@ -173,5 +182,22 @@ mod tests {
             assert_eq!(machine.passed().as_millis(), millis);
         }
         assert!(!limiter.has_time(deadline), "the next slot is at the deadline");
+    }
+
+    #[test]
+    fn a_burst_is_sent_at_once_and_refills_as_per_second_says() {
+        let machine = FakeMachine::new();
+        let limiter = limiter("per_second = 4\nburst = 3", &machine);
+        let deadline = Deadline::after(&machine, Duration::from_secs(60));
+        let sent_at = || {
+            assert!(limiter.has_time(deadline));
+            drop(limiter.acquire(deadline));
+            machine.passed().as_millis()
+        };
+        assert_eq!([(); 5].map(|()| sent_at()), [0, 0, 0, 250, 500]);
+        machine.pass(Duration::from_millis(500));
+        assert_eq!([(); 3].map(|()| sent_at()), [1000, 1000, 1250], "two more have become free in half a second");
+        machine.pass(Duration::from_secs(30));
+        assert_eq!([(); 4].map(|()| sent_at()), [31250, 31250, 31250, 31500], "a long rest gives no more than a burst");
     }
 }

@@ -66,7 +66,7 @@ fn blanks() -> Vec<u8> {
 
 /// A reply that is a thousand times larger after decompression.
 pub(crate) fn bomb(_: &Received) -> Reply {
-    Reply::json(gzip(&[b' '; 64 << 20])).header("Content-Encoding", "gzip")
+    Reply::json(gzip(&vec![b' '; 64 << 20])).header("Content-Encoding", "gzip")
 }
 
 /// The quotes, compressed in this way.
@@ -151,7 +151,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("64 MiB", huge),
     Row::answer("a gzip bomb of 64 MiB", bomb),
     Row::answer("a bomb in a bomb", |_| {
-        Reply::json(raw_deflate(&gzip(&[b' '; 64 << 20]))).header("Content-Encoding", "gzip, deflate")
+        Reply::json(raw_deflate(&gzip(&vec![b' '; 64 << 20]))).header("Content-Encoding", "gzip, deflate")
     }),
     Row::answer("gzip that is none", |_| encoded("gzip", <[u8]>::to_vec)),
     Row::answer("X-GZIP", |_| encoded(" X-GZIP ", gzip)),
