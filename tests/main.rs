@@ -27,5 +27,6 @@ mod secrets;
 mod settings;
 mod shapes;
 mod shard;
+mod spellings;
 mod truncation;
 mod unknown_symbols;

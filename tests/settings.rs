@@ -624,8 +624,8 @@ fn two_series_under_one_name_are_an_error() {
     for (config, args, message) in [
         (
             "",
-            ["stocks", "BRK.B", "BRK-B", "--provider", "cnbc"].as_slice(),
-            "stocks.names: BRK.B and BRK-B would be pushed under one name: leave one out, or choose other names",
+            ["stocks", "REI.UN", "REI-UN", "--provider", "cnbc"].as_slice(),
+            "stocks.names: REI.UN and REI-UN would be pushed under one name: leave one out, or choose other names",
         ),
         (
             "[stocks]\nnames = '{feed}.{field}'\n",
@@ -643,9 +643,9 @@ fn two_series_under_one_name_are_an_error() {
             "config.toml:2: graphite.names: must have {field} once",
         ),
         (
-            "[graphite]\nnames = '{symbol}.{field}'\n[crypto]\nsymbols = ['A/B']\n[stocks]\nsymbols = ['A-B']\n",
+            "[graphite]\nnames = '{symbol}.{field}'\n[crypto]\nsymbols = ['A/X']\n[stocks]\nsymbols = ['A-X']\n",
             &["all"],
-            "stocks.names: A/B and A-B would be pushed under one name: leave one out, or choose other names",
+            "stocks.names: A/X and A-X would be pushed under one name: leave one out, or choose other names",
         ),
     ] {
         let run = Datametrics::new().config(config).args(args).args(["--dry-run"]);

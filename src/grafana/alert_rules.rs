@@ -7,6 +7,7 @@ use crate::cli::AlertFormat;
 use crate::config::ConfigError;
 use crate::fetch::Feed;
 use crate::market::field::Field;
+use crate::market::spellings::probable_pair;
 use crate::market::symbol::Symbol;
 use crate::provider::Definition;
 use crate::settings::Alert;
@@ -236,7 +237,9 @@ impl<'a> AlertRules<'a> {
         let watches: Vec<Watch<'_>> = watches.filter(Watch::has_symbol_of_alert).collect();
         let invalid = |problem: String| Err(ConfigError::invalid(alert.origin.clone(), problem));
         if watches.is_empty() {
-            return invalid(format!("{} is a symbol of no feed: add it to one", alert.symbol));
+            let did_you_mean = |probable| format!("; did you mean {probable:?}?");
+            let suggestion = probable_pair(&alert.pair).map_or_else(String::new, did_you_mean);
+            return invalid(format!("{} is a symbol of no feed: add it to one{suggestion}", alert.symbol));
         }
         if let Some(Watch { feed, .. }) = watches.iter().find(|watch| !watch.has_last()) {
             return invalid(format!(
@@ -249,15 +252,15 @@ impl<'a> AlertRules<'a> {
 }
 
 impl Watch<'_> {
-    /// Whether the symbol is the one that the alert names. In the feeds crypto and stocks the case of
-    /// letters does not matter, and `BTC` alone means every pair with the base BTC.
+    /// Whether the symbol is the one that the alert names. In the feed crypto `BTC` alone means every pair
+    /// with the base BTC.
     fn has_symbol_of_alert(&self) -> bool {
-        let (symbol, name) = (self.symbol, self.alert.symbol.as_str());
-        if !matches!(self.feed.name.as_str(), "crypto" | "stocks") {
-            return symbol.as_str() == name;
+        let Self { alert, symbol, .. } = self;
+        match self.feed.name.as_str() {
+            "crypto" => symbol.as_str() == alert.pair || symbol.base() == alert.pair,
+            "stocks" => symbol.as_str() == alert.share || symbol.base() == alert.share,
+            _ => *symbol == &alert.symbol,
         }
-        symbol.as_str().eq_ignore_ascii_case(name)
-            || (symbol.quote().is_some() && symbol.base().eq_ignore_ascii_case(name))
     }
 
     fn has_last(&self) -> bool {

@@ -5,5 +5,6 @@ pub(crate) mod field;
 pub(crate) mod hours;
 pub(crate) mod number;
 pub(crate) mod shard;
+pub(crate) mod spellings;
 pub(crate) mod symbol;
 pub(crate) mod table;

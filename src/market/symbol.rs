@@ -27,6 +27,14 @@ pub(crate) enum SymbolError {
     /// It has a `/`, but not one base and one quote: `/USD`, `BTC/`, `A/B/C`.
     #[error("symbol {0:?} is not BASE/QUOTE")]
     NotAPair(String),
+    /// It is probably another spelling of this symbol.
+    #[error("symbol {typed:?} is not BASE/QUOTE; did you mean {probable:?}?")]
+    Misspelled {
+        /// What the user typed.
+        typed: String,
+        /// What the user probably means.
+        probable: String,
+    },
 }
 
 impl Symbol {
@@ -89,7 +97,7 @@ impl fmt::Display for Symbol {
 
 /// The classes that shares have in the spelling of Yahoo, tiingo and others. The letters of exchanges begin
 /// at `F` (Frankfurt) and `L` (London), so a class is never taken for an exchange.
-const SHARE_CLASSES: [u8; 3] = *b"ABC";
+pub(super) const SHARE_CLASSES: [u8; 3] = *b"ABC";
 
 /// Where the `.` before the class of a share is: in `BRK.B` and, before the suffix of an exchange, in
 /// `RCI.B.TO`. In `VOD.L` there is none.

@@ -2,6 +2,7 @@
 
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
+use crate::market::spellings::{canonicalize_pair, canonicalize_share};
 use crate::market::symbol::Symbol;
 
 /// The thresholds of one symbol. Grafana alerts when its price crosses one of them.
@@ -9,8 +10,12 @@ use crate::market::symbol::Symbol;
 pub(crate) struct Alert {
     /// The origin of the symbol.
     pub(crate) origin: Origin,
-    /// The symbol whose `last` is watched.
+    /// The symbol whose `last` is watched, as the user typed it.
     pub(crate) symbol: Symbol,
+    /// The symbol as it is spelled in `crypto`. Without a quote it means every pair with this base.
+    pub(crate) pair: String,
+    /// The symbol as it is spelled in `stocks`.
+    pub(crate) share: String,
     /// Alert when `last` is above this.
     pub(crate) above: Option<f64>,
     /// Alert when `last` is below this.
@@ -33,9 +38,16 @@ fn read_alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
     let threshold = |key| section.get(key).map(|value| value.positive(1e300)).transpose();
     let missing = |keys: &str| ConfigError::invalid(section.origin(), format!("{keys} is missing"));
     let symbol = section.get("symbol").ok_or_else(|| missing("symbol"))?;
+    let origin = symbol.origin();
+    let symbol = Symbol::new(symbol.text()?).map_err(|problem| symbol.invalid(problem.to_string()))?;
+    let (mut pair, mut share) = (symbol.to_string(), symbol.to_string());
+    canonicalize_pair(&mut pair);
+    canonicalize_share(&mut share);
     let alert = Alert {
-        origin: symbol.origin(),
-        symbol: Symbol::new(symbol.text()?).map_err(|problem| symbol.invalid(problem.to_string()))?,
+        origin,
+        symbol,
+        pair,
+        share,
         above: threshold("above")?,
         below: threshold("below")?,
         change_percent_1h: threshold("change_percent_1h")?,

@@ -36,6 +36,8 @@ pub(crate) const SCENES: &[Scene] = &[
     Typed("crypto --symbols ,"),
     Typed("crypto BTC --symbols ETH"),
     Typed("all --symbols BTC"),
+    Typed("crypto BTCUSDT --dry-run"),
+    Typed("crypto bitcoin --dry-run"),
     Typed("all --config gone.toml"),
     Played("standard input is a folder", || {
         let run = typed(Datametrics::new(), "stocks - --dry-run");

@@ -52,6 +52,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Config("[[alert]]\nsymbol = 'BTC'\nabov = 5"),
     Config("[alert]\nsymbol = 'BTC'\nabove = 5"),
     Both("grafana alerts --datasource uid", "[[alert]]\nsymbol = 'XYZ'\nabove = 5"),
+    Both("grafana alerts --datasource uid", "[[alert]]\nsymbol = 'ripple'\nabove = 5"),
     Both("grafana alerts --datasource uid", "[crypto]\nfields = ['high']\n[[alert]]\nsymbol = 'BTC'\nabove = 5"),
     Typed("DATAMETRICS_INTERVAL=minute all"),
     Typed("DATAMETRICS_CONFIG=gone.toml all"),
@@ -123,8 +124,8 @@ pub(crate) const WATCHED: &[Scene] = &[
     Config("[crypto]\nfields = ['lst']"),
     Config("[crypto]\nfields = ['zzz']"),
     Config("[crypto]\nfields = []"),
-    Both("stocks BRK-B BRK.B --dry-run", "[stocks]\nproviders = ['cnbc']"),
-    Typed("DATAMETRICS_SYMBOLS=BRK-B,BRK.B stocks --dry-run"),
+    Both("stocks REI-UN REI.UN --dry-run", "[stocks]\nproviders = ['cnbc']"),
+    Typed("DATAMETRICS_SYMBOLS=AB/CUSD,ABC/USD crypto --provider kraken --dry-run"),
     Both("crypto BTC/USD BTC/EUR --dry-run", "[crypto]\nnames = '{feed}.{base}.{field}'"),
     Both("stocks AAPL --dry-run", "[stocks]\nnames = '{feed}.{base}.{quote}.{field}'"),
 ];

@@ -9,6 +9,7 @@ use super::graphite::read_names;
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::market::hours::MarketHours;
+use crate::market::spellings::old_code;
 use crate::metrics::names::NameTemplate;
 use jiff::civil::Date;
 
@@ -114,6 +115,9 @@ fn read_config<'a>(
     if name == "crypto" {
         let value = sources.first_of(None, &variable("CURRENCY"), section.get("currency"))?;
         currency = sources.setting_or_default("crypto.currency", value, "USD").text()?.to_uppercase();
+        if let Some(code) = old_code(&currency) {
+            code.clone_into(&mut currency);
+        }
     }
     let names = sources.optional_setting(&format!("{path}.names"), section.get("names"));
     let names = names.map(|value| read_names(&value)).transpose()?;

@@ -7,6 +7,7 @@ use crate::fetch::Feed;
 use crate::market::field::Field;
 use crate::market::hours::MarketHours;
 use crate::market::shard::Shard;
+use crate::market::spellings::{canonicalize_pair, canonicalize_share, probable_pair};
 use crate::market::symbol::{Symbol, SymbolError};
 use crate::metrics::MetricsConfig;
 use crate::provider::{Definition, Market};
@@ -206,12 +207,13 @@ fn read_symbols(config: &FeedConfig<'_>, symbol_override: Option<&SymbolOverride
         Some(texts) => {
             let invalid = |error: SymbolError| ConfigError::invalid(texts.origin.clone(), error.to_string());
             for text in texts.iter() {
-                symbols.push(reader.read(text).map_err(invalid)?);
+                reader.read_all(text, &mut symbols).map_err(invalid)?;
             }
         }
         None => {
             for value in &config.symbols.values {
-                symbols.push(reader.read(value.text()?).map_err(|error| value.invalid(error.to_string()))?);
+                let invalid = |error: SymbolError| value.invalid(error.to_string());
+                reader.read_all(value.text()?, &mut symbols).map_err(invalid)?;
             }
         }
     }
@@ -230,20 +232,44 @@ struct SymbolReader<'a> {
 }
 
 impl SymbolReader<'_> {
-    /// Reads a symbol. Symbols of `crypto` and `stocks` are converted to upper case, and those of `crypto`
-    /// get the default currency. Symbols of other feeds are kept as they are.
-    fn read(&mut self, text: &str) -> Result<Symbol, SymbolError> {
+    /// Reads a symbol, or several with commas between them. In feeds of the user's own, a comma is a part of
+    /// the symbol.
+    fn read_all(&mut self, text: &str, symbols: &mut Vec<Symbol>) -> Result<(), SymbolError> {
+        if self.config.is_own() || !text.bytes().any(|byte| byte == b',') {
+            symbols.push(self.read(text)?);
+            return Ok(());
+        }
+        for part in text.split(',').filter(|part| !part.trim().is_empty()) {
+            symbols.push(self.read(part)?);
+        }
+        Ok(())
+    }
+
+    /// Reads a symbol. Those of `crypto` and `stocks` get their canonical spelling, and those of `crypto` the
+    /// default currency. Symbols of other feeds are kept as they are.
+    fn read(&mut self, typed: &str) -> Result<Symbol, SymbolError> {
         if self.config.is_own() {
+            return Symbol::new(typed);
+        }
+        let text = &mut self.text;
+        text.clear();
+        text.push_str(typed.trim());
+        if self.config.name == "stocks" {
+            canonicalize_share(text);
             return Symbol::new(text);
         }
-        self.text.clear();
-        self.text.push_str(text.trim());
-        self.text.make_ascii_uppercase();
+        canonicalize_pair(text);
         let currency = &self.config.currency;
-        if !currency.is_empty() && !self.text.is_empty() && !self.text.contains('/') {
-            self.text.extend(["/", currency]);
+        if !currency.is_empty() && !text.is_empty() && !text.bytes().any(|byte| byte == b'/') {
+            if let Some(mut probable) = probable_pair(text) {
+                if !probable.contains('/') {
+                    probable.extend(["/", currency]);
+                }
+                return Err(SymbolError::Misspelled { typed: typed.trim().to_owned(), probable });
+            }
+            text.extend(["/", currency]);
         }
-        Symbol::new(&self.text)
+        Symbol::new(text)
     }
 }
 
