@@ -258,9 +258,8 @@ impl SymbolReader<'_> {
             canonicalize_share(text);
             return Symbol::new(text);
         }
-        canonicalize_pair(text);
         let currency = &self.config.currency;
-        if !currency.is_empty() && !text.is_empty() && !text.bytes().any(|byte| byte == b'/') {
+        if !canonicalize_pair(text) && !currency.is_empty() && !text.is_empty() {
             if let Some(mut probable) = probable_pair(text) {
                 if !probable.contains('/') {
                     probable.extend(["/", currency]);
