@@ -164,7 +164,8 @@ impl<'a> ProviderFetch<'_, 'a> {
         let (mut known, symbols) = (Vec::new(), query.symbols.iter().enumerate());
         for (position, &symbol) in symbols {
             if unknown.contains(&position) {
-                answers.add_unknown(symbol, said);
+                // Without its name, so that one line tells of all such symbols.
+                answers.add_unknown(symbol, &said.replace(&*query.spelled[position], "..."));
             } else {
                 known.push(symbol);
             }

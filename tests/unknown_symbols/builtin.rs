@@ -74,7 +74,7 @@ const APIS: &[Api] = &[
         STOCKS,
         OBJECT,
         r##""#":{"latestTrade":{"p":1}}"##,
-        Rejected(400, r##"{"message":"code=400, message=invalid symbol: #"}"##),
+        Rejected(400, r#"{"message":"code=400, message=invalid symbol: #"}"#),
     ),
     api("alphavantage", STOCKS, (r#"{"Global Quote":{"#, "}}"), r#""05. price":"1.0000""#, Row("")),
     api(
@@ -84,7 +84,7 @@ const APIS: &[Api] = &[
         r##"{"symbol":"#USDT","lastPrice":"1"}"##,
         Rejected(400, r#"{"code":-1121,"msg":"Invalid symbol."}"#),
     ),
-    api("bitfinex", CRYPTO, LIST, r##"["t#:USD",1,1,1,1,0,0,1,1,1,1]"##, LeftOut),
+    api("bitfinex", CRYPTO, LIST, r#"["t#:USD",1,1,1,1,0,0,1,1,1,1]"#, LeftOut),
     api("bitstamp", CRYPTO, LIST, r##"{"pair":"#/USD","last":"1"}"##, LeftOut),
     api("bitvavo", ("crypto", "#/EUR"), LIST, r##"{"market":"#-EUR","last":"1"}"##, LeftOut),
     api(
@@ -109,8 +109,8 @@ const APIS: &[Api] = &[
         Row(r##"{"symbol":"#","code":1}"##),
     ),
     api("coinbase", CRYPTO, NONE, r#"{"price":"1"}"#, Rejected(404, r#"{"message":"NotFound"}"#)),
-    api("coingecko", CRYPTO, LIST, r##"{"symbol":"%","current_price":1}"##, LeftOut),
-    api("coingecko-ids", ("own", "#/USD"), LIST, r##"{"id":"%","current_price":1}"##, LeftOut),
+    api("coingecko", CRYPTO, LIST, r#"{"symbol":"%","current_price":1}"#, LeftOut),
+    api("coingecko-ids", ("own", "#/USD"), LIST, r#"{"id":"%","current_price":1}"#, LeftOut),
     api("finnhub", STOCKS, NONE, r#"{"c":1}"#, Row(r#"{"c":0,"d":null,"dp":null,"h":0,"l":0,"o":0,"pc":0,"t":0}"#)),
     api("frankfurter", ("own", "EUR/#"), (r#"{"base":"EUR","rates":{"#, "}}"), r##""#":1"##, LeftOut),
     api(
