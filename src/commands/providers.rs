@@ -4,8 +4,8 @@ use super::table::align_columns;
 use crate::settings::ProviderListing;
 use std::fmt::Write;
 
-/// A table of providers. Below the row of a provider, its limits and its terms have a line each: they
-/// are sentences, and as columns they would be wider than a terminal.
+/// A table of providers. Below the row of a provider, what it covers, its limits and its terms have a line
+/// each: they are sentences, and as columns they would be wider than a terminal.
 pub(crate) fn table(providers: &[ProviderListing]) -> String {
     let header = ["NAME", "MARKET", "KEYS"].map(str::to_owned);
     let rows: Vec<[String; 3]> = std::iter::once(header).chain(providers.iter().map(row)).collect();
@@ -14,7 +14,8 @@ pub(crate) fn table(providers: &[ProviderListing]) -> String {
     let mut out = format!("{}\n", lines.next().unwrap_or_default());
     for (line, ProviderListing { definition, .. }) in lines.zip(providers) {
         let _ = writeln!(out, "{line}");
-        for (label, text) in [("limits", &definition.limits), ("terms", &definition.terms)] {
+        let lines = [("covers", &definition.covers), ("limits", &definition.limits), ("terms", &definition.terms)];
+        for (label, text) in lines {
             if !text.is_empty() {
                 let _ = writeln!(out, "    {label}: {text}");
             }

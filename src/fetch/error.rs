@@ -77,18 +77,19 @@ impl FetchError {
     }
 
     /// What to do about it, as the end of a sentence. Empty if its own words tell.
-    pub(crate) fn advice(&self, definition: &Definition) -> String {
+    /// `keys` are the names of the keys that were sent.
+    pub(crate) fn advice(&self, definition: &Definition, keys: &[&str]) -> String {
         match self {
             Self::Status { status: 503, retry_after: Some(seconds), .. } => pause(*seconds),
             Self::Status { retry_after: Some(seconds), .. } | Self::LimitReached { retry_after: Some(seconds), .. } => {
-                format!("{}{}", self.usual_advice(definition), pause(*seconds))
+                format!("{}{}", self.usual_advice(definition, keys), pause(*seconds))
             }
-            _ => self.usual_advice(definition),
+            _ => self.usual_advice(definition, keys),
         }
     }
 
-    fn usual_advice(&self, definition: &Definition) -> String {
-        let keys = definition.secrets().into_keys().collect::<Vec<_>>().join(" and ");
+    fn usual_advice(&self, definition: &Definition, keys: &[&str]) -> String {
+        let covers = &definition.covers;
         match self {
             Self::Transport(
                 TransportError::Timeout { .. } | TransportError::Cut(_) | TransportError::Damaged { .. },
@@ -99,10 +100,16 @@ impl FetchError {
             | Self::Transport(_)
             | Self::NoTime
             | Self::CoolingDown { .. } => String::new(),
-            Self::Status { status: 401 | 403, .. } if keys.is_empty() => {
-                "; it refuses this machine: use another provider".to_owned()
+            Self::Status { status: 401 | 403, .. } if !keys.is_empty() => {
+                format!("; check {}, and what the plan allows", keys.join(" and "))
             }
-            Self::Status { status: 401 | 403, .. } => format!("; check {keys}, and what the plan allows"),
+            Self::Status { status: 401 | 403, .. } => match definition.secrets().into_keys().collect::<Vec<_>>()[..] {
+                [] => "; it refuses this machine: use another provider".to_owned(),
+                ref keys => format!("; it may answer to a key in {}", keys.join(" and ")),
+            },
+            Self::Status { status: 400 | 404 | 422, text, .. } if !text.is_empty() && !covers.is_empty() => {
+                format!("; it covers {covers}")
+            }
             Self::Status { status: 418 | 429, .. } | Self::LimitReached { .. } if definition.limits.is_empty() => {
                 "; ask less often".to_owned()
             }

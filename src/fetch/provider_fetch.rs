@@ -10,7 +10,7 @@ use crate::state::history::RunHistory;
 use crate::state::unknown_symbols::{SymbolFindings, UnknownSymbols};
 use crate::system::threads::{lock, parallel_map};
 use crate::util::group_by::group_by;
-use crate::util::sanitize::excerpt;
+use crate::util::sanitize::{excerpt, without_word};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// After so many symbols of a batch were rejected one by one, and none was answered, the definition is
@@ -88,8 +88,9 @@ impl<'a> ProviderFetch<'_, 'a> {
         let is_given = |column: &usize| table.iter().any(|row| row[*column].is_some());
         let given = (0..plan.field_count).filter(is_given).collect();
         let (definition, stats) = (plan.definition, answers.stats);
+        let keys = plan.keys_sent();
         let cool_down = lock(&self.requester.cool_down).take();
-        (table, ProviderReport { definition, reasons, given, failures, findings, stats, cool_down })
+        (table, ProviderReport { definition, keys, reasons, given, failures, findings, stats, cool_down })
     }
 
     /// The requests for these symbols, each with whether its symbols were unknown the last time. Those of
@@ -106,8 +107,8 @@ impl<'a> ProviderFetch<'_, 'a> {
                 None => known.push(symbol),
                 Some(unknown) if unknown.is_due(now) => due.push(symbol),
                 Some(unknown) => {
-                    let reason = format!("said \"{}\", and is asked for it once a day", unknown.said);
-                    answers.reasons.insert(symbol, reason);
+                    let said = without_word(&unknown.said, &plan.spell(symbol).unwrap_or_default());
+                    answers.reasons.insert(symbol, format!("said \"{said}\", and is asked for it once a day"));
                 }
             }
         }
@@ -164,8 +165,7 @@ impl<'a> ProviderFetch<'_, 'a> {
         let (mut known, symbols) = (Vec::new(), query.symbols.iter().enumerate());
         for (position, &symbol) in symbols {
             if unknown.contains(&position) {
-                // Without its name, so that one line tells of all such symbols.
-                answers.add_unknown(symbol, &said.replace(&*query.spelled[position], "..."));
+                answers.add_unknown(symbol, said);
             } else {
                 known.push(symbol);
             }
@@ -229,7 +229,7 @@ impl<'a> ProviderFetch<'_, 'a> {
 
     fn add_reply(&self, query: &Query<'a>, reply: Reply, answers: &mut Answers) {
         for (symbol, said) in reply.row_errors {
-            answers.add_reason(symbol, says(&said));
+            answers.add_reason(symbol, self.says(symbol, &said));
         }
         if let Some(error) = &reply.error {
             let missing = (0..query.symbols.len()).filter(|position| !reply.values.has(*position));
@@ -239,7 +239,7 @@ impl<'a> ProviderFetch<'_, 'a> {
                 answers.failures.push((error, missing));
             } else {
                 for symbol in missing {
-                    answers.add_reason(symbol, says(error));
+                    answers.add_reason(symbol, self.says(symbol, error));
                 }
             }
         }
@@ -263,7 +263,7 @@ impl<'a> ProviderFetch<'_, 'a> {
             }
             let is_no_pair = plan.symbols[symbol].quote().is_none() && definition.needs_pairs();
             let reason = if let Some(said) = answers.unknown.get(&symbol) {
-                says(said) + &covers
+                self.says(symbol, said) + &covers
             } else if let Some(reason) = answers.reasons.remove(&symbol) {
                 reason
             } else if let Some(reason) = answers.valueless.remove(&symbol) {
@@ -276,6 +276,13 @@ impl<'a> ProviderFetch<'_, 'a> {
             reasons.push((symbol, reason));
         }
         reasons
+    }
+
+    /// What the API says of a symbol, as the end of a sentence. Without its name, so that one line tells of
+    /// all such symbols.
+    fn says(&self, symbol: usize, said: &str) -> String {
+        let spelled = self.plan().spell(symbol).unwrap_or_default();
+        format!("says \"{}\"", excerpt(&without_word(said, &spelled)))
     }
 
     /// What the next run is to know of symbols. Where nothing was answered, something else may be wrong than
@@ -301,11 +308,6 @@ impl<'a> ProviderFetch<'_, 'a> {
         }
         findings
     }
-}
-
-/// What an API says, as the end of a sentence.
-fn says(said: &str) -> String {
-    format!("says \"{}\"", excerpt(said))
 }
 
 impl Answers {

@@ -71,6 +71,8 @@ impl fmt::Display for SkipReason {
 pub(crate) struct ProviderReport<'a> {
     /// The provider.
     pub(crate) definition: &'a Definition,
+    /// The names of the keys that it was sent.
+    pub(crate) keys: Vec<&'a str>,
     /// Why symbols that it was asked for are missing, in the order of the feed: the index of each, and the
     /// end of a sentence that begins with the provider.
     pub(crate) reasons: Vec<(usize, String)>,
@@ -94,7 +96,7 @@ impl<'a> ProviderReport<'a> {
         let stats = RequestStats { worst_status: Some(status), ..RequestStats::default() };
         let failures = vec![(FetchError::CoolingDown { status, seconds_left }, symbols)];
         let (reasons, given, findings) = (Vec::new(), Vec::new(), SymbolFindings::default());
-        Self { definition, reasons, given, failures, findings, stats, cool_down: None }
+        Self { definition, keys: Vec::new(), reasons, given, failures, findings, stats, cool_down: None }
     }
 }
 
@@ -248,7 +250,11 @@ impl<'a> FeedReport<'a> {
                 } else {
                     &mut problems.errors
                 };
-                lines.push(format!("{name}: {}: {error}{}", self.names(symbols), error.advice(report.definition)));
+                lines.push(format!(
+                    "{name}: {}: {error}{}",
+                    self.names(symbols),
+                    error.advice(report.definition, &report.keys)
+                ));
             }
         }
     }

@@ -79,6 +79,13 @@ pub(crate) fn probable_pair(text: &str) -> Option<String> {
     (is_code(base) && is_code(quote)).then(|| code(base) + "/" + &code(quote))
 }
 
+/// The pair that is probably meant by one whose base is the name of a coin: `BTC/USD` by `BITCOIN/USD`. Some of
+/// these names are the codes of other coins, which hardly anybody means.
+pub(crate) fn probable_base(pair: &str) -> Option<String> {
+    let (base, quote) = pair.split_once('/')?;
+    Some(format!("{}/{quote}", coin_named(base)?))
+}
+
 /// The code that is used here for a code of earlier days, which some exchanges still have.
 pub(crate) fn old_code(code: &str) -> Option<&'static str> {
     match code {

@@ -24,6 +24,9 @@ pub(crate) enum SymbolError {
     /// text protocol.
     #[error("symbol {0:?} holds white space or a control character")]
     BadCharacter(String),
+    /// It has a quotation mark or a semicolon, as of a list in another language.
+    #[error("symbol {0:?} holds a quotation mark or a semicolon: several symbols have commas or spaces between them")]
+    Punctuation(String),
     /// It has a `/`, but not one base and one quote: `/USD`, `BTC/`, `A/B/C`.
     #[error("symbol {0:?} is not BASE/QUOTE")]
     NotAPair(String),

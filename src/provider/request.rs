@@ -112,6 +112,11 @@ impl<'a> Plan<'a> {
         self.definition.symbol.spell(&self.definition.spelling, &self.symbols[symbol])
     }
 
+    /// The names of the secrets that are in the requests.
+    pub(crate) fn keys_sent(&self) -> Vec<&'a str> {
+        self.definition.secrets().into_keys().filter(|name| self.secrets.contains_key(*name)).collect()
+    }
+
     /// Whether each request is for one symbol.
     pub(crate) fn is_single(&self) -> bool {
         self.endpoints.iter().all(|endpoint| endpoint.is_single())

@@ -15,16 +15,22 @@ pub(super) struct RowNames<'a> {
 }
 
 impl<'a> RowNames<'a> {
-    /// The spellings in the request, and those of the endpoint's `keys`. If a spelling in the request is
+    /// The spellings in the request, and those of the endpoint's `keys`, except plain codes that the API has for
+    /// another symbol. If a spelling in the request is
     /// the same as another symbol's spelling of `keys`, it belongs to the symbol in the request. If two
     /// symbols share a spelling of `keys`, it belongs to neither.
     pub(super) fn new(plan: &Plan<'_>, query: &'a Query<'_>) -> Self {
         let ignore_case = query.endpoint.ignore_case;
         let normalize = |name: Cow<'a, str>| if ignore_case { name.to_lowercase().into() } else { name };
+        let spelling = &plan.definition.spelling;
         let mut unique = FxHashMap::default();
         for template in &query.endpoint.keys {
             for (position, index) in query.symbols.iter().enumerate() {
-                if let Some(name) = template.spell(&plan.definition.spelling, &plan.symbols[*index]) {
+                let symbol = &plan.symbols[*index];
+                if template.names_another(spelling, symbol) {
+                    continue;
+                }
+                if let Some(name) = template.spell(spelling, symbol) {
                     unique
                         .entry(normalize(Cow::Owned(name.into_owned())))
                         .and_modify(|known: &mut Option<usize>| *known = known.filter(|known| *known == position))
@@ -110,6 +116,23 @@ mod tests {
         let names = ["A", "AUSD", "AEUR", "B"];
         let expected = [None, Some(0), Some(1), Some(2)];
         assert_eq!(positions("keys = ['{base}']", &["A/USD", "A/EUR", "B/USD"], &names), expected);
+    }
+
+    #[test]
+    fn a_plain_code_of_another_symbol_is_no_name() {
+        let text = "symbol = '{base}{quote}'\nrename = { LUNA = 'LUNA2', LUNC = 'LUNA' }\n[[quote]]\n\
+                    path = '/?s={symbols}'\nkeys = ['{base}/{quote}', '{base:plain}/{quote:plain}']\n\
+                    fields = { last = '/l' }\n";
+        let (definition, secrets) = (definition(text), BTreeMap::new());
+        let position = |watched: &[&str], name: &str| {
+            let symbols = symbols(watched);
+            let plan = Plan::new(&definition, &symbols, &definition.fields(), &[true], &secrets);
+            let queries = plan.queries(&(0..symbols.len()).collect::<Vec<_>>());
+            RowNames::new(&plan, &queries[0]).position(name)
+        };
+        assert_eq!(position(&["LUNA/USD"], "LUNA/USD"), None);
+        assert_eq!(position(&["LUNA/USD"], "LUNA2/USD"), Some(0));
+        assert_eq!(position(&["LUNA/USD", "LUNC/USD"], "LUNA/USD"), Some(1));
     }
 
     #[test]

@@ -88,6 +88,11 @@ impl Spelling {
         Some(())
     }
 
+    /// Whether the API calls another coin or share by this code.
+    pub(super) fn is_of_another(&self, code: &str) -> bool {
+        self.rename.iter().any(|(of, name)| name == code && of != code)
+    }
+
     /// The API's own name of a base, a quote or a whole symbol.
     fn renamed(&self, code: &str, format: Format) -> Option<&str> {
         if format.plain { None } else { self.rename.get(code).map(String::as_str) }

@@ -155,6 +155,22 @@ impl Template {
         Some(Cow::Owned(out))
     }
 
+    /// Whether [`spell`](Self::spell) gives a name that the API has for another symbol, as the template leaves
+    /// out the renames: `LUNA/USD`, where the API has LUNC/USD under that name.
+    pub(crate) fn names_another(&self, spelling: &Spelling, symbol: &Symbol) -> bool {
+        self.0.iter().any(|part| match part {
+            TemplatePart::Symbol { part, format } if format.plain => {
+                let code = match part {
+                    SymbolPart::Base => Some(symbol.base()),
+                    SymbolPart::Quote => symbol.quote(),
+                    SymbolPart::Whole => Some(symbol.as_str()),
+                };
+                code.is_some_and(|code| spelling.is_of_another(code))
+            }
+            _ => false,
+        })
+    }
+
     /// Whether [`spell`](Self::spell) gives the canonical spelling of every symbol that it can spell.
     pub(crate) fn is_canonical(&self, spelling: &Spelling) -> bool {
         const DEFAULT: Format = Format::DEFAULT;

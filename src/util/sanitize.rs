@@ -27,6 +27,22 @@ pub(crate) fn sanitize(text: &str, max_chars: usize) -> String {
     sanitized
 }
 
+/// A text with `...` for each place where a word stands alone in it, in upper or lower case.
+pub(crate) fn without_word(text: &str, word: &str) -> String {
+    let (lower, word) = (text.to_ascii_lowercase(), word.to_ascii_lowercase());
+    let ends_word = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
+    for (begin, _) in lower.match_indices(&word).filter(|_| !word.is_empty()) {
+        let end = begin + word.len();
+        if ends_word(lower[..begin].chars().next_back()) && ends_word(lower[end..].chars().next()) {
+            out.push_str(&text[copied..begin]);
+            out.push_str("...");
+            copied = end;
+        }
+    }
+    out + &text[copied..]
+}
+
 /// Whether a character can control a terminal or change how the text beside it looks: control
 /// characters, line separators, characters of no width, and those that change the direction of the
 /// text (<https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>).
@@ -84,5 +100,14 @@ mod tests {
     #[test]
     fn sanitize_removes_white_space_at_both_ends() {
         assert_eq!(sanitize(" \n a b\t\r\n", 3), "a b");
+    }
+
+    #[test]
+    fn a_word_is_replaced_where_it_stands_alone() {
+        let text = "Symbol BRK.B (brk.b) is not brk.bx; A at ALPACA, a";
+        assert_eq!(without_word(text, "BRK.B"), "Symbol ... (...) is not brk.bx; A at ALPACA, a");
+        assert_eq!(without_word(text, "A"), "Symbol BRK.B (brk.b) is not brk.bx; ... at ALPACA, ...");
+        assert_eq!(without_word("é A é", "é"), "... A ...");
+        assert_eq!(without_word(text, ""), text);
     }
 }

@@ -7,7 +7,7 @@ use crate::fetch::Feed;
 use crate::market::field::Field;
 use crate::market::hours::MarketHours;
 use crate::market::shard::Shard;
-use crate::market::spellings::{canonicalize_pair, canonicalize_share, probable_pair};
+use crate::market::spellings::{canonicalize_pair, canonicalize_share, probable_base, probable_pair};
 use crate::market::symbol::{Symbol, SymbolError};
 use crate::metrics::MetricsConfig;
 use crate::provider::{Definition, Market};
@@ -251,21 +251,31 @@ impl SymbolReader<'_> {
         if self.config.is_own() {
             return Symbol::new(typed);
         }
+        self.text.clear();
+        self.text.push_str(typed.trim());
+        // A message quotes what was typed.
+        self.canonicalize(typed).map_err(|error| Symbol::new(typed).err().unwrap_or(error))
+    }
+
+    fn canonicalize(&mut self, typed: &str) -> Result<Symbol, SymbolError> {
         let text = &mut self.text;
-        text.clear();
-        text.push_str(typed.trim());
+        if text.bytes().any(|byte| matches!(byte, b'"' | b'\'' | b';')) {
+            return Err(SymbolError::Punctuation(text.clone()));
+        }
         if self.config.name == "stocks" {
             canonicalize_share(text);
             return Symbol::new(text);
         }
         let currency = &self.config.currency;
-        if !canonicalize_pair(text) && !currency.is_empty() && !text.is_empty() {
-            if let Some(mut probable) = probable_pair(text) {
-                if !probable.contains('/') {
-                    probable.extend(["/", currency]);
-                }
-                return Err(SymbolError::Misspelled { typed: typed.trim().to_owned(), probable });
+        let is_pair = canonicalize_pair(text);
+        let probable = if is_pair { probable_base(text) } else { probable_pair(text) };
+        if let Some(mut probable) = probable.filter(|_| !text.is_empty()) {
+            if !probable.contains('/') {
+                probable.extend(["/", currency]);
             }
+            return Err(SymbolError::Misspelled { typed: typed.trim().to_owned(), probable });
+        }
+        if !is_pair && !currency.is_empty() && !text.is_empty() {
             text.extend(["/", currency]);
         }
         Symbol::new(text)
