@@ -218,7 +218,7 @@ fn symbols_come_from_one_source_and_belong_to_one_feed() {
             &["--crypto", "--stocks", "--symbols", "BTC"],
             "--symbols: symbols can be given for one feed only: name it, such as crypto",
         ),
-        (&["crypto", "BTC USD"], "SYMBOL: symbol \"BTC USD/USD\" holds white space or a control character"),
+        (&["crypto", "BTC USD"], "SYMBOL: symbol \"BTC USD\" holds white space or a control character"),
         (&["crypto", "BTC/USD/EUR"], "SYMBOL: symbol \"BTC/USD/EUR\" is not BASE/QUOTE"),
         (&["stocks", "AAPL", " "], "SYMBOL: a symbol is empty"),
     ] {
@@ -425,19 +425,17 @@ fn help_reports_a_full_and_accepts_a_closed_standard_output() {
     }
 }
 
-/// The table fits a terminal of 80 columns. Limits and terms are below each row.
+/// The table fits a terminal of 80 columns. What a provider covers, its limits and its terms are below its row.
 #[test]
-fn providers_command_lists_market_keys_limits_and_terms() {
+fn providers_command_lists_market_keys_covers_limits_and_terms() {
     let listed = Datametrics::new().args(["providers"]).env("FINNHUB_API_KEY", "a-key").run().stdout;
     let lines: Vec<&str> = listed.lines().collect();
     assert_eq!(lines[0], "NAME           MARKET  KEYS");
     let at = |name: &str| lines.iter().position(|line| line.starts_with(name)).expect(name);
     let finnhub = at("finnhub ");
     assert_eq!(lines[finnhub], "finnhub        stocks  FINNHUB_API_KEY (set)");
-    assert!(
-        lines[finnhub + 1].starts_with("    limits: ") && lines[finnhub + 2].starts_with("    terms: "),
-        "{listed}"
-    );
+    let labels = [1, 2, 3].map(|below| lines[finnhub + below].split_inclusive(": ").next().unwrap_or_default());
+    assert_eq!(labels, ["    covers: ", "    limits: ", "    terms: "], "{listed}");
     assert_eq!(lines[at("coingecko ")], "coingecko      crypto  COINGECKO_API_KEY (not set, optional)");
     let rows = lines.iter().filter(|line| !line.starts_with(' '));
     assert!(rows.clone().count() > 1 && rows.clone().all(|row| row.len() <= 80), "{listed}");

@@ -2,7 +2,7 @@
 //! after a refusal. The run gets a transport and threads of the test, so that nothing here depends on how
 //! long anything takes.
 
-use crate::support::TIMEOUT;
+use crate::support::{Datametrics, Reply, Server, TIMEOUT};
 use datametrics::{
     Cli, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, Signal, SystemThreads, Task,
     Threads, Transport, TransportError,
@@ -167,4 +167,15 @@ fn requests_that_are_alike_are_one_request() {
     let provider = HavingAll { bytes: 0, status: 500, requests: AtomicUsize::new(0) };
     assert_eq!(dry_run_with(&all, &["a", "b"], &provider, &SystemThreads), Outcome::NothingFetched);
     assert_eq!(provider.requests.into_inner(), 1);
+}
+
+/// Replies that are kept for other feeds stay in use for long. The next long reply of the server does not wait
+/// for that.
+#[test]
+fn long_replies_that_are_kept_hold_up_no_other() {
+    let server = Server::with(|_| Reply::json(r#"{"last":1}"#.to_owned() + &" ".repeat(300 << 10)));
+    let run = Datametrics::new().config(CONFIG).args(["--feed", "a", "--feed", "b", "--dry-run"]);
+    let begun = Instant::now();
+    run.provider("own", &server).stdout("...").check();
+    assert!(begun.elapsed() < Duration::from_secs(15), "a reply was waited for until the deadline");
 }

@@ -209,7 +209,7 @@ fn invalid_variable_is_an_error_unless_a_flag_overrides_it() {
             "DATAMETRICS_SYMBOLS",
             "--symbols",
             "AMZN,NFLX,AAPL",
-            "symbol \"WRONG VALUE\" holds white space or a control character",
+            "symbol \"wrong value\" holds white space or a control character",
         ),
         ("GRAPHITE_URL", "--graphite-url", "tcp://127.0.0.1", "must be a URL such as https://host/path"),
     ] {

@@ -2,10 +2,10 @@
 //! feed cannot give, the next one is asked for.
 
 use super::FetchConfig;
-use super::exchange::{ProviderGuard, Requester};
 use super::feed::Feed;
 use super::provider_fetch::ProviderFetch;
 use super::report::{FeedReport, ProviderReport, SkipReason};
+use super::requester::{ProviderGuard, Requester};
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
 use crate::market::table::Table;
@@ -15,6 +15,7 @@ use crate::system::deadline::Deadline;
 use crate::system::threads::parallel_map;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 /// Fetches feeds.
 pub(crate) struct Collector<'a> {
@@ -78,7 +79,7 @@ impl<'a> Collector<'a> {
                 cool_down: Mutex::default(),
             };
             let unknown = self.history.unknown_symbols(definition);
-            let fetch = ProviderFetch { requester, history: self.history, feed: &feed.name, unknown };
+            let fetch = ProviderFetch { requester, unknown, has_answer: AtomicBool::new(false) };
             let (table, report) = fetch.run(&missing.symbols);
             quotes.merge(&missing.symbols, table);
             reports.push(report);
@@ -97,7 +98,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Why the feed is not due. While its first provider must rest, the next one is not asked instead:
-    /// the prices of two exchanges would alternate in one series.
+    /// the prices of two results would alternate in one series.
     fn skip_reason(&self, feed: &Feed) -> Option<SkipReason> {
         if feed.symbols.is_empty() {
             return Some(SkipReason::NoSymbol);

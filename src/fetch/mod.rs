@@ -3,11 +3,11 @@
 mod circuit_breaker;
 mod collector;
 mod error;
-mod exchange;
 mod feed;
 mod provider_fetch;
 mod rate_limit;
 mod report;
+mod requester;
 mod shared_replies;
 
 pub(crate) use collector::Collector;

@@ -1,35 +1,37 @@
 //! The requests to one provider for one feed.
 
 use super::error::FetchError;
-use super::exchange::{Answer, Requester};
 use super::report::ProviderReport;
+use super::requester::{Answer, Requester};
 use crate::http::stats::RequestStats;
 use crate::market::table::Table;
 use crate::provider::{FoundRows, Plan, Query, Reply};
-use crate::state::history::RunHistory;
 use crate::state::unknown_symbols::{SymbolFindings, UnknownSymbols};
 use crate::system::threads::{lock, parallel_map};
 use crate::util::group_by::group_by;
 use crate::util::sanitize::{excerpt, without_word};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// After so many symbols of a batch were rejected one by one, and none was answered, the definition is
 /// wrong rather than all of them.
 const MAX_REJECTED_ALONE: u32 = 16;
 
+/// At least so many batches are halved in the search for an unknown symbol.
+const MIN_HALVINGS: usize = 6;
+
 /// The requests to one provider for one feed.
 pub(super) struct ProviderFetch<'p, 'a> {
     pub(super) requester: Requester<'p, 'a>,
-    pub(super) history: &'p RunHistory<'a>,
-    /// The name of the feed.
-    pub(super) feed: &'p str,
     /// The symbols that the provider did not know in earlier runs.
     pub(super) unknown: UnknownSymbols,
+    /// Whether it has given any value.
+    pub(super) has_answer: AtomicBool,
 }
 
 /// What came of the requests so far.
 #[derive(Default)]
-struct Answers {
+struct Collected {
     /// For each reply its symbols, and a row for each of them.
     tables: Vec<(Vec<usize>, Table)>,
     /// What the API said of symbols, as the end of a sentence.
@@ -46,7 +48,10 @@ struct Answers {
 /// How the search for the unknown symbols of a batch goes.
 #[derive(Default)]
 struct Search {
-    has_answer: bool,
+    /// Whether it is about symbols that were unknown before.
+    expects_unknown: bool,
+    /// So many more batches are halved. After that it is cheaper to ask for each symbol alone.
+    halvings_left: usize,
     /// Whether to ask for everything does not work.
     is_all_useless: bool,
     rejected_alone: u32,
@@ -70,24 +75,24 @@ impl<'a> ProviderFetch<'_, 'a> {
     /// and a report on what is missing.
     pub(super) fn run(self, symbols: &[usize]) -> (Table, ProviderReport<'a>) {
         let plan = self.requester.plan;
-        let mut answers = Answers::default();
-        let queries = self.queries(symbols, &mut answers);
+        let mut collected = Collected::default();
+        let queries = self.queries(symbols, &mut collected);
         let width = plan.definition.max_concurrency;
         for answer in parallel_map(self.requester.context.threads, width, &queries, |query| self.fetch_whole(query)) {
-            answers.add(answer);
+            collected.add(answer);
         }
-        let mut table = join_tables(std::mem::take(&mut answers.tables), plan);
+        let mut table = join_tables(std::mem::take(&mut collected.tables), plan);
         for &symbol in symbols {
             plan.complete(&plan.symbols[symbol], table.row_mut(symbol));
         }
         // A symbol that only has values which serve to compute others has none of its own.
         let table = table.first_columns(plan.field_count);
-        let findings = self.findings(symbols, &table, &answers.unknown);
-        let reasons = self.reasons(symbols, &table, &mut answers);
-        let failures = merge_failures(answers.failures);
+        let findings = self.findings(symbols, &table, &collected.unknown);
+        let reasons = self.reasons(symbols, &table, &mut collected);
+        let failures = merge_failures(collected.failures);
         let is_given = |column: &usize| table.iter().any(|row| row[*column].is_some());
         let given = (0..plan.field_count).filter(is_given).collect();
-        let (definition, stats) = (plan.definition, answers.stats);
+        let (definition, stats) = (plan.definition, collected.stats);
         let keys = plan.keys_sent();
         let cool_down = lock(&self.requester.cool_down).take();
         (table, ProviderReport { definition, keys, reasons, given, failures, findings, stats, cool_down })
@@ -95,7 +100,7 @@ impl<'a> ProviderFetch<'_, 'a> {
 
     /// The requests for these symbols, each with whether its symbols were unknown the last time. Those of
     /// which this is known for less than a day are not requested.
-    fn queries(&self, symbols: &[usize], answers: &mut Answers) -> Vec<(Query<'a>, bool)> {
+    fn queries(&self, symbols: &[usize], collected: &mut Collected) -> Vec<(Query<'a>, bool)> {
         let plan = self.plan();
         if self.unknown.is_empty() {
             return plan.queries(symbols).into_iter().map(|query| (query, false)).collect();
@@ -103,12 +108,12 @@ impl<'a> ProviderFetch<'_, 'a> {
         let (mut known, mut due) = (Vec::with_capacity(symbols.len()), Vec::new());
         let now = self.requester.context.unix_seconds();
         for &symbol in symbols {
-            match plan.spell(symbol).and_then(|spelled| self.unknown.get(&spelled)) {
+            match self.unknown.get(plan.symbols[symbol].as_str()).filter(|unknown| unknown.is_certain()) {
                 None => known.push(symbol),
                 Some(unknown) if unknown.is_due(now) => due.push(symbol),
                 Some(unknown) => {
                     let said = without_word(&unknown.said, &plan.spell(symbol).unwrap_or_default());
-                    answers.reasons.insert(symbol, format!("said \"{said}\", and is asked for it once a day"));
+                    collected.reasons.insert(symbol, format!("said \"{said}\", and is asked for it once a day"));
                 }
             }
         }
@@ -116,33 +121,34 @@ impl<'a> ProviderFetch<'_, 'a> {
         known.chain(plan.queries(&due).into_iter().map(|query| (query, true))).collect()
     }
 
-    fn fetch_whole(&self, (query, was_unknown): &(Query<'a>, bool)) -> Answers {
-        let (mut answers, mut search) = (Answers::default(), Search::default());
-        if !was_unknown || !self.fetch_all(query, None, &mut answers) {
-            self.fetch_batch(query, &mut search, &mut answers);
+    fn fetch_whole(&self, (query, was_unknown): &(Query<'a>, bool)) -> Collected {
+        let mut collected = Collected::default();
+        let halvings_left = MIN_HALVINGS + query.symbols.len() / 8;
+        let mut search = Search { expects_unknown: *was_unknown, halvings_left, ..Search::default() };
+        if !was_unknown || !self.fetch_all(query, None, &mut collected) {
+            self.fetch_batch(query, &mut search, &mut collected);
         }
-        answers
+        collected
     }
 
     /// Asks for a batch, and for the rest of it if it is rejected for unknown symbols.
-    fn fetch_batch(&self, query: &Query<'a>, search: &mut Search, answers: &mut Answers) -> BatchOutcome {
+    fn fetch_batch(&self, query: &Query<'a>, search: &mut Search, collected: &mut Collected) -> BatchOutcome {
         let (mut rest, mut outcome) = (None, BatchOutcome::Answered);
         loop {
             let query = rest.as_ref().unwrap_or(query);
-            match self.requester.request(query, false, &mut answers.stats) {
+            match self.requester.request(query, false, &mut collected.stats) {
                 Answer::Read(reply) => {
-                    search.has_answer = true;
-                    self.add_reply(query, reply, answers);
+                    self.add_reply(query, reply, collected);
                     return outcome;
                 }
                 Answer::Failed(error) => {
-                    answers.failures.push((error, query.symbols.clone()));
+                    collected.failures.push((error, query.symbols.clone()));
                     return BatchOutcome::Failed;
                 }
                 Answer::BadSymbol(said) => {
                     outcome = BatchOutcome::HasBadSymbol;
-                    let Some(known) = self.without_named(query, &said, answers) else {
-                        self.find_unknown(query, &said, search, answers);
+                    let Some(known) = self.without_named(query, &said, collected) else {
+                        self.find_unknown(query, &said, search, collected);
                         return outcome;
                     };
                     if known.symbols.is_empty() {
@@ -155,17 +161,19 @@ impl<'a> ProviderFetch<'_, 'a> {
     }
 
     /// A rejected batch without the symbols that the API names. `None` if it names none.
-    fn without_named(&self, query: &Query<'a>, said: &str, answers: &mut Answers) -> Option<Query<'a>> {
+    fn without_named(&self, query: &Query<'a>, said: &str, collected: &mut Collected) -> Option<Query<'a>> {
         let named = self.plan().definition.bad_symbol.named.as_ref()?;
         let unknown: FxHashSet<usize> =
             named.find(said, &query.spelled.iter().map(AsRef::as_ref)).into_iter().collect();
         if unknown.is_empty() {
             return None;
         }
+        let names = unknown.iter().map(|position| &query.spelled[*position]);
+        let said = names.fold(said.to_owned(), |said, name| without_word(&said, name));
         let (mut known, symbols) = (Vec::new(), query.symbols.iter().enumerate());
         for (position, &symbol) in symbols {
             if unknown.contains(&position) {
-                answers.add_unknown(symbol, said);
+                collected.add_unknown(symbol, &said);
             } else {
                 known.push(symbol);
             }
@@ -174,85 +182,103 @@ impl<'a> ProviderFetch<'_, 'a> {
     }
 
     /// Finds the unknown symbols of a batch that has at least one, and asks for the others.
-    fn find_unknown(&self, query: &Query<'a>, said: &str, search: &mut Search, answers: &mut Answers) {
+    fn find_unknown(&self, query: &Query<'a>, said: &str, search: &mut Search, collected: &mut Collected) {
         let is_alone = query.symbols.len() == 1;
-        if is_alone || search.is_all_useless || !self.fetch_all(query, Some(said), answers) {
+        if is_alone || search.is_all_useless || !self.fetch_all(query, Some(said), collected) {
             search.is_all_useless = true;
-            self.split(query, said, search, answers);
+            if query.endpoint.has_one_url(query.symbols.len()) {
+                // Its parts would be the same request.
+                return query.symbols.iter().for_each(|symbol| collected.add_unknown(*symbol, said));
+            }
+            self.split(query, said, search, collected);
         }
     }
 
     /// Asks for everything instead of a batch, if the API has a path for that. Symbols of the batch that are
     /// not there are unknown; `said` is the API's text, if it has just said it. Returns whether it worked.
-    fn fetch_all(&self, query: &Query<'a>, said: Option<&str>, answers: &mut Answers) -> bool {
+    fn fetch_all(&self, query: &Query<'a>, said: Option<&str>, collected: &mut Collected) -> bool {
         let Some(all) = self.plan().all(query) else { return false };
-        let Answer::Read(reply) = self.requester.request(&all, true, &mut answers.stats) else { return false };
-        let has_row: FxHashSet<usize> = reply.valueless.iter().map(|(symbol, _)| *symbol).collect();
+        let Answer::Read(reply) = self.requester.request(&all, true, &mut collected.stats) else { return false };
+        // What the API says of them is another reason.
+        let rows = reply.valueless.iter().chain(&reply.row_errors).map(|(symbol, _)| *symbol);
+        let has_row: FxHashSet<usize> = rows.collect();
         for (position, &symbol) in all.symbols.iter().enumerate() {
-            if !reply.values.has(position) && !has_row.contains(&symbol) {
-                let before = || self.unknown.get(&all.spelled[position]).map(|unknown| unknown.said.as_str());
-                answers.add_unknown(symbol, said.or_else(before).unwrap_or_default());
+            if reply.error.is_none() && !reply.values.has(position) && !has_row.contains(&symbol) {
+                let before = || self.unknown.get(self.plan().symbols[symbol].as_str()).map(|known| known.said.as_str());
+                collected.add_unknown(symbol, said.or_else(before).unwrap_or_default());
             }
         }
-        self.add_reply(&all, reply, answers);
+        self.add_reply(&all, reply, collected);
         true
     }
 
     /// Asks for the two halves of a batch that has an unknown symbol, and for their halves, until each
-    /// unknown symbol is found.
-    fn split(&self, query: &Query<'a>, said: &str, search: &mut Search, answers: &mut Answers) {
+    /// unknown symbol is found; or for each symbol alone, if there are many.
+    fn split(&self, query: &Query<'a>, said: &str, search: &mut Search, collected: &mut Collected) {
         if let [symbol] = query.symbols[..] {
             search.rejected_alone += 1;
-            return answers.add_unknown(symbol, said);
+            return collected.add_unknown(symbol, said);
         }
+        if search.halvings_left == 0 {
+            for symbol in &query.symbols {
+                self.fetch_part(&self.plan().part(query, &[*symbol]), said, search, collected);
+            }
+            return;
+        }
+        search.halvings_left -= 1;
         // Unknown symbols are often beside each other, so each half has every second symbol.
         let half = |offset| query.symbols.iter().copied().skip(offset).step_by(2).collect::<Vec<_>>();
         let [even, odd] = [half(0), half(1)].map(|symbols| self.plan().part(query, &symbols));
-        match self.fetch_part(&even, said, search, answers) {
+        match self.fetch_part(&even, said, search, collected) {
             // This half is good, so the unknown symbol is in the other one: no need to ask for that as a
-            // whole.
-            BatchOutcome::Answered => self.split(&odd, said, search, answers),
+            // whole. A symbol alone is asked for in any case, as an API may say other things a moment later.
+            BatchOutcome::Answered if odd.symbols.len() > 1 => self.split(&odd, said, search, collected),
+            BatchOutcome::Answered => drop(self.fetch_part(&odd, said, search, collected)),
             BatchOutcome::HasBadSymbol | BatchOutcome::Failed => {
-                self.fetch_part(&odd, said, search, answers);
+                self.fetch_part(&odd, said, search, collected);
             }
         }
     }
 
     /// Asks for a part of a rejected batch, unless the API seems to reject everything.
-    fn fetch_part(&self, part: &Query<'a>, said: &str, search: &mut Search, answers: &mut Answers) -> BatchOutcome {
-        if !search.has_answer && search.rejected_alone >= MAX_REJECTED_ALONE {
-            answers.failures.push((FetchError::AllBad(said.to_owned()), part.symbols.clone()));
+    fn fetch_part(&self, part: &Query<'a>, said: &str, search: &mut Search, collected: &mut Collected) -> BatchOutcome {
+        let expects_answer = !search.expects_unknown && !self.has_answer.load(Ordering::Relaxed);
+        if expects_answer && search.rejected_alone >= MAX_REJECTED_ALONE {
+            collected.failures.push((FetchError::AllBad(said.to_owned()), part.symbols.clone()));
             return BatchOutcome::Failed;
         }
-        self.fetch_batch(part, search, answers)
+        self.fetch_batch(part, search, collected)
     }
 
-    fn add_reply(&self, query: &Query<'a>, reply: Reply, answers: &mut Answers) {
+    fn add_reply(&self, query: &Query<'a>, reply: Reply, collected: &mut Collected) {
         for (symbol, said) in reply.row_errors {
-            answers.add_reason(symbol, self.says(symbol, &said));
+            collected.add_reason(symbol, self.says(symbol, &said));
         }
         if let Some(error) = &reply.error {
             let missing = (0..query.symbols.len()).filter(|position| !reply.values.has(*position));
             let missing: Vec<usize> = missing.map(|position| query.symbols[position]).collect();
             if self.plan().definition.limit.matches(error) {
-                let error = self.requester.note_limit(error, missing.len(), &mut answers.stats);
-                answers.failures.push((error, missing));
+                let error = self.requester.note_limit(error, missing.len(), &mut collected.stats);
+                collected.failures.push((error, missing));
             } else {
                 for symbol in missing {
-                    answers.add_reason(symbol, self.says(symbol, error));
+                    collected.add_reason(symbol, self.says(symbol, error));
                 }
             }
         }
-        answers.valueless.extend(reply.valueless);
-        answers.found.add(reply.found);
-        answers.tables.push((query.symbols.clone(), reply.values));
+        collected.valueless.extend(reply.valueless);
+        if reply.values.filled() > 0 {
+            self.has_answer.store(true, Ordering::Relaxed);
+        }
+        collected.found.add(reply.found);
+        collected.tables.push((query.symbols.clone(), reply.values));
     }
 
     /// Why symbols have no quote, or no value of the first field of the feed though the provider gives it.
-    fn reasons(&self, symbols: &[usize], table: &Table, answers: &mut Answers) -> Vec<(usize, String)> {
+    fn reasons(&self, symbols: &[usize], table: &Table, collected: &mut Collected) -> Vec<(usize, String)> {
         let (plan, definition) = (self.plan(), self.plan().definition);
         let gives_first = definition.gives(&plan.columns[0]);
-        let failed: FxHashSet<usize> = answers.failures.iter().flat_map(|(_, symbols)| symbols).copied().collect();
+        let failed: FxHashSet<usize> = collected.failures.iter().flat_map(|(_, symbols)| symbols).copied().collect();
         let covers = definition.covers.as_str();
         let covers = if covers.is_empty() { String::new() } else { format!("; it covers {covers}") };
         let mut reasons = Vec::new();
@@ -262,16 +288,16 @@ impl<'a> ProviderFetch<'_, 'a> {
                 continue;
             }
             let is_no_pair = plan.symbols[symbol].quote().is_none() && definition.needs_pairs();
-            let reason = if let Some(said) = answers.unknown.get(&symbol) {
+            let reason = if let Some(said) = collected.unknown.get(&symbol) {
                 self.says(symbol, said) + &covers
-            } else if let Some(reason) = answers.reasons.remove(&symbol) {
+            } else if let Some(reason) = collected.reasons.remove(&symbol) {
                 reason
-            } else if let Some(reason) = answers.valueless.remove(&symbol) {
+            } else if let Some(reason) = collected.valueless.remove(&symbol) {
                 if table.has(symbol) { reason } else { reason + &covers }
             } else if is_no_pair {
                 "takes pairs only, BASE/QUOTE".to_owned()
             } else {
-                format!("has {}{covers}", answers.found.describe(plan.rows_pointer()))
+                format!("has {}{covers}", collected.found.describe(plan.rows_pointer()))
             };
             reasons.push((symbol, reason));
         }
@@ -285,32 +311,28 @@ impl<'a> ProviderFetch<'_, 'a> {
         format!("says \"{}\"", excerpt(&without_word(said, &spelled)))
     }
 
-    /// What the next run is to know of symbols. Where nothing was answered, something else may be wrong than
-    /// the symbols.
+    /// What the next run is to know of symbols. Where the provider was asked for the whole feed and gave
+    /// nothing, something else is wrong than the symbols.
     fn findings(&self, symbols: &[usize], table: &Table, unknown: &FxHashMap<usize, String>) -> SymbolFindings {
-        if (unknown.is_empty() && self.unknown.is_empty()) || table.filled() == 0 {
+        let (plan, has_answer) = (self.plan(), self.has_answer.load(Ordering::Relaxed));
+        let is_whole_feed = symbols.len() == plan.symbols.len();
+        if (unknown.is_empty() && self.unknown.is_empty()) || (is_whole_feed && !has_answer) {
             return SymbolFindings::default();
         }
-        let plan = self.plan();
-        // A symbol that costs no other one may be missing for a moment only.
-        let is_certain =
-            |symbol: usize| !plan.is_single() || self.history.was_missing(self.feed, plan.symbols[symbol].as_str());
-        let mut findings = SymbolFindings::default();
+        let mut findings = SymbolFindings { is_certain: has_answer && !plan.is_single(), ..SymbolFindings::default() };
         for &symbol in symbols {
-            let Some(spelled) = plan.spell(symbol) else { continue };
-            match unknown.get(&symbol) {
-                Some(said) if is_certain(symbol) => findings.unknown.push((spelled.into_owned(), said.clone())),
-                None if table.has(symbol) && self.unknown.get(&spelled).is_some() => {
-                    findings.known.push(spelled.into_owned());
-                }
-                _ => {}
+            let name = plan.symbols[symbol].as_str();
+            if let Some(said) = unknown.get(&symbol) {
+                findings.rejected.push((name.to_owned(), said.clone()));
+            } else if table.has(symbol) && self.unknown.get(name).is_some() {
+                findings.known.push(name.to_owned());
             }
         }
         findings
     }
 }
 
-impl Answers {
+impl Collected {
     fn add(&mut self, mut other: Self) {
         self.tables.append(&mut other.tables);
         for (symbol, reason) in other.reasons {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 const MAX_BYTES: usize = 4 << 20;
 
 /// What came of a request.
-pub(super) type Exchange = Result<Arc<Response>, FetchError>;
+pub(super) type SharedResult = Result<Arc<Response>, FetchError>;
 
 /// The replies of one provider.
 pub(super) struct SharedReplies<'a> {
@@ -28,7 +28,7 @@ struct State {
     bytes: usize,
     /// By path and body, as all requests to a provider go to one server and have the same headers. `None`
     /// while the request is under way.
-    exchanges: FxHashMap<(String, Option<Vec<u8>>), Option<Exchange>>,
+    results: FxHashMap<(String, Option<Vec<u8>>), Option<SharedResult>>,
 }
 
 impl<'a> SharedReplies<'a> {
@@ -38,18 +38,18 @@ impl<'a> SharedReplies<'a> {
 
     /// What came of the request, if it was sent before. If it is under way, waits for it. `None` if it is to
     /// be sent now: then [`put`](Self::put) must follow.
-    pub(super) fn get(&self, request: &Request, deadline: Deadline<'_>) -> Option<Exchange> {
+    pub(super) fn get(&self, request: &Request, deadline: Deadline<'_>) -> Option<SharedResult> {
         let key = key(request);
         loop {
             // Looked at before the state, so that a reply that arrives in between is not missed.
             let seen = self.arrived.generation();
-            match lock(&self.state).exchanges.entry(key.clone()) {
+            match lock(&self.state).results.entry(key.clone()) {
                 Entry::Vacant(entry) => {
                     entry.insert(None);
                     return None;
                 }
                 Entry::Occupied(entry) => match entry.get() {
-                    Some(exchange) => return Some(exchange.clone()),
+                    Some(result) => return Some(result.clone()),
                     None if deadline.is_past() => return Some(Err(FetchError::NoTime)),
                     None => {}
                 },
@@ -59,12 +59,12 @@ impl<'a> SharedReplies<'a> {
     }
 
     /// Keeps what came of a request, if it fits. A request that was not sent may be sent later.
-    pub(super) fn put(&self, request: &Request, result: Result<Response, FetchError>) -> Exchange {
+    pub(super) fn put(&self, request: &Request, result: Result<Response, FetchError>) -> SharedResult {
         let mut state = lock(&self.state);
         let bytes = result.as_ref().map_or(0, |response| response.body.len());
         let was_sent = matches!(result, Ok(_) | Err(FetchError::Transport(_)));
         let is_kept = was_sent && state.bytes + bytes <= MAX_BYTES;
-        let exchange = result.map(|mut response| {
+        let result = result.map(|mut response| {
             if is_kept {
                 // It stays in use for long, and the next long body of the server must not wait for that.
                 response.body.release_server();
@@ -73,16 +73,71 @@ impl<'a> SharedReplies<'a> {
         });
         if is_kept {
             state.bytes += bytes;
-            state.exchanges.insert(key(request), Some(exchange.clone()));
+            state.results.insert(key(request), Some(result.clone()));
         } else {
-            state.exchanges.remove(&key(request));
+            state.results.remove(&key(request));
         }
         drop(state);
         self.arrived.raise();
-        exchange
+        result
     }
 }
 
 fn key(request: &Request) -> (String, Option<Vec<u8>>) {
     (request.path.expose().to_owned(), request.body.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::transport::TransportError;
+    use crate::http::url::Url;
+    use crate::secret::Secret;
+    use crate::system::clock::SystemClock;
+    use crate::system::threads::SystemThreads;
+    use std::time::Duration;
+
+    fn request(path: &str) -> Request {
+        Request {
+            server: Url::parse("https://h").unwrap(),
+            path: Secret::new(path),
+            redacted_path: String::new(),
+            about: String::new(),
+            headers: Vec::new(),
+            body: None,
+            max_body: 1,
+            remaining: None,
+            secrets: Vec::new(),
+        }
+    }
+
+    fn response(bytes: usize) -> Response {
+        let body = vec![b' '; bytes].into();
+        Response { status: 200, retry_after: None, remaining: None, redirect: None, body }
+    }
+
+    #[test]
+    fn what_was_sent_is_kept_and_what_was_not_is_not() {
+        let replies = SharedReplies::new(&SystemThreads);
+        let soon = Deadline::after(&SystemClock, Duration::from_secs(10));
+        let cut = FetchError::Transport(TransportError::Cut("h".to_owned()));
+        for (path, result, is_kept) in [
+            ("/a", Ok(response(MAX_BYTES - 1)), true),
+            ("/b", Ok(response(2)), false),
+            ("/c", Err(cut), true),
+            ("/d", Err(FetchError::NoTime), false),
+        ] {
+            assert!(replies.get(&request(path), soon).is_none(), "{path} was not sent before");
+            let _ = replies.put(&request(path), result);
+            assert_eq!(replies.get(&request(path), soon).is_some(), is_kept, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_same_request_waits_until_the_deadline() {
+        let replies = SharedReplies::new(&SystemThreads);
+        let deadline = Deadline::after(&SystemClock, Duration::from_millis(20));
+        assert!(replies.get(&request("/a"), deadline).is_none());
+        assert!(matches!(replies.get(&request("/a"), deadline), Some(Err(FetchError::NoTime))));
+    }
 }

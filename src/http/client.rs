@@ -218,7 +218,10 @@ fn decode_body(request: &Request, headers: &http::HeaderMap, body: ureq::Body) -
     match encoding::parse(&value).as_deref() {
         Some([]) => Ok(body),
         Some(encodings) => Ok(ureq::Body::builder().reader(encoding::decode(encodings, body.into_reader())?)),
-        None => Err(ureq::Error::Other(Box::new(UnknownEncoding(excerpt(&request.mask(&value)))))),
+        None => match encoding::plain_json(body.into_reader())? {
+            Some(plain) => Ok(ureq::Body::builder().reader(plain)),
+            None => Err(ureq::Error::Other(Box::new(UnknownEncoding(excerpt(&request.mask(&value)))))),
+        },
     }
 }
 

@@ -66,6 +66,20 @@ pub(super) fn decode(
     Ok(decoded)
 }
 
+/// A body that is JSON as it is, whatever its header says: some servers name an encoding that they do not use.
+/// `None` if it does not begin like an object or an array.
+///
+/// # Errors
+/// When the first byte cannot be read.
+pub(super) fn plain_json(
+    mut body: impl Read + Send + Sync + 'static,
+) -> io::Result<Option<impl Read + Send + Sync + 'static>> {
+    let mut beginning = Vec::new();
+    body.by_ref().take(1).read_to_end(&mut beginning)?;
+    let is_json = matches!(beginning[..], [b'{' | b'[' | b' ' | b'\r' | b'\n']);
+    Ok(is_json.then(|| Cursor::new(beginning).chain(body)))
+}
+
 /// Whether a body begins with the header of zlib (<https://www.rfc-editor.org/rfc/rfc1950#section-2.2>). The
 /// same bytes would begin a raw stream whose padding is not zero, which no server sends.
 fn is_zlib(beginning: &[u8]) -> bool {
@@ -156,6 +170,15 @@ mod tests {
         }
         assert!(decoded("gzip", TEXT.to_vec()).is_err());
         assert!(decoded("deflate", TEXT.to_vec()).is_err());
+    }
+
+    #[test]
+    fn plain_json_is_known_by_its_first_byte() {
+        let plain = |bytes: &'static [u8]| plain_json(bytes).unwrap().map(all);
+        assert_eq!(plain(TEXT).as_deref(), Some(TEXT));
+        for bytes in [&b""[..], b"\x1b\x05\0\xf8", b"<html>"] {
+            assert_eq!(plain(bytes), None);
+        }
     }
 
     #[test]

@@ -24,7 +24,10 @@ impl FoundRows {
     /// Keeps the name of a row of the reply to `request`, if it is one of the first.
     pub(super) fn add_name(&mut self, request: &Request, name: &str) {
         if self.names.len() < MAX_NAMES {
-            self.names.push(excerpt(&safe_text(request, name)));
+            let name = excerpt(&safe_text(request, name));
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
         }
     }
 

@@ -9,12 +9,17 @@ use std::collections::BTreeMap;
 const ASK_AGAIN_AFTER: i64 = 86_400;
 /// A scheduler may start a run early by so many seconds.
 const TOLERANCE: i64 = 5;
+/// What was not requested for so many seconds is forgotten.
+const FORGOTTEN_AFTER: i64 = 30 * ASK_AGAIN_AFTER;
 
-/// The symbols that a provider does not know, by the API's spelling.
+/// So often must a symbol be rejected before it rests, where it may have been so for a moment only.
+const REJECTIONS: u32 = 2;
+
+/// The symbols that a provider does not know.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct UnknownSymbols {
-    /// The definition with which they were requested. With another one they may be known.
+    /// The requests in which they were. With others they may be known.
     definition: u64,
     symbols: BTreeMap<String, UnknownSymbol>,
 }
@@ -26,9 +31,16 @@ pub(crate) struct UnknownSymbol {
     asked: i64,
     /// The text of the API.
     pub(crate) said: String,
+    /// How many runs in a row saw it rejected.
+    rejections: u32,
 }
 
 impl UnknownSymbol {
+    /// Whether the symbol is not to be in the requests of others.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.rejections >= REJECTIONS
+    }
+
     /// Whether the symbol is to be requested again at `now`, in Unix seconds; also if the clock was set
     /// back.
     pub(crate) fn is_due(&self, now: i64) -> bool {
@@ -37,19 +49,21 @@ impl UnknownSymbol {
     }
 }
 
-/// What a run has learned of symbols, by the API's spelling.
+/// What a run has learned of symbols.
 #[derive(Debug, Default)]
 pub(crate) struct SymbolFindings {
-    /// The symbols that the API does not know, with its texts.
-    pub(crate) unknown: Vec<(String, String)>,
-    /// The symbols that it knows now.
+    /// The symbols that the API rejected, with its texts.
+    pub(crate) rejected: Vec<(String, String)>,
+    /// Whether one rejection is enough.
+    pub(crate) is_certain: bool,
+    /// The symbols that it knows.
     pub(crate) known: Vec<String>,
 }
 
 impl SymbolFindings {
     /// Whether nothing was learned.
     pub(crate) fn is_empty(&self) -> bool {
-        self.unknown.is_empty() && self.known.is_empty()
+        self.rejected.is_empty() && self.known.is_empty()
     }
 }
 
@@ -64,28 +78,33 @@ impl UnknownSymbols {
         self.symbols.is_empty()
     }
 
-    /// The symbol with this spelling.
-    pub(crate) fn get(&self, spelled: &str) -> Option<&UnknownSymbol> {
-        self.symbols.get(spelled)
+    /// What is known of this symbol.
+    pub(crate) fn get(&self, symbol: &str) -> Option<&UnknownSymbol> {
+        self.symbols.get(symbol)
     }
 
     /// Adds what a run that started at `now` (Unix seconds) has learned with this definition.
     pub(crate) fn update(&mut self, definition: &Definition, findings: &SymbolFindings, now: i64) {
         self.definition = hash(definition);
-        for spelled in &findings.known {
-            self.symbols.remove(spelled);
+        for symbol in &findings.known {
+            self.symbols.remove(symbol);
         }
-        for (spelled, said) in &findings.unknown {
-            self.symbols.insert(spelled.clone(), UnknownSymbol { asked: now, said: said.clone() });
+        for (symbol, said) in &findings.rejected {
+            let before = self.symbols.get(symbol).map_or(0, |known| known.rejections);
+            let rejections = if findings.is_certain { REJECTIONS } else { before.saturating_add(1) };
+            self.symbols.insert(symbol.clone(), UnknownSymbol { asked: now, said: said.clone(), rejections });
         }
         // What no feed asks for any more is not kept for ever.
-        self.symbols.retain(|_, symbol| now.saturating_sub(symbol.asked) < 30 * ASK_AGAIN_AFTER);
+        self.symbols.retain(|_, symbol| now.saturating_sub(symbol.asked) < FORGOTTEN_AFTER);
     }
 }
 
-/// A definition that was mended has another hash.
+/// What decides whether an API knows a symbol. A definition that was mended there has another hash.
 fn hash(definition: &Definition) -> u64 {
-    stable_hash(format!("{definition:?}").into_bytes())
+    let paths: Vec<_> = definition.endpoints.iter().map(|endpoint| (&endpoint.path, &endpoint.all)).collect();
+    let server = (&definition.base_url, &definition.base_url.path);
+    let text = format!("{:?}", (server, &definition.symbol, &definition.spelling, paths));
+    stable_hash(text.into_bytes())
 }
 
 #[cfg(test)]
@@ -102,40 +121,59 @@ mod tests {
         Definition::read("p", &Section::root(&document, &table)).unwrap()
     }
 
-    fn unknown(spelled: &str) -> SymbolFindings {
-        SymbolFindings { unknown: vec![(spelled.to_owned(), "no".to_owned())], known: Vec::new() }
+    fn rejected(symbol: &str, is_certain: bool) -> SymbolFindings {
+        SymbolFindings { rejected: vec![(symbol.to_owned(), "no".to_owned())], is_certain, known: Vec::new() }
     }
 
     #[test]
     fn an_unknown_symbol_is_due_again_after_a_day() {
         let mut symbols = UnknownSymbols::default();
-        symbols.update(&definition("/{symbol}"), &unknown("A"), 1_000);
+        symbols.update(&definition("/{symbol}"), &rejected("A", true), 1_000);
         let is_due = |now| symbols.get("A").unwrap().is_due(now);
-        assert_eq!(
-            [is_due(1_000), is_due(1_000 + 86_394), is_due(1_000 + 86_395), is_due(999)],
-            [false, false, true, true]
-        );
+        let due = [is_due(1_000), is_due(1_000 + 86_394), is_due(1_000 + 86_395), is_due(999)];
+        assert_eq!(due, [false, false, true, true]);
         assert_eq!(symbols.get("B"), None);
+    }
+
+    #[test]
+    fn where_one_rejection_may_be_chance_two_runs_must_see_it() {
+        let definition = definition("/{symbol}");
+        let mut symbols = UnknownSymbols::default();
+        symbols.update(&definition, &rejected("A", false), 1_000);
+        symbols.update(&definition, &rejected("B", true), 1_000);
+        assert_eq!(["A", "B"].map(|symbol| symbols.get(symbol).unwrap().is_certain()), [false, true]);
+        symbols.update(&definition, &rejected("A", false), 1_060);
+        assert!(symbols.get("A").unwrap().is_certain());
     }
 
     #[test]
     fn a_symbol_that_is_known_again_is_forgotten() {
         let definition = definition("/{symbol}");
         let mut symbols = UnknownSymbols::default();
-        symbols.update(&definition, &unknown("A"), 1_000);
-        symbols.update(
-            &definition,
-            &SymbolFindings { known: vec!["A".to_owned()], ..SymbolFindings::default() },
-            2_000,
-        );
+        symbols.update(&definition, &rejected("A", true), 1_000);
+        let known = SymbolFindings { known: vec!["A".to_owned()], ..SymbolFindings::default() };
+        symbols.update(&definition, &known, 2_000);
         assert!(symbols.is_empty());
+    }
+
+    #[test]
+    fn a_symbol_that_nobody_asks_for_is_forgotten_after_a_month() {
+        let definition = definition("/{symbol}");
+        let mut symbols = UnknownSymbols::default();
+        symbols.update(&definition, &rejected("A", true), 1_000);
+        symbols.update(&definition, &rejected("B", true), 1_000 + FORGOTTEN_AFTER - 1);
+        assert!(symbols.get("A").is_some());
+        symbols.update(&definition, &rejected("B", true), 1_000 + FORGOTTEN_AFTER);
+        assert!(symbols.get("A").is_none() && symbols.get("B").is_some());
     }
 
     #[test]
     fn another_definition_may_know_the_symbol() {
         let mut symbols = UnknownSymbols::default();
-        symbols.update(&definition("/{symbol}"), &unknown("A"), 1_000);
-        assert_eq!(symbols.clone().of(&definition("/{symbol}")), symbols);
+        let mut other = definition("/{symbol}");
+        symbols.update(&other, &rejected("A", true), 1_000);
+        other.max_concurrency += 1;
+        assert_eq!(symbols.clone().of(&other), symbols);
         assert!(symbols.of(&definition("/v2/{symbol}")).is_empty());
     }
 }

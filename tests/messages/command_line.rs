@@ -38,6 +38,8 @@ pub(crate) const SCENES: &[Scene] = &[
     Typed("all --symbols BTC"),
     Typed("crypto BTCUSDT --dry-run"),
     Typed("crypto bitcoin --dry-run"),
+    Typed("crypto bitcoin/eur --dry-run"),
+    Typed("stocks AAPL;MSFT --dry-run"),
     Typed("all --config gone.toml"),
     Played("standard input is a folder", || {
         let run = typed(Datametrics::new(), "stocks - --dry-run");

@@ -38,6 +38,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Definition("remaining = { header = 'x left' }"),
     Definition("burst = 0"),
     Definition("options = { feed = 'iex' }"),
+    Definition("options = { feed = \"a\\nb\" }"),
     Definition("options = { feed = 'iex' }\n[[quote]]\npath = '/{symbol}?feed={option:fed}'"),
     Definition("change_from = 'opn'"),
     Definition("[[quote]]\npath = 'quotes'"),

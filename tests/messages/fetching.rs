@@ -108,6 +108,11 @@ pub(crate) const STATUSES: &[Scene] = &[
         other.messages.splice(0..0, first.messages);
         other
     }),
+    Played("403, and it was sent no key", || {
+        let server = Server::with(|_| Reply::text(403, "no"));
+        let config = format!("{OWN}headers = {{ X-Key = '{{secret?:OWN_KEY}}' }}\n{OWN_QUOTE}");
+        Observed::of_run(&typed(Datametrics::new().config(&config).provider("own", &server), "--feed x --dry-run"))
+    }),
     Played("451", || answer(|_| Reply::status(451))),
     Played("503", || answer(|_| Reply::text(503, "ill"))),
 ];

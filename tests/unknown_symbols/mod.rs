@@ -42,7 +42,7 @@ impl Api {
                 symbols.iter().map(|symbol| format!(r#"{{"s":"S{symbol}","l":{}}}"#, symbol + 1)).collect();
             Reply::json(format!(r#"{{"rows":[{}]}}"#, rows.join(",")))
         };
-        let Some((_, symbols)) = target.split_once("?s=") else {
+        let Some((_, symbols)) = target.split_once("s=") else {
             return rows(&(0..100).filter(|symbol| !unknown.contains(symbol)).collect::<Vec<_>>());
         };
         let symbols: Vec<usize> = symbols.split(',').map(|symbol| symbol[1..].parse().expect("a number")).collect();
@@ -73,16 +73,19 @@ impl Setup {
             Server::with(move |request| api.reply(&request.target, &unknown.lock().unwrap()))
         };
         let ingest = Ingest::start(Dialect::WriteProxy);
-        let symbols: Vec<_> = (0..100).map(|symbol| format!("'S{symbol}'")).collect();
-        let definition = api.definition();
-        let config = format!(
-            "[feeds.x]\nproviders = ['own']\nsymbols = [{}]\n[providers.own]\nmarket = 'other'\nbase_url = 'http://x'\n\
-             max_concurrency = 1\n{definition}\nrows = '/rows'\nkey = '/s'\nerror = '/error'\nfields = {{ last = '/l' }}\n",
-            symbols.join(", ")
-        );
+        let symbols: Vec<_> = (0..100).map(|symbol| format!("S{symbol}")).collect();
+        let config = Self::config(api, &symbols.iter().map(String::as_str).collect::<Vec<_>>());
         let run = Datametrics::new().config(&config).args(["--feed", "x", "--retries", "0"]);
         let run = run.provider("own", &server).graphite(&ingest);
         Self { server, ingest, run, unknown }
+    }
+
+    fn config(api: Api, symbols: &[&str]) -> String {
+        let definition = api.definition();
+        format!(
+            "[feeds.x]\nproviders = ['own']\nsymbols = {symbols:?}\n[providers.own]\nmarket = 'other'\nbase_url = 'http://x'\n\
+             max_concurrency = 1\n{definition}\nrows = '/rows'\nkey = '/s'\nerror = '/error'\nfields = {{ last = '/l' }}\n"
+        )
     }
 
     /// How many symbols a run fetches, and with how many requests.
@@ -126,7 +129,9 @@ fn every_known_symbol_is_fetched_by_the_first_run() {
             }
             let setup = Setup::new(Api::NamesNone, unknown.clone());
             let (fetched, requests) = setup.next();
-            assert!(fetched == 100 - count && requests < 200, "{fetched} with {requests} without {unknown:?}");
+            // 18 batches may be halved, and then each symbol is asked for alone.
+            let most = (1 + 16 * count).min(1 + 2 * 18 + 100);
+            assert!(fetched == 100 - count && requests <= most, "{fetched} with {requests}: {unknown:?}");
             assert_eq!(setup.next(), (100 - count, 1), "without {unknown:?}, second");
         }
     }
@@ -172,7 +177,7 @@ fn mended_definition_is_used_at_once() {
     assert_eq!((setup.next(), setup.next()), ((99, 2), (99, 1)));
     let config = setup.run.home().join("config.toml");
     let text = fs::read_to_string(&config).expect("the config");
-    fs::write(&config, text.replace("max_concurrency = 1", "max_concurrency = 2")).expect("written");
+    fs::write(&config, text.replace("/q?s=", "/q?v=2&s=")).expect("written");
     assert_eq!((setup.next(), setup.next()), ((99, 2), (99, 1)));
 }
 
@@ -188,4 +193,100 @@ fn unknown_symbols_are_named_once_and_no_others() {
     // Of another run it was not said yet.
     let dry = setup.run.clone().args(["--dry-run"]).stderr(format!("error: {message}")).exit(1);
     dry.stdout("...").check();
+}
+
+/// Two providers of one feed, of which the second is asked for what the first lacks.
+#[test]
+fn second_provider_is_asked_once_a_day_for_what_it_does_not_know_either() {
+    let first = Server::with(|_| Reply::json(r#"{"rows":[{"s":"A","l":1},{"s":"B","l":2}]}"#));
+    let second = Server::with(|request| match request.target.as_str() {
+        "/all" => Reply::json(r#"{"rows":[{"s":"Z","l":1}]}"#),
+        _ => Reply::json(r#"{"error":"unknown symbol"}"#),
+    });
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let definition = |name: &str, path: &str| {
+        format!(
+            "[providers.{name}]\nmarket = 'other'\nbase_url = 'http://x'\nbad_symbol = {{ text = 'unknown' }}\n\
+             [[providers.{name}.quote]]\n{path}\nrows = '/rows'\nkey = '/s'\nerror = '/error'\nfields = {{ last = '/l' }}\n"
+        )
+    };
+    let feed = "[feeds.x]\nproviders = ['first', 'second']\nsymbols = ['A', 'B', 'C', 'D']\n";
+    let first_definition = definition("first", "path = '/q'\nbatch = 0");
+    let second_definition = definition("second", "path = '/q?s={symbols}'\nall = '/all'");
+    let run = Datametrics::new().config(&format!("{feed}{first_definition}{second_definition}"));
+    let run = run.args(["--feed", "x", "--retries", "0"]).provider("first", &first).provider("second", &second);
+    let run = run.graphite(&ingest);
+    let next = || {
+        let before = second.requests().len();
+        run.run();
+        second.requests().len() - before
+    };
+    assert_eq!([next(), next(), next(), next()], [2, 2, 0, 0]);
+}
+
+/// An API that rejects a batch once, for a reason that is over a moment later.
+#[test]
+fn symbol_is_not_unknown_by_inference() {
+    let rejected = Mutex::new(true);
+    let server = Server::with(move |request| {
+        if std::mem::take(&mut *rejected.lock().unwrap()) {
+            return Reply::json(r#"{"error":"unknown symbol"}"#);
+        }
+        Api::NamesNone.reply(&request.target, &[])
+    });
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let config = Setup::config(Api::NamesNone, &["S1", "S2", "S3", "S4"]);
+    let run = Datametrics::new().config(&config).args(["--feed", "x"]).provider("own", &server).graphite(&ingest);
+    run.clone().exit(0).check();
+    assert_eq!(ingest.value("metrics.x.feed.x.fetched").as_deref(), Some("4"));
+    assert!(!run.state_dir().join("unknown_symbols/own").exists());
+}
+
+/// Batches that are rejected side by side ask for everything once, and a row without a price is a row.
+#[test]
+fn everything_is_requested_once_for_all_rejected_batches() {
+    let server = Server::with(|request| match request.target.as_str() {
+        "/q" => Reply::json(r#"{"rows":[{"s":"S1","l":1},{"s":"S2"},{"s":"S3","l":3}]}"#),
+        _ => Reply::json(r#"{"error":"unknown symbol"}"#),
+    });
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let config = Setup::config(Api::HasAll, &["S1", "S2", "S3", "S4"]).replace("rows =", "batch = 2\nrows =");
+    let run = Datametrics::new().config(&config).args(["--feed", "x"]).provider("own", &server).graphite(&ingest);
+    let message = "error: x: no quote of S2: own has nothing at \"/l\"\n\
+                   error: x: no quote of S4: own says \"unknown symbol\"\n";
+    run.clone().stderr(message).exit(1).check();
+    assert_eq!(server.requests().len(), 3);
+    let state = fs::read_to_string(run.state_dir().join("unknown_symbols/own")).expect("the unknown symbols");
+    assert!(state.contains("\"S4\"") && !state.contains("\"S2\""), "{state}");
+}
+
+/// The requests for all symbols of a base are the same, so there is nothing to split.
+#[test]
+fn unknown_base_costs_one_request_and_no_other_base() {
+    let server = Server::with(|request| match request.target.as_str() {
+        "/latest?base=EUR" => Reply::json(r#"{"rates":{"USD":1.1,"CHF":0.9}}"#),
+        _ => Reply::text(404, r#"{"message":"not found"}"#),
+    });
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['EUR/USD', 'EUR/CHF', 'XXX/USD', 'XXX/CHF']\n\
+                  [providers.own]\nmarket = 'other'\nbase_url = 'http://x'\nsymbol = '{quote}'\n\
+                  bad_symbol = { status = 404 }\n[[providers.own.quote]]\npath = '/latest?base={base}'\nbatch = 0\n\
+                  rows = '/rates'\nfields = { last = '' }\n";
+    let run = Datametrics::new().config(config).args(["--feed", "x"]).provider("own", &server).graphite(&ingest);
+    let next = || {
+        let before = server.requests().len();
+        run.run();
+        let fetched = ingest.value("metrics.x.feed.x.fetched");
+        (fetched.expect("a health point"), server.requests().len() - before)
+    };
+    assert_eq!([next(), next()], [("2".to_owned(), 2), ("2".to_owned(), 1)]);
+}
+
+/// What was unknown is rejected again, which says nothing of the API.
+#[test]
+fn unknown_symbols_that_stay_so_are_no_failure_of_the_api() {
+    let setup = Setup::new(Api::NamesNone, (0..30).collect());
+    assert_eq!(setup.next().0, 70);
+    setup.let_a_day_pass();
+    setup.run.clone().stderr("").exit(1).check();
 }

@@ -14,7 +14,9 @@ pub(crate) struct BadSymbol {
 impl BadSymbol {
     /// Whether a reply with this status and this error text means that a symbol is unknown.
     pub(crate) fn matches(&self, status: u16, error: &str) -> bool {
-        self.statuses.contains(&status) || self.texts.matches(error)
+        // These are about the client, whatever the text.
+        let is_refusal = matches!(status, 401 | 418 | 429 | 451);
+        self.statuses.contains(&status) || (!is_refusal && self.texts.matches(error))
     }
 }
 
@@ -94,7 +96,7 @@ mod tests {
         let texts = ErrorTexts::new(["unknown pair"]);
         let bad_symbol = BadSymbol { statuses: vec![404], texts, named: None };
         assert!(bad_symbol.matches(404, "") && bad_symbol.matches(200, "Error: Unknown Pair XY"));
-        assert!(!bad_symbol.matches(400, "unknown"));
+        assert!(!bad_symbol.matches(400, "unknown") && !bad_symbol.matches(429, "unknown pair"));
         assert!(!BadSymbol::default().matches(400, "unknown"));
     }
 

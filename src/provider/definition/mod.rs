@@ -144,6 +144,11 @@ impl Endpoint {
         self.path.has(SymbolPart::Whole) || (base && quote && !self.path.has_symbols())
     }
 
+    /// Whether requests for any of these many symbols, which share one request, have the same URL.
+    pub(crate) fn has_one_url(&self, symbols: usize) -> bool {
+        symbols > 1 && !self.path.has_symbols() && !self.is_single()
+    }
+
     /// Whether its replies have this field.
     pub(crate) fn gives(&self, field: &Field) -> bool {
         self.fields.iter().any(|spec| spec.field == *field) || (field.as_str() == "age" && self.time.is_some())

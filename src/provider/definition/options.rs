@@ -16,7 +16,11 @@ impl<'a> Options<'a> {
     /// Reads the key `options` of a definition.
     pub(super) fn read(section: &Section<'a>) -> Result<Self, ConfigError> {
         let values: BTreeMap<_, _> = section.section("options")?.entries().into_iter().collect();
-        values.values().try_for_each(|value| value.text().map(drop))?;
+        for value in values.values() {
+            if value.text()?.chars().any(char::is_control) {
+                return Err(value.invalid("must not have a line break or another control character"));
+            }
+        }
         Ok(Self { values, used: RefCell::default() })
     }
 

@@ -239,10 +239,11 @@ impl SymbolReader<'_> {
             symbols.push(self.read(text)?);
             return Ok(());
         }
+        let before = symbols.len();
         for part in text.split(',').filter(|part| !part.trim().is_empty()) {
             symbols.push(self.read(part)?);
         }
-        Ok(())
+        if symbols.len() == before { Err(SymbolError::Empty) } else { Ok(()) }
     }
 
     /// Reads a symbol. Those of `crypto` and `stocks` get their canonical spelling, and those of `crypto` the

@@ -3,7 +3,7 @@
 use super::circuit_breaker::CircuitBreaker;
 use super::error::FetchError;
 use super::rate_limit::{Permit, RateLimiter};
-use super::shared_replies::{Exchange, SharedReplies};
+use super::shared_replies::{SharedReplies, SharedResult};
 use crate::context::Context;
 use crate::http::body::Body;
 use crate::http::request::Response;
@@ -57,16 +57,16 @@ impl Requester<'_, '_> {
     /// Sends one request, unless an earlier one of any feed has stopped the provider or was the same.
     pub(super) fn request(&self, query: &Query<'_>, is_shared: bool, stats: &mut RequestStats) -> Answer {
         let replies = Some(&self.guard.replies).filter(|_| is_shared || self.guard.has_several_feeds);
-        if let Some(exchange) = replies.and_then(|replies| replies.get(&query.request, self.policy.deadline)) {
-            return self.answer(query, exchange, stats);
+        if let Some(result) = replies.and_then(|replies| replies.get(&query.request, self.policy.deadline)) {
+            return self.answer(query, result, stats);
         }
         // The permit is held until the outcome is noted: the request that waits for it may have to stay.
         let (result, _permit) = self.send(query, stats);
-        let exchange = match replies {
+        let result = match replies {
             Some(replies) => replies.put(&query.request, result),
             None => result.map(Arc::new),
         };
-        let answer = self.answer(query, exchange, stats);
+        let answer = self.answer(query, result, stats);
         match &answer {
             Answer::Read(_) => self.guard.breaker.record_answer(),
             Answer::Failed(error) => self.guard.breaker.record_failure(error, query.symbols.len()),
@@ -96,8 +96,8 @@ impl Requester<'_, '_> {
         }
     }
 
-    fn answer(&self, query: &Query<'_>, exchange: Exchange, stats: &mut RequestStats) -> Answer {
-        let mut response = match exchange {
+    fn answer(&self, query: &Query<'_>, result: SharedResult, stats: &mut RequestStats) -> Answer {
+        let mut response = match result {
             Ok(response) => response,
             Err(error) => return Answer::Failed(error),
         };
