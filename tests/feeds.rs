@@ -108,21 +108,56 @@ fn fx_example_makes_one_request_for_each_base() {
 #[test]
 fn london_example_gives_pounds() {
     let yahoo = Server::start();
-    let row = |symbol: &str, last: &str| {
+    let row = |symbol: &str, last: &str, previous_close: &str| {
         format!(
-            r#"{{"symbol":"{symbol}","response":[{{"meta":{{"currency":"GBp","regularMarketPrice":{last},"previousClose":80}}}}]}}"#
+            r#"{{"symbol":"{symbol}","response":[{{"meta":{{"currency":"GBp","regularMarketPrice":{last},{previous_close}}}}}]}}"#
         )
     };
     yahoo.on("GET /v7/finance/spark?symbols=VOD.L,BARC.L&range=1d&interval=5m").reply(Reply::json(format!(
         r#"{{"spark":{{"result":[{},{}],"error":null}}}}"#,
-        row("BARC.L", "406.65"),
-        row("VOD.L", "84.12")
+        row("BARC.L", "406.65", r#""chartPreviousClose":400"#),
+        row("VOD.L", "84.12", r#""chartPreviousClose":79,"previousClose":80"#)
     )));
     let output = example("london.toml", "yahoo-london", &yahoo).args(["--feed", "london"]).run();
     let points = points(&output.stdout);
     assert_eq!((points["london.VOD-L.last"], points["london.BARC-L.last"]), ("0.8412", "4.0665"));
     assert_eq!((points["london.VOD-L.previous_close"], points["london.VOD-L.change_percent"]), ("0.8", "5.15"));
+    assert_eq!((points["london.BARC-L.previous_close"], points["london.BARC-L.change_percent"]), ("4", "1.6625"));
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+}
+
+#[test]
+fn coingecko_pro_example_sends_only_the_key_of_the_paid_plan() {
+    let coingecko = Server::start();
+    let row = |key: &str, value: &str| {
+        format!(r#"{{{key},"current_price":{value},"high_24h":{value},"low_24h":{value},"total_volume":{value}}}"#)
+    };
+    let with_key = |target: &str, rows: &[String]| {
+        let reply = Reply::json(format!("[{}]", rows.join(",")));
+        coingecko.on(&format!("GET /coins/markets?{target}")).header("x-cg-pro-api-key", "pro-1").reply(reply);
+    };
+    let top = "include_tokens=top&per_page=250&precision=full";
+    with_key(
+        &format!("vs_currency=usd&symbols=btc,eth&{top}"),
+        &[row(r#""symbol":"btc""#, "64210.5"), row(r#""symbol":"eth""#, "3120")],
+    );
+    with_key(&format!("vs_currency=eur&symbols=sol&{top}"), &[row(r#""symbol":"sol""#, "151.2")]);
+    with_key(
+        "vs_currency=usd&ids=pudgy-penguins,celestia&per_page=250&precision=full",
+        &[row(r#""id":"pudgy-penguins""#, "0.01"), row(r#""id":"celestia""#, "0.5")],
+    );
+    let run = example("coingecko-pro.toml", "coingecko-pro", &coingecko).provider("coingecko-pro-ids", &coingecko);
+    let keys = [("COINGECKO_API_KEY", "demo-1"), ("COINGECKO_PRO_API_KEY", "pro-1")];
+    let run = keys.into_iter().fold(run, |run, (name, key)| run.env(name, key));
+    let output = run.args(["--crypto", "--feed", "coins"]).run();
+    let points = points(&output.stdout);
+    let last = |symbol: &str| points[format!("{symbol}.last").as_str()];
+    assert_eq!([last("crypto.BTC-USD"), last("crypto.ETH-USD"), last("crypto.SOL-EUR")], ["64210.5", "3120", "151.2"]);
+    assert_eq!([last("coins.pudgy-penguins-usd"), last("coins.celestia-usd")], ["0.01", "0.5"]);
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+    for request in coingecko.requests() {
+        assert_eq!(request.header("x-cg-demo-api-key"), None, "{request:?}");
+    }
 }
 
 #[test]
