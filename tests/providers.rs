@@ -40,6 +40,20 @@ fn every_built_in_definition_has_a_case() {
     assert!(undefined.is_empty(), "no definition in src/provider/builtin for {undefined:?}");
 }
 
+/// What every API can answer has a case of the same name.
+#[test]
+fn every_provider_has_the_usual_cases() {
+    let cases: BTreeSet<String> = cases_below(&folder()).into_iter().map(|(name, _)| name).collect();
+    let providers: BTreeSet<&str> = cases.iter().map(|name| provider(name)).collect();
+    for name in providers {
+        let has = |case: &str| cases.contains(&format!("{name}/{case}"));
+        for case in ["one", "several", "bad-symbol", "bad-symbols", "rate-limit", "cool-down"] {
+            assert!(has(case), "no case {name}/{case}");
+        }
+        assert!(has("plan") || has("restricted"), "no case of {name} for a refusal by plan or place");
+    }
+}
+
 /// `datametrics providers NAME` prints a complete definition, which gives the same quotes under another name.
 #[test]
 fn printed_definition_works_under_another_name() {
