@@ -98,7 +98,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Why the feed is not due. While its first provider must rest, the next one is not asked instead:
-    /// the prices of two results would alternate in one series.
+    /// the prices of two exchanges would alternate in one series.
     fn skip_reason(&self, feed: &Feed) -> Option<SkipReason> {
         if feed.symbols.is_empty() {
             return Some(SkipReason::NoSymbol);

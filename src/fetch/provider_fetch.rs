@@ -38,16 +38,28 @@ struct Collected {
     reasons: FxHashMap<usize, String>,
     /// What is wrong with the rows of symbols, as the end of a sentence.
     valueless: FxHashMap<usize, String>,
-    /// The symbols that the API does not know, with its texts.
-    unknown: FxHashMap<usize, String>,
+    /// The symbols that the API does not know.
+    unknown: FxHashMap<usize, Rejection>,
+    /// The symbols that were not requested, as the API did not know them.
+    resting: FxHashSet<usize>,
     found: FoundRows,
     failures: Vec<(FetchError, Vec<usize>)>,
     stats: RequestStats,
 }
 
+/// Why a symbol counts as unknown.
+struct Rejection {
+    /// The API's text.
+    said: String,
+    /// Whether others were rejected with it, so that it stood out among them.
+    stood_out: bool,
+}
+
 /// How the search for the unknown symbols of a batch goes.
 #[derive(Default)]
 struct Search {
+    /// Whether there were several symbols at first.
+    is_of_batch: bool,
     /// Whether it is about symbols that were unknown before.
     expects_unknown: bool,
     /// So many more batches are halved. After that it is cheaper to ask for each symbol alone.
@@ -87,7 +99,7 @@ impl<'a> ProviderFetch<'_, 'a> {
         }
         // A symbol that only has values which serve to compute others has none of its own.
         let table = table.first_columns(plan.field_count);
-        let findings = self.findings(symbols, &table, &collected.unknown);
+        let findings = self.findings(symbols, &table, &collected);
         let reasons = self.reasons(symbols, &table, &mut collected);
         let failures = merge_failures(collected.failures);
         let is_given = |column: &usize| table.iter().any(|row| row[*column].is_some());
@@ -112,6 +124,7 @@ impl<'a> ProviderFetch<'_, 'a> {
                 None => known.push(symbol),
                 Some(unknown) if unknown.is_due(now) => due.push(symbol),
                 Some(unknown) => {
+                    collected.resting.insert(symbol);
                     let said = without_word(&unknown.said, &plan.spell(symbol).unwrap_or_default());
                     collected.reasons.insert(symbol, format!("said \"{said}\", and is asked for it once a day"));
                 }
@@ -124,7 +137,8 @@ impl<'a> ProviderFetch<'_, 'a> {
     fn fetch_whole(&self, (query, was_unknown): &(Query<'a>, bool)) -> Collected {
         let mut collected = Collected::default();
         let halvings_left = MIN_HALVINGS + query.symbols.len() / 8;
-        let mut search = Search { expects_unknown: *was_unknown, halvings_left, ..Search::default() };
+        let is_of_batch = query.symbols.len() > 1;
+        let mut search = Search { is_of_batch, expects_unknown: *was_unknown, halvings_left, ..Search::default() };
         if !was_unknown || !self.fetch_all(query, None, &mut collected) {
             self.fetch_batch(query, &mut search, &mut collected);
         }
@@ -173,7 +187,7 @@ impl<'a> ProviderFetch<'_, 'a> {
         let (mut known, symbols) = (Vec::new(), query.symbols.iter().enumerate());
         for (position, &symbol) in symbols {
             if unknown.contains(&position) {
-                collected.add_unknown(symbol, &said);
+                collected.add_unknown(symbol, &said, true);
             } else {
                 known.push(symbol);
             }
@@ -188,7 +202,7 @@ impl<'a> ProviderFetch<'_, 'a> {
             search.is_all_useless = true;
             if query.endpoint.has_one_url(query.symbols.len()) {
                 // Its parts would be the same request.
-                return query.symbols.iter().for_each(|symbol| collected.add_unknown(*symbol, said));
+                return query.symbols.iter().for_each(|symbol| collected.add_unknown(*symbol, said, false));
             }
             self.split(query, said, search, collected);
         }
@@ -199,13 +213,10 @@ impl<'a> ProviderFetch<'_, 'a> {
     fn fetch_all(&self, query: &Query<'a>, said: Option<&str>, collected: &mut Collected) -> bool {
         let Some(all) = self.plan().all(query) else { return false };
         let Answer::Read(reply) = self.requester.request(&all, true, &mut collected.stats) else { return false };
-        // What the API says of them is another reason.
-        let rows = reply.valueless.iter().chain(&reply.row_errors).map(|(symbol, _)| *symbol);
-        let has_row: FxHashSet<usize> = rows.collect();
         for (position, &symbol) in all.symbols.iter().enumerate() {
-            if reply.error.is_none() && !reply.values.has(position) && !has_row.contains(&symbol) {
+            if reply.error.is_none() && !reply.has_row[position] {
                 let before = || self.unknown.get(self.plan().symbols[symbol].as_str()).map(|known| known.said.as_str());
-                collected.add_unknown(symbol, said.or_else(before).unwrap_or_default());
+                collected.add_unknown(symbol, said.or_else(before).unwrap_or_default(), true);
             }
         }
         self.add_reply(&all, reply, collected);
@@ -217,7 +228,7 @@ impl<'a> ProviderFetch<'_, 'a> {
     fn split(&self, query: &Query<'a>, said: &str, search: &mut Search, collected: &mut Collected) {
         if let [symbol] = query.symbols[..] {
             search.rejected_alone += 1;
-            return collected.add_unknown(symbol, said);
+            return collected.add_unknown(symbol, said, search.is_of_batch);
         }
         if search.halvings_left == 0 {
             for symbol in &query.symbols {
@@ -288,8 +299,8 @@ impl<'a> ProviderFetch<'_, 'a> {
                 continue;
             }
             let is_no_pair = plan.symbols[symbol].quote().is_none() && definition.needs_pairs();
-            let reason = if let Some(said) = collected.unknown.get(&symbol) {
-                self.says(symbol, said) + &covers
+            let reason = if let Some(rejection) = collected.unknown.get(&symbol) {
+                self.says(symbol, &rejection.said) + &covers
             } else if let Some(reason) = collected.reasons.remove(&symbol) {
                 reason
             } else if let Some(reason) = collected.valueless.remove(&symbol) {
@@ -313,19 +324,24 @@ impl<'a> ProviderFetch<'_, 'a> {
 
     /// What the next run is to know of symbols. Where the provider was asked for the whole feed and gave
     /// nothing, something else is wrong than the symbols.
-    fn findings(&self, symbols: &[usize], table: &Table, unknown: &FxHashMap<usize, String>) -> SymbolFindings {
+    fn findings(&self, symbols: &[usize], table: &Table, collected: &Collected) -> SymbolFindings {
         let (plan, has_answer) = (self.plan(), self.has_answer.load(Ordering::Relaxed));
         let is_whole_feed = symbols.len() == plan.symbols.len();
-        if (unknown.is_empty() && self.unknown.is_empty()) || (is_whole_feed && !has_answer) {
-            return SymbolFindings::default();
+        let mut findings = SymbolFindings::default();
+        if (collected.unknown.is_empty() && self.unknown.is_empty()) || (is_whole_feed && !has_answer) {
+            return findings;
         }
-        let mut findings = SymbolFindings { is_certain: has_answer && !plan.is_single(), ..SymbolFindings::default() };
+        let failed: FxHashSet<usize> = collected.failures.iter().flat_map(|(_, symbols)| symbols).copied().collect();
         for &symbol in symbols {
             let name = plan.symbols[symbol].as_str();
-            if let Some(said) = unknown.get(&symbol) {
-                findings.rejected.push((name.to_owned(), said.clone()));
-            } else if table.has(symbol) && self.unknown.get(name).is_some() {
-                findings.known.push(name.to_owned());
+            match collected.unknown.get(&symbol).filter(|_| !table.has(symbol)) {
+                Some(Rejection { said, stood_out }) => {
+                    findings.reject(name.to_owned(), said.clone(), *stood_out && has_answer);
+                }
+                None if collected.resting.contains(&symbol) || failed.contains(&symbol) => {}
+                // It was requested and not rejected, so the API knows it.
+                None if self.unknown.get(name).is_some() => findings.know(name.to_owned()),
+                None => {}
             }
         }
         findings
@@ -340,6 +356,7 @@ impl Collected {
         }
         self.valueless.extend(other.valueless);
         self.unknown.extend(other.unknown);
+        self.resting.extend(other.resting);
         self.found.add(other.found);
         self.failures.append(&mut other.failures);
         self.stats.add(&other.stats);
@@ -350,8 +367,8 @@ impl Collected {
         self.reasons.entry(symbol).or_insert(reason);
     }
 
-    fn add_unknown(&mut self, symbol: usize, said: &str) {
-        self.unknown.entry(symbol).or_insert_with(|| excerpt(said));
+    fn add_unknown(&mut self, symbol: usize, said: &str, stood_out: bool) {
+        self.unknown.entry(symbol).or_insert_with(|| Rejection { said: excerpt(said), stood_out });
     }
 }
 

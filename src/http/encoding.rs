@@ -75,9 +75,22 @@ pub(super) fn plain_json(
     mut body: impl Read + Send + Sync + 'static,
 ) -> io::Result<Option<impl Read + Send + Sync + 'static>> {
     let mut beginning = Vec::new();
-    body.by_ref().take(1).read_to_end(&mut beginning)?;
-    let is_json = matches!(beginning[..], [b'{' | b'[' | b' ' | b'\r' | b'\n']);
-    Ok(is_json.then(|| Cursor::new(beginning).chain(body)))
+    body.by_ref().take(64).read_to_end(&mut beginning)?;
+    Ok(begins_like_json(&beginning).then(|| Cursor::new(beginning).chain(body)))
+}
+
+/// Whether these bytes begin an object or an array. One byte is not enough: long bodies in Brotli often begin with
+/// a `[`.
+fn begins_like_json(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
+    match bytes.split_first() {
+        Some((b'{', rest)) => matches!(rest.trim_ascii_start().first(), None | Some(b'"' | b'}')),
+        Some((b'[', rest)) => {
+            let first = rest.trim_ascii_start().first();
+            first.is_none_or(|byte| matches!(byte, b'"' | b'{' | b'[' | b']' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a body begins with the header of zlib (<https://www.rfc-editor.org/rfc/rfc1950#section-2.2>). The
@@ -173,10 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn plain_json_is_known_by_its_first_byte() {
+    fn plain_json_is_known_by_its_first_bytes() {
         let plain = |bytes: &'static [u8]| plain_json(bytes).unwrap().map(all);
         assert_eq!(plain(TEXT).as_deref(), Some(TEXT));
-        for bytes in [&b""[..], b"\x1b\x05\0\xf8", b"<html>"] {
+        assert!(plain(b"\xef\xbb\xbf\t[ -1]").is_some());
+        for bytes in [&b""[..], b"\x1b\x05\0\xf8", b"[\xff\xff\x7f\0", b"{\x05", b"<html>"] {
             assert_eq!(plain(bytes), None);
         }
     }

@@ -21,7 +21,7 @@ mod testing;
 pub(crate) mod to_toml;
 mod value;
 
-pub(crate) use definition::{Definition, Market, base_url};
+pub(crate) use definition::{Definition, Endpoint, Market, base_url};
 pub(crate) use found_rows::FoundRows;
 pub(crate) use reply::{Reply, ReplyError};
 pub(crate) use request::{Plan, Query};

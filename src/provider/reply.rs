@@ -18,6 +18,8 @@ pub(crate) struct Reply {
     pub(crate) row_errors: Vec<(usize, String)>,
     /// The API's error text about the whole request. It is only read if a symbol has no values.
     pub(crate) error: Option<String>,
+    /// For each symbol of the query whether there is a row, whatever is in it.
+    pub(crate) has_row: Vec<bool>,
     /// The rows that the reply has, whatever their symbols.
     pub(crate) found: FoundRows,
     /// Why symbols that have a row have no value of the first column. Each has the index of its symbol in
@@ -71,7 +73,8 @@ impl Plan<'_> {
         let Some(layout) = Layout::new(self, query) else {
             let values = Table::new(query.symbols.len(), self.columns.len());
             let (row_errors, valueless, found) = (Vec::new(), Vec::new(), FoundRows::default());
-            return Ok(Reply { values, row_errors, error: None, found, valueless });
+            let has_row = vec![false; query.symbols.len()];
+            return Ok(Reply { values, row_errors, error: None, has_row, found, valueless });
         };
         let mut reader = RowReader::new(self, query, &layout, received);
         let mut json = serde_json::Deserializer::from_str(body);
@@ -80,7 +83,7 @@ impl Plan<'_> {
             .and_then(|()| json.end())
             .map_err(|error| ReplyError::NotJson { reason: without_position(&error), start: start() })?;
         let valueless = reader.take_valueless();
-        let RowReader { found_rows, found, table: values, row_errors, error, .. } = reader;
+        let RowReader { found_rows, has_row, found, table: values, row_errors, error, .. } = reader;
         let filled = values.filled();
         let error = if filled < query.symbols.len() { self.error_text(query, body).or(error) } else { error };
         match error {
@@ -88,7 +91,7 @@ impl Plan<'_> {
             None if !found_rows => {
                 Err(ReplyError::NoRows { pointer: query.endpoint.rows.as_str().to_owned(), start: start() })
             }
-            error => Ok(Reply { values, row_errors, error, found, valueless }),
+            error => Ok(Reply { values, row_errors, error, has_row, found, valueless }),
         }
     }
 

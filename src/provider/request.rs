@@ -117,11 +117,6 @@ impl<'a> Plan<'a> {
         self.definition.secrets().into_keys().filter(|name| self.secrets.contains_key(*name)).collect()
     }
 
-    /// Whether each request is for one symbol.
-    pub(crate) fn is_single(&self) -> bool {
-        self.endpoints.iter().all(|endpoint| endpoint.is_single())
-    }
-
     /// Where the rows of the first endpoint are.
     pub(crate) fn rows_pointer(&self) -> &'a str {
         self.endpoints.first().map_or("", |endpoint| endpoint.rows.as_str())

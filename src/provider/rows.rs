@@ -51,6 +51,8 @@ pub(super) struct RowReader<'a, 'de> {
     pub(super) table: Table,
     /// The positions in the query of the rows that had an error.
     rows_with_errors: FxHashSet<usize>,
+    /// By position in the query whether there is a row.
+    pub(super) has_row: Vec<bool>,
     /// By position in the query why a row has no value of the first column.
     valueless: FxHashMap<usize, String>,
     /// By position in the query how two rows contradict each other.
@@ -83,6 +85,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
             fields: &plan.columns,
             table: Table::new(query.symbols.len(), plan.columns.len()),
             rows_with_errors: FxHashSet::default(),
+            has_row: vec![false; query.symbols.len()],
             valueless: FxHashMap::default(),
             contradictions: FxHashMap::default(),
             picked_times: FxHashMap::default(),
@@ -140,6 +143,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
 
     /// Stores what was found as the row of the symbol at this position of the query.
     fn store(&mut self, position: usize) {
+        self.has_row[position] = true;
         if let Some(json) = self.first(&self.layout.row_error).filter(|json| is_error_text(json)) {
             // There is only one row, so its error may be about the whole request.
             if self.is_bare {

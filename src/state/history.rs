@@ -125,27 +125,32 @@ impl<'a> RunHistory<'a> {
             }
             last.feeds.insert(name, feed);
         }
-        let written = providers.flat_map(|note| self.write_note(state, &note));
-        let written = written.chain([state.set_last_run(self.run, &last)]);
-        for error in written.filter_map(Result::err) {
+        let mut learned: BTreeMap<&str, (&Definition, SymbolFindings)> = BTreeMap::new();
+        let mut written = Vec::new();
+        for note in providers {
+            let name = note.definition.name.as_str();
+            learned.entry(name).or_insert((note.definition, SymbolFindings::default())).1.add(note.findings);
+            written.append(&mut self.write_note(state, &note));
+        }
+        for (name, (definition, findings)) in learned.into_iter().filter(|(_, (_, findings))| !findings.is_empty()) {
+            let mut unknown = state.unknown_symbols(name).of(definition);
+            unknown.update(definition, &findings, self.started);
+            written.push(state.set_unknown_symbols(name, &unknown));
+        }
+        written.push(state.set_last_run(self.run, &last));
+        for error in written.into_iter().filter_map(Result::err) {
             log::info!("cannot write the state of this run in {}: {error}", state.dir().display());
         }
     }
 
     fn write_note(&self, state: &State<'_>, note: &ProviderNote<'_>) -> Vec<io::Result<()>> {
-        let ProviderNote { definition, findings, .. } = note;
-        let name = definition.name.as_str();
+        let name = note.definition.name.as_str();
         let mut written = Vec::new();
         if note.is_asked {
             written.push(state.set_last_call(name, self.started));
         }
         if let Some(cool_down) = &note.cool_down {
             written.push(state.set_cool_down(name, cool_down, self.started));
-        }
-        if !findings.is_empty() {
-            let mut unknown = state.unknown_symbols(name).of(definition);
-            unknown.update(definition, findings, self.started);
-            written.push(state.set_unknown_symbols(name, &unknown));
         }
         written
     }

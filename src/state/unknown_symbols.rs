@@ -1,9 +1,9 @@
 //! Symbols that a provider does not know, so that they are not in the requests of others.
 
-use crate::provider::Definition;
+use crate::provider::{Definition, Endpoint};
 use crate::util::hash::stable_hash;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// For so many seconds an unknown symbol is not requested.
 const ASK_AGAIN_AFTER: i64 = 86_400;
@@ -12,6 +12,8 @@ const TOLERANCE: i64 = 5;
 /// What was not requested for so many seconds is forgotten.
 const FORGOTTEN_AFTER: i64 = 30 * ASK_AGAIN_AFTER;
 
+/// An uncertain rejection is forgotten after so many seconds without another one.
+const SERIES_ENDS_AFTER: i64 = 3_600;
 /// So often must a symbol be rejected before it rests, where it may have been so for a moment only.
 const REJECTIONS: u32 = 2;
 
@@ -41,6 +43,11 @@ impl UnknownSymbol {
         self.rejections >= REJECTIONS
     }
 
+    /// Whether a rejection at `now`, in Unix seconds, is a further one.
+    fn still_counts(&self, now: i64) -> bool {
+        self.is_certain() || (0..=SERIES_ENDS_AFTER).contains(&now.saturating_sub(self.asked))
+    }
+
     /// Whether the symbol is to be requested again at `now`, in Unix seconds; also if the clock was set
     /// back.
     pub(crate) fn is_due(&self, now: i64) -> bool {
@@ -49,21 +56,35 @@ impl UnknownSymbol {
     }
 }
 
-/// What a run has learned of symbols.
-#[derive(Debug, Default)]
+/// What a run has learned of symbols. If several feeds asked for one, it is there once.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SymbolFindings {
-    /// The symbols that the API rejected, with its texts.
-    pub(crate) rejected: Vec<(String, String)>,
-    /// Whether one rejection is enough.
-    pub(crate) is_certain: bool,
+    /// The symbols that the API rejected: its text, and whether that is certain.
+    rejected: BTreeMap<String, (String, bool)>,
     /// The symbols that it knows.
-    pub(crate) known: Vec<String>,
+    known: BTreeSet<String>,
 }
 
 impl SymbolFindings {
     /// Whether nothing was learned.
     pub(crate) fn is_empty(&self) -> bool {
         self.rejected.is_empty() && self.known.is_empty()
+    }
+
+    /// Adds a symbol that the API rejected. `is_certain` if one rejection is enough.
+    pub(crate) fn reject(&mut self, symbol: String, said: String, is_certain: bool) {
+        self.rejected.insert(symbol, (said, is_certain));
+    }
+
+    /// Adds a symbol that the API knows.
+    pub(crate) fn know(&mut self, symbol: String) {
+        self.known.insert(symbol);
+    }
+
+    /// Adds what another feed of the run has learned.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.rejected.extend(other.rejected.clone());
+        self.known.extend(other.known.clone());
     }
 }
 
@@ -86,24 +107,29 @@ impl UnknownSymbols {
     /// Adds what a run that started at `now` (Unix seconds) has learned with this definition.
     pub(crate) fn update(&mut self, definition: &Definition, findings: &SymbolFindings, now: i64) {
         self.definition = hash(definition);
+        for (symbol, (said, is_certain)) in &findings.rejected {
+            let before = self.symbols.get(symbol).filter(|known| known.still_counts(now));
+            let before = before.map_or(0, |known| known.rejections);
+            let rejections = if *is_certain { REJECTIONS } else { before.saturating_add(1) };
+            self.symbols.insert(symbol.clone(), UnknownSymbol { asked: now, said: said.clone(), rejections });
+        }
         for symbol in &findings.known {
             self.symbols.remove(symbol);
-        }
-        for (symbol, said) in &findings.rejected {
-            let before = self.symbols.get(symbol).map_or(0, |known| known.rejections);
-            let rejections = if findings.is_certain { REJECTIONS } else { before.saturating_add(1) };
-            self.symbols.insert(symbol.clone(), UnknownSymbol { asked: now, said: said.clone(), rejections });
         }
         // What no feed asks for any more is not kept for ever.
         self.symbols.retain(|_, symbol| now.saturating_sub(symbol.asked) < FORGOTTEN_AFTER);
     }
 }
 
-/// What decides whether an API knows a symbol. A definition that was mended there has another hash.
+/// What decides whether an API knows a symbol, and how that is read. A definition that was mended there has
+/// another hash.
 fn hash(definition: &Definition) -> u64 {
-    let paths: Vec<_> = definition.endpoints.iter().map(|endpoint| (&endpoint.path, &endpoint.all)).collect();
-    let server = (&definition.base_url, &definition.base_url.path);
-    let text = format!("{:?}", (server, &definition.symbol, &definition.spelling, paths));
+    let Definition { base_url, symbol, spelling, bad_symbol, endpoints, .. } = definition;
+    let rows = endpoints.iter().map(|endpoint| {
+        let Endpoint { path, all, rows, key, keys, ignore_case, error, row_error, .. } = endpoint;
+        (path, all, rows, key, keys, ignore_case, error, row_error)
+    });
+    let text = format!("{:?}", (base_url, &base_url.path, symbol, spelling, bad_symbol, rows.collect::<Vec<_>>()));
     stable_hash(text.into_bytes())
 }
 
@@ -122,7 +148,9 @@ mod tests {
     }
 
     fn rejected(symbol: &str, is_certain: bool) -> SymbolFindings {
-        SymbolFindings { rejected: vec![(symbol.to_owned(), "no".to_owned())], is_certain, known: Vec::new() }
+        let mut findings = SymbolFindings::default();
+        findings.reject(symbol.to_owned(), "no".to_owned(), is_certain);
+        findings
     }
 
     #[test]
@@ -147,11 +175,30 @@ mod tests {
     }
 
     #[test]
+    fn two_rejections_count_only_if_they_are_near_each_other() {
+        let definition = definition("/{symbol}");
+        let mut symbols = UnknownSymbols::default();
+        symbols.update(&definition, &rejected("A", false), 1_000);
+        symbols.update(&definition, &rejected("A", false), 1_001 + SERIES_ENDS_AFTER);
+        assert!(!symbols.get("A").unwrap().is_certain());
+    }
+
+    #[test]
+    fn what_several_feeds_of_a_run_saw_is_one_rejection() {
+        let (definition, mut findings) = (definition("/{symbol}"), rejected("A", false));
+        findings.add(&rejected("A", false));
+        let mut symbols = UnknownSymbols::default();
+        symbols.update(&definition, &findings, 1_000);
+        assert!(!symbols.get("A").unwrap().is_certain());
+    }
+
+    #[test]
     fn a_symbol_that_is_known_again_is_forgotten() {
         let definition = definition("/{symbol}");
         let mut symbols = UnknownSymbols::default();
         symbols.update(&definition, &rejected("A", true), 1_000);
-        let known = SymbolFindings { known: vec!["A".to_owned()], ..SymbolFindings::default() };
+        let mut known = SymbolFindings::default();
+        known.know("A".to_owned());
         symbols.update(&definition, &known, 2_000);
         assert!(symbols.is_empty());
     }

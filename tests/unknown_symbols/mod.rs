@@ -63,21 +63,27 @@ struct Setup {
     run: Datametrics,
     /// The numbers of the unknown symbols.
     unknown: Arc<Mutex<Vec<usize>>>,
+    /// Requests with this symbol fail.
+    fails_for: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Setup {
     fn new(api: Api, unknown: Vec<usize>) -> Self {
         let unknown = Arc::new(Mutex::new(unknown));
+        let fails_for: Arc<Mutex<Option<&'static str>>> = Arc::default();
         let server = {
-            let unknown = unknown.clone();
-            Server::with(move |request| api.reply(&request.target, &unknown.lock().unwrap()))
+            let (unknown, fails_for) = (unknown.clone(), fails_for.clone());
+            Server::with(move |request| match *fails_for.lock().unwrap() {
+                Some(symbol) if request.target.contains(symbol) => Reply::text(500, "ill"),
+                _ => api.reply(&request.target, &unknown.lock().unwrap()),
+            })
         };
         let ingest = Ingest::start(Dialect::WriteProxy);
         let symbols: Vec<_> = (0..100).map(|symbol| format!("S{symbol}")).collect();
         let config = Self::config(api, &symbols.iter().map(String::as_str).collect::<Vec<_>>());
         let run = Datametrics::new().config(&config).args(["--feed", "x", "--retries", "0"]);
         let run = run.provider("own", &server).graphite(&ingest);
-        Self { server, ingest, run, unknown }
+        Self { server, ingest, run, unknown, fails_for }
     }
 
     fn config(api: Api, symbols: &[&str]) -> String {
@@ -279,7 +285,9 @@ fn unknown_base_costs_one_request_and_no_other_base() {
         let fetched = ingest.value("metrics.x.feed.x.fetched");
         (fetched.expect("a health point"), server.requests().len() - before)
     };
-    assert_eq!([next(), next()], [("2".to_owned(), 2), ("2".to_owned(), 1)]);
+    // It stands out among no others, so a second run must see it too.
+    assert_eq!([next(), next(), next()].map(|(_, requests)| requests), [2, 2, 1]);
+    assert_eq!(next().0, "2");
 }
 
 /// What was unknown is rejected again, which says nothing of the API.
@@ -288,5 +296,58 @@ fn unknown_symbols_that_stay_so_are_no_failure_of_the_api() {
     let setup = Setup::new(Api::NamesNone, (0..30).collect());
     assert_eq!(setup.next().0, 70);
     setup.let_a_day_pass();
-    setup.run.clone().stderr("").exit(1).check();
+    *setup.fails_for.lock().unwrap() = Some("S99");
+    // The 70 symbols that are known are not answered before those that are not.
+    setup.run.clone().stderr("error: x: own: S30, [..]: HTTP 500: ill; the next run asks again\n").exit(69).check();
+}
+
+/// One path of an API rejects a symbol that another one has.
+#[test]
+fn symbol_with_a_price_is_not_unknown() {
+    let server = Server::with(|request| match request.target.as_str() {
+        "/stats/B" => Reply::text(404, "NotFound"),
+        _ => Reply::json(r#"{"last":1,"high":2}"#),
+    });
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['A', 'B']\nfields = ['last', 'high']\n[providers.own]\n\
+                  market = 'other'\nbase_url = 'http://x'\nbad_symbol = { status = 404 }\n\
+                  [[providers.own.quote]]\npath = '/price/{symbol}'\nfields = { last = '/last' }\n\
+                  [[providers.own.quote]]\npath = '/stats/{symbol}'\nfields = { high = '/high' }\n";
+    let run = Datametrics::new().config(config).args(["--feed", "x"]).provider("own", &server).graphite(&ingest);
+    for runs in 1..=3 {
+        run.run();
+        assert_eq!(server.requests().len(), 4 * runs, "in run {runs}");
+    }
+}
+
+/// A symbol of two feeds is rejected once in a run, and one that the API has without a price is known.
+#[test]
+fn one_run_is_one_rejection_and_a_row_without_a_price_is_none() {
+    let is_known = Arc::new(Mutex::new(false));
+    let server = {
+        let is_known = is_known.clone();
+        Server::with(move |request| match (request.target.as_str(), *is_known.lock().unwrap()) {
+            ("/B", false) => Reply::text(404, "NotFound"),
+            ("/B", true) => Reply::json(r#"{"last":null}"#),
+            _ => Reply::json(r#"{"last":1}"#),
+        })
+    };
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['A', 'B']\n[feeds.y]\nproviders = ['own']\n\
+                  symbols = ['C', 'B']\n[providers.own]\nmarket = 'other'\nbase_url = 'http://x'\n\
+                  bad_symbol = { status = 404 }\n[[providers.own.quote]]\npath = '/{symbol}'\nfields = { last = '/last' }\n";
+    let run = Datametrics::new().config(config).args(["--feed", "x", "--feed", "y"]);
+    let run = run.provider("own", &server).graphite(&ingest);
+    let next = || {
+        let before = server.requests().len();
+        run.run();
+        server.requests().len() - before
+    };
+    assert_eq!([next(), next(), next()], [3, 3, 2], "B is requested once for both feeds, and rests from the third run");
+    let state = run.state_dir().join("unknown_symbols/own");
+    let text = fs::read_to_string(&state).expect("the unknown symbols");
+    fs::write(&state, text.replace("\"rejections\":2", "\"rejections\":1")).expect("written");
+    *is_known.lock().unwrap() = true;
+    assert_eq!(next(), 3);
+    assert!(!fs::read_to_string(&state).expect("the unknown symbols").contains("\"B\""));
 }

@@ -255,7 +255,10 @@ impl SymbolReader<'_> {
         self.text.clear();
         self.text.push_str(typed.trim());
         // A message quotes what was typed.
-        self.canonicalize(typed).map_err(|error| Symbol::new(typed).err().unwrap_or(error))
+        self.canonicalize(typed).map_err(|error| match error {
+            SymbolError::Punctuation(_) | SymbolError::Misspelled { .. } => error,
+            error => Symbol::new(typed).err().unwrap_or(error),
+        })
     }
 
     fn canonicalize(&mut self, typed: &str) -> Result<Symbol, SymbolError> {
