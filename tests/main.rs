@@ -27,6 +27,7 @@ mod secrets;
 mod settings;
 mod shapes;
 mod shard;
+mod simulation;
 mod spellings;
 mod truncation;
 mod unknown_symbols;

@@ -5,7 +5,7 @@
 //! is expected is noted while the holes are filled, so no code here reads a reply. A run gets the replies
 //! from a transport inside this process and prints its points as lines for Carbon.
 
-use crate::support::{Datametrics, in_parallel};
+use crate::support::{Datametrics, in_parallel, log_capture::Messages};
 use arbtest::{arbitrary::Unstructured, arbtest};
 use datametrics::{
     Cli, Clock, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, SystemClock, Transport,
@@ -17,7 +17,6 @@ use jiff::{
 };
 use percent_encoding::percent_decode_str;
 use std::{
-    cell::RefCell,
     collections::{BTreeSet, HashMap, HashSet},
     ffi::OsString,
     fmt::Write as _,
@@ -701,33 +700,12 @@ fn random_replies_of_every_provider_give_the_numbers_that_were_written() {
     let built_in: BTreeSet<&str> = names.map(|line| line.split(' ').next().expect("a name")).collect();
     let shapes: BTreeSet<&str> = SHAPES.iter().map(|shape| shape.provider).collect();
     assert_eq!(shapes, built_in, "a shape for every built-in definition");
-    log::set_logger(&ErrorLog).expect("no other logger in this process");
-    log::set_max_level(log::LevelFilter::Error);
     let totals = in_parallel(SHAPES, Shape::test);
     let cases: usize = totals.iter().map(|total| total.cases).sum();
     let numbers: usize = totals.iter().map(|total| total.numbers).sum();
     println!("{cases} cases, {numbers} numbers");
     assert!(cases >= 10_000, "{cases} cases");
     assert!(numbers >= 10 * cases, "only {numbers} numbers in {cases} cases");
-}
-
-/// Keeps the errors that a run logs, for the thread of the run.
-struct ErrorLog;
-
-thread_local! {
-    static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-impl log::Log for ErrorLog {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() == log::Level::Error
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        ERRORS.with_borrow_mut(|errors| errors.push(record.args().to_string()));
-    }
-
-    fn flush(&self) {}
 }
 
 #[derive(Default)]
@@ -825,9 +803,10 @@ impl Shape {
         });
         let (transport, random) = (ScriptedTransport(&api), Random::seeded(1));
         let context = Context { clock: &FixedDate, ..Context::system(&transport, &random) };
-        let mut printed = Vec::new();
+        let (mut printed, messages) = (Vec::new(), Messages::new(log::LevelFilter::Error));
+        messages.capture();
         let outcome = datametrics::run(&settings, context, &mut printed);
-        let errors = ERRORS.take();
+        let errors: Vec<String> = messages.take().into_iter().map(|(_, message)| message).collect();
         let api = api.lock().expect("no panic in there");
         let is_known = matches!(outcome, Outcome::Success | Outcome::Partial | Outcome::NothingFetched);
         assert!(is_known, "{outcome:?} {errors:?}{}", api.log);

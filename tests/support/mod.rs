@@ -13,6 +13,7 @@ pub(crate) mod journal;
 pub(crate) mod latch;
 pub(crate) mod leak;
 pub(crate) mod listener;
+pub(crate) mod log_capture;
 pub(crate) mod mount;
 pub(crate) mod normalise;
 pub(crate) mod pickle;

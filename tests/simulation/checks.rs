@@ -1,0 +1,126 @@
+//! What must be true of a run when it is over, and of the journal when nobody runs.
+
+use super::{
+    ledger::Losses,
+    network::feed_of,
+    promises::Promise,
+    scenario::{INTERVAL, JOBS, Limits},
+    world::{Inner, Life, Lock, Machine},
+};
+use datametrics::Outcome;
+use log::Level;
+
+/// A scheduler may be early by so many seconds.
+const TOLERANCE: i64 = 5;
+
+/// A run that asked the provider that has a `min_interval`.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    process: usize,
+    started: i64,
+    disk_faults: u64,
+    jumps: u64,
+    power_cuts: u64,
+}
+
+impl Inner {
+    /// A run asks a provider. The first time in a run, `min_interval` must be over.
+    pub(super) fn note_call(&mut self, machine: &Machine, provider: usize) {
+        let of = &mut self.processes[machine.process];
+        if std::mem::replace(&mut of.asked[provider], true) || provider == 0 {
+            return;
+        }
+        let started = of.started.expect("a run that asked for the time");
+        let counts = &self.counts;
+        let (disk_faults, jumps, power_cuts) = (counts.disk_faults, counts.clock_jumps, counts.power_cuts);
+        let now = Asked { process: machine.process, started, disk_faults, jumps, power_cuts };
+        if let Some(last) = self.last_asked.replace(now) {
+            let passed = started - last.started;
+            let is_too_early = (0..INTERVAL - TOLERANCE).contains(&passed);
+            // What was noted may be lost by faults, and clocks that jump tell nothing.
+            let is_excused = (last.disk_faults, last.jumps, last.power_cuts) != (disk_faults, jumps, power_cuts);
+            let before = &self.processes[last.process];
+            let is_alone = before.life == Life::Ended && !before.had_company && !of_company(self, machine.process);
+            if is_too_early && !is_excused && (is_alone || !machine.world.leaves(Promise::IntervalSideBySide)) {
+                let (now, before) = (machine.process, last.process);
+                let problem = format!("run {now} asks {passed} s after run {before}, which began a min_interval");
+                self.ledger.violations.push(problem);
+            }
+        }
+    }
+
+    /// A run has ended by itself.
+    pub(super) fn check_run(&mut self, process: usize, outcome: Outcome, messages: &[(Level, String)], is_left: bool) {
+        let of = &self.processes[process];
+        let (job, started) = (&JOBS[of.job], of.started.unwrap_or_default());
+        let has = |symbol: &&str| {
+            let name = format!("{}.{symbol}.last", feed_of(symbol));
+            of.quotes.iter().any(|quote| quote.name == name)
+        };
+        let is_rare = |symbol: &&str| symbol.starts_with(['C', 'D']);
+        let missing = job.symbols.iter().filter(|symbol| !has(symbol)).count();
+        let due_and_missing = job.symbols.iter().filter(|symbol| !has(symbol) && (!is_rare(symbol) || of.asked[1]));
+        let (due_and_missing, losses) = (due_and_missing.count(), Losses::read(messages));
+        let says = |words: &str| messages.iter().any(|(level, text)| *level == Level::Error && text.contains(words));
+        let key = |name: &str| (name.to_owned(), started);
+        let untaken: Vec<_> =
+            of.quotes.iter().map(|quote| key(&quote.name)).filter(|key| !self.ledger.is_taken(key)).collect();
+        let unexplained = untaken.iter().filter(|key| !self.ledger.may_be_refused(key)).count();
+        // Another run may have dropped them.
+        let is_left_to_others = is_left && of.had_company;
+        let waits = says("the points are in the journal");
+        let is_true = match outcome {
+            Outcome::Success => due_and_missing == 0 && (untaken.is_empty() || is_left_to_others),
+            Outcome::Partial => {
+                (missing > 0 || losses != Losses::default()) && (unexplained == 0 || is_left_to_others)
+            }
+            Outcome::NothingFetched => of.quotes.is_empty(),
+            Outcome::NotTaken => waits || says("are lost, as there is no journal"),
+            Outcome::NotAllowed => of.saw_forbidden,
+            _ => false,
+        };
+        let code = outcome.code();
+        if !is_true {
+            let asked = of.quotes.len();
+            self.ledger.violations.push(format!(
+                "run {process} ends with {code}: {missing} symbols missing ({due_and_missing} due), {asked} quotes, \
+                 {} not taken, {messages:?}",
+                untaken.len()
+            ));
+        }
+        if waits && !of.had_company && self.waiting().is_empty() {
+            self.ledger.violations.push(format!("run {process} says that points are in the journal, which is empty"));
+        }
+    }
+
+    /// The points that a run could not keep, and never sent, though the destination was well.
+    pub(super) fn check_unkept(&mut self, process: usize) {
+        let of = &self.processes[process];
+        let losses = of.losses;
+        if losses.unkept > 0 && of.saw_success && !of.sent_own && !of.quotes.is_empty() {
+            let count = losses.unkept;
+            self.ledger.violations.push(format!("run {process} lost {count} points of its own, and never sent them"));
+        }
+    }
+
+    /// The bounds of the journal, after a run that no fault kept from holding them.
+    pub(super) fn check_bounds(&mut self, limits: Limits, started: i64, is_locked_out: bool, leaves: bool) {
+        if leaves && (is_locked_out || self.weather.lock != Lock::Works) {
+            return;
+        }
+        let waiting = self.waiting();
+        let bytes: u64 = waiting.iter().map(|(bytes, _)| bytes).sum();
+        if bytes > limits.max_bytes {
+            self.ledger.violations.push(format!("the journal has {bytes} bytes, and max_bytes is {}", limits.max_bytes));
+        }
+        let oldest = waiting.iter().map(|(_, time)| *time).min().unwrap_or(started);
+        if oldest < started - limits.max_age {
+            let age = started - oldest;
+            self.ledger.violations.push(format!("a file of the journal is {age} s old, and max_age is {}", limits.max_age));
+        }
+    }
+}
+
+fn of_company(inner: &Inner, process: usize) -> bool {
+    inner.processes[process].had_company
+}

@@ -1,0 +1,282 @@
+//! Every point that a run made, and where it is now.
+
+use super::promises::Promise;
+use crate::support::journal::decode;
+use log::Level;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Name and time.
+pub(super) type Key = (String, i64);
+
+struct Entry {
+    value: f64,
+    /// The destination of the run that made it.
+    destination: usize,
+    run: usize,
+    /// So many files of the journal hold it.
+    files: u32,
+    was_kept: bool,
+    /// A crash of the machine does not take it any more.
+    is_durable: bool,
+    /// Taken by its own destination.
+    is_taken: bool,
+    /// It may be gone: it was named as lost, or its run was killed before it was safe.
+    is_excused: bool,
+    /// Who removed its last file.
+    removed_by: Option<usize>,
+    /// It was in a request that was answered.
+    is_answered: bool,
+    /// The server named it and refuses it for good, or it is bad in truth.
+    is_refused: bool,
+    /// The runs in which it was refused alone.
+    refused_alone: BTreeSet<usize>,
+}
+
+/// What a run said of losses, in points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Losses {
+    pub(super) unkept: usize,
+    refused: usize,
+    too_old: usize,
+    too_much: usize,
+    damaged: usize,
+}
+
+/// What the ledger must know of a run that is over.
+pub(super) struct Over {
+    pub(super) run: usize,
+    pub(super) started: i64,
+    pub(super) losses: Losses,
+    /// It was killed, so it may not have said all.
+    pub(super) is_killed: bool,
+    /// Whether `max_bytes` may have made it drop something.
+    pub(super) was_full: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Ledger {
+    entries: HashMap<Key, Entry>,
+    /// Points that are in no file and were not taken, as far as known.
+    suspects: BTreeSet<Key>,
+    /// Points in files whose folder is not synced.
+    unsynced: Vec<Key>,
+    /// What is wrong, a sentence each.
+    pub(super) violations: Vec<String>,
+}
+
+impl Losses {
+    /// Reads the numbers in the messages of a run.
+    pub(super) fn read(messages: &[(Level, String)]) -> Self {
+        let mut losses = Self::default();
+        let number = |text: &str| text.rsplit(' ').next().and_then(|word| word.parse::<usize>().ok());
+        for (_, message) in messages {
+            if let Some((before, _)) = message.split_once(" points are lost") {
+                losses.unkept += number(before).unwrap_or(0);
+            } else if let Some(rest) = message.strip_prefix("graphite refused ") {
+                let more = rest.strip_suffix(" more").and_then(number);
+                losses.refused += more.unwrap_or(1);
+            } else if let Some(rest) = message.strip_prefix("journal: dropped ") {
+                let count = rest.split(' ').next().and_then(number).unwrap_or(0);
+                *(if rest.contains("max_age") { &mut losses.too_old } else { &mut losses.too_much }) += count;
+            } else if let Some((before, _)) = message.split_once(" points are readable") {
+                let mut words = before.rsplit(' ');
+                let of: usize = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+                let readable: usize = words.nth(2).and_then(|word| word.parse().ok()).unwrap_or(0);
+                losses.damaged += of.saturating_sub(readable);
+            }
+        }
+        losses
+    }
+}
+
+impl Ledger {
+    /// A run made a point, or repeats one.
+    pub(super) fn make(&mut self, key: Key, value: f64, run: usize, destination: usize) {
+        if let Some(entry) = self.entries.get(&key) {
+            if entry.value.to_bits() != value.to_bits() {
+                let (first, before) = (entry.run, entry.value);
+                self.violations.push(format!("{key:?} is {value} of run {run}, and {before} of run {first}"));
+            }
+            return;
+        }
+        let entry = Entry {
+            value,
+            destination,
+            run,
+            files: 0,
+            was_kept: false,
+            is_durable: false,
+            is_taken: false,
+            is_excused: false,
+            removed_by: None,
+            is_answered: false,
+            is_refused: false,
+            refused_alone: BTreeSet::new(),
+        };
+        self.suspects.insert(key.clone());
+        self.entries.insert(key, entry);
+    }
+
+    /// A file of the journal is there. `run` and its destination are those of the process that put it there.
+    pub(super) fn file_appeared(&mut self, bytes: &[u8], run: Option<(usize, usize)>) {
+        for (key, value) in read(bytes) {
+            if let Some((run, destination)) = run {
+                self.make(key.clone(), value, run, destination);
+                self.unsynced.push(key.clone());
+            }
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.files += 1;
+                entry.was_kept = true;
+            }
+        }
+    }
+
+    /// A file of the journal is gone.
+    pub(super) fn file_vanished(&mut self, bytes: &[u8], run: Option<usize>) {
+        for (key, _) in read(bytes) {
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            entry.files -= 1;
+            if entry.files == 0 {
+                entry.removed_by = run;
+                self.suspects.insert(key);
+            }
+        }
+    }
+
+    /// The folder of the journal is synced.
+    pub(super) fn folder_synced(&mut self) {
+        for key in std::mem::take(&mut self.unsynced) {
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.is_durable = true;
+            }
+        }
+    }
+
+    /// The machine crashed: nobody owes what was not safe yet, if its run had not ended before.
+    pub(super) fn power_cut(&mut self, has_ended: impl Fn(usize) -> bool) {
+        for key in std::mem::take(&mut self.unsynced) {
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.is_excused |= entry.files == 0 && !entry.is_durable && !has_ended(entry.run);
+            }
+        }
+    }
+
+    /// A destination gets a point from a run.
+    pub(super) fn arrive(&mut self, key: &Key, value: f64, run: usize, of_run: usize, at: usize) {
+        self.make(key.clone(), value, run, of_run);
+        let entry = &self.entries[key];
+        if entry.destination != at {
+            let (maker, destination) = (entry.run, entry.destination);
+            let problem = format!("run {run} sends {key:?} to {at}; run {maker} made it for {destination}");
+            self.violations.push(problem);
+        }
+    }
+
+    pub(super) fn take(&mut self, key: &Key) {
+        self.update(key, |entry| entry.is_taken = true);
+    }
+
+    pub(super) fn answer(&mut self, key: &Key) {
+        self.update(key, |entry| entry.is_answered = true);
+    }
+
+    /// The server says which point it refuses, or the point is bad in truth.
+    pub(super) fn refuse(&mut self, key: &Key) {
+        self.update(key, |entry| entry.is_refused = true);
+    }
+
+    pub(super) fn refuse_alone(&mut self, key: &Key, run: usize) {
+        self.update(key, |entry| {
+            entry.refused_alone.insert(run);
+        });
+    }
+
+    fn update(&mut self, key: &Key, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            change(entry);
+        }
+    }
+
+    pub(super) fn is_taken(&self, key: &Key) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.is_taken)
+    }
+
+    /// Whether the point may be gone because the server refuses it.
+    pub(super) fn may_be_refused(&self, key: &Key) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.is_refused || entry.refused_alone.len() >= 2)
+    }
+
+    /// How many points were made, and how many were taken.
+    pub(super) fn totals(&self) -> (usize, usize) {
+        (self.entries.len(), self.entries.values().filter(|entry| entry.is_taken).count())
+    }
+
+    /// Nobody is running. Every point that is neither taken nor in the journal must have been named by one of
+    /// the runs since the last time.
+    pub(super) fn settle(&mut self, over: &[Over], max_age: i64, leaves: impl Fn(Promise) -> bool) {
+        let mut gone: BTreeMap<(usize, &str), Vec<Key>> = BTreeMap::new();
+        for key in std::mem::take(&mut self.suspects) {
+            let entry = self.entries.get_mut(&key).expect("a point that is known");
+            if entry.is_taken || entry.files > 0 || entry.is_excused {
+                continue;
+            }
+            // It is reported once.
+            entry.is_excused = true;
+            let by = entry.removed_by.unwrap_or(entry.run);
+            let Some(Over { started, is_killed, was_full, .. }) = over.iter().find(|over| over.run == by) else {
+                self.violations.push(format!("{key:?} is gone, and no run has removed it"));
+                continue;
+            };
+            let is_refused = entry.is_refused || entry.refused_alone.len() >= 2;
+            let is_old = key.1 < started - max_age;
+            let cause = match () {
+                () if is_refused => "refused",
+                () if !entry.was_kept => "unkept",
+                () if is_old => "too old",
+                () => "too much",
+            };
+            if cause == "too old" && !entry.is_answered && !leaves(Promise::AgeNeedsAnswer) {
+                self.violations.push(format!("run {by} drops {key:?} for its age, and no server has answered"));
+            }
+            let may_be_silent = *is_killed && (cause != "too much" || *was_full);
+            if !may_be_silent {
+                gone.entry((by, cause)).or_default().push(key);
+            }
+        }
+        for over in over {
+            let gone = |cause| gone.get(&(over.run, cause)).map_or(&[][..], Vec::as_slice);
+            let Losses { unkept, refused, too_old, too_much, damaged } = over.losses;
+            // What is lost for one cause may be named for the next: old points also make a journal too large,
+            // and a bad point may be lost with good ones.
+            let (mut named, mut spare) = (0, 0);
+            for (cause, more) in
+                [("unkept", unkept), ("too much", too_much + damaged), ("too old", too_old), ("refused", refused)]
+            {
+                let lost = gone(cause);
+                named += more;
+                if lost.len() > named {
+                    let (run, count, losses) = (over.run, lost.len(), over.losses);
+                    let first = &lost[0];
+                    let Entry { run: maker, was_kept, refused_alone, .. } = &self.entries[first];
+                    self.violations.push(format!(
+                        "run {run} lost {count} points ({cause}), and named {named}: {first:?}, made by run {maker} \
+                         (kept: {was_kept}, refused alone in {refused_alone:?}); {losses:?}"
+                    ));
+                }
+                named = named.saturating_sub(lost.len());
+                if cause == "unkept" {
+                    // What waited is not what was never kept; what the server refuses may be either.
+                    spare = std::mem::take(&mut named);
+                } else if cause == "too old" {
+                    named += spare;
+                }
+            }
+        }
+    }
+}
+
+/// The points of a file.
+fn read(bytes: &[u8]) -> Vec<(Key, f64)> {
+    let points = decode(&String::from_utf8_lossy(bytes)).unwrap_or_default();
+    points.into_iter().map(|point| ((point.name, point.time), point.value.parse().unwrap_or(f64::NAN))).collect()
+}

@@ -1,0 +1,70 @@
+//! What the program promises and does not keep yet.
+
+use Promise::{
+    AgeNeedsAnswer, BoundsWithoutLock, CodeOfOthers, DeadCarbon, FarClock, IntervalSideBySide, OneRefusalIsNone,
+    OwnDestination, RunNames, UnkeptFirst,
+};
+
+/// A promise that the simulation can leave alone: its faults do not happen, or what comes of them is not
+/// counted as a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Promise {
+    /// A point goes to the destination of its run and to no other, also after the URL was changed.
+    OwnDestination,
+    /// Runs with different feeds and shards have different names.
+    RunNames,
+    /// A point is dropped only if the server named it, or refused it alone in two runs.
+    OneRefusalIsNone,
+    /// `max_bytes`, `max_age` and the sending of old files do not depend on the lock.
+    BoundsWithoutLock,
+    /// What could not be written to the journal is sent before what waits there.
+    UnkeptFirst,
+    /// `min_interval` holds for runs side by side and after killed ones.
+    IntervalSideBySide,
+    /// Age drops only what was in a request that was answered.
+    AgeNeedsAnswer,
+    /// A clock that is years or hours wrong costs no point.
+    FarClock,
+    /// The exit code of a run is true also if another run sent, or dropped, its points.
+    CodeOfOthers,
+    /// A Carbon that died behind a balancer loses nothing.
+    DeadCarbon,
+}
+
+/// The promises that are not kept yet. Who keeps one removes it here.
+pub(super) const KNOWN: &[Promise] = &[
+    // The files of the journal do not say to whom they belong.
+    OwnDestination,
+    // `crypto --shard 0/1` and a feed `crypto-0` are both the run `crypto-0`.
+    RunNames,
+    // A point that is refused alone is dropped in the same run.
+    OneRefusalIsNone,
+    // Without the lock a run sends its own points only, and drops nothing.
+    BoundsWithoutLock,
+    // The unkept points of a run are sent last.
+    UnkeptFirst,
+    // A call is noted after the run, in a temporary file that is named by the process ID.
+    IntervalSideBySide,
+    // Files are dropped for their age before they are sent.
+    AgeNeedsAnswer,
+    // A batch of the future is sent when its time has not come, and good points are dropped for a wrong clock.
+    FarClock,
+    // A run whose file is gone when it has the lock takes its points for sent, whatever came of them.
+    CodeOfOthers,
+    // Carbon's close counts as success, whoever closes.
+    DeadCarbon,
+];
+
+/// Every promise, with the name by which `SIMULATION_HOLD` asks for it.
+pub(super) const NAMES: &[(&str, Promise)] = &[
+    ("own_destination", OwnDestination),
+    ("run_names", RunNames),
+    ("one_refusal_is_none", OneRefusalIsNone),
+    ("bounds_without_lock", BoundsWithoutLock),
+    ("unkept_first", UnkeptFirst),
+    ("interval_side_by_side", IntervalSideBySide),
+    ("age_needs_answer", AgeNeedsAnswer),
+    ("far_clock", FarClock),
+    ("code_of_others", CodeOfOthers),
+    ("dead_carbon", DeadCarbon),
+];

@@ -1,0 +1,1 @@
+//! The simulated disk behaves as a real one: the same calls, the same results.
