@@ -131,13 +131,14 @@ impl Ledger {
         }
     }
 
-    /// A file of the journal is gone.
-    pub(super) fn file_vanished(&mut self, bytes: &[u8], run: Option<usize>) {
+    /// A file of the journal is gone. A run that was told that it is still there cannot name what was in it.
+    pub(super) fn file_vanished(&mut self, bytes: &[u8], run: Option<usize>, is_unknown: bool) {
         for (key, _) in read(bytes) {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             entry.files -= 1;
             if entry.files == 0 {
                 entry.removed_by = run;
+                entry.is_excused |= is_unknown;
                 self.suspects.insert(key);
             }
         }

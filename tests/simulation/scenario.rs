@@ -124,6 +124,7 @@ struct Simulation {
     settings: HashMap<(usize, usize), Arc<Settings>>,
     /// No two runs of a job start in one second: nobody could tell their points apart.
     starts: BTreeSet<(usize, u64)>,
+    power_cuts: u64,
     /// Runs before this one were looked at.
     settled: usize,
 }
@@ -153,7 +154,7 @@ pub(super) fn simulate(seed: u64, left: &[Promise], is_traced: bool) -> Result<S
     let (retries, destination) = (baton.below(3), baton.pick(&[0, 1]));
     let (settings, starts) = (HashMap::new(), BTreeSet::new());
     let mut simulation =
-        Simulation { world: Arc::clone(&world), limits, retries, destination, settings, starts, settled: 0 };
+        Simulation { world: Arc::clone(&world), limits, retries, destination, settings, starts, power_cuts: 0, settled: 0 };
     thread::scope(|scope| {
         for minute in 0..minutes {
             simulation.change_weather();
@@ -345,7 +346,10 @@ impl Simulation {
         // The last one that no fault disturbed.
         let undisturbed = last.iter().filter(|process| process.life == Life::Ended && process.disk_faults == 0);
         let undisturbed = undisturbed.filter_map(|process| process.started).next_back();
-        if let Some(started) = undisturbed.filter(|_| last.iter().all(|process| process.disk_faults == 0)) {
+        // A crash brings back files that were removed, and a full disk may hold what cannot be removed.
+        let is_disturbed = last.iter().any(|process| process.disk_faults > 0) || inner.counts.power_cuts > self.power_cuts;
+        self.power_cuts = inner.counts.power_cuts;
+        if let Some(started) = undisturbed.filter(|_| !is_disturbed) {
             let leaves = self.world.leaves(Promise::BoundsWithoutLock);
             inner.check_bounds(self.limits, started, is_locked_out, leaves);
         }

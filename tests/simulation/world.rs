@@ -217,7 +217,7 @@ impl World {
         let kept = self.baton.below(inner.disk.pending() as u64 + 1);
         let keeps = |unsynced: usize| self.baton.below(unsynced as u64 + 1);
         inner.disk.power_cut(usize::try_from(kept).unwrap_or(0), |len| usize::try_from(keeps(len)).unwrap_or(0));
-        inner.follow_journal(None);
+        inner.follow_journal(None, false);
         let Inner { ledger, processes, counts, .. } = &mut *inner;
         ledger.power_cut(|run| processes[run].life == Life::Ended);
         counts.power_cuts += 1;
@@ -233,8 +233,8 @@ impl World {
 }
 
 impl Inner {
-    /// Tells the ledger which files of the journal came and went.
-    fn follow_journal(&mut self, process: Option<usize>) {
+    /// Tells the ledger which files of the journal came and went. The process may not know it.
+    fn follow_journal(&mut self, process: Option<usize>, is_unknown: bool) {
         for event in std::mem::take(&mut self.disk.events) {
             let is_journal = event.path.parent() == Some(&journal()) && event.path.extension() == Some("points".as_ref());
             let bytes = self.disk.bytes(event.file);
@@ -243,7 +243,7 @@ impl Inner {
                     let run = process.map(|process| (process, self.processes[process].destination));
                     self.ledger.file_appeared(bytes, run);
                 }
-                false if is_journal => self.ledger.file_vanished(bytes, process),
+                false if is_journal => self.ledger.file_vanished(bytes, process, is_unknown),
                 _ => {}
             }
         }
@@ -328,7 +328,7 @@ impl Machine {
                 true => Err(error()),
                 false => act(inner),
             };
-            inner.follow_journal(Some(process));
+            inner.follow_journal(Some(process), result.is_err());
             if is_faulty || inner.weather.is_disk_full {
                 inner.processes[process].disk_faults += 1;
                 inner.counts.disk_faults += u64::from(result.is_err());
@@ -402,7 +402,11 @@ impl datametrics::Disk for Machine {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read>> {
-        let is_damaged = self.world.baton.one_in(self.world.inner().weather.disk_fault);
+        let mut inner = self.world.inner();
+        let is_damaged = self.world.baton.one_in(inner.weather.disk_fault);
+        inner.processes[self.process].disk_faults += usize::from(is_damaged);
+        inner.counts.disk_faults += u64::from(is_damaged);
+        drop(inner);
         let bytes = self.on_disk(format_args!("open {}", path.display()), 50, |inner| {
             // A folder can be opened, but not read.
             if inner.disk.is_dir(path) {
