@@ -9,9 +9,13 @@ use super::{
 };
 use datametrics::Outcome;
 use log::Level;
+use std::collections::BTreeSet;
 
 /// A scheduler may be early by so many seconds.
 const TOLERANCE: i64 = 5;
+
+/// A point of this many seconds ahead is of the future.
+const FAR: i64 = 600;
 
 /// A run that asked the provider that has a `min_interval`.
 #[derive(Clone, Copy)]
@@ -49,6 +53,19 @@ impl Inner {
         }
     }
 
+    /// Points reach a server: none is of the future.
+    pub(super) fn check_times<'k>(&mut self, machine: &Machine, mut keys: impl Iterator<Item = &'k (String, i64)>) {
+        let now = i64::try_from(machine.world.true_time() / 1_000_000).expect("a time");
+        let far = keys.find(|key| key.1 > now + FAR);
+        if let Some(key) = far.filter(|_| !machine.world.leaves(Promise::FarClock)) {
+            let (run, ahead) = (machine.process, key.1 - now);
+            // A run whose own clock is wrong does not know better.
+            if self.clock_error < FAR * 1_000_000 {
+                self.ledger.violations.push(format!("run {run} sends {key:?}, which lies {ahead} s ahead"));
+            }
+        }
+    }
+
     /// A run has ended by itself.
     pub(super) fn check_run(&mut self, process: usize, outcome: Outcome, messages: &[(Level, String)], is_left: bool) {
         let of = &self.processes[process];
@@ -62,19 +79,17 @@ impl Inner {
         let due_and_missing = job.symbols.iter().filter(|symbol| !has(symbol) && (!is_rare(symbol) || of.asked[1]));
         let (due_and_missing, losses) = (due_and_missing.count(), Losses::read(messages));
         let says = |words: &str| messages.iter().any(|(level, text)| *level == Level::Error && text.contains(words));
-        let key = |name: &str| (name.to_owned(), started);
-        let untaken: Vec<_> =
-            of.quotes.iter().map(|quote| key(&quote.name)).filter(|key| !self.ledger.is_taken(key)).collect();
+        let quotes = of.quotes.iter().map(|quote| (quote.name.clone(), started));
+        let untaken: BTreeSet<_> = quotes.chain(self.ledger.made_by(process)).collect();
+        let untaken: Vec<_> = untaken.into_iter().filter(|key| !self.ledger.is_taken(key)).collect();
         let unexplained = untaken.iter().filter(|key| !self.ledger.may_be_refused(key)).count();
         // Another run may have dropped them.
         let is_left_to_others = is_left && of.had_company;
         let waits = says("the points are in the journal");
         let is_true = match outcome {
             Outcome::Success => due_and_missing == 0 && (untaken.is_empty() || is_left_to_others),
-            Outcome::Partial => {
-                (missing > 0 || losses != Losses::default()) && (unexplained == 0 || is_left_to_others)
-            }
-            Outcome::NothingFetched => of.quotes.is_empty(),
+            Outcome::Partial => (missing > 0 || losses != Losses::default()) && (unexplained == 0 || is_left_to_others),
+            Outcome::NothingFetched => of.quotes.is_empty() && (unexplained == 0 || is_left_to_others),
             Outcome::NotTaken => waits || says("are lost, as there is no journal"),
             Outcome::NotAllowed => of.saw_forbidden,
             _ => false,
@@ -111,12 +126,16 @@ impl Inner {
         let waiting = self.waiting();
         let bytes: u64 = waiting.iter().map(|(bytes, _)| bytes).sum();
         if bytes > limits.max_bytes {
-            self.ledger.violations.push(format!("the journal has {bytes} bytes, and max_bytes is {}", limits.max_bytes));
+            self.ledger
+                .violations
+                .push(format!("the journal has {bytes} bytes, and max_bytes is {}", limits.max_bytes));
         }
         let oldest = waiting.iter().map(|(_, time)| *time).min().unwrap_or(started);
         if oldest < started - limits.max_age {
             let age = started - oldest;
-            self.ledger.violations.push(format!("a file of the journal is {age} s old, and max_age is {}", limits.max_age));
+            self.ledger
+                .violations
+                .push(format!("a file of the journal is {age} s old, and max_age is {}", limits.max_age));
         }
     }
 }

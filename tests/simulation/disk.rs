@@ -123,10 +123,12 @@ impl Disk {
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        let file = self.file(from)?;
+        self.parent_exists(from)?;
         self.parent_exists(to)?;
+        let file = self.file(from)?;
         if self.is_dir(to) {
-            return Err(ErrorKind::IsADirectory.into());
+            let is_above = from.starts_with(to);
+            return Err(if is_above { ErrorKind::DirectoryNotEmpty } else { ErrorKind::IsADirectory }.into());
         }
         if from != to {
             self.change(vec![(from.to_owned(), None), (to.to_owned(), Some(Node::File(file)))]);

@@ -56,6 +56,8 @@ pub(super) struct Over {
 #[derive(Default)]
 pub(super) struct Ledger {
     entries: HashMap<Key, Entry>,
+    /// The points of each run.
+    made: HashMap<usize, Vec<Key>>,
     /// Points that are in no file and were not taken, as far as known.
     suspects: BTreeSet<Key>,
     /// Points in files whose folder is not synced.
@@ -114,6 +116,7 @@ impl Ledger {
             refused_alone: BTreeSet::new(),
         };
         self.suspects.insert(key.clone());
+        self.made.entry(run).or_default().push(key.clone());
         self.entries.insert(key, entry);
     }
 
@@ -198,6 +201,11 @@ impl Ledger {
         }
     }
 
+    /// The points of a run, as far as they were seen.
+    pub(super) fn made_by(&self, run: usize) -> impl Iterator<Item = Key> {
+        self.made.get(&run).into_iter().flatten().cloned()
+    }
+
     pub(super) fn is_taken(&self, key: &Key) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.is_taken)
     }
@@ -232,14 +240,15 @@ impl Ledger {
             let is_old = key.1 < started - max_age;
             let cause = match () {
                 () if is_refused => "refused",
-                () if !entry.was_kept => "unkept",
+                // Its file was never safe, or the machine took it.
+                () if !entry.was_kept || entry.removed_by.is_none() => "unkept",
                 () if is_old => "too old",
-                () => "too much",
+                () => "young",
             };
             if cause == "too old" && !entry.is_answered && !leaves(Promise::AgeNeedsAnswer) {
                 self.violations.push(format!("run {by} drops {key:?} for its age, and no server has answered"));
             }
-            let may_be_silent = *is_killed && (cause != "too much" || *was_full);
+            let may_be_silent = *is_killed && (cause != "young" || *was_full);
             if !may_be_silent {
                 gone.entry((by, cause)).or_default().push(key);
             }
@@ -251,7 +260,7 @@ impl Ledger {
             // and a bad point may be lost with good ones.
             let (mut named, mut spare) = (0, 0);
             for (cause, more) in
-                [("unkept", unkept), ("too much", too_much + damaged), ("too old", too_old), ("refused", refused)]
+                [("unkept", unkept), ("young", too_much + damaged), ("too old", too_old), ("refused", refused)]
             {
                 let lost = gone(cause);
                 named += more;

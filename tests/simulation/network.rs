@@ -144,6 +144,7 @@ impl Machine {
         let there = if matches!(mood, Mood::IsSilent(_)) { left } else { way.min(left) };
         let answer = self.call(there, what, |inner| {
             let answer = inner.receive(self, at, mood, &points, left > Duration::from_secs(1));
+            inner.check_times(self, points.iter().map(|point| &point.key));
             let said = match &answer {
                 Ok(response) => format!("HTTP {} {}", response.status, &*response.body),
                 Err(error) => error.to_string(),

@@ -18,8 +18,6 @@ use std::{
     time::Duration,
 };
 
-/// When every simulation begins.
-const BEGIN: Duration = Duration::from_secs(1_800_000_000);
 /// The `min_interval` of the second provider, in seconds.
 pub(super) const INTERVAL: i64 = 300;
 /// The `--timeout` of all runs.
@@ -131,7 +129,7 @@ struct Simulation {
 
 /// Simulates what the seed makes, up to the first broken promise.
 pub(super) fn simulate(seed: u64, left: &[Promise], is_traced: bool) -> Result<Summary, Box<Failure>> {
-    let world = Arc::new(World::new(seed, BEGIN, is_traced, left));
+    let world = Arc::new(World::new(seed, is_traced, left));
     let baton = &world.baton;
     let limits = Limits {
         max_bytes: baton.pick(&[64 << 20, 64 << 20, 20_000]),
@@ -151,10 +149,18 @@ pub(super) fn simulate(seed: u64, left: &[Promise], is_traced: bool) -> Result<S
         world.inner().network.graphites.push(graphite);
     }
     world.inner().network.bad_points = baton.pick(&[0, 0, 100]);
-    let (retries, destination) = (baton.below(3), baton.pick(&[0, 1]));
+    let (retries, destination) = (baton.below(3), baton.pick(&[0, 1, 2]));
     let (settings, starts) = (HashMap::new(), BTreeSet::new());
-    let mut simulation =
-        Simulation { world: Arc::clone(&world), limits, retries, destination, settings, starts, power_cuts: 0, settled: 0 };
+    let mut simulation = Simulation {
+        world: Arc::clone(&world),
+        limits,
+        retries,
+        destination,
+        settings,
+        starts,
+        power_cuts: 0,
+        settled: 0,
+    };
     thread::scope(|scope| {
         for minute in 0..minutes {
             simulation.change_weather();
@@ -174,7 +180,7 @@ impl Simulation {
         let Self { world, .. } = self;
         let baton = &world.baton;
         let mood = world.bad_mood();
-        let new_destination = baton.pick(&[0, 1]);
+        let new_destination = baton.pick(&[0, 1, 2]);
         let mut inner = world.inner();
         for graphite in &mut inner.network.graphites {
             if baton.one_in(8) {
@@ -203,8 +209,10 @@ impl Simulation {
             inner.ledger.folder_synced();
         }
         if baton.one_in(30) {
-            let seconds = [-300, -7, 3, 90, 600, if world.leaves(Promise::FarClock) { 30 } else { 86_400 * 365 }];
-            inner.date += baton.pick(&seconds) * 1_000_000;
+            // What the clock is wrong by, in seconds; at last it may be years.
+            let errors = [0, 0, -300, -7, 3, 90, 500, 7_300, -4_000_000, 100_000_000];
+            let errors = &errors[..errors.len() - if world.leaves(Promise::FarClock) { 3 } else { 0 }];
+            inner.clock_error = baton.pick(errors) * 1_000_000;
             inner.counts.clock_jumps += 1;
         }
         if baton.one_in(15) && !world.leaves(Promise::OwnDestination) {
@@ -238,6 +246,7 @@ impl Simulation {
         let world = Arc::clone(&self.world);
         let mut inner = world.inner();
         inner.weather = Weather::default();
+        inner.clock_error = 0;
         inner.network.provider_fault = 0;
         for graphite in &mut inner.network.graphites {
             (graphite.outage, graphite.fault, graphite.latency) = (None, 0, 50);
@@ -249,12 +258,12 @@ impl Simulation {
             world.baton.sleep(Duration::from_secs(1));
         }
         self.settle();
-        for _ in 0..8 {
+        for _ in 0..9 {
             if !world.inner().ledger.violations.is_empty() {
                 return;
             }
             if !world.leaves(Promise::OwnDestination) {
-                self.destination = 1 - self.destination;
+                self.destination = (self.destination + 1) % DESTINATIONS.len();
             }
             for &job in crontab {
                 self.start(scope, job, None);
@@ -308,7 +317,8 @@ impl Simulation {
             if inner.processes[process].life == Life::Running {
                 inner.processes[process].life = Life::Ended;
                 inner.processes[process].losses = Losses::read(&messages);
-                inner.processes[process].is_locked_out = messages.iter().any(|(_, text)| text.contains("another run held"));
+                inner.processes[process].is_locked_out =
+                    messages.iter().any(|(_, text)| text.contains("another run held"));
                 match result {
                     Ok(outcome) => inner.check_run(process, outcome, &messages, world.leaves(Promise::CodeOfOthers)),
                     Err(_) => inner.ledger.violations.push(format!("run {process} panics")),
@@ -347,7 +357,8 @@ impl Simulation {
         let undisturbed = last.iter().filter(|process| process.life == Life::Ended && process.disk_faults == 0);
         let undisturbed = undisturbed.filter_map(|process| process.started).next_back();
         // A crash brings back files that were removed, and a full disk may hold what cannot be removed.
-        let is_disturbed = last.iter().any(|process| process.disk_faults > 0) || inner.counts.power_cuts > self.power_cuts;
+        let is_disturbed = last.iter().any(|process| process.disk_faults > 0 || process.life == Life::Killed);
+        let is_disturbed = is_disturbed || inner.counts.power_cuts > self.power_cuts;
         self.power_cuts = inner.counts.power_cuts;
         if let Some(started) = undisturbed.filter(|_| !is_disturbed) {
             let leaves = self.world.leaves(Promise::BoundsWithoutLock);
@@ -360,7 +371,8 @@ impl Simulation {
         let Self { limits, retries, destination, .. } = *self;
         let entry = self.settings.entry((job, destination)).or_insert_with(|| {
             let host = DESTINATIONS[destination];
-            let url = format!("https://{host}/metrics");
+            let is_carbon = destination == DESTINATIONS.len() - 1;
+            let url = if is_carbon { format!("tcp://{host}:2003") } else { format!("https://{host}/metrics") };
             let (timeout, retries) = (TIMEOUT.as_secs().to_string(), retries.to_string());
             let args = ["datametrics", "--timeout", &timeout, "--retries", &retries, "--graphite-url", &url];
             let cli = Cli::from_args(args.iter().chain(JOBS[job].args)).expect("a command line");
@@ -377,8 +389,7 @@ impl Simulation {
         let mut inner = self.world.inner();
         let (points, taken) = inner.ledger.totals();
         let counts = &inner.counts;
-        let faults =
-            counts.disk_faults + counts.bad_answers + counts.kills + counts.power_cuts + counts.clock_jumps;
+        let faults = counts.disk_faults + counts.bad_answers + counts.kills + counts.power_cuts + counts.clock_jumps;
         let (runs, calls, passes) = (inner.processes.len(), counts.calls, self.world.baton.passes());
         let summary = Summary { runs, points, taken, calls, faults, passes };
         let violations = std::mem::take(&mut inner.ledger.violations);

@@ -1,9 +1,9 @@
 //! The machine on which the simulated runs live: processes, clocks, threads and the disk, with faults.
 
 use super::{
-    baton::Baton,
-    disk::Disk,
+    baton::{Baton, Micros},
     checks::Asked,
+    disk::Disk,
     ledger::{Ledger, Losses},
     network::{Network, Quote},
     promises::Promise,
@@ -22,6 +22,8 @@ use std::{
 /// The state directory of all runs.
 pub(super) const STATE: &str = "/state";
 
+/// When every simulation begins, in Unix microseconds.
+const BEGIN: Micros = 1_800_000_000_000_000;
 /// What the system may say to any call about files: EIO, EACCES, EMFILE, ENOSPC, EROFS and EDQUOT.
 const ERRNOS: [i32; 6] = [5, 13, 24, 28, 30, 122];
 /// What it says where it has no locks: ENOLCK and ENOSYS.
@@ -133,8 +135,8 @@ pub(super) struct Inner {
     pub(super) network: Network,
     pub(super) ledger: Ledger,
     pub(super) processes: Vec<Process>,
-    /// What the calendar clock is ahead of the other one, in microseconds.
-    pub(super) date: i64,
+    /// What the calendar clock is ahead of the truth, in microseconds.
+    pub(super) clock_error: i64,
     pub(super) counts: Counts,
     /// The run that was the last to ask the provider with a `min_interval`.
     pub(super) last_asked: Option<Asked>,
@@ -158,14 +160,14 @@ pub(super) struct Machine {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, date: Duration, is_traced: bool, left: &[Promise]) -> Self {
+    pub(super) fn new(seed: u64, is_traced: bool, left: &[Promise]) -> Self {
         let inner = Inner {
             disk: Disk::default(),
             weather: Weather::default(),
             network: Network::default(),
             ledger: Ledger::default(),
             processes: Vec::new(),
-            date: i64::try_from(date.as_micros()).expect("a date"),
+            clock_error: 0,
             counts: Counts::default(),
             last_asked: None,
             trace: is_traced.then(Vec::new),
@@ -183,8 +185,13 @@ impl World {
     }
 
     pub(super) fn unix_time(&self) -> Duration {
-        let micros = i64::try_from(self.baton.now()).expect("a time") + self.inner().date;
-        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+        let error = self.inner().clock_error;
+        Duration::from_micros(self.true_time().saturating_add_signed(error))
+    }
+
+    /// The true time, in Unix microseconds.
+    pub(super) fn true_time(&self) -> Micros {
+        BEGIN + self.baton.now()
     }
 
     pub(super) fn note(&self, what: impl FnOnce() -> String) {
@@ -236,7 +243,8 @@ impl Inner {
     /// Tells the ledger which files of the journal came and went. The process may not know it.
     fn follow_journal(&mut self, process: Option<usize>, is_unknown: bool) {
         for event in std::mem::take(&mut self.disk.events) {
-            let is_journal = event.path.parent() == Some(&journal()) && event.path.extension() == Some("points".as_ref());
+            let is_journal =
+                event.path.parent() == Some(&journal()) && event.path.extension() == Some("points".as_ref());
             let bytes = self.disk.bytes(event.file);
             match event.is_there {
                 true if is_journal => {
@@ -263,12 +271,7 @@ fn journal() -> PathBuf {
 
 impl Machine {
     /// One call to the world: it takes its time, and the process may be killed before or after it.
-    pub(super) fn call<T>(
-        &self,
-        cost: Duration,
-        what: impl Display,
-        act: impl FnOnce(&mut Inner) -> (T, String),
-    ) -> T {
+    pub(super) fn call<T>(&self, cost: Duration, what: impl Display, act: impl FnOnce(&mut Inner) -> (T, String)) -> T {
         let Self { world, process } = self;
         self.live_or_die();
         world.baton.sleep(cost);
@@ -380,8 +383,7 @@ impl datametrics::Disk for Machine {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        let mut entries =
-            self.on_disk(format_args!("list {}", path.display()), 100, |inner| inner.disk.list(path))?;
+        let mut entries = self.on_disk(format_args!("list {}", path.display()), 100, |inner| inner.disk.list(path))?;
         // The order is the file system's.
         for index in (1..entries.len()).rev() {
             let other = self.world.baton.below(index as u64 + 1);
