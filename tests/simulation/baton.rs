@@ -132,7 +132,7 @@ impl Baton {
             };
             let threads: Vec<_> = tasks.into_iter().zip(slots).map(|pair| scope.spawn(move || run(pair))).collect();
             self.pause(|_| Wait::Threads(count));
-            threads.into_iter().filter_map(|thread| thread.join().and_then(|result| result).err()).next()
+            threads.into_iter().find_map(|thread| thread.join().and_then(|result| result).err())
         });
         if let Some(panic) = panic {
             resume_unwind(panic);

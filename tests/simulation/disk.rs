@@ -77,6 +77,7 @@ impl Disk {
             self.file(path)?;
             return Err(ErrorKind::NotADirectory.into());
         }
+        let below = self.names.range(path.to_owned()..).take_while(|(name, _)| name.starts_with(path));
         let entry = |(path, node): (&PathBuf, &Node)| {
             let name = path.file_name()?.to_str()?.to_owned();
             Some(match node {
@@ -87,7 +88,7 @@ impl Disk {
                 }
             })
         };
-        Ok(self.names.iter().filter(|(name, _)| name.parent() == Some(path)).filter_map(entry).collect())
+        Ok(below.filter(|(name, _)| name.parent() == Some(path)).filter_map(entry).collect())
     }
 
     pub(super) fn create_new(&mut self, path: &Path, now: Duration) -> io::Result<usize> {

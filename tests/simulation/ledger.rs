@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Name and time.
 pub(super) type Key = (String, i64);
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Entry {
     value: f64,
     /// The destination of the run that made it.

@@ -275,7 +275,7 @@ impl Inner {
                 Ok(response(200, &named(&bad)))
             }
             // Of an old point the write proxy says nothing better, and has stored the others.
-            _ if points[bad[0]].value.to_bits() % 2 == 0 => {
+            _ if points[bad[0]].value.to_bits().is_multiple_of(2) => {
                 store(&bad);
                 Ok(response(500, "failed to push metric data"))
             }
@@ -311,7 +311,9 @@ impl Inner {
             _ => of.saw_failure = true,
         }
         if answer.is_ok() {
-            points.iter().for_each(|point| self.ledger.answer(&point.key));
+            for point in points {
+                self.ledger.answer(&point.key);
+            }
         }
     }
 }

@@ -137,7 +137,7 @@ pub(super) fn simulate(seed: u64, left: &[Promise], is_traced: bool) -> Result<S
     };
     let crontabs = CRONTABS.len() - usize::from(world.leaves(Promise::RunNames));
     let crontab = baton.pick(&CRONTABS[..crontabs]);
-    let minutes = baton.pick(&[20, 60, 120, 240]);
+    let minutes = baton.pick(&[20, 40, 90, 180]);
     for _ in DESTINATIONS {
         let graphite = Graphite {
             dialect: baton.pick(&[Dialect::Gateway, Dialect::WriteProxy]),
@@ -229,7 +229,8 @@ impl Simulation {
         for &job in crontab {
             baton.sleep(Duration::from_millis(baton.below(800)) + std::mem::take(&mut late));
             let dies_at = baton.one_in(12).then(|| 1 + baton.below(60));
-            self.start(scope, job, dies_at);
+            let stall = baton.one_in(25).then(|| (1 + baton.below(60), baton.pick(&[5, 60, 1_200])));
+            self.start(scope, job, dies_at, stall);
         }
         if baton.one_in(60) {
             baton.sleep(Duration::from_millis(baton.below(3_000)));
@@ -266,7 +267,7 @@ impl Simulation {
                 self.destination = (self.destination + 1) % DESTINATIONS.len();
             }
             for &job in crontab {
-                self.start(scope, job, None);
+                self.start(scope, job, None, None);
             }
             world.baton.sleep(TIMEOUT * 2);
             self.settle();
@@ -278,17 +279,21 @@ impl Simulation {
         }
     }
 
-    /// Starts a run.
-    fn start<'s>(&mut self, scope: &'s Scope<'s, '_>, job: usize, dies_at: Option<u64>) {
+    /// Starts a run. It may be killed at one of its calls, and may be stopped at one for so many seconds.
+    fn start<'s>(&mut self, scope: &'s Scope<'s, '_>, job: usize, dies_at: Option<u64>, stall: Option<(u64, u64)>) {
         let world = Arc::clone(&self.world);
         while !self.starts.insert((job, world.unix_time().as_secs())) {
             world.baton.sleep(Duration::from_millis(500));
         }
         let running = world.running();
         let mut inner = world.inner();
-        running.iter().for_each(|other| inner.processes[*other].had_company = true);
+        for other in &running {
+            inner.processes[*other].had_company = true;
+        }
         let messages = Messages::new(if inner.trace.is_some() { LevelFilter::Info } else { LevelFilter::Warn });
-        inner.processes.push(Process::new(job, self.destination, dies_at, !running.is_empty(), messages.clone()));
+        let mut new = Process::new(job, self.destination, messages.clone());
+        (new.dies_at, new.stall, new.had_company) = (dies_at, stall, !running.is_empty());
+        inner.processes.push(new);
         let process = inner.processes.len() - 1;
         drop(inner);
         let (settings, destination) = (self.settings(job), DESTINATIONS[self.destination]);
@@ -389,7 +394,12 @@ impl Simulation {
         let mut inner = self.world.inner();
         let (points, taken) = inner.ledger.totals();
         let counts = &inner.counts;
-        let faults = counts.disk_faults + counts.bad_answers + counts.kills + counts.power_cuts + counts.clock_jumps;
+        let faults = counts.disk_faults
+            + counts.bad_answers
+            + counts.kills
+            + counts.stalls
+            + counts.power_cuts
+            + counts.clock_jumps;
         let (runs, calls, passes) = (inner.processes.len(), counts.calls, self.world.baton.passes());
         let summary = Summary { runs, points, taken, calls, faults, passes };
         let violations = std::mem::take(&mut inner.ledger.violations);

@@ -59,6 +59,7 @@ pub(super) enum Life {
 }
 
 /// A process: one run.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Process {
     pub(super) job: usize,
     pub(super) destination: usize,
@@ -68,6 +69,8 @@ pub(super) struct Process {
     calls: u64,
     /// The call before or after which it is killed.
     pub(super) dies_at: Option<u64>,
+    /// The call before which it is stopped, and for how many seconds.
+    pub(super) stall: Option<(u64, u64)>,
     /// How many faults its calls about files met.
     pub(super) disk_faults: usize,
     /// The quotes that it was given.
@@ -90,20 +93,15 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn new(
-        job: usize,
-        destination: usize,
-        dies_at: Option<u64>,
-        had_company: bool,
-        messages: Messages,
-    ) -> Self {
+    pub(super) fn new(job: usize, destination: usize, messages: Messages) -> Self {
         Self {
             job,
             destination,
             life: Life::Running,
             started: None,
             calls: 0,
-            dies_at,
+            dies_at: None,
+            stall: None,
             disk_faults: 0,
             quotes: Vec::new(),
             asked: [false; 2],
@@ -111,7 +109,7 @@ impl Process {
             saw_forbidden: false,
             saw_success: false,
             sent_own: false,
-            had_company,
+            had_company: false,
             messages,
             losses: Losses::default(),
             is_locked_out: false,
@@ -125,6 +123,7 @@ pub(super) struct Counts {
     pub(super) disk_faults: u64,
     pub(super) bad_answers: u64,
     pub(super) kills: u64,
+    pub(super) stalls: u64,
     pub(super) power_cuts: u64,
     pub(super) clock_jumps: u64,
 }
@@ -274,7 +273,7 @@ impl Machine {
     pub(super) fn call<T>(&self, cost: Duration, what: impl Display, act: impl FnOnce(&mut Inner) -> (T, String)) -> T {
         let Self { world, process } = self;
         self.live_or_die();
-        world.baton.sleep(cost);
+        world.baton.sleep(cost + self.stall());
         self.live_or_die();
         let mut inner = world.inner();
         inner.counts.calls += 1;
@@ -297,6 +296,16 @@ impl Machine {
             self.live_or_die();
         }
         result
+    }
+
+    /// For how long the process is stopped before its next call.
+    fn stall(&self) -> Duration {
+        let mut inner = self.world.inner();
+        let Inner { processes, counts, .. } = &mut *inner;
+        let Process { calls, stall, .. } = &mut processes[self.process];
+        let seconds = stall.take_if(|(at, _)| *at <= *calls).map_or(0, |(_, seconds)| seconds);
+        counts.stalls += u64::from(seconds > 0);
+        Duration::from_secs(seconds)
     }
 
     /// Nothing of a killed process reaches the world.
