@@ -84,7 +84,7 @@ impl Inner {
         let untaken: Vec<_> = untaken.into_iter().filter(|key| !self.ledger.is_taken(key)).collect();
         let unexplained = untaken.iter().filter(|key| !self.ledger.may_be_refused(key)).count();
         // Another run may have dropped them.
-        let is_left_to_others = is_left && of.had_company;
+        let is_left_to_others = is_left && of.had_company && !untaken.iter().any(|key| self.ledger.waits(key));
         let waits = says("the points are in the journal");
         let is_true = match outcome {
             Outcome::Success => due_and_missing == 0 && (untaken.is_empty() || is_left_to_others),

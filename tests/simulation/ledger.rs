@@ -211,6 +211,11 @@ impl Ledger {
         self.entries.get(key).is_some_and(|entry| entry.is_taken)
     }
 
+    /// Whether the point is in a file of the journal.
+    pub(super) fn waits(&self, key: &Key) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.files > 0)
+    }
+
     /// Whether the point may be gone because the server refuses it.
     pub(super) fn may_be_refused(&self, key: &Key) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.is_refused || entry.refused_alone.len() >= 2)

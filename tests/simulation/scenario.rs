@@ -132,7 +132,7 @@ pub(super) fn simulate(seed: u64, left: &[Promise], is_traced: bool) -> Result<S
     let world = Arc::new(World::new(seed, is_traced, left));
     let baton = &world.baton;
     let limits = Limits {
-        max_bytes: baton.pick(&[64 << 20, 64 << 20, 20_000]),
+        max_bytes: baton.pick(&[64 << 20, 64 << 20, 20_000, 5_000]),
         max_age: baton.pick(&[3_600, 3_600, 1_200, 604_800]),
     };
     let crontabs = CRONTABS.len() - usize::from(world.leaves(Promise::RunNames));
@@ -143,7 +143,7 @@ pub(super) fn simulate(seed: u64, left: &[Promise], is_traced: bool) -> Result<S
             dialect: baton.pick(&[Dialect::Gateway, Dialect::WriteProxy]),
             outage: None,
             fault: 0,
-            max_points: baton.pick(&[5_000, 5_000, 7]),
+            max_points: baton.pick(&[5_000, 7, 4]),
             latency: 50,
         };
         world.inner().network.graphites.push(graphite);
@@ -228,7 +228,7 @@ impl Simulation {
         let mut late = if baton.one_in(10) { Duration::from_secs(baton.below(50)) } else { Duration::ZERO };
         for &job in crontab {
             baton.sleep(Duration::from_millis(baton.below(800)) + std::mem::take(&mut late));
-            let dies_at = baton.one_in(12).then(|| 1 + baton.below(60));
+            let dies_at = baton.one_in(8).then(|| 1 + baton.below(60));
             let stall = baton.one_in(25).then(|| (1 + baton.below(60), baton.pick(&[5, 60, 1_200])));
             self.start(scope, job, dies_at, stall);
         }
