@@ -170,7 +170,9 @@ impl Ledger {
     pub(super) fn arrive(&mut self, key: &Key, value: f64, run: usize, of_run: usize, at: usize) {
         self.make(key.clone(), value, run, of_run);
         let entry = &self.entries[key];
-        if entry.destination != at {
+        // How the push before went is told by every run that finds it in the state, each to its destination.
+        let is_repeated = key.0.contains(".graphite.response.") && of_run == at;
+        if entry.destination != at && !is_repeated {
             let (maker, destination) = (entry.run, entry.destination);
             let problem = format!("run {run} sends {key:?} to {at}; run {maker} made it for {destination}");
             self.violations.push(problem);
