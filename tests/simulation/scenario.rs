@@ -358,14 +358,12 @@ impl Simulation {
         inner.ledger.settle(&over, self.limits.max_age, |promise| self.world.leaves(promise));
         let last = &inner.processes[self.settled..];
         let is_locked_out = last.iter().any(|process| process.is_locked_out);
-        // The last one that no fault disturbed.
-        let undisturbed = last.iter().filter(|process| process.life == Life::Ended && process.disk_faults == 0);
-        let undisturbed = undisturbed.filter_map(|process| process.started).next_back();
-        // A crash brings back files that were removed, and a full disk may hold what cannot be removed.
-        let is_disturbed = last.iter().any(|process| process.disk_faults > 0 || process.life == Life::Killed);
-        let is_disturbed = is_disturbed || inner.counts.power_cuts > self.power_cuts;
+        // A crash of the machine brings back files that were removed.
+        let is_disturbed = inner.counts.power_cuts > self.power_cuts
+            || last.iter().any(|process| process.is_disturbed || process.life == Life::Killed);
+        let started = last.last().and_then(|process| process.started);
         self.power_cuts = inner.counts.power_cuts;
-        if let Some(started) = undisturbed.filter(|_| !is_disturbed) {
+        if let Some(started) = started.filter(|_| !is_disturbed) {
             let leaves = self.world.leaves(Promise::BoundsWithoutLock);
             inner.check_bounds(self.limits, started, is_locked_out, leaves);
         }

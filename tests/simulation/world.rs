@@ -71,8 +71,8 @@ pub(super) struct Process {
     pub(super) dies_at: Option<u64>,
     /// The call before which it is stopped, and for how many seconds.
     pub(super) stall: Option<(u64, u64)>,
-    /// How many faults its calls about files met.
-    pub(super) disk_faults: usize,
+    /// It was stopped, or calls about files failed: it may not have kept the bounds of the journal.
+    pub(super) is_disturbed: bool,
     /// The quotes that it was given.
     pub(super) quotes: Vec<Quote>,
     /// It has asked a provider, by its index.
@@ -102,7 +102,7 @@ impl Process {
             calls: 0,
             dies_at: None,
             stall: None,
-            disk_faults: 0,
+            is_disturbed: false,
             quotes: Vec::new(),
             asked: [false; 2],
             saw_failure: false,
@@ -302,9 +302,10 @@ impl Machine {
     fn stall(&self) -> Duration {
         let mut inner = self.world.inner();
         let Inner { processes, counts, .. } = &mut *inner;
-        let Process { calls, stall, .. } = &mut processes[self.process];
+        let Process { calls, stall, is_disturbed, .. } = &mut processes[self.process];
         let seconds = stall.take_if(|(at, _)| *at <= *calls).map_or(0, |(_, seconds)| seconds);
         counts.stalls += u64::from(seconds > 0);
+        *is_disturbed |= seconds > 0;
         Duration::from_secs(seconds)
     }
 
@@ -342,7 +343,7 @@ impl Machine {
             };
             inner.follow_journal(Some(process), result.is_err());
             if is_faulty || inner.weather.is_disk_full {
-                inner.processes[process].disk_faults += 1;
+                inner.processes[process].is_disturbed = true;
                 inner.counts.disk_faults += u64::from(result.is_err());
             }
             let said = result.as_ref().map_or_else(ToString::to_string, |_| "ok".to_owned());
@@ -415,7 +416,7 @@ impl datametrics::Disk for Machine {
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read>> {
         let mut inner = self.world.inner();
         let is_damaged = self.world.baton.one_in(inner.weather.disk_fault);
-        inner.processes[self.process].disk_faults += usize::from(is_damaged);
+        inner.processes[self.process].is_disturbed |= is_damaged;
         inner.counts.disk_faults += u64::from(is_damaged);
         drop(inner);
         let bytes = self.on_disk(format_args!("open {}", path.display()), 50, |inner| {
