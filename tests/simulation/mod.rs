@@ -6,6 +6,7 @@
 //! cargo test --test integration simulation                          # fixed seeds, and a fresh one
 //! SIMULATION_SEED=7 cargo test --test integration simulation        # one seed, with everything that happened
 //! SIMULATION_SECONDS=600 cargo test --test integration simulation   # fresh seeds for so long
+//! SIMULATION_HOURS=48 ...                                           # as long as that, in the simulated time
 //! SIMULATION_HOLD=own_destination,... or all                        # promises that are not kept yet
 //! ```
 

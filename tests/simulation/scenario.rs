@@ -3,6 +3,7 @@
 use super::{
     ledger::{Losses, Over},
     network::{DESTINATIONS, Graphite},
+    number,
     promises::Promise,
     world::{Inner, Life, Lock, Machine, Process, STATE, Weather, World},
 };
@@ -138,6 +139,7 @@ pub(super) fn simulate(seed: u64, left: &[Promise], is_traced: bool) -> Result<S
     let crontabs = CRONTABS.len() - usize::from(world.leaves(Promise::RunNames));
     let crontab = baton.pick(&CRONTABS[..crontabs]);
     let minutes = baton.pick(&[20, 40, 90, 180]);
+    let minutes = number("SIMULATION_HOURS").map_or(minutes, |hours| hours * 60);
     for _ in DESTINATIONS {
         let graphite = Graphite {
             dialect: baton.pick(&[Dialect::Gateway, Dialect::WriteProxy]),
