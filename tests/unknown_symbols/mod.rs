@@ -274,7 +274,7 @@ fn unknown_base_costs_one_request_and_no_other_base() {
         _ => Reply::text(404, r#"{"message":"not found"}"#),
     });
     let ingest = Ingest::start(Dialect::WriteProxy);
-    let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['EUR/USD', 'EUR/CHF', 'XXX/USD', 'XXX/CHF']\n\
+    let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['EUR/USD', 'EUR/CHF', 'ZZZ/USD', 'ZZZ/CHF']\n\
                   [providers.own]\nmarket = 'other'\nbase_url = 'http://x'\nsymbol = '{quote}'\n\
                   bad_symbol = { status = 404 }\n[[providers.own.quote]]\npath = '/latest?base={base}'\nbatch = 0\n\
                   rows = '/rates'\nfields = { last = '' }\n";
