@@ -161,8 +161,9 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("deflate that is none", |_| encoded("deflate", <[u8]>::to_vec)),
     Row::answer("the beginning of a deflate", |_| encoded("deflate", |text| raw_deflate(text)[..20].to_vec())),
     Row::answer("deflate, the line closed inside the body", |_| encoded("deflate", zlib).cut_after(20)),
-    Row::answer("br", |_| encoded("br", <[u8]>::to_vec)),
-    Row::answer("gzip three times", |_| encoded("gzip, gzip, gzip", <[u8]>::to_vec)),
+    Row::answer("br", |_| encoded("br", |_| b"[\x05\x83\x7f\xf8".to_vec())),
+    Row::answer("plain text that is called br", |_| encoded("br", <[u8]>::to_vec)),
+    Row::answer("gzip three times", |_| encoded("gzip, gzip, gzip", |body| gzip(&gzip(&gzip(body))))),
     Row::answer("403 in deflate", |_| {
         Reply::text(403, zlib(b"not in this plan")).header("Content-Encoding", "deflate")
     }),
