@@ -121,18 +121,23 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     let mut health = Health { batch: &mut batch, prefix: &settings.metrics.prefix, run: &settings.run, started };
     add_fetch_health(&mut health, &settings.fetch.definitions, &feeds);
     let max_age = settings.journal.map_or(LAST_PUSH_MAX_AGE, |limits| limits.max_age);
-    add_push_health(&mut health, journal.as_ref(), history.last_push(max_age));
+    let sender = settings.destination.as_ref().filter(|_| !settings.dry_run).map(|destination| Sender {
+        destination,
+        formerly: &settings.formerly,
+        journal: journal.as_ref().zip(settings.journal),
+        context,
+        policy: RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random },
+    });
+    add_push_health(&mut health, sender.as_ref(), history.last_push(max_age));
     health.run(context.clock.now() - begun);
 
-    let Some(destination) = settings.destination.as_ref().filter(|_| !settings.dry_run) else {
+    let Some(sender) = sender else {
         return fetch_outcome.max(print(out, &graphite::render(settings.destination.as_ref(), &batch)));
     };
-    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
-    let journal_and_limits = journal.as_ref().zip(settings.journal);
-    let sender = Sender { destination, journal: journal_and_limits, context, policy };
     let delivery = sender.deliver(&batch, started);
     record(&history, &feeds, &delivery, started);
     log_summary(&settings.fetch.definitions, &feeds, &delivery, context.clock.now() - begun);
+    log_notices(&delivery, &history);
     fetch_outcome.max(report_delivery(&delivery))
 }
 
@@ -200,8 +205,8 @@ fn add_fetch_health(health: &mut Health<'_>, definitions: &[Definition], feeds: 
 }
 
 /// Adds points about what waits in the journal, and how the push of the run before went.
-fn add_push_health(health: &mut Health<'_>, journal: Option<&Journal<'_>>, last_push: Option<&LastPush>) {
-    if let Some(waiting) = journal.and_then(|journal| journal.points_waiting().ok()) {
+fn add_push_health(health: &mut Health<'_>, sender: Option<&Sender<'_>>, last_push: Option<&LastPush>) {
+    if let Some(waiting) = sender.and_then(Sender::points_waiting) {
         health.journal(waiting);
     }
     if let Some(push) = last_push {
@@ -220,7 +225,16 @@ fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &Deliver
         findings: &report.findings,
     });
     let push = |status| LastPush { time: started, seconds: delivery.took.as_secs_f64(), status };
-    history.record(states, notes, delivery.status.map(push));
+    let told = delivery.notices.iter().map(|(subject, _)| *subject);
+    history.record(states, notes, told, delivery.status.map(push));
+}
+
+/// Logs what stays as it is: as a warning once a day.
+fn log_notices(delivery: &DeliveryReport, history: &RunHistory<'_>) {
+    for (subject, notice) in &delivery.notices {
+        let level = if history.is_told(subject) { Level::Info } else { Level::Warn };
+        log::log!(level, "{notice}");
+    }
 }
 
 /// Logs what Graphite did not take. Returns what that makes of the run.

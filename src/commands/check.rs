@@ -107,8 +107,9 @@ fn probe_state_dir(dir: &Path, has_journal: bool, context: Context<'_>) -> Resul
         return Ok(format!("{path} can be written; no journal is wanted"));
     }
     let journal = Journal::open(context.disk, context.clock, dir);
-    let waiting = journal.and_then(|journal| journal.points_waiting()).map_err(|error| error.to_string())?;
-    Ok(format!("{path} can be written; {} in the journal", pluralize(waiting, "point")))
+    let waiting = journal.and_then(|journal| journal.waiting()).map_err(|error| error.to_string())?;
+    let points = waiting.iter().map(|entry| entry.points).sum();
+    Ok(format!("{path} can be written; {} in the journal", pluralize(points, "point")))
 }
 
 fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Finding {

@@ -8,9 +8,10 @@ use crate::context::Context;
 use crate::http::retry::RetryPolicy;
 use crate::http::stats::worst_status;
 use crate::metrics::batch::Batch;
+use crate::util::group_by::group_by;
 use crate::util::pluralize::pluralize;
-use graphite::{Destination, Push, PushError, push};
-use journal::{Entry, Journal, JournalError, JournalLimits, Pruned};
+use graphite::{Destination, DestinationId, MAX_REFUSALS, Push, PushError, push};
+use journal::{Dropped, Entry, Journal, JournalError, JournalLimits};
 use std::time::Duration;
 
 /// How many refused points of one push are named.
@@ -20,6 +21,8 @@ const MAX_NAMED: usize = 10;
 pub(crate) struct Sender<'a> {
     /// Where points go.
     pub(crate) destination: &'a Destination,
+    /// Destinations whose points go there now.
+    pub(crate) formerly: &'a [DestinationId],
     /// The journal and its bounds. `None` if there is no journal.
     pub(crate) journal: Option<(&'a Journal<'a>, JournalLimits)>,
     /// The outside world.
@@ -39,6 +42,9 @@ pub(crate) struct DeliveryReport {
     pub(crate) losses: Vec<String>,
     /// Other things that a person should know, a sentence each.
     pub(crate) warnings: Vec<String>,
+    /// Things that stay as they are, and that a person should know once a day: what it is about, and a
+    /// sentence.
+    pub(crate) notices: Vec<(&'static str, String)>,
     /// Why points were not taken.
     pub(crate) error: Option<DeliveryError>,
     /// How long the pushes took.
@@ -75,49 +81,63 @@ impl DeliveryError {
 
 impl Sender<'_> {
     /// Keeps the batch of the run that started at `started` (Unix seconds) in the journal, and sends
-    /// everything that waits there.
+    /// everything that waits there for this destination.
     pub(crate) fn deliver(&self, batch: &Batch, started: i64) -> DeliveryReport {
         let mut report = DeliveryReport::default();
         let Some((journal, limits)) = self.journal else {
             self.send_unkept(batch, &mut report);
             return report;
         };
-        let kept = journal.keep(batch, started, self.context.random.next());
-        let is_kept = kept.is_ok();
-        let deadline = self.policy.deadline;
-        // A batch that has no file cannot wait for the next run. So half of the time is left for it.
-        let lock_deadline = if is_kept { deadline } else { deadline.within(deadline.remaining() / 2) };
+        let id = self.destination.id();
+        let kept = journal.keep(batch, &id, started, self.context.random.next());
         report.warnings.extend(kept.as_ref().err().map(ToString::to_string));
-        let replay = JournalReplay { sender: self, journal, own: kept.ok(), batch };
-        match journal.lock(lock_deadline) {
-            Ok(_lock) => replay.send_all(limits, started, &mut report),
-            Err(error @ JournalError::Locked { .. }) if is_kept => report.error = Some(DeliveryError::Locked(error)),
-            Err(error) => {
-                // If neither the file nor the lock can be written, the warning about the file says it.
-                if is_kept || matches!(error, JournalError::Locked { .. }) {
-                    report.warnings.push(error.to_string());
-                }
-                replay.send_own(&mut report);
-            }
-        }
-        if !is_kept {
+        let own = kept.ok();
+        if own.is_none() {
+            // A batch that has no file cannot wait for the next run, so it goes before those that can.
             self.send_unkept(batch, &mut report);
+        }
+        let deadline = if own.is_some() { self.policy.deadline } else { self.policy.deadline.within(Duration::ZERO) };
+        let replay = JournalReplay { sender: self, journal, limits, started, id, own, batch };
+        match journal.lock(deadline) {
+            Ok(_lock) => replay.send_all(&mut report),
+            Err(error @ JournalError::Locked { .. }) => {
+                if replay.own.is_some() {
+                    report.error = Some(DeliveryError::Locked(error));
+                }
+                replay.keep_bounds(&mut report);
+            }
+            Err(error) => {
+                report.notices.push(("lock", format!("{error}; points are sent without it, some of them twice")));
+                replay.send_all(&mut report);
+            }
         }
         report
     }
 
+    /// How many points wait in the journal for this destination. `None` if that is not known.
+    pub(crate) fn points_waiting(&self) -> Option<usize> {
+        let (waiting, id) = (self.journal?.0.waiting().ok()?, self.destination.id());
+        Some(waiting.iter().filter(|entry| self.owns(&id, entry)).map(|entry| entry.points).sum())
+    }
+
+    /// Whether the points of a file belong to this destination, which has this identity.
+    fn owns(&self, id: &DestinationId, entry: &Entry) -> bool {
+        let ids = || [id].into_iter().chain(self.formerly);
+        entry.destination.as_ref().is_none_or(|hash| ids().any(|id| id.hash_text() == *hash))
+    }
+
     /// Sends a batch that is in no file.
     fn send_unkept(&self, batch: &Batch, report: &mut DeliveryReport) {
-        let push = self.push(batch, batch, report);
+        let push = self.push(batch, batch, MAX_REFUSALS, report);
         if let Some(cause) = push.error {
             let points = push.open.iter().map(ExactSizeIterator::len).sum();
             report.error = Some(DeliveryError::Lost { cause, points });
         }
     }
 
-    fn push(&self, batch: &Batch, newest: &Batch, report: &mut DeliveryReport) -> Push {
+    fn push(&self, batch: &Batch, newest: &Batch, max_refusals: usize, report: &mut DeliveryReport) -> Push {
         let begun = self.context.clock.now();
-        let push = push(self.destination, batch, newest, self.context, self.policy);
+        let push = push(self.destination, batch, newest, max_refusals, self.context, self.policy);
         report.took += self.context.clock.now() - begun;
         report.taken += push.taken;
         report.status = worst_status(report.status, push.stats.worst_status);
@@ -135,10 +155,15 @@ fn describe_refused(refused: &[(String, String)]) -> Vec<String> {
     refused.iter().take(MAX_NAMED).map(line).chain(rest).collect()
 }
 
-/// Sends what waits in the journal. Except for [`Self::send_own`], the caller holds the lock.
+/// Sends what waits in the journal for one destination.
 struct JournalReplay<'a> {
     sender: &'a Sender<'a>,
     journal: &'a Journal<'a>,
+    limits: JournalLimits,
+    /// When the run started, in Unix seconds.
+    started: i64,
+    /// The identity of the destination.
+    id: DestinationId,
     /// The file of this run. `None` if it could not be written.
     own: Option<Entry>,
     /// The points of this run.
@@ -146,11 +171,10 @@ struct JournalReplay<'a> {
 }
 
 impl JournalReplay<'_> {
-    /// Sends all files, oldest first, up to an error that has nothing to do with points. `now` is in
-    /// Unix seconds.
-    fn send_all(&self, limits: JournalLimits, now: i64, report: &mut DeliveryReport) {
-        let too_old = self.journal.prune(now, u64::MAX, limits.max_age);
-        report.losses.extend(describe_pruned(too_old, "older than journal.max_age"));
+    /// Sends all files, oldest first, up to an error that has nothing to do with points. Files that are too
+    /// old come last, as they may be refused for that: nothing of them is dropped before Graphite has
+    /// answered.
+    fn send_all(&self, report: &mut DeliveryReport) {
         let waiting = match self.journal.waiting() {
             Ok(waiting) => waiting,
             Err(error) => {
@@ -158,30 +182,55 @@ impl JournalReplay<'_> {
                 return self.send_own(report);
             }
         };
-        for entry in &waiting {
-            if let Some(error) = self.send(entry, report) {
-                let goes_on = matches!(error, PushError::TooManyBad { .. });
-                report.error = Some(DeliveryError::InJournal(error));
-                if !goes_on {
-                    break;
-                }
+        let waiting: Vec<&Entry> = waiting.iter().filter(|entry| self.sender.owns(&self.id, entry)).collect();
+        let (too_old, young): (Vec<&Entry>, Vec<&Entry>) =
+            waiting.into_iter().partition(|entry| self.is_too_old(entry));
+        let is_well =
+            report.error.is_none() && young.iter().all(|entry| self.goes_on_after(entry, MAX_REFUSALS, report));
+        if is_well && (report.taken > 0 || young.is_empty()) {
+            self.send_too_old(&too_old, report);
+        }
+        self.keep_bounds(report);
+    }
+
+    /// Sends files that are older than Graphite may take, and drops what it refuses of them.
+    fn send_too_old(&self, entries: &[&Entry], report: &mut DeliveryReport) {
+        let mut refused = Vec::new();
+        for entry in entries {
+            let error = self.send(entry, 0, report);
+            if error.as_ref().is_some_and(PushError::is_about_points) {
+                refused.push(*entry);
+            } else if let Some(error) = error {
+                report.error.get_or_insert(DeliveryError::InJournal(error));
+                break;
             }
         }
-        if report.error.is_some() {
-            let too_much = self.journal.prune(now, limits.max_bytes, limits.max_age);
-            report.losses.extend(describe_pruned(too_much, "more than journal.max_bytes"));
-        }
+        let dropped = self.journal.drop_all(refused.into_iter());
+        report.losses.extend(describe_dropped(dropped, "", "older than journal.max_age"));
+    }
+
+    fn is_too_old(&self, entry: &Entry) -> bool {
+        let max_age = i64::try_from(self.limits.max_age.as_secs()).unwrap_or(i64::MAX);
+        entry.started < self.started.saturating_sub(max_age)
+    }
+
+    /// Sends one file. Returns whether the next one may be taken too.
+    fn goes_on_after(&self, entry: &Entry, max_refusals: usize, report: &mut DeliveryReport) -> bool {
+        let Some(error) = self.send(entry, max_refusals, report) else { return true };
+        let goes_on = error.is_about_points();
+        report.error.get_or_insert(DeliveryError::InJournal(error));
+        goes_on
     }
 
     /// Sends the file of this run alone.
     fn send_own(&self, report: &mut DeliveryReport) {
-        if let Some(error) = self.own.as_ref().and_then(|own| self.send(own, report)) {
-            report.error = Some(DeliveryError::InJournal(error));
+        if let Some(own) = &self.own {
+            self.goes_on_after(own, MAX_REFUSALS, report);
         }
     }
 
     /// Sends one file, and removes from it what was taken. Returns why something of it still waits.
-    fn send(&self, entry: &Entry, report: &mut DeliveryReport) -> Option<PushError> {
+    fn send(&self, entry: &Entry, max_refusals: usize, report: &mut DeliveryReport) -> Option<PushError> {
         let contents;
         let is_own = self.own.as_ref().is_some_and(|own| own.name == entry.name);
         let (batch, damage) = if is_own {
@@ -197,7 +246,8 @@ impl JournalReplay<'_> {
             (&contents.batch, contents.damage.as_ref())
         };
         // Of a damaged file there may be nothing left.
-        let push = if batch.is_empty() { Push::default() } else { self.sender.push(batch, self.batch, report) };
+        let push =
+            if batch.is_empty() { Push::default() } else { self.sender.push(batch, self.batch, max_refusals, report) };
         report.waited += if is_own { 0 } else { push.taken };
         let settled = self.settle(entry, batch, &push, damage.is_some());
         if let Some(damage) = damage {
@@ -209,26 +259,70 @@ impl JournalReplay<'_> {
         push.error
     }
 
-    /// Leaves in the journal what Graphite did not take.
+    /// Leaves in the journal what Graphite did not take, and how often it refused it.
     fn settle(&self, entry: &Entry, batch: &Batch, push: &Push, is_damaged: bool) -> Result<(), JournalError> {
         let open: usize = push.open.iter().map(ExactSizeIterator::len).sum();
+        let rest = || {
+            let mut counted = batch.part(&push.open);
+            for (index, point) in push.open.iter().cloned().flatten().enumerate() {
+                if push.refused_alone.contains(&point) {
+                    counted.set_refusals(index, batch.refusals(point) + 1);
+                }
+            }
+            counted
+        };
         if is_damaged {
             if open > 0 {
-                self.journal.keep(&batch.part(&push.open), entry.started, self.sender.context.random.next())?;
+                self.journal.keep(&rest(), &self.id, entry.started, self.sender.context.random.next())?;
             }
             return self.journal.quarantine(entry).map(drop);
         }
-        if open == batch.len() && open > 0 {
+        if open == batch.len() && open > 0 && push.refused_alone.is_empty() {
             return Ok(());
         }
-        self.journal.replace(entry, &batch.part(&push.open)).map(drop)
+        let rest = if open > 0 { rest() } else { Batch::default() };
+        self.journal.replace(entry, &rest, &self.id).map(drop)
+    }
+
+    /// Keeps the journal within its bounds, and tells what waits for destinations that are configured no
+    /// more. Such files are never sent, so their age alone counts.
+    fn keep_bounds(&self, report: &mut DeliveryReport) {
+        let waiting = self.journal.waiting().unwrap_or_default();
+        let (own, other): (Vec<&Entry>, Vec<&Entry>) =
+            waiting.iter().partition(|entry| self.sender.owns(&self.id, entry));
+        let dropped = self.journal.drop_excess(own.into_iter(), self.limits.max_bytes);
+        report.losses.extend(describe_dropped(dropped, "", "more than journal.max_bytes"));
+        let by_destination = group_by(other.into_iter().map(|entry| (entry.destination.clone(), entry)));
+        for (_, entries) in by_destination {
+            self.keep_bounds_of_other(&entries, report);
+        }
+    }
+
+    /// The same for the files of one other destination.
+    fn keep_bounds_of_other(&self, entries: &[&Entry], report: &mut DeliveryReport) {
+        let label = entries.first().map(|entry| self.journal.destination_label(entry)).unwrap_or_default();
+        let (too_old, young): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| self.is_too_old(entry));
+        let of = format!(" for {label}");
+        let dropped = self.journal.drop_all(too_old.into_iter());
+        report.losses.extend(describe_dropped(dropped, &of, "older than journal.max_age"));
+        let dropped = self.journal.drop_excess(young.iter().copied(), self.limits.max_bytes);
+        report.losses.extend(describe_dropped(dropped, &of, "more than journal.max_bytes"));
+        let points: usize = young.iter().map(|entry| entry.points).sum();
+        if points > 0 {
+            let notice = format!(
+                "journal: {} wait for {label}, where points do not go any more; name its URL in `formerly` of \
+                 [graphite] to send them to the new one",
+                pluralize(points, "point")
+            );
+            report.notices.push(("other destination", notice));
+        }
     }
 }
 
-fn describe_pruned(pruned: Pruned, why: &str) -> Option<String> {
-    let Pruned { files, points } = pruned;
+fn describe_dropped(dropped: Dropped, of: &str, why: &str) -> Option<String> {
+    let Dropped { files, points } = dropped;
     let runs = if files == 1 { "one run, which is".to_owned() } else { format!("{files} runs, which are") };
-    (files > 0).then(|| format!("journal: dropped {} of {runs} {why} allows", pluralize(points, "point")))
+    (files > 0).then(|| format!("journal: dropped {}{of} of {runs} {why} allows", pluralize(points, "point")))
 }
 
 #[cfg(test)]
@@ -325,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_could_not_be_kept_has_half_of_the_time_left_for_its_push() {
+    fn a_batch_that_could_not_be_kept_is_pushed_first_and_has_all_of_the_time() {
         let clock = SleepClock { begun: Instant::now(), millis: AtomicU64::new(0) };
         let (graphite, random) = (Noting(Mutex::default()), Random::seeded(1));
         let context = Context {
@@ -342,7 +436,8 @@ mod tests {
         let destination = Destination::Ingest { url, credentials: None };
         let deadline = context.deadline(Duration::from_secs(10));
         let policy = RetryPolicy { retries: 0, deadline, random: &random };
-        let sender = Sender { destination: &destination, journal: Some((&journal, limits)), context, policy };
+        let sender =
+            Sender { destination: &destination, formerly: &[], journal: Some((&journal, limits)), context, policy };
         let mut batch = Batch::new(60, Vec::new());
         batch.push(|name| name.push_str("a.b"), Number::parse("1").unwrap(), 1_785_182_401);
 
@@ -350,10 +445,7 @@ mod tests {
 
         assert_eq!((report.taken, report.error.is_none()), (1, true), "{report:?}");
         let left = graphite.0.lock().unwrap().clone();
-        assert!(
-            matches!(left[..], [left] if left <= Duration::from_secs(5) && left > Duration::from_secs(4)),
-            "{left:?}"
-        );
-        assert_eq!(report.warnings.len(), 2, "the file, and the lock: {:?}", report.warnings);
+        assert!(matches!(left[..], [left] if left > Duration::from_secs(9)), "{left:?}");
+        assert_eq!(report.warnings.len(), 1, "the file: {:?}", report.warnings);
     }
 }

@@ -3,25 +3,34 @@
 use crate::market::number::Number;
 use std::ops::Range;
 
-/// The points of a run. They share one interval and the same tags, and nearly all have one time.
+/// The points of a run. They have the same tags, and nearly all have one time and one interval.
 ///
 /// All names lie in one text, one after the other, so that a point needs no allocation of its own.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
-    /// Seconds between two points of a metric, as Graphite is told.
-    pub(crate) interval: u32,
     /// The tags of every point, `key=value` each.
     pub(crate) tags: Vec<String>,
+    /// The interval of the points that are added next.
+    interval: u32,
     names: String,
     points: Vec<Record>,
-    /// The times, each with the index of the first point that has it.
-    times: Vec<(usize, i64)>,
+    /// The times and intervals, each pair with the index of the first point that has it.
+    spans: Vec<Span>,
+    /// How many earlier runs saw a point refused alone, for the points of which there is one. Sorted.
+    refusals: Vec<(usize, u32)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Record {
     value: Number,
     name_ends: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Span {
+    first: usize,
+    time: i64,
+    interval: u32,
 }
 
 /// A point of a batch.
@@ -33,12 +42,25 @@ pub(crate) struct Point<'a> {
     pub(crate) value: Number,
     /// Unix seconds.
     pub(crate) time: i64,
+    /// Seconds between two points of the metric, as Graphite is told.
+    pub(crate) interval: u32,
+}
+
+impl PartialEq for Batch {
+    fn eq(&self, other: &Self) -> bool {
+        self.tags == other.tags && self.refusals == other.refusals && self.iter().eq(other.iter())
+    }
 }
 
 impl Batch {
-    /// An empty batch.
+    /// An empty batch. `interval` is that of the points that are added next.
     pub(crate) fn new(interval: u32, tags: Vec<String>) -> Self {
         Self { interval, tags, ..Self::default() }
+    }
+
+    /// Sets the interval of the points that are added next.
+    pub(crate) fn set_interval(&mut self, interval: u32) {
+        self.interval = interval;
     }
 
     /// Reserves memory for this many more points.
@@ -51,10 +73,24 @@ impl Batch {
     /// Adds a point. `push_name` appends its name to the text of all names. `time` is in Unix seconds.
     pub(crate) fn push(&mut self, push_name: impl FnOnce(&mut String), value: Number, time: i64) {
         push_name(&mut self.names);
-        if self.times.last().is_none_or(|(_, last)| *last != time) {
-            self.times.push((self.points.len(), time));
+        if self.spans.last().is_none_or(|span| (span.time, span.interval) != (time, self.interval)) {
+            self.spans.push(Span { first: self.points.len(), time, interval: self.interval });
         }
         self.points.push(Record { value, name_ends: self.names.len() });
+    }
+
+    /// How many earlier runs saw the point at `index` refused alone.
+    pub(crate) fn refusals(&self, index: usize) -> u32 {
+        let found = self.refusals.binary_search_by_key(&index, |(index, _)| *index);
+        found.map_or(0, |found| self.refusals[found].1)
+    }
+
+    /// Sets how many runs saw the point at `index` refused alone.
+    pub(crate) fn set_refusals(&mut self, index: usize, refusals: u32) {
+        match self.refusals.binary_search_by_key(&index, |(index, _)| *index) {
+            Ok(found) => self.refusals[found].1 = refusals,
+            Err(place) => self.refusals.insert(place, (index, refusals)),
+        }
     }
 
     /// A batch of the points of these ranges.
@@ -64,8 +100,15 @@ impl Batch {
     #[must_use]
     pub(crate) fn part(&self, ranges: &[Range<usize>]) -> Self {
         let mut part = Self::new(self.interval, self.tags.clone());
-        for point in ranges.iter().cloned().flat_map(|range| self.range(range)) {
-            part.push(|out| out.push_str(point.name), point.value, point.time);
+        for range in ranges {
+            for (index, point) in range.clone().zip(self.range(range.clone())) {
+                part.set_interval(point.interval);
+                part.push(|out| out.push_str(point.name), point.value, point.time);
+                match self.refusals(index) {
+                    0 => {}
+                    refusals => part.set_refusals(part.len() - 1, refusals),
+                }
+            }
         }
         part
     }
@@ -87,17 +130,18 @@ impl Batch {
     pub(crate) fn point(&self, index: usize) -> Point<'_> {
         let record = self.points[index];
         let name = &self.names[self.name_begins(index)..record.name_ends];
-        Point { name, value: record.value, time: self.time(index).0 }
+        let (Span { time, interval, .. }, _) = self.span(index);
+        Point { name, value: record.value, time, interval }
     }
 
     fn name_begins(&self, index: usize) -> usize {
         index.checked_sub(1).map_or(0, |before| self.points[before].name_ends)
     }
 
-    /// The time of the point at `index`, and the index of the first later point with another time.
-    fn time(&self, index: usize) -> (i64, usize) {
-        let next = self.times.partition_point(|(first, _)| *first <= index);
-        (self.times[next - 1].1, self.times.get(next).map_or(self.len(), |(first, _)| *first))
+    /// The span of the point at `index`, and the index of the first point after it.
+    fn span(&self, index: usize) -> (Span, usize) {
+        let next = self.spans.partition_point(|span| span.first <= index);
+        (self.spans[next - 1], self.spans.get(next).map_or(self.len(), |span| span.first))
     }
 
     /// All points in their order.
@@ -111,14 +155,16 @@ impl Batch {
     /// When it is outside the batch.
     pub(crate) fn range(&self, range: Range<usize>) -> impl Iterator<Item = Point<'_>> {
         let mut begins = self.name_begins(range.start);
-        let (mut time, mut time_ends) = (0, range.start);
+        let (mut time, mut interval, mut span_ends) = (0, 0, range.start);
         self.points[range.clone()].iter().zip(range).map(move |(record, index)| {
-            if index == time_ends {
-                (time, time_ends) = self.time(index);
+            if index == span_ends {
+                let span;
+                (span, span_ends) = self.span(index);
+                (time, interval) = (span.time, span.interval);
             }
             let name = &self.names[begins..record.name_ends];
             begins = record.name_ends;
-            Point { name, value: record.value, time }
+            Point { name, value: record.value, time, interval }
         })
     }
 }
@@ -132,11 +178,27 @@ mod tests {
         let mut batch = Batch::new(60, vec![]);
         let number = |text| Number::parse(text).unwrap();
         batch.push(|out| out.push_str("a.b"), number("1"), 5);
-        batch.push(|out| out.push('c'), number("0E-7"), 6);
+        batch.set_interval(300);
+        batch.push(|out| out.push('c'), number("0E-7"), 5);
         let points: Vec<_> = batch.iter().collect();
-        assert_eq!(points[0], Point { name: "a.b", value: number("1"), time: 5 });
-        assert_eq!(points[1], Point { name: "c", value: number("0E-7"), time: 6 });
+        assert_eq!(points[0], Point { name: "a.b", value: number("1"), time: 5, interval: 60 });
+        assert_eq!(points[1], Point { name: "c", value: number("0E-7"), time: 5, interval: 300 });
         let ranges: [Range<usize>; 2] = [1..2, 0..1];
         assert_eq!(batch.part(&ranges).iter().map(|point| point.name).collect::<Vec<_>>(), ["c", "a.b"]);
+    }
+
+    #[test]
+    fn a_part_of_a_batch_keeps_intervals_and_refusals() {
+        let mut batch = Batch::new(60, vec![]);
+        for index in 0..4 {
+            batch.set_interval(60 + index);
+            batch.push(|out| out.push('a'), Number::parse("1").unwrap(), 5);
+        }
+        batch.set_refusals(2, 1);
+        batch.set_refusals(1, 3);
+        batch.set_refusals(2, 2);
+        let part = batch.part(&[3..4, 1..3]);
+        assert_eq!(part.iter().map(|point| point.interval).collect::<Vec<_>>(), [63, 61, 62]);
+        assert_eq!([0, 1, 2].map(|index| part.refusals(index)), [0, 3, 2]);
     }
 }

@@ -3,7 +3,7 @@
 use super::sources::{Sources, check_secret, read_secret};
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
-use crate::delivery::graphite::{Destination, suggested_url};
+use crate::delivery::graphite::{Destination, DestinationId, suggested_url};
 use crate::http::url::{Credentials, Url};
 use crate::metrics::MetricsConfig;
 use crate::metrics::names::{NameTemplate, check_literal};
@@ -14,6 +14,8 @@ use std::path::Path;
 pub(super) struct Graphite {
     /// The destination of the points.
     pub(super) destination: Option<Destination>,
+    /// Destinations whose waiting points go there now.
+    pub(super) formerly: Vec<DestinationId>,
     /// The settings that all points share.
     pub(super) metrics: MetricsConfig,
 }
@@ -37,6 +39,7 @@ impl Graphite {
         let allow_cleartext =
             sources.setting_or_default("graphite.allow_plaintext_credentials", allow_cleartext, "false").boolean()?;
         let destination = url.map(|url| read_destination(&url, credentials, allow_cleartext)).transpose()?;
+        let formerly = read_formerly(&section, sources)?;
         let prefix =
             sources.first_of(Some(("--prefix", &options.prefix)), "DATAMETRICS_PREFIX", section.get("prefix"))?;
         let interval = sources.first_of(
@@ -53,7 +56,7 @@ impl Graphite {
             tags: read_tags(&section, sources)?,
         };
         section.deny_unknown_keys()?;
-        Ok(Self { destination, metrics })
+        Ok(Self { destination, formerly, metrics })
     }
 }
 
@@ -142,6 +145,18 @@ fn read_destination(
             Err(value.invalid(format!("scheme {scheme:?} is not known{suggestion}")))
         }
     }
+}
+
+/// Reads the URLs of destinations whose waiting points go to this one now.
+fn read_formerly(section: &Section<'_>, sources: Sources<'_>) -> Result<Vec<DestinationId>, ConfigError> {
+    let Some(value) = sources.optional_setting("graphite.formerly", section.get("formerly")) else {
+        return Ok(Vec::new());
+    };
+    let id = |value: &ConfigValue<'_>| {
+        let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
+        Ok(DestinationId::of(&url))
+    };
+    value.list()?.iter().map(id).collect()
 }
 
 fn ingest_destination(

@@ -23,7 +23,7 @@ pub use sources::Env;
 
 use crate::cli::{Cli, Command, FeedSelection, Options};
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
-use crate::delivery::graphite::Destination;
+use crate::delivery::graphite::{Destination, DestinationId};
 use crate::delivery::journal::JournalLimits;
 use crate::fetch::{Feed, FetchConfig};
 use crate::http::proxy::NetworkConfig;
@@ -54,6 +54,8 @@ pub struct Settings {
     pub(crate) metrics: MetricsConfig,
     /// The destination of the points. A dry run needs none.
     pub(crate) destination: Option<Destination>,
+    /// Destinations whose waiting points go there now.
+    pub(crate) formerly: Vec<DestinationId>,
     /// The limits of the journal. `None` if no journal is kept.
     pub(crate) journal: Option<JournalLimits>,
     /// The directory of the state and the journal. `None` in a dry run, and if no variable names it.
@@ -156,7 +158,7 @@ impl<'a> Reader<'a> {
     fn read(&self, stdin: impl Read) -> Result<Settings, ConfigError> {
         let (options, sources) = (&self.cli.options, self.sources);
         let mut warnings = Vec::new();
-        let Graphite { destination, metrics } = Graphite::read(options, sources, &mut warnings)?;
+        let Graphite { destination, formerly, metrics } = Graphite::read(options, sources, &mut warnings)?;
         let mut providers = Providers::new(sources)?;
         let (run, feeds) = self.read_feeds(&mut providers, &metrics, stdin)?;
         warnings.extend(slash_warning(destination.as_ref(), &metrics, &feeds));
@@ -180,6 +182,7 @@ impl<'a> Reader<'a> {
             fetch: FetchConfig { feeds, definitions, secrets, retries },
             metrics,
             destination,
+            formerly,
             journal,
             state_dir,
             network,

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// A scheduler may start a run early by a tenth of an interval, by this many seconds at most.
 const MAX_TOLERANCE: u64 = 5;
 
+/// In seconds.
+const A_DAY: i64 = 86_400;
+
 /// What a run knows of the runs before it.
 pub(crate) struct RunHistory<'a> {
     /// `None` in a dry run, and where no state directory is known.
@@ -68,6 +71,11 @@ impl<'a> RunHistory<'a> {
         given.and_then(|feed| feed.given.get(provider)).is_some_and(|fields| fields.contains(field))
     }
 
+    /// Whether this was told less than a day ago.
+    pub(crate) fn is_told(&self, subject: &str) -> bool {
+        self.last.told.get(subject).is_some_and(|told| (0..A_DAY).contains(&self.started.saturating_sub(*told)))
+    }
+
     /// The missing fields of the run before, for a run that fetched nothing and so knows of none.
     pub(crate) fn missing_fields(&self, feed: &str) -> BTreeMap<String, BTreeSet<String>> {
         self.last.feeds.get(feed).map(|feed| feed.missing_fields.clone()).unwrap_or_default()
@@ -106,17 +114,21 @@ impl<'a> RunHistory<'a> {
         Self { asks_unknown: true, ..self }
     }
 
-    /// Leaves to the next run what came of each feed that was due, what providers said for it, and how the
-    /// push went, if there was one. What cannot be written is only logged.
+    /// Leaves to the next run what came of each feed that was due, what providers said for it, what was
+    /// told that is told once a day, and how the push went, if there was one. What cannot be written is only logged.
     pub(crate) fn record<'p>(
         &self,
         feeds: BTreeMap<String, FeedState>,
         providers: impl Iterator<Item = ProviderNote<'p>>,
+        told: impl Iterator<Item = &'p str>,
         push: Option<LastPush>,
     ) {
         let Some(state) = &self.state else { return };
         let mut last = self.last.clone();
         last.push = push.or(last.push);
+        for subject in told.filter(|subject| !self.is_told(subject)) {
+            last.told.insert(subject.to_owned(), self.started);
+        }
         for (name, mut feed) in feeds {
             // What was once given is remembered, also if it is missing now.
             let before = last.feeds.remove(&name).filter(|before| before.symbols == feed.symbols);
@@ -191,7 +203,7 @@ mod tests {
     #[test]
     fn without_a_state_directory_every_provider_may_be_asked() {
         let history = RunHistory::read(None, "all", 1_000);
-        history.record(BTreeMap::new(), std::iter::empty(), None);
+        history.record(BTreeMap::new(), std::iter::empty(), std::iter::empty(), None);
         assert_eq!(history.seconds_left("p", 600), None);
     }
 }

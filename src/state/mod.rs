@@ -35,6 +35,8 @@ pub(crate) struct LastRun {
     pub(crate) push: Option<LastPush>,
     /// What came of each feed.
     pub(crate) feeds: BTreeMap<String, FeedState>,
+    /// When things were told that are told once a day, in Unix seconds.
+    pub(crate) told: BTreeMap<String, i64>,
 }
 
 /// What came of a feed when it was last due.
@@ -236,6 +238,7 @@ mod tests {
                 "crypto".to_owned(),
                 FeedState { missing: BTreeSet::from(["BAT/USD".to_owned()]), ..FeedState::default() },
             )]),
+            told: BTreeMap::from([("lock".to_owned(), 5)]),
         };
         for _ in 0..2 {
             state.set_last_run("crypto-stocks-0", &run).unwrap();

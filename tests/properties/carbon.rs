@@ -44,7 +44,7 @@ pub(super) fn check(data: &[u8]) {
             let _ = Read::by_ref(&mut stream).take(read_count).read_to_end(&mut Vec::new());
             let _ = stream.write_all(reply);
         });
-        push(&destination, &batch, &batch, Context::system(&NoHttp, &random), policy)
+        push(&destination, &batch, &batch, 0, Context::system(&NoHttp, &random), policy)
     });
     if let Some(error) = &push.error {
         assert_safe_to_print(&error.to_string());

@@ -4,6 +4,7 @@
 //! Input: the file.
 
 use super::assert_safe_to_print;
+use crate::delivery::graphite::DestinationId;
 use crate::delivery::journal::{Entry, Journal, JournalError};
 use crate::system::clock::SystemClock;
 use crate::system::disk::SystemDisk;
@@ -18,14 +19,16 @@ pub(super) fn check(data: &[u8]) {
     let journal = Journal::open(&SystemDisk, &SystemClock, folder).expect("the folder can be made");
     let path = folder.join("journal").join(NAME);
     fs::write(&path, data).expect("the file can be written");
-    let entry = Entry { started: 1_785_182_401, name: NAME.to_owned(), points: 3, bytes: data.len() as u64 };
+    let (name, bytes) = (NAME.to_owned(), data.len() as u64);
+    let entry = Entry { started: 1_785_182_401, name, points: 3, bytes, destination: None };
+    let destination = DestinationId::new("tcp", "carbon.example", 2003, "");
     match journal.read(&entry) {
         Ok(contents) => {
             let lines = data.split(|b| *b == b'\n').count();
             assert!(contents.batch.len() <= lines, "{} points of {lines} lines", contents.batch.len());
             assert!(contents.batch.iter().all(|point| point.value.to_f64().is_finite() && !point.name.contains('\n')));
             contents.damage.iter().for_each(|damage| assert_safe_to_print(damage));
-            let copy = journal.keep(&contents.batch, 1, 1).expect("the batch can be written");
+            let copy = journal.keep(&contents.batch, &destination, 1, 1).expect("the batch can be written");
             assert_eq!((copy.points, copy.started), (contents.batch.len(), 1));
             let reread = journal.read(&copy).expect("the file was just written");
             assert_eq!((reread.damage, &reread.batch), (None, &contents.batch));

@@ -80,7 +80,7 @@ fn check_json(batch: &Batch) {
     assert_eq!(json.len(), batch.len());
     for (point, json) in batch.iter().zip(&json) {
         assert_eq!((json["name"].as_str(), json["time"].as_i64()), (Some(point.name), Some(point.time)));
-        assert_eq!(json["interval"].as_u64(), Some(batch.interval.into()));
+        assert_eq!(json["interval"].as_u64(), Some(point.interval.into()));
         let tags: Vec<&str> = json["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         assert_eq!(tags, batch.tags);
         assert_eq!(json.as_object().map(serde_json::Map::len), Some(if tags.is_empty() { 4 } else { 5 }));

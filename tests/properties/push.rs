@@ -7,7 +7,7 @@
 
 use super::{SECRET, assert_safe_to_print, split_first_line};
 use crate::context::Context;
-use crate::delivery::graphite::{Destination, push};
+use crate::delivery::graphite::{Destination, MAX_REFUSALS, push};
 use crate::http::request::{Request, Response};
 use crate::http::retry::RetryPolicy;
 use crate::http::transport::{Transport, TransportError};
@@ -36,7 +36,7 @@ pub(super) fn check(data: &[u8]) {
     let random = Random::seeded(1);
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
     let policy = RetryPolicy { retries: 0, deadline, random: &random };
-    let push = push(&destination, &batch, &batch, Context::system(&ingest, &random), policy);
+    let push = push(&destination, &batch, &batch, MAX_REFUSALS, Context::system(&ingest, &random), policy);
 
     let mut open = vec![0; points];
     push.open.iter().cloned().flatten().for_each(|index| open[index] += 1);
@@ -45,6 +45,7 @@ pub(super) fn check(data: &[u8]) {
     assert_eq!(push.taken + push.refused.len() + open, points, "{push:?}");
     assert_eq!(push.error.is_some(), open > 0, "{push:?}");
     assert!(push.refused.iter().all(|(name, _)| name.is_empty() || batch.iter().any(|point| point.name == name)));
+    assert!(push.refused_alone.iter().all(|index| push.open.contains(&(*index..index + 1))), "{push:?}");
     push.refused.iter().for_each(|(_, reason)| assert_safe_to_print(reason));
     push.error.iter().for_each(|error| assert_safe_to_print(&error.to_string()));
 }

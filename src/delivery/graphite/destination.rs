@@ -1,6 +1,8 @@
 //! Where points go.
 
 use crate::http::url::{Credentials, Url};
+use crate::util::hash::stable_hash;
+use std::fmt;
 
 /// Where points go.
 #[derive(Clone, Debug)]
@@ -29,13 +31,101 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
+    /// Its identity.
+    pub(crate) fn id(&self) -> DestinationId {
+        match self {
+            Self::Ingest { url, .. } => DestinationId::of(url),
+            Self::Plaintext { host, port } => DestinationId::new("tcp", host, *port, ""),
+            Self::Pickle { host, port } => DestinationId::new("pickle", host, *port, ""),
+        }
+    }
+
     /// Whether it is a Carbon, which makes a directory of what stands before a `/` in a name.
     pub(crate) fn is_carbon(&self) -> bool {
         matches!(self, Self::Plaintext { .. } | Self::Pickle { .. })
     }
 }
 
+/// Which destination the points of a file belong to: scheme, host, port, path and query, but not the user.
+/// Path and query may hold a key, so they are only hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DestinationId {
+    hash: u64,
+    /// Scheme, host and port.
+    label: String,
+}
+
+impl DestinationId {
+    /// The identity of the destination at this address.
+    pub(crate) fn new(scheme: &str, host: &str, port: u16, path: &str) -> Self {
+        let host = host.to_ascii_lowercase();
+        let hash = stable_hash(format!("{scheme}://{host}:{port}{path}").into_bytes());
+        let label = match (scheme, port) {
+            ("https", 443) | ("http", 80) => format!("{scheme}://{host}"),
+            _ => format!("{scheme}://{host}:{port}"),
+        };
+        Self { hash, label }
+    }
+
+    /// The identity of the destination with this URL.
+    pub(crate) fn of(url: &Url) -> Self {
+        let default_port = match url.scheme.as_str() {
+            "http" => 80,
+            "tcp" => 2003,
+            "pickle" => 2004,
+            _ => 443,
+        };
+        let port = url.port.unwrap_or(default_port);
+        Self::new(&url.scheme, &url.host, port, url.path.trim_end_matches('/'))
+    }
+
+    /// The hash, as it is in the names of files.
+    pub(crate) fn hash_text(&self) -> String {
+        format!("{:016x}", self.hash)
+    }
+}
+
+impl fmt::Display for DestinationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.hash_text(), self.label)
+    }
+}
+
 /// The URL of the ingest on the host of `url`, as Grafana Cloud spells it.
 pub(crate) fn suggested_url(url: &Url) -> String {
     format!("{url}/graphite/metrics")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(url: &str) -> DestinationId {
+        DestinationId::of(&Url::parse(url).unwrap())
+    }
+
+    #[test]
+    fn a_destination_is_scheme_host_port_path_and_query_but_no_user() {
+        for (a, b) in [
+            ("https://me:secret@h/metrics", "https://h:443/metrics"),
+            ("https://H/metrics/", "https://h/metrics"),
+            ("http://h/metrics", "http://h:80/metrics"),
+            ("tcp://h", "tcp://h:2003"),
+            ("pickle://h", "pickle://h:2004"),
+        ] {
+            assert_eq!(id(a), id(b));
+        }
+        let urls = [
+            "https://h/metrics",
+            "https://h/a/metrics",
+            "https://h/metrics?key=1",
+            "http://h:443/metrics",
+            "tcp://h:443",
+        ];
+        for (index, url) in urls.iter().enumerate() {
+            assert!(urls[..index].iter().all(|other| id(other) != id(url)), "{url}");
+        }
+        let text = id("https://me:secret@h/hidden/metrics?key=hidden").to_string();
+        assert!(text.ends_with(" https://h") && !text.contains("hidden") && !text.contains("secret"), "{text}");
+    }
 }

@@ -41,6 +41,26 @@ pub(crate) enum PushError {
         /// Status and words.
         said: String,
     },
+    /// It takes points, but refused some of these alone, each for the first time.
+    #[error("{host} refuses {points} alone ({said}); what it refuses in a second run too is given up")]
+    RefusedOnce {
+        /// The host.
+        host: String,
+        /// How many, in words.
+        points: String,
+        /// Status and words.
+        said: String,
+    },
+    /// It took only some of the points of a request, and does not say which.
+    #[error("{host} took {taken} of {sent} points, and does not say what is wrong with the others")]
+    Unexplained {
+        /// The host.
+        host: String,
+        /// How many it took.
+        taken: usize,
+        /// How many it was sent.
+        sent: usize,
+    },
     /// There was no reply.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -50,6 +70,11 @@ pub(crate) enum PushError {
 }
 
 impl PushError {
+    /// Whether it is about single points, so that other points may be taken.
+    pub(crate) fn is_about_points(&self) -> bool {
+        matches!(self, Self::TooManyBad { .. } | Self::RefusedOnce { .. } | Self::Unexplained { .. })
+    }
+
     /// Whether Graphite refused the credentials.
     pub(crate) fn refused_credentials(&self) -> bool {
         matches!(self, Self::Credentials { .. })

@@ -8,8 +8,9 @@ mod push;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use carbon::pickle;
-pub(crate) use destination::{Destination, suggested_url};
+pub(crate) use destination::{Destination, DestinationId, suggested_url};
 pub(crate) use error::PushError;
+pub(crate) use ingest::MAX_REFUSALS;
 pub(crate) use push::Push;
 
 use crate::context::Context;
@@ -18,17 +19,19 @@ use crate::metrics::batch::Batch;
 use carbon::Carbon;
 use ingest::Ingest;
 
-/// Pushes a batch. `newest` is the batch of this run.
+/// Pushes a batch. `newest` is the batch of this run. At most `max_refusals` refusals are spent on finding
+/// the points that make Graphite refuse others.
 pub(crate) fn push(
     destination: &Destination,
     batch: &Batch,
     newest: &Batch,
+    max_refusals: usize,
     context: Context<'_>,
     policy: RetryPolicy<'_>,
 ) -> Push {
     match destination {
         Destination::Ingest { url, credentials } => {
-            Ingest { url, credentials: credentials.as_ref(), context, policy }.push(batch, newest)
+            Ingest { url, credentials: credentials.as_ref(), context, policy }.push(batch, newest, max_refusals)
         }
         Destination::Plaintext { host, port } => {
             Carbon { host, port: *port, context, policy }.push(carbon::plaintext(batch))
@@ -49,7 +52,7 @@ pub(crate) fn reach(destination: &Destination, context: Context<'_>, policy: Ret
         }
         Destination::Plaintext { .. } | Destination::Pickle { .. } => {
             let nothing = Batch::new(1, Vec::new());
-            push(destination, &nothing, &nothing, context, policy).error.map_or(Ok(()), Err)
+            push(destination, &nothing, &nothing, 0, context, policy).error.map_or(Ok(()), Err)
         }
     }
 }

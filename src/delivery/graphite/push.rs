@@ -11,8 +11,10 @@ pub(crate) struct Push {
     pub(crate) taken: usize,
     /// Points that it refuses for good: the name, empty if Graphite does not tell, and why.
     pub(crate) refused: Vec<(String, String)>,
-    /// Points that it did not take and may take later: ranges of the batch.
+    /// Points that it did not take, or not for sure, and may take later: ranges of the batch.
     pub(crate) open: Vec<Range<usize>>,
+    /// Those of the open points that it refused alone, as indexes.
+    pub(crate) refused_alone: Vec<usize>,
     /// Why there are open points.
     pub(crate) error: Option<PushError>,
     /// What the requests came to.

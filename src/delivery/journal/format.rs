@@ -2,6 +2,17 @@
 //! damaged line costs only itself:
 //!
 //! ```text
+//! ; datametrics journal 2 CHECKSUM
+//! ; destination 8d5cb29c1a0ee1f4 https://graphite.example CHECKSUM
+//! ; tag env=home CHECKSUM
+//! ; name value time interval refusals CHECKSUM
+//! crypto.BTC-USD.last 61000.5 1785182401 60 0 CHECKSUM
+//! ; end 1 CHECKSUM
+//! ```
+//!
+//! In the first version there was no destination, and one interval for all points:
+//!
+//! ```text
 //! ; datametrics journal 1 b26cd3d9
 //! ; interval 60 76b45d12
 //! ; tag env=home 8c20985a
@@ -10,19 +21,24 @@
 //! ; end 1 bf667e5f
 //! ```
 
+use crate::delivery::graphite::DestinationId;
 use crate::market::number::Number;
 use crate::metrics::batch::Batch;
 use std::io::{self, BufRead, Read, Write};
 
 /// The version of the format that is written. In every version a file begins with
 /// `; datametrics journal FORMAT_VERSION` and the checksum of that line.
-pub(super) const FORMAT_VERSION: &str = "1";
+pub(super) const FORMAT_VERSION: &str = "2";
+
+/// The first version, which can be read.
+const FIRST_VERSION: &str = "1";
 
 /// The first line, up to the version.
 pub(super) const TITLE: &str = "; datametrics journal ";
 
-/// The line between the head and the points.
-const COLUMNS: &str = "; name value time";
+/// The line between the head and the points, and that of the first version.
+const COLUMNS: &str = "; name value time interval refusals";
+const FIRST_COLUMNS: &str = "; name value time";
 
 /// Longest line that is held in memory, in bytes. No receiver takes a name that long.
 const MAX_LINE: u64 = 1 << 20;
@@ -30,20 +46,22 @@ const MAX_LINE: u64 = 1 << 20;
 /// Bytes that are written at once.
 const CHUNK: usize = 64 << 10;
 
-/// Writes a batch. Returns the size in bytes.
-pub(super) fn encode(batch: &Batch, out: &mut impl Write) -> io::Result<u64> {
+/// Writes a batch for a destination. Returns the size in bytes.
+pub(super) fn encode(batch: &Batch, destination: &DestinationId, out: &mut impl Write) -> io::Result<u64> {
     let mut text = Vec::with_capacity(CHUNK + CHUNK / 4);
     let mut written = 0;
     push_line(&mut text, [TITLE.as_bytes(), FORMAT_VERSION.as_bytes()]);
-    push_line(&mut text, [b"; interval ", batch.interval.to_string().as_bytes()]);
+    push_line(&mut text, [b"; destination ", destination.to_string().as_bytes()]);
     batch.tags.iter().for_each(|tag| push_line(&mut text, [b"; tag ", tag.as_bytes()]));
     push_line(&mut text, [COLUMNS.as_bytes()]);
-    let mut time = (None, String::new());
-    for point in batch.iter() {
-        if time.0 != Some(point.time) {
-            time = (Some(point.time), format!(" {}", point.time));
+    let (mut last, mut ending) = (None, String::new());
+    for (index, point) in batch.iter().enumerate() {
+        let numbers = (point.time, point.interval, batch.refusals(index));
+        if last != Some(numbers) {
+            last = Some(numbers);
+            ending = format!(" {} {} {}", numbers.0, numbers.1, numbers.2);
         }
-        push_line(&mut text, [point.name.as_bytes(), b" ", point.value.as_bytes(), time.1.as_bytes()]);
+        push_line(&mut text, [point.name.as_bytes(), b" ", point.value.as_bytes(), ending.as_bytes()]);
         if text.len() >= CHUNK {
             out.write_all(&text)?;
             written += text.len() as u64;
@@ -98,51 +116,75 @@ pub(super) enum Decoded {
 
 pub(super) fn decode(input: impl BufRead) -> io::Result<Decoded> {
     let mut lines = Lines { input, line: Vec::new(), number: 0 };
-    let mut batch = match read_head(&mut lines)? {
-        Head::Batch(batch) => batch,
+    let (form, mut batch) = match read_head(&mut lines)? {
+        Head::Batch(form, batch) => (form, batch),
         Head::UnknownVersion(version) => return Ok(Decoded::UnknownVersion(version)),
         Head::Damaged => {
             let damage = format!("line {} cannot be read, and without it the points mean nothing", lines.number);
             return Ok(Decoded::Points(Batch::default(), Some(damage)));
         }
     };
-    let damage = read_points(&mut lines, &mut batch)?;
+    let damage = read_points(&mut lines, form, &mut batch)?;
     Ok(Decoded::Points(batch, damage))
 }
 
+/// The destination that the head of a file names, for a message. `None` if it names none.
+pub(super) fn destination_label(input: impl BufRead) -> io::Result<Option<String>> {
+    let mut lines = Lines { input, line: Vec::new(), number: 0 };
+    lines.next()?;
+    let Some(Line::Intact(line)) = lines.next()? else { return Ok(None) };
+    let id = line.strip_prefix("; destination ").and_then(|id| id.split_once(' '));
+    Ok(id.map(|(_, label)| label.to_owned()))
+}
+
+/// How the lines of points are written.
+#[derive(Clone, Copy)]
+enum Form {
+    First,
+    Current,
+}
+
 enum Head {
-    Batch(Batch),
+    Batch(Form, Batch),
     UnknownVersion(String),
     Damaged,
 }
 
-/// Reads the lines before the points. Interval and tags belong to every point, so every one of these
-/// lines must be intact.
+/// Reads the lines before the points. They belong to every point, so every one of them must be intact.
 fn read_head(lines: &mut Lines<impl BufRead>) -> io::Result<Head> {
     let Some(Line::Intact(first)) = lines.next()? else { return Ok(Head::Damaged) };
-    match first.strip_prefix(TITLE) {
-        Some(FORMAT_VERSION) => {}
+    let form = match first.strip_prefix(TITLE) {
+        Some(FORMAT_VERSION) => Form::Current,
+        Some(FIRST_VERSION) => Form::First,
         Some(version) => return Ok(Head::UnknownVersion(version.to_owned())),
         None => return Ok(Head::Damaged),
-    }
-    let mut interval = None;
+    };
+    // In the current form each point has its own interval.
+    let (mut interval, mut has_destination) = (None, false);
     let mut tags = Vec::new();
     while let Some(Line::Intact(line)) = lines.next()? {
-        if let (Some(value), None) = (line.strip_prefix("; interval "), interval) {
-            interval = value.parse().ok();
-        } else if let Some(tag) = line.strip_prefix("; tag ") {
-            tags.push(tag.to_owned());
-        } else if let (COLUMNS, Some(interval)) = (line, interval) {
-            return Ok(Head::Batch(Batch::new(interval, tags)));
-        } else {
-            break;
+        match form {
+            Form::First if interval.is_none() && line.starts_with("; interval ") => {
+                interval = line.strip_prefix("; interval ").and_then(|value| value.parse().ok());
+            }
+            Form::Current if !has_destination && line.starts_with("; destination ") => has_destination = true,
+            Form::First if line == FIRST_COLUMNS && interval.is_some() => {
+                return Ok(Head::Batch(form, Batch::new(interval.unwrap_or_default(), tags)));
+            }
+            Form::Current if line == COLUMNS && has_destination => {
+                return Ok(Head::Batch(form, Batch::new(0, tags)));
+            }
+            _ => match line.strip_prefix("; tag ") {
+                Some(tag) => tags.push(tag.to_owned()),
+                None => break,
+            },
         }
     }
     Ok(Head::Damaged)
 }
 
 /// Reads the lines of points up to the last line. Returns what is wrong with them.
-fn read_points(lines: &mut Lines<impl BufRead>, batch: &mut Batch) -> io::Result<Option<String>> {
+fn read_points(lines: &mut Lines<impl BufRead>, form: Form, batch: &mut Batch) -> io::Result<Option<String>> {
     let mut bad = None;
     let mut end: Option<usize> = None;
     while let Some(line) = lines.next()? {
@@ -152,7 +194,7 @@ fn read_points(lines: &mut Lines<impl BufRead>, batch: &mut Batch) -> io::Result
                     end = count.parse().ok();
                     end.is_some()
                 }
-                None => push_point(batch, line).is_some(),
+                None => push_point(form, batch, line).is_some(),
             },
             _ => false,
         };
@@ -169,11 +211,23 @@ fn read_points(lines: &mut Lines<impl BufRead>, batch: &mut Batch) -> io::Result
 }
 
 /// Adds the point of a line. It is read from the end of the line, as a name may hold spaces.
-fn push_point(batch: &mut Batch, line: &str) -> Option<()> {
+fn push_point(form: Form, batch: &mut Batch, line: &str) -> Option<()> {
+    let (line, refusals) = match form {
+        Form::First => (line, 0),
+        Form::Current => {
+            let (line, refusals) = line.rsplit_once(' ')?;
+            let (line, interval) = line.rsplit_once(' ')?;
+            batch.set_interval(interval.parse().ok()?);
+            (line, refusals.parse().ok()?)
+        }
+    };
     let (line, time) = line.rsplit_once(' ')?;
     let (name, value) = line.rsplit_once(' ')?;
     let (value, time) = (Number::parse(value)?, time.parse().ok()?);
     batch.push(|out| out.push_str(name), value, time);
+    if refusals > 0 {
+        batch.set_refusals(batch.len() - 1, refusals);
+    }
     Some(())
 }
 
@@ -224,9 +278,13 @@ pub(super) mod tests {
         batch
     }
 
+    pub(in crate::delivery::journal) fn destination() -> DestinationId {
+        DestinationId::new("tcp", "carbon.example", 2003, "")
+    }
+
     fn encoded(batch: &Batch) -> Vec<u8> {
         let mut bytes = Vec::new();
-        assert_eq!(encode(batch, &mut bytes).unwrap(), bytes.len() as u64);
+        assert_eq!(encode(batch, &destination(), &mut bytes).unwrap(), bytes.len() as u64);
         bytes
     }
 
@@ -239,7 +297,31 @@ pub(super) mod tests {
 
     #[test]
     fn a_journal_file_is_text() {
-        let expected = "\
+        let mut batch = batch(1);
+        batch.set_interval(300);
+        batch.push(|out| out.push_str("a.b c"), Number::parse("5").unwrap(), NOW);
+        batch.set_refusals(1, 2);
+        let text = String::from_utf8(encoded(&batch)).unwrap();
+        let lines: Vec<&str> = text.lines().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+        let destination = format!("; destination {} tcp://carbon.example:2003", destination().hash_text());
+        let expected = [
+            "; datametrics journal 2",
+            &destination,
+            "; tag env=my home",
+            "; tag a=b",
+            "; name value time interval refusals",
+            "crypto.C0-USD.last 0E-7 1785182401 60 0",
+            "a.b c 5 1785182401 300 2",
+            "; end 2",
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!(decoded(text.as_bytes()), (batch, None));
+        assert_eq!(destination_label(text.as_bytes()).unwrap().as_deref(), Some("tcp://carbon.example:2003"));
+    }
+
+    #[test]
+    fn a_journal_file_of_the_first_version_is_read() {
+        let text = "\
             ; datametrics journal 1 b26cd3d9\n\
             ; interval 60 76b45d12\n\
             ; tag env=my home e8d56418\n\
@@ -247,8 +329,8 @@ pub(super) mod tests {
             ; name value time 31a08f83\n\
             crypto.C0-USD.last 0E-7 1785182401 ba6270b0\n\
             ; end 1 bf667e5f\n";
-        assert_eq!(String::from_utf8(encoded(&batch(1))).unwrap(), expected);
-        assert_eq!(decoded(expected.as_bytes()), (batch(1), None));
+        assert_eq!(decoded(text.as_bytes()), (batch(1), None));
+        assert_eq!(destination_label(text.as_bytes()).unwrap(), None);
     }
 
     fn any_batch(u: &mut Unstructured<'_>) -> arbitrary::Result<Batch> {
@@ -258,7 +340,11 @@ pub(super) mod tests {
             let len = u.int_in_range(1..=20)?;
             let name = (0..len).map(|_| u.int_in_range(b'!'..=b'~').map(char::from)).collect::<Result<String, _>>()?;
             let value = Number::from_f64(u.arbitrary()?).or(Number::parse("0E-7")).unwrap();
+            batch.set_interval(u.arbitrary()?);
             batch.push(|out| out.push_str(&name), value, u.arbitrary()?);
+            if u.arbitrary()? {
+                batch.set_refusals(batch.len() - 1, u.int_in_range(1..=9)?);
+            }
         }
         Ok(batch)
     }
@@ -271,7 +357,7 @@ pub(super) mod tests {
             assert_eq!(decoded(&bytes), (batch.clone(), None));
             let (rest, damage) = decoded(&bytes[..u.choose_index(bytes.len())?]);
             assert!(damage.is_some());
-            assert!(rest.is_empty() || (rest.interval, &rest.tags) == (batch.interval, &batch.tags));
+            assert!(rest.is_empty() || rest.tags == batch.tags);
             assert!(rest.iter().eq(batch.iter().take(rest.len())));
             Ok(())
         });
@@ -285,7 +371,7 @@ pub(super) mod tests {
             let index = u.choose_index(bytes.len())?;
             bytes[index] = u.arbitrary()?;
             let (rest, _) = decoded(&bytes);
-            assert!(rest.is_empty() || (rest.interval, &rest.tags) == (batch.interval, &batch.tags));
+            assert!(rest.is_empty() || rest.tags == batch.tags);
             // At most two points are lost: a newline that is changed joins two lines.
             let mut left = batch.iter();
             assert!(rest.iter().all(|point| left.any(|other| other == point)));

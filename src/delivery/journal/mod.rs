@@ -9,11 +9,13 @@
 
 mod format;
 
+use crate::delivery::graphite::DestinationId;
 use crate::metrics::batch::Batch;
 use crate::system::clock::Clock;
 use crate::system::deadline::Deadline;
 use crate::system::disk::{DirEntry, Disk, LockGuard};
-use format::{Decoded, FORMAT_VERSION, decode, encode};
+use crate::util::sanitize::excerpt;
+use format::{Decoded, FORMAT_VERSION, decode, destination_label, encode};
 use std::io::{self, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,6 +105,9 @@ pub(crate) struct Entry {
     pub(crate) points: usize,
     /// Size of the file.
     pub(crate) bytes: u64,
+    /// The hash of the destination to which the points belong. `None` in files of the first version, which
+    /// belong to any.
+    pub(crate) destination: Option<String>,
 }
 
 /// What could be read of a file.
@@ -116,7 +121,7 @@ pub(crate) struct EntryContents {
 
 /// What was dropped to keep the journal within its bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pruned {
+pub(crate) struct Dropped {
     /// Files.
     pub(crate) files: usize,
     /// The points that were in them.
@@ -146,21 +151,28 @@ impl<'a> Journal<'a> {
     ///
     /// # Errors
     /// When the file cannot be written: the disk is full, or the folder belongs to somebody else.
-    pub(crate) fn keep(&self, batch: &Batch, started: i64, unique: u64) -> Result<Entry, JournalError> {
+    pub(crate) fn keep(
+        &self,
+        batch: &Batch,
+        destination: &DestinationId,
+        started: i64,
+        unique: u64,
+    ) -> Result<Entry, JournalError> {
         // Two runs of one second are sorted by when they wrote their files.
         let written = self.clock.unix_time().as_micros();
-        self.write(&format!("{:012}-{written:016}-{unique:016x}", started.max(0)), batch)
+        self.write(&format!("{:012}-{written:016}-{unique:016x}", started.max(0)), batch, destination)
     }
 
     /// Writes a temporary file, syncs it and renames it into place: a file with its right name is
     /// whole.
-    fn write(&self, run: &str, batch: &Batch) -> Result<Entry, JournalError> {
-        let name = format!("{run}-{}{SUFFIX}", batch.len());
+    fn write(&self, run: &str, batch: &Batch, destination: &DestinationId) -> Result<Entry, JournalError> {
+        let hash = destination.hash_text();
+        let name = format!("{run}-{}-{hash}{SUFFIX}", batch.len());
         let path = self.folder.join(&name);
         let temporary = self.folder.join(format!("{name}{TEMPORARY}"));
         let write = || {
             let mut file = self.disk.create_new(&temporary)?;
-            let bytes = encode(batch, &mut file)?;
+            let bytes = encode(batch, destination, &mut file)?;
             file.sync()?;
             self.disk.rename(&temporary, &path)?;
             self.disk.sync_dir(&self.folder)?;
@@ -171,7 +183,7 @@ impl<'a> Journal<'a> {
             JournalError::io("write", &path)(cause)
         })?;
         let started = run.split('-').next().and_then(|time| time.parse().ok()).unwrap_or_default();
-        Ok(Entry { started, name, points: batch.len(), bytes })
+        Ok(Entry { started, name, points: batch.len(), bytes, destination: Some(hash) })
     }
 
     /// Takes the lock that guards sending and removing. Waits while another run has it.
@@ -215,12 +227,10 @@ impl<'a> Journal<'a> {
         age.is_some_and(|age| age > ABANDONED)
     }
 
-    /// How many points wait.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub(crate) fn points_waiting(&self) -> Result<usize, JournalError> {
-        Ok(self.waiting()?.iter().map(|entry| entry.points).sum())
+    /// The destination of a file, for a message: scheme, host and port.
+    pub(crate) fn destination_label(&self, entry: &Entry) -> String {
+        let read = || destination_label(BufReader::new(self.disk.open(&self.folder.join(&entry.name)).ok()?)).ok()?;
+        read().map_or_else(|| "an unknown destination".to_owned(), |label| excerpt(&label))
     }
 
     /// Reads a file. Of a damaged one, every readable line counts. Once those points were taken, the
@@ -263,12 +273,17 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// When the new file cannot be written: then the old one is as it was. Or when the old file
     /// cannot be removed: then some points will be sent twice.
-    pub(crate) fn replace(&self, entry: &Entry, rest: &Batch) -> Result<Option<Entry>, JournalError> {
-        let run = entry.name.rsplit_once('-').map(|(run, _)| run.to_owned());
-        let Some(run) = run.filter(|_| !rest.is_empty()) else {
+    pub(crate) fn replace(
+        &self,
+        entry: &Entry,
+        rest: &Batch,
+        destination: &DestinationId,
+    ) -> Result<Option<Entry>, JournalError> {
+        let run = entry.run().filter(|_| !rest.is_empty());
+        let Some(run) = run else {
             return self.remove(entry).map(|()| None);
         };
-        let new = self.write(&run, rest)?;
+        let new = self.write(run, rest, destination)?;
         if new.name != entry.name {
             self.remove(entry)?;
         }
@@ -295,38 +310,53 @@ impl<'a> Journal<'a> {
         Ok(path)
     }
 
-    /// Drops the files that are older than `max_age` at `now` (Unix seconds), and of the others the
-    /// oldest, until at most `max_bytes` are left. Files that cannot be removed stay and are not
-    /// counted.
-    pub(crate) fn prune(&self, now: i64, max_bytes: u64, max_age: Duration) -> Pruned {
-        let oldest = now.saturating_sub(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX));
-        let mut pruned = Pruned::default();
+    /// Drops the oldest of these files of one destination until at most `max_bytes` are left. Files that
+    /// cannot be removed stay and are not counted.
+    pub(crate) fn drop_excess<'e>(&self, entries: impl Iterator<Item = &'e Entry>, max_bytes: u64) -> Dropped {
+        let mut newest_first: Vec<&Entry> = entries.collect();
+        newest_first.sort_unstable_by(|a, b| b.cmp(a));
         let mut total = 0_u64;
-        for entry in self.waiting().unwrap_or_default().into_iter().rev() {
+        let exceeds = |entry: &&Entry| {
             total = total.saturating_add(entry.bytes);
-            let points = entry.points;
-            if (total > max_bytes || entry.started < oldest) && self.remove(&entry).is_ok() {
-                pruned.files += 1;
-                pruned.points += points;
-            }
+            total > max_bytes
+        };
+        let excess: Vec<&Entry> = newest_first.into_iter().filter(exceeds).collect();
+        self.drop_all(excess.into_iter())
+    }
+
+    /// Drops these files. Those that cannot be removed stay and are not counted.
+    pub(crate) fn drop_all<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Dropped {
+        let mut dropped = Dropped::default();
+        for entry in entries.filter(|entry| self.remove(entry).is_ok()) {
+            dropped.files += 1;
+            dropped.points += entry.points;
         }
-        pruned
+        dropped
     }
 }
 
 impl Entry {
-    /// Reads the name of a file, `STARTED-WRITTEN-UNIQUE-POINTS.points`.
+    /// Reads the name of a file, `STARTED-WRITTEN-UNIQUE-POINTS-DESTINATION.points`. The first version had no
+    /// destination.
     fn from_name(name: &str, bytes: u64) -> Option<Self> {
         let mut parts = name.strip_suffix(SUFFIX)?.split('-');
         let (started, _written, _unique) = (parts.next()?, parts.next()?, parts.next()?);
-        let points = parts.next()?;
+        let (points, destination) = (parts.next()?, parts.next());
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        if parts.next().is_some() || !is_number(started) || !is_number(points) {
+        let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if parts.next().is_some() || !is_number(started) || !is_number(points) || !destination.is_none_or(is_hash) {
             return None;
         }
         // 32 bits, so that the sum over all files fits.
         let points = usize::try_from(points.parse::<u32>().ok()?).ok()?;
-        Some(Self { started: started.parse().ok()?, name: name.to_owned(), points, bytes })
+        let (started, destination) = (started.parse().ok()?, destination.map(str::to_owned));
+        Some(Self { started, name: name.to_owned(), points, bytes, destination })
+    }
+
+    /// The part of the name that all files of the same points share: `STARTED-WRITTEN-UNIQUE`.
+    fn run(&self) -> Option<&str> {
+        let (third, _) = self.name.match_indices('-').nth(2)?;
+        self.name.get(..third)
     }
 }
 
@@ -340,7 +370,7 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::format::tests::{NOW, batch};
+    use super::format::tests::{NOW, batch, destination};
     use super::format::{TITLE, checksum};
     use super::*;
     use crate::system::clock::SystemClock;
@@ -363,7 +393,7 @@ mod tests {
     #[test]
     fn points_that_are_kept_wait_and_can_be_read_back() {
         let (folder, journal) = journal();
-        let entry = journal.keep(&batch(3), NOW, 7).unwrap();
+        let entry = journal.keep(&batch(3), &destination(), NOW, 7).unwrap();
         assert_eq!((entry.started, entry.points), (NOW, 3));
         let path = folder.path().join("journal").join(&entry.name);
         assert_eq!(entry.bytes, fs::metadata(&path).unwrap().len());
@@ -382,11 +412,11 @@ mod tests {
     fn the_oldest_entry_comes_first() {
         let (_folder, journal) = journal();
         for (started, unique) in [(NOW, 2), (900_000_000, 0), (NOW - 60, u64::MAX), (-5, 0)] {
-            journal.keep(&batch(1), started, unique).unwrap();
+            journal.keep(&batch(1), &destination(), started, unique).unwrap();
         }
         // Of the same second.
         thread::sleep(Duration::from_micros(1));
-        journal.keep(&batch(2), NOW, 1).unwrap();
+        journal.keep(&batch(2), &destination(), NOW, 1).unwrap();
         let waiting = journal.waiting().unwrap();
         let order: Vec<(i64, usize)> = waiting.iter().map(|entry| (entry.started, entry.points)).collect();
         assert_eq!(order, [(0, 1), (900_000_000, 1), (NOW - 60, 1), (NOW, 1), (NOW, 2)]);
@@ -395,9 +425,9 @@ mod tests {
     #[test]
     fn an_entry_that_cannot_be_written_leaves_nothing_behind() {
         let (folder, journal) = journal();
-        let path = folder.path().join("journal/1-2-3-1.points");
+        let path = folder.path().join(&format!("journal/1-2-3-1-{}.points", destination().hash_text()));
         fs::create_dir(&path).unwrap();
-        let message = journal.write("1-2-3", &batch(1)).unwrap_err().to_string();
+        let message = journal.write("1-2-3", &batch(1), &destination()).unwrap_err().to_string();
         assert!(message.starts_with(&format!("journal: cannot write {}: ", path.display())), "{message}");
         assert_eq!(fs::read_dir(folder.path().join("journal")).unwrap().count(), 1);
         assert_eq!(journal.waiting().unwrap(), [], "a folder is no file of the journal");
@@ -406,14 +436,14 @@ mod tests {
     #[test]
     fn a_replaced_entry_holds_only_the_rest() {
         let (_folder, journal) = journal();
-        let entry = journal.keep(&batch(3), NOW, 7).unwrap();
-        let rest = journal.replace(&entry, &batch(2)).unwrap().unwrap();
+        let entry = journal.keep(&batch(3), &destination(), NOW, 7).unwrap();
+        let rest = journal.replace(&entry, &batch(2), &destination()).unwrap().unwrap();
         assert_eq!((rest.started, rest.points), (NOW, 2));
         assert_eq!(journal.read(&rest).unwrap(), EntryContents { batch: batch(2), damage: None });
-        let same = journal.replace(&rest, &batch(2)).unwrap().unwrap();
+        let same = journal.replace(&rest, &batch(2), &destination()).unwrap().unwrap();
         assert_eq!(journal.waiting().unwrap(), [Entry { name: same.name.clone(), ..same }]);
         let same = journal.waiting().unwrap().remove(0);
-        assert_eq!(journal.replace(&same, &batch(0)).unwrap(), None);
+        assert_eq!(journal.replace(&same, &batch(0), &destination()).unwrap(), None);
         assert_eq!(journal.waiting().unwrap(), []);
     }
 
@@ -449,7 +479,7 @@ mod tests {
     #[test]
     fn a_damaged_entry_gives_its_readable_points_and_goes_into_quarantine() {
         let (folder, journal) = journal();
-        let entry = journal.keep(&batch(3), NOW, 7).unwrap();
+        let entry = journal.keep(&batch(3), &destination(), NOW, 7).unwrap();
         let path = folder.path().join("journal").join(&entry.name);
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 30]).unwrap();
@@ -462,7 +492,7 @@ mod tests {
         assert_eq!(journal.quarantine(&entry).unwrap(), folder.path().join("damaged").join(&entry.name));
         assert_eq!(journal.waiting().unwrap(), []);
         for age in 1..=30 {
-            let entry = journal.keep(&batch(1), NOW + age, 0).unwrap();
+            let entry = journal.keep(&batch(1), &destination(), NOW + age, 0).unwrap();
             assert!(journal.quarantine(&entry).unwrap().exists());
         }
         assert_eq!(fs::read_dir(folder.path().join("damaged")).unwrap().count(), MAX_DAMAGED);
@@ -471,29 +501,47 @@ mod tests {
     #[test]
     fn an_entry_of_an_unknown_form_is_left_alone() {
         let (folder, journal) = journal();
-        let entry = journal.keep(&batch(3), NOW, 7).unwrap();
+        let entry = journal.keep(&batch(3), &destination(), NOW, 7).unwrap();
         let path = folder.path().join("journal").join(&entry.name);
-        let first = format!("{TITLE}2");
+        let first = format!("{TITLE}3");
         fs::write(&path, format!("{first} {:08x}\n\0whatever", checksum(first.as_bytes()))).unwrap();
         let message = journal.read(&entry).unwrap_err().to_string();
-        assert!(message.contains("is of form \"2\"") && message.contains("newer datametrics"), "{message}");
+        assert!(message.contains("is of form \"3\"") && message.contains("newer datametrics"), "{message}");
         assert!(path.exists());
     }
 
     #[test]
-    fn prune_drops_old_entries_and_those_beyond_the_size() {
+    fn the_oldest_entries_beyond_the_size_are_dropped() {
         let (_folder, journal) = journal();
-        let hour = Duration::from_secs(3600);
-        for (age, points) in [(3601, 1), (3600, 2), (60, 3), (0, 4)] {
-            journal.keep(&batch(points), NOW - age, 0).unwrap();
+        for (age, points) in [(60, 3), (3600, 2), (0, 4)] {
+            journal.keep(&batch(points), &destination(), NOW - age, 0).unwrap();
         }
-        assert_eq!(journal.prune(NOW, u64::MAX, Duration::MAX), Pruned::default());
-        assert_eq!(journal.prune(NOW, u64::MAX, hour), Pruned { files: 1, points: 1 });
-        let left = journal.waiting().unwrap();
-        let newest_two = left[1].bytes + left[2].bytes;
-        assert_eq!(journal.prune(NOW, newest_two, hour), Pruned { files: 1, points: 2 });
-        assert_eq!(journal.prune(NOW, newest_two - 1, hour), Pruned { files: 1, points: 3 });
-        assert_eq!(journal.waiting().unwrap().len(), 1);
-        assert_eq!(journal.prune(NOW, 0, hour), Pruned { files: 1, points: 4 });
+        let entries = journal.waiting().unwrap();
+        let newest_two = entries[1].bytes + entries[2].bytes;
+        let drop_excess = |max_bytes| {
+            let entries = journal.waiting().unwrap();
+            let Dropped { files, points } = journal.drop_excess(entries.iter(), max_bytes);
+            (files, points)
+        };
+        assert_eq!(drop_excess(u64::MAX), (0, 0));
+        assert_eq!(drop_excess(newest_two), (1, 2));
+        assert_eq!(drop_excess(newest_two - 1), (1, 3));
+        assert_eq!(drop_excess(0), (1, 4));
+        assert_eq!(journal.waiting().unwrap(), []);
+    }
+
+    #[test]
+    fn an_entry_names_its_destination() {
+        let (_folder, journal) = journal();
+        let entry = journal.keep(&batch(1), &destination(), NOW, 7).unwrap();
+        assert_eq!(entry.destination, Some(destination().hash_text()));
+        assert_eq!(journal.destination_label(&entry), "tcp://carbon.example:2003");
+        let first = Entry::from_name("000000000005-0000000000000006-0000000000000007-3.points", 9).unwrap();
+        assert_eq!(
+            (first.destination.as_deref(), first.points, first.run()),
+            (None, 3, Some("000000000005-0000000000000006-0000000000000007"))
+        );
+        assert_eq!(journal.destination_label(&first), "an unknown destination");
+        assert_eq!(Entry::from_name("5-6-7-3-nohash.points", 9), None);
     }
 }

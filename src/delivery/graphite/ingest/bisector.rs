@@ -11,8 +11,8 @@
 
 use std::ops::Range;
 
-/// Refusals of one push after which the search is given up.
-const MAX_REFUSALS: usize = 200;
+/// Refusals of one push after which the search is given up, where it may take its time.
+pub(crate) const MAX_REFUSALS: usize = 200;
 
 /// What to send next.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub(super) struct Bisector {
     /// The same after the server took something: enough to find one bad point, and some more.
     refusals_per_probe: usize,
     refusals: usize,
+    /// Refusals after which the search is given up.
+    max_refusals: usize,
     /// Points in a request at most, since the server said that a larger one is too large.
     max_points: usize,
     refused: Vec<(usize, String)>,
@@ -71,8 +73,8 @@ pub(super) struct Bisector {
 }
 
 impl Bisector {
-    /// The search through a batch of `len` points.
-    pub(super) fn new(len: usize) -> Self {
+    /// The search through a batch of `len` points, which ends after `max_refusals` refusals.
+    pub(super) fn new(len: usize, max_refusals: usize) -> Self {
         let refusals_per_probe = usize::try_from(len.max(1).ilog2()).unwrap_or(0) + 4;
         Self {
             pending: (len > 0).then_some(0..len).into_iter().collect(),
@@ -82,6 +84,7 @@ impl Bisector {
             refusals_until_probe: refusals_per_probe,
             refusals_per_probe,
             refusals: 0,
+            max_refusals,
             max_points: usize::MAX,
             refused: Vec::new(),
             stop: None,
@@ -155,7 +158,7 @@ impl Bisector {
     /// The server refused `part` for what is in it.
     pub(super) fn on_refused(&mut self, part: Range<usize>, reason: String) {
         self.refusals += 1;
-        if self.refusals > MAX_REFUSALS {
+        if self.refusals > self.max_refusals {
             self.pending.push(part);
             self.stop = Some(Stop::TooManyRefusals(reason));
         } else if self.refusals_until_probe == 0 {
@@ -227,7 +230,7 @@ mod tests {
 
     /// Lets the bisector and a server talk. Returns what came of it, and how many requests there were.
     fn search(len: usize, mut answer: impl FnMut(&[usize]) -> Answer) -> (Findings, usize) {
-        let mut bisector = Bisector::new(len);
+        let mut bisector = Bisector::new(len, MAX_REFUSALS);
         let mut requests = 0;
         loop {
             requests += 1;
@@ -332,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_request_that_is_too_large_is_halved() {
-        let mut bisector = Bisector::new(10);
+        let mut bisector = Bisector::new(10, MAX_REFUSALS);
         assert_eq!(bisector.next(), Step::Send(0..10));
         bisector.on_too_large(0..10, "413".to_owned());
         let mut sent = Vec::new();
@@ -344,7 +347,7 @@ mod tests {
         }
         assert_eq!(sent, [0..5, 5..10]);
         assert_eq!(bisector.findings(), Findings::default());
-        let mut bisector = Bisector::new(1);
+        let mut bisector = Bisector::new(1, MAX_REFUSALS);
         assert_eq!(bisector.next(), Step::Send(0..1));
         bisector.on_too_large(0..1, "413".to_owned());
         assert_eq!(bisector.next(), Step::Probe(None), "one point that is too large is a suspect");
@@ -352,7 +355,7 @@ mod tests {
 
     #[test]
     fn an_aborted_search_leaves_everything_open() {
-        let mut bisector = Bisector::new(10);
+        let mut bisector = Bisector::new(10, MAX_REFUSALS);
         assert_eq!(bisector.next(), Step::Send(0..10));
         bisector.on_refused(0..10, "bad".to_owned());
         assert_eq!(bisector.next(), Step::Send(0..5));

@@ -6,7 +6,11 @@
 
 use crate::metrics::batch::{Batch, Point};
 use crate::util::sanitize::excerpt;
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::fmt;
 use std::ops::Range;
 
 /// Points in a request at most: as many as carbon-relay-ng, Grafana's own client, sends
@@ -32,15 +36,16 @@ pub(super) fn encode(batch: &Batch, range: Range<usize>) -> (Vec<u8>, usize) {
     let mut json = Vec::with_capacity((most * (100 + tags.len())).min(MAX_BYTES + 4096));
     json.extend_from_slice(b"[{\"name\":\"");
     let mut count = 0;
-    let interval = format!("\",\"interval\":{},\"value\":", batch.interval);
-    let mut ending = (None, String::new());
-    for Point { name, value, time } in batch.range(range.start..range.start + most) {
+    // Nearly all points of a batch have one time and one interval.
+    let (mut last, mut middle, mut ending) = (None, String::new(), String::new());
+    for Point { name, value, time, interval } in batch.range(range.start..range.start + most) {
         let before = json.len();
-        if ending.0 != Some(time) {
-            // Nearly all points of a batch have one time.
-            ending = (Some(time), format!(",\"time\":{time}{tags}}}{NEXT}"));
+        if last != Some((time, interval)) {
+            last = Some((time, interval));
+            middle = format!("\",\"interval\":{interval},\"value\":");
+            ending = format!(",\"time\":{time}{tags}}}{NEXT}");
         }
-        for part in [name.as_bytes(), interval.as_bytes(), value.as_bytes(), ending.1.as_bytes()] {
+        for part in [name.as_bytes(), middle.as_bytes(), value.as_bytes(), ending.as_bytes()] {
             json.extend_from_slice(part);
         }
         if json.len() > MAX_BYTES && count > 0 {
@@ -64,29 +69,66 @@ pub(super) struct Published {
     pub(crate) refused: Vec<(Option<usize>, String)>,
 }
 
-/// Reads a reply with a good status. `None` if it is not the reply of an ingest, whatever its status
-/// says.
-pub(super) fn read(body: &[u8]) -> Option<Published> {
-    let reply: Value = serde_json::from_slice(body).ok()?;
-    let count = usize::try_from(member(&reply, "published")?.as_u64()?).ok()?;
-    let mut published = Published { count, refused: Vec::new() };
-    let errors = member(&reply, "validationerrors").and_then(Value::as_object);
-    for (reason, error) in errors.into_iter().flatten() {
-        let examples: Vec<usize> = member(error, "exampleids")
-            .and_then(Value::as_array)
-            .map(|ids| ids.iter().filter_map(|id| usize::try_from(id.as_u64()?).ok()).collect())
-            .unwrap_or_default();
-        let of_them = member(error, "count").and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
-        let unnamed = of_them.unwrap_or(examples.len()).min(MAX_POINTS).saturating_sub(examples.len());
-        let reason = excerpt(reason);
-        published.refused.extend(examples.into_iter().map(|id| (Some(id), reason.clone())));
-        published.refused.extend((0..unnamed).map(|_| (None, reason.clone())));
-    }
-    Some(published)
+/// Reads the reply to a request with this many points, if its status is good. `None` if it is not the reply
+/// of an ingest, whatever its status says.
+///
+/// Of a reply nothing is built but what is asked for, and of that no more than there are points: a few bytes
+/// can claim any number of errors.
+pub(super) fn read(body: &str, points: usize) -> Option<Published> {
+    let (mut count, mut refused) = (None, Vec::new());
+    for_each_member(body, |name, value| match name.to_ascii_lowercase().as_str() {
+        "published" => count = value.parse().ok(),
+        "validationerrors" => {
+            let _ = for_each_member(value, |reason, error| add_refused(&mut refused, &reason, error, points));
+        }
+        _ => {}
+    })?;
+    Some(Published { count: count?, refused })
 }
 
-fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+/// Adds the points of one validation error: `{"Count":2,"ExampleIds":[4]}`.
+fn add_refused(refused: &mut Vec<(Option<usize>, String)>, reason: &str, error: &str, points: usize) {
+    let (mut count, mut examples) = (None, Vec::new());
+    let read = for_each_member(error, |name, value| match name.to_ascii_lowercase().as_str() {
+        "count" => count = value.parse::<usize>().ok(),
+        "exampleids" => {
+            let ids = value.trim_matches(['[', ']']).split(',').filter_map(|id| id.trim().parse().ok());
+            examples = ids.take(points).collect();
+        }
+        _ => {}
+    });
+    if read.is_none() {
+        return;
+    }
+    let unnamed = count.unwrap_or(examples.len()).saturating_sub(examples.len());
+    let named = examples.into_iter().map(Some);
+    let reason = excerpt(reason);
+    let left = points.saturating_sub(refused.len());
+    refused.extend(named.chain(std::iter::repeat_n(None, unnamed)).take(left).map(|id| (id, reason.clone())));
+}
+
+/// Calls `visit` with the name and the JSON text of each member of an object. `None` if the text is no object.
+fn for_each_member(json: &str, visit: impl FnMut(String, &str)) -> Option<()> {
+    struct Members<F>(F);
+
+    impl<'de, F: FnMut(String, &str)> Visitor<'de> for Members<F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                (self.0)(name, value.get());
+            }
+            Ok(())
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_str(json);
+    json.deserialize_map(Members(visit)).ok()?;
+    json.end().ok()
 }
 
 /// The whole batch as a dry run prints it: the body of each request, one a line.
@@ -141,12 +183,12 @@ mod tests {
 
     #[test]
     fn replies_of_both_ingest_servers_are_read() {
-        assert_eq!(read(br#"{"published":3}"#), Some(Published { count: 3, refused: vec![] }));
+        assert_eq!(read(r#"{"published":3}"#, 3), Some(Published { count: 3, refused: vec![] }));
         let reply =
-            br#"{"Invalid":2,"Published":1,"ValidationErrors":{"name cannot be empty":{"Count":2,"ExampleIds":[4]}}}"#;
+            r#"{"Invalid":2,"Published":1,"ValidationErrors":{"name cannot be empty":{"Count":2,"ExampleIds":[4]}}}"#;
         let reason = "name cannot be empty".to_owned();
         let refused = vec![(Some(4), reason.clone()), (None, reason)];
-        assert_eq!(read(reply), Some(Published { count: 1, refused }));
+        assert_eq!(read(reply, 3), Some(Published { count: 1, refused }));
     }
 
     #[test]
@@ -154,7 +196,19 @@ mod tests {
         for body in
             ["", "<html>", "[]", "{}", "null", r#"{"published":"3"}"#, r#"{"published":-1}"#, r#"{"status":"ok"}"#]
         {
-            assert_eq!(read(body.as_bytes()), None, "{body}");
+            assert_eq!(read(body, 1), None, "{body}");
         }
+    }
+
+    #[test]
+    fn what_is_made_of_a_reply_is_bounded_by_the_request() {
+        let errors: Vec<String> = (0..5_000).map(|error| format!(r#""r{error}":{{"count":5000}}"#)).collect();
+        let reply = format!(r#"{{"published":0,"validationerrors":{{{}}}}}"#, errors.join(","));
+        assert_eq!(read(&reply, 3).unwrap().refused.len(), 3);
+        let ids = vec!["0"; 100_000].join(",");
+        let reply = format!(r#"{{"published":0,"validationerrors":{{"r":{{"exampleids":[{ids}]}}}}}}"#);
+        assert_eq!(read(&reply, 3).unwrap().refused.len(), 3);
+        let none = r#"{"published":2,"validationerrors":{"r":null,"s":[],"t":{"count":"x","exampleids":{"a":[1]}}}}"#;
+        assert_eq!(read(none, 2), Some(Published { count: 2, refused: vec![] }));
     }
 }

@@ -3,6 +3,7 @@
 mod bisector;
 mod json;
 
+pub(crate) use bisector::MAX_REFUSALS;
 pub(super) use json::render;
 
 use super::destination::suggested_url;
@@ -19,7 +20,11 @@ use crate::util::pluralize::pluralize;
 use crate::util::sanitize::excerpt;
 use bisector::{Bisector, Step, Stop};
 use json::Published;
+use std::collections::BTreeMap;
 use std::ops::Range;
+
+/// A point that is refused alone in so many runs is given up: a refusal may be the fault of the server.
+const RUNS_UNTIL_GIVEN_UP: u32 = 2;
 
 /// Longest reply that is read, in bytes.
 const MAX_REPLY: u64 = 1 << 20;
@@ -55,9 +60,9 @@ impl Ingest<'_> {
     /// Sends a batch in as few requests as hold it. A part that is refused whole is split until the
     /// bad points are alone. `newest` is the batch of this run: its last point serves as a probe, as
     /// it does no harm to send a point twice.
-    pub(super) fn push(self, batch: &Batch, newest: &Batch) -> Push {
+    pub(super) fn push(self, batch: &Batch, newest: &Batch, max_refusals: usize) -> Push {
         let mut push = Push::default();
-        let mut bisector = Bisector::new(batch.len());
+        let mut bisector = Bisector::new(batch.len(), max_refusals);
         loop {
             match bisector.next() {
                 Step::Done => break,
@@ -75,7 +80,8 @@ impl Ingest<'_> {
                     let verdict = self.post(json, count, bisector.is_searching(), &mut push);
                     match verdict {
                         Verdict::Taken(published) => {
-                            let taken = record(batch, &part, published, &mut push);
+                            let taken = published.count;
+                            self.record(batch, &part, published, &mut push);
                             bisector.on_taken(&part, taken);
                         }
                         Verdict::TooLarge(said) => bisector.on_too_large(part, said),
@@ -116,18 +122,53 @@ impl Ingest<'_> {
         matches!(self.post(json, count, true, push), Verdict::Taken(published) if published.count == count)
     }
 
+    /// Records what the server says it did with the points of `part`. Points that it names with a reason are
+    /// refused. If it does not tell what became of others, none of the rest counts as taken.
+    fn record(self, batch: &Batch, part: &Range<usize>, published: Published, push: &mut Push) {
+        let lost = part.len() - published.count;
+        let mut refused: BTreeMap<usize, String> = BTreeMap::new();
+        for (index, reason) in published.refused {
+            if let Some(index) = index.filter(|index| *index < part.len() && refused.len() < lost) {
+                refused.entry(index).or_insert(reason);
+            }
+        }
+        if refused.len() < lost {
+            let (host, sent) = (self.url.host.clone(), part.len());
+            push.error.get_or_insert(PushError::Unexplained { host, taken: published.count, sent });
+            let rest = (0..part.len()).filter(|index| !refused.contains_key(index));
+            push.open.extend(rest.map(|index| part.start + index..part.start + index + 1));
+        } else {
+            push.taken += published.count;
+        }
+        let name = |(index, reason): (usize, String)| (batch.point(part.start + index).name.to_owned(), reason);
+        push.refused.extend(refused.into_iter().map(name));
+    }
+
     /// What came of the points whose fate the search has decided.
     fn conclude(self, batch: &Batch, bisector: Bisector, mut push: Push) -> Push {
         let findings = bisector.findings();
-        let name = |(index, reason): (usize, String)| (batch.point(index).name.to_owned(), reason);
-        push.refused.extend(findings.refused.into_iter().map(name));
-        push.open = findings.open;
+        let mut refused_once = None;
+        for (index, said) in findings.refused {
+            if batch.refusals(index) + 1 >= RUNS_UNTIL_GIVEN_UP {
+                push.refused.push((batch.point(index).name.to_owned(), said));
+            } else {
+                push.refused_alone.push(index);
+                push.open.push(index..index + 1);
+                refused_once = Some(said);
+            }
+        }
+        push.open.extend(findings.open);
+        push.open.sort_unstable_by_key(|range| range.start);
         if let (None, Some(stop)) = (&push.error, findings.stop) {
             let host = self.url.host.clone();
             push.error = Some(match stop {
                 Stop::ServerFails(said) => PushError::Status { host, said },
                 Stop::TooManyRefusals(said) => PushError::TooManyBad { host, said },
             });
+        }
+        if let Some(said) = refused_once {
+            let (host, points) = (self.url.host.clone(), pluralize(push.refused_alone.len(), "point"));
+            push.error.get_or_insert(PushError::RefusedOnce { host, points, said });
         }
         push
     }
@@ -174,7 +215,7 @@ impl Ingest<'_> {
         let host = self.url.host.clone();
         let address = |said| PushError::Address { host: host.clone(), said, suggested: suggested_url(self.url) };
         match status {
-            200..=299 => match json::read(body.as_bytes()) {
+            200..=299 => match json::read(&body, count) {
                 Some(published) if published.count <= count => Verdict::Taken(published),
                 _ => Verdict::Error(address(format!("its answer does not say how many points it took ({said})"))),
             },
@@ -190,19 +231,4 @@ impl Ingest<'_> {
             _ => Verdict::Error(PushError::Status { host, said }),
         }
     }
-}
-
-/// Records what the server says it did with the points of `part`. Returns how many it took.
-fn record(batch: &Batch, part: &Range<usize>, published: Published, push: &mut Push) -> usize {
-    let mut lost = part.len().saturating_sub(published.count);
-    let taken = part.len() - lost;
-    push.taken += taken;
-    for (index, reason) in published.refused.into_iter().take(lost) {
-        lost -= 1;
-        let named = index.filter(|index| *index < part.len());
-        let name = named.map(|index| batch.point(part.start + index).name.to_owned());
-        push.refused.push((name.unwrap_or_default(), reason));
-    }
-    push.refused.extend((0..lost).map(|_| (String::new(), "it does not say why".to_owned())));
-    taken
 }
