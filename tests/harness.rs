@@ -4,7 +4,7 @@ use crate::support::{
     Behaviour, Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, Verdict,
     case::{Case, Exchange, Settings, plain_lines},
     graphite::Push,
-    journal::{self, JournalPoint},
+    journal::{self, DestinationId, JournalPoint},
     normalise::{Normaliser, times},
     panic_text,
     pickle::{self, Pickled},
@@ -359,27 +359,38 @@ fn pickle_reader_survives_any_bytes() {
 }
 
 #[test]
-fn journal_double_reads_and_writes_the_documented_example() {
+fn journal_double_reads_and_writes_the_documented_examples() {
+    let (name, value) = ("crypto.BTC-USD.last".to_owned(), "61000.5".to_owned());
+    let points = [JournalPoint { name, value, time: 1_785_182_401, interval: 60, refusals: 0 }];
+    let text = "; datametrics journal 2 38bbd3d9\n; destination ce947e01b492890e tcp://carbon.example:2003 47e8deb4\n\
+                ; tag env=home 8c20985a\n; name value time interval refusals aa6ac467\n\
+                crypto.BTC-USD.last 61000.5 1785182401 60 0 452112df\n; end 1 bf667e5f\n";
+    let destination = DestinationId::of("tcp://carbon.example:2003");
+    assert_eq!(journal::encode(Some(&destination), &["env=home"], &points), text);
+    assert_eq!(journal::decode(text), Ok((Some(destination), points.to_vec())));
+
     let text = "; datametrics journal 1 b26cd3d9\n; interval 60 76b45d12\n; tag env=home 8c20985a\n\
                 ; name value time 31a08f83\ncrypto.BTC-USD.last 61000.5 1785182401 07bc7794\n; end 1 bf667e5f\n";
-    let (name, value) = ("crypto.BTC-USD.last".to_owned(), "61000.5".to_owned());
-    let points = [JournalPoint { name, value, time: 1_785_182_401 }];
-    assert_eq!(journal::encode(60, &["env=home"], &points), text);
-    assert_eq!(journal::decode(text).as_deref(), Ok(points.as_slice()));
+    assert_eq!(journal::encode(None, &["env=home"], &points), text);
+    assert_eq!(journal::decode(text), Ok((None, points.to_vec())));
 }
 
 #[test]
 fn journal_double_refuses_damaged_files() {
-    let whole = journal::encode(60, &[], &[]);
-    assert_eq!(journal::decode(&whole), Ok(Vec::new()));
-    let swapped = {
-        let mut lines: Vec<&str> = whole.split_inclusive('\n').collect();
-        lines.swap(0, 1);
-        lines.concat()
-    };
-    let without_end = whole.split_inclusive("time 31a08f83\n").next().expect("a head").to_owned();
-    for wrong in [String::new(), whole.replace("60", "61"), swapped, without_end, whole.trim_end().to_owned()] {
-        assert!(journal::decode(&wrong).is_err(), "{wrong}");
+    let destination = DestinationId::of("http://graphite.example:60/graphite/metrics");
+    assert_eq!(destination.label, "http://graphite.example:60");
+    for destination in [None, Some(destination)] {
+        let whole = journal::encode(destination.as_ref(), &[], &[]);
+        assert_eq!(journal::decode(&whole), Ok((destination, Vec::new())));
+        let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+        let [first, second, columns, end] = lines[..] else { panic!("{whole}") };
+        let swapped = [second, first, columns, end].concat();
+        let without_end = [first, second, columns].concat();
+        let without_columns = [first, second, end].concat();
+        let changed = whole.replace("60", "61");
+        for wrong in [String::new(), changed, swapped, without_end, without_columns, whole.trim_end().to_owned()] {
+            assert!(journal::decode(&wrong).is_err(), "{wrong}");
+        }
     }
 }
 

@@ -63,7 +63,11 @@ pub(crate) enum Verdict {
 pub(crate) struct Ingest {
     server: Server,
     stored: Arc<Mutex<Vec<Point>>>,
+    decide: Arc<Mutex<Decide>>,
 }
+
+/// What decides about pushes.
+type Decide = Arc<dyn Fn(&Push) -> Verdict + Send + Sync>;
 
 impl Ingest {
     /// An ingest that stores everything.
@@ -83,9 +87,27 @@ impl Ingest {
     /// An ingest that lets the test decide about every push.
     pub(crate) fn deciding(dialect: Dialect, decide: impl Fn(&Push) -> Verdict + Send + Sync + 'static) -> Self {
         let stored = Arc::new(Mutex::default());
-        let endpoint = Endpoint { dialect, decide, number: Mutex::new(0), stored: Arc::clone(&stored) };
+        let decide: Arc<Mutex<Decide>> = Arc::new(Mutex::new(Arc::new(decide)));
+        let (number, same) = (Mutex::new(0), Arc::clone(&decide));
+        let endpoint = Endpoint { dialect, decide: same, number, stored: Arc::clone(&stored) };
         let server = Server::with(move |request| endpoint.answer(request));
-        Self { server, stored }
+        Self { server, stored, decide }
+    }
+
+    /// From now on it decides like this. Two servers would be two destinations, and points that wait for one
+    /// of them do not go to the other.
+    pub(crate) fn decide(&self, decide: impl Fn(&Push) -> Verdict + Send + Sync + 'static) {
+        *lock(&self.decide) = Arc::new(decide);
+    }
+
+    /// From now on it stores everything.
+    pub(crate) fn recover(&self) {
+        self.decide(|_| Verdict::Take);
+    }
+
+    /// From now on it refuses everything with this status.
+    pub(crate) fn fail(&self, status: u16) {
+        self.decide(move |_| Verdict::Refuse(Reply::status(status)));
     }
 
     /// The value for `GRAPHITE_URL`.
@@ -120,14 +142,14 @@ impl Ingest {
     }
 }
 
-struct Endpoint<F> {
+struct Endpoint {
     dialect: Dialect,
-    decide: F,
+    decide: Arc<Mutex<Decide>>,
     number: Mutex<usize>,
     stored: Arc<Mutex<Vec<Point>>>,
 }
 
-impl<F: Fn(&Push) -> Verdict> Endpoint<F> {
+impl Endpoint {
     fn answer(&self, request: &Received) -> Reply {
         let account = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
         if request.header("Authorization") != Some(&format!("Basic {account}")) {
@@ -142,7 +164,8 @@ impl<F: Fn(&Push) -> Verdict> Endpoint<F> {
             *number += 1;
             *number
         };
-        let verdict = (self.decide)(&Push { number, points: &points });
+        let decide = Arc::clone(&lock(&self.decide));
+        let verdict = decide(&Push { number, points: &points });
         self.apply(verdict, &points)
     }
 

@@ -2,12 +2,12 @@
 //! damaged line costs only itself:
 //!
 //! ```text
-//! ; datametrics journal 2 CHECKSUM
-//! ; destination 8d5cb29c1a0ee1f4 https://graphite.example CHECKSUM
-//! ; tag env=home CHECKSUM
-//! ; name value time interval refusals CHECKSUM
-//! crypto.BTC-USD.last 61000.5 1785182401 60 0 CHECKSUM
-//! ; end 1 CHECKSUM
+//! ; datametrics journal 2 38bbd3d9
+//! ; destination ce947e01b492890e tcp://carbon.example:2003 47e8deb4
+//! ; tag env=home 8c20985a
+//! ; name value time interval refusals aa6ac467
+//! crypto.BTC-USD.last 61000.5 1785182401 60 0 452112df
+//! ; end 1 bf667e5f
 //! ```
 //!
 //! In the first version there was no destination, and one interval for all points:
@@ -92,9 +92,9 @@ fn ending(checksum: u32) -> [u8; 10] {
     ending
 }
 
-/// The checksum of a line, the same since the first version of the format. Each step takes four bytes and is one-to-one both in them and in the sum so
-/// far. So a change within four bytes always changes the sum, and two such changes hardly ever cancel
-/// each other out.
+/// The checksum of a line, the same since the first version of the format. Each step takes four bytes and is
+/// one-to-one both in them and in the sum so far. So a change within four bytes always changes the sum, and
+/// two such changes hardly ever cancel each other out.
 pub(super) fn checksum(line: &[u8]) -> u32 {
     let step =
         |checksum: u32, bytes: [u8; 4]| (checksum.rotate_left(5) ^ u32::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b1);
