@@ -225,7 +225,7 @@ fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &Deliver
         findings: &report.findings,
     });
     let push = |status| LastPush { time: started, seconds: delivery.took.as_secs_f64(), status };
-    let told = delivery.notices.iter().map(|(subject, _)| *subject);
+    let told = delivery.notices.iter().map(|(subject, _)| subject.as_str());
     history.record(states, notes, told, delivery.status.map(push));
 }
 

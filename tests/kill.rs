@@ -250,7 +250,8 @@ fn thirty_runs_without_graphite_are_sent_in_their_order() {
         [(ingest, format!("http://127.0.0.1:{closed}/metrics")), (carbon, format!("tcp://127.0.0.1:{closed}"))]
     {
         let (provider, number) = numbered();
-        let run = prices::run(&provider, "");
+        // What waits for an address where nobody listens goes to the new one.
+        let run = prices::run(&provider, &format!("[graphite]\nformerly = ['{down}']\n"));
         let next = |at: usize| {
             number.store(at, Ordering::SeqCst);
             run.clone().args(["--prefix", &format!("r{at}")])

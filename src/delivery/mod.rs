@@ -44,7 +44,7 @@ pub(crate) struct DeliveryReport {
     pub(crate) warnings: Vec<String>,
     /// Things that stay as they are, and that a person should know once a day: what it is about, and a
     /// sentence.
-    pub(crate) notices: Vec<(&'static str, String)>,
+    pub(crate) notices: Vec<(String, String)>,
     /// Why points were not taken.
     pub(crate) error: Option<DeliveryError>,
     /// How long the pushes took.
@@ -60,7 +60,7 @@ pub(crate) enum DeliveryError {
     #[error("graphite: {0}; the points are in the journal, the next run sends them")]
     InJournal(PushError),
     /// There is no journal.
-    #[error("graphite: {cause}; {points} points are lost, as there is no journal")]
+    #[error("graphite: {cause}; {} lost, as there is no journal", if *points == 1 { "1 point is".to_owned() } else { format!("{points} points are") })]
     Lost {
         /// Why they were not taken.
         cause: PushError,
@@ -107,7 +107,11 @@ impl Sender<'_> {
                 replay.keep_bounds(&mut report);
             }
             Err(error) => {
-                report.notices.push(("lock", format!("{error}; points are sent without it, some of them twice")));
+                // Where the batch could not be written either, that is said already.
+                if replay.own.is_some() {
+                    let notice = format!("{error}; points are sent without it, some of them twice");
+                    report.notices.push(("lock".to_owned(), notice));
+                }
                 replay.send_all(&mut report);
             }
         }
@@ -129,7 +133,11 @@ impl Sender<'_> {
     /// Sends a batch that is in no file.
     fn send_unkept(&self, batch: &Batch, report: &mut DeliveryReport) {
         let push = self.push(batch, batch, MAX_REFUSALS, report);
-        if let Some(cause) = push.error {
+        if let Some(PushError::RefusedOnce { said, .. }) = &push.error {
+            // No other run will see these points.
+            let name = |index: &usize| (batch.point(*index).name.to_owned(), said.clone());
+            report.losses.extend(describe_refused(&push.refused_alone.iter().map(name).collect::<Vec<_>>()));
+        } else if let Some(cause) = push.error {
             let points = push.open.iter().map(ExactSizeIterator::len).sum();
             report.error = Some(DeliveryError::Lost { cause, points });
         }
@@ -185,8 +193,7 @@ impl JournalReplay<'_> {
         let waiting: Vec<&Entry> = waiting.iter().filter(|entry| self.sender.owns(&self.id, entry)).collect();
         let (too_old, young): (Vec<&Entry>, Vec<&Entry>) =
             waiting.into_iter().partition(|entry| self.is_too_old(entry));
-        let is_well =
-            report.error.is_none() && young.iter().all(|entry| self.goes_on_after(entry, MAX_REFUSALS, report));
+        let is_well = report.error.is_none() && young.iter().all(|entry| self.goes_on_after(entry, report));
         if is_well && (report.taken > 0 || young.is_empty()) {
             self.send_too_old(&too_old, report);
         }
@@ -195,17 +202,15 @@ impl JournalReplay<'_> {
 
     /// Sends files that are older than Graphite may take, and drops what it refuses of them.
     fn send_too_old(&self, entries: &[&Entry], report: &mut DeliveryReport) {
-        let mut refused = Vec::new();
+        let mut dropped = Dropped::default();
         for entry in entries {
-            let error = self.send(entry, 0, report);
-            if error.as_ref().is_some_and(PushError::is_about_points) {
-                refused.push(*entry);
-            } else if let Some(error) = error {
+            let before = dropped.points;
+            if let Some(error) = self.send(entry, Some(&mut dropped), report) {
                 report.error.get_or_insert(DeliveryError::InJournal(error));
                 break;
             }
+            dropped.files += usize::from(dropped.points > before);
         }
-        let dropped = self.journal.drop_all(refused.into_iter());
         report.losses.extend(describe_dropped(dropped, "", "older than journal.max_age"));
     }
 
@@ -215,8 +220,8 @@ impl JournalReplay<'_> {
     }
 
     /// Sends one file. Returns whether the next one may be taken too.
-    fn goes_on_after(&self, entry: &Entry, max_refusals: usize, report: &mut DeliveryReport) -> bool {
-        let Some(error) = self.send(entry, max_refusals, report) else { return true };
+    fn goes_on_after(&self, entry: &Entry, report: &mut DeliveryReport) -> bool {
+        let Some(error) = self.send(entry, None, report) else { return true };
         let goes_on = error.is_about_points();
         report.error.get_or_insert(DeliveryError::InJournal(error));
         goes_on
@@ -225,12 +230,13 @@ impl JournalReplay<'_> {
     /// Sends the file of this run alone.
     fn send_own(&self, report: &mut DeliveryReport) {
         if let Some(own) = &self.own {
-            self.goes_on_after(own, MAX_REFUSALS, report);
+            self.goes_on_after(own, report);
         }
     }
 
-    /// Sends one file, and removes from it what was taken. Returns why something of it still waits.
-    fn send(&self, entry: &Entry, max_refusals: usize, report: &mut DeliveryReport) -> Option<PushError> {
+    /// Sends one file, and removes from it what was taken. Returns why something of it still waits. If what
+    /// Graphite does not take may be dropped, it is added to `dropped`.
+    fn send(&self, entry: &Entry, dropped: Option<&mut Dropped>, report: &mut DeliveryReport) -> Option<PushError> {
         let contents;
         let is_own = self.own.as_ref().is_some_and(|own| own.name == entry.name);
         let (batch, damage) = if is_own {
@@ -238,6 +244,8 @@ impl JournalReplay<'_> {
         } else {
             contents = match self.journal.read(entry) {
                 Ok(contents) => contents,
+                // Without a lock another run may have sent it.
+                Err(error) if error.is_missing_file() => return None,
                 Err(error) => {
                     report.warnings.push(error.to_string());
                     return None;
@@ -246,16 +254,26 @@ impl JournalReplay<'_> {
             (&contents.batch, contents.damage.as_ref())
         };
         // Of a damaged file there may be nothing left.
-        let push =
+        let max_refusals = if dropped.is_some() { 0 } else { MAX_REFUSALS };
+        let mut push =
             if batch.is_empty() { Push::default() } else { self.sender.push(batch, self.batch, max_refusals, report) };
         report.waited += if is_own { 0 } else { push.taken };
+        let mut given_up = 0;
+        if dropped.is_some() && push.error.as_ref().is_some_and(PushError::is_about_points) {
+            given_up = push.open.drain(..).map(|range| range.len()).sum();
+            push.error = None;
+        }
         let settled = self.settle(entry, batch, &push, damage.is_some());
         if let Some(damage) = damage {
             let quarantined = || format!("is put aside in {}", self.journal.quarantine_dir().display());
             let file = if settled.is_ok() { quarantined() } else { "stays where it is".to_owned() };
             report.losses.push(format!("{damage}, and the file {file}"));
         }
-        report.warnings.extend(settled.err().map(|error| error.to_string()));
+        match (settled, dropped) {
+            (Ok(()), Some(dropped)) => dropped.points += given_up,
+            (Ok(()), None) => {}
+            (Err(error), _) => report.warnings.push(error.to_string()),
+        }
         push.error
     }
 
@@ -314,7 +332,7 @@ impl JournalReplay<'_> {
                  [graphite] to send them to the new one",
                 pluralize(points, "point")
             );
-            report.notices.push(("other destination", notice));
+            report.notices.push((label, notice));
         }
     }
 }

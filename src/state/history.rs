@@ -73,7 +73,12 @@ impl<'a> RunHistory<'a> {
 
     /// Whether this was told less than a day ago.
     pub(crate) fn is_told(&self, subject: &str) -> bool {
-        self.last.told.get(subject).is_some_and(|told| (0..A_DAY).contains(&self.started.saturating_sub(*told)))
+        self.last.told.get(subject).is_some_and(|told| self.is_today(*told))
+    }
+
+    /// Whether it is less than a day ago.
+    fn is_today(&self, time: i64) -> bool {
+        (0..A_DAY).contains(&self.started.saturating_sub(time))
     }
 
     /// The missing fields of the run before, for a run that fetched nothing and so knows of none.
@@ -115,7 +120,8 @@ impl<'a> RunHistory<'a> {
     }
 
     /// Leaves to the next run what came of each feed that was due, what providers said for it, what was
-    /// told that is told once a day, and how the push went, if there was one. What cannot be written is only logged.
+    /// told that is told once a day, and how the push went, if there was one. What cannot be written is only
+    /// logged.
     pub(crate) fn record<'p>(
         &self,
         feeds: BTreeMap<String, FeedState>,
@@ -126,8 +132,9 @@ impl<'a> RunHistory<'a> {
         let Some(state) = &self.state else { return };
         let mut last = self.last.clone();
         last.push = push.or(last.push);
-        for subject in told.filter(|subject| !self.is_told(subject)) {
-            last.told.insert(subject.to_owned(), self.started);
+        last.told.retain(|_, told| self.is_today(*told));
+        for subject in told {
+            last.told.entry(subject.to_owned()).or_insert(self.started);
         }
         for (name, mut feed) in feeds {
             // What was once given is remembered, also if it is missing now.

@@ -80,6 +80,11 @@ pub(crate) enum JournalError {
 }
 
 impl JournalError {
+    /// Whether a file is not there any more.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        matches!(self, Self::Io { cause, .. } if cause.kind() == ErrorKind::NotFound)
+    }
+
     fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |cause| Self::Io { action, path: path.to_owned(), cause }
     }

@@ -158,13 +158,10 @@ impl Bisector {
     /// The server refused `part` for what is in it.
     pub(super) fn on_refused(&mut self, part: Range<usize>, reason: String) {
         self.refusals += 1;
-        if self.refusals > self.max_refusals {
-            self.pending.push(part);
-            self.stop = Some(Stop::TooManyRefusals(reason));
-        } else if self.refusals_until_probe == 0 {
+        if self.refusals_until_probe == 0 {
             self.awaiting_probe = Some((part, reason));
         } else {
-            self.split(part, reason);
+            self.blame(part, reason);
         }
     }
 
@@ -174,7 +171,7 @@ impl Bisector {
             self.server_is_well();
         }
         match self.awaiting_probe.take() {
-            Some((part, reason)) if is_taken => self.split(part, reason),
+            Some((part, reason)) if is_taken => self.blame(part, reason),
             Some((part, reason)) => {
                 self.pending.push(part);
                 self.stop = Some(Stop::ServerFails(reason));
@@ -200,7 +197,13 @@ impl Bisector {
         Findings { refused: self.refused, open: self.pending, stop: self.stop }
     }
 
-    fn split(&mut self, part: Range<usize>, reason: String) {
+    /// The points of `part` are the reason that it was refused.
+    fn blame(&mut self, part: Range<usize>, reason: String) {
+        if self.refusals > self.max_refusals {
+            self.pending.push(part);
+            self.stop = Some(Stop::TooManyRefusals(reason));
+            return;
+        }
         self.refusals_until_probe -= 1;
         if part.len() == 1 {
             self.suspects.push((part.start, reason));
