@@ -2,7 +2,7 @@
 //! many requests are made, and what the run logs.
 
 use crate::support::{
-    Dialect, Ingest, Reply, Verdict,
+    Datametrics, Dialect, Ingest, Reply, Verdict,
     graphite::Push,
     in_parallel,
     journal::Journal,
@@ -375,54 +375,77 @@ fn names(prefix: &str, points: Points) -> Vec<String> {
 }
 
 impl Scenario {
-    /// The row of the table, and the log of the run.
-    fn play(&self, dialect: Dialect) -> (String, String) {
+    /// The rows of the table, one a run, and what the runs log. Where points were refused alone, a second run
+    /// decides about them.
+    fn play(&self, dialect: Dialect) -> Vec<(String, String)> {
+        /// A price that is there for the later runs.
+        const LATER: &str = "LATER";
         let symbols: Vec<_> = names("X", self.of_run).iter().map(|name| name.replace('.', "").to_uppercase()).collect();
-        let prices: Vec<_> = symbols.iter().map(|symbol| (symbol.as_str(), "0.00007351")).collect();
+        let prices: Vec<_> =
+            symbols.iter().map(String::as_str).chain([LATER]).map(|name| (name, "0.00007351")).collect();
         let provider = prices::provider(&prices);
         let ingest = Ingest::deciding(dialect, self.graphite);
-        let base = prices::run_without_symbols(&provider, "").args(["-"]).stdin(symbols.join("\n"));
+        let base = prices::run_without_symbols(&provider, "").args(["-"]).graphite(&ingest);
         for (age, points) in self.waits {
             Journal::of(&base).plant(*age, &names(&format!("t{age}"), *points));
         }
         let waited: usize = self.waits.iter().map(|(_, points)| points.good + points.bad).sum();
         let all = waited + symbols.len() + prices::HEALTH_POINTS;
+        let landed = || {
+            let names = ingest.points().into_iter().map(|point| point.name);
+            names.filter(|name| !name.starts_with("later.")).collect::<BTreeSet<_>>()
+        };
+        let waiting = || {
+            let points = Journal::of(&base).values().into_iter();
+            points.filter(|((name, _), _)| !name.starts_with("later.")).collect::<Vec<_>>()
+        };
+        let later = || base.clone().args(["--prefix", "later"]).stdin(LATER);
 
-        let output = base.clone().args(self.args).graphite(&ingest).run();
-        assert_eq!(output.stdout, "");
-        let landed: BTreeSet<_> = ingest.points().into_iter().map(|point| point.name).collect();
-        let waiting = Journal::of(&base).values();
-        let known: BTreeSet<_> = landed.iter().chain(waiting.keys().map(|(name, _)| name)).collect();
-        let (gone, requests) = (all - known.len(), ingest.server().requests().len());
-        let code = output.code.expect("no signal");
-        let row = format!("{:>6} {:>5} {gone:>4} {requests:>8} {code:>4}", landed.len(), waiting.len());
+        let play_run = |run: Datametrics| {
+            let before = ingest.server().requests().len();
+            let output = run.args(self.args).run();
+            assert_eq!(output.stdout, "");
+            let (landed, waiting) = (landed(), waiting());
+            let known: BTreeSet<_> = landed.iter().chain(waiting.iter().map(|((name, _), _)| name)).collect();
+            let (gone, requests) = (all - known.len(), ingest.server().requests().len() - before);
+            let code = output.code.expect("no signal");
+            let row = format!("{:>6} {:>5} {gone:>4} {requests:>8} {code:>4}", landed.len(), waiting.len());
+            let mut hidden = Normaliser::default();
+            hidden.hide(ingest.server().address().to_string(), "GRAPHITE");
+            let mut lines: Vec<_> = output.stderr.lines().collect();
+            lines.dedup_by_key(|line| line.replace(|c: char| c.is_ascii_digit(), ""));
+            (row, times(&hidden.apply(&lines.join("\n"))))
+        };
+        let mut rows = vec![play_run(base.clone().stdin(symbols.join("\n")))];
+        if Journal::of(&base).files().iter().any(|file| file.points.iter().any(|point| point.refusals > 0)) {
+            rows.push(play_run(later()));
+        }
 
         // The points in the journal are sent as soon as Graphite works again.
-        let healthy = Ingest::start(dialect);
-        let again = base.clone().args(["--prefix", "again"]).graphite(&healthy).run();
+        let waiting = waiting();
+        ingest.recover();
+        let again = later().run();
         assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
-        assert_eq!(Journal::of(&base).values().len(), 0);
-        let values = healthy.values();
+        assert_eq!(Journal::of(&base).files(), []);
+        let values = ingest.values();
         for ((name, _), value) in &waiting {
             assert_eq!(values.get(name), Some(value), "{name}");
         }
-
-        let mut hidden = Normaliser::default();
-        hidden.hide(ingest.server().address().to_string(), "GRAPHITE");
-        let mut lines: Vec<_> = output.stderr.lines().collect();
-        lines.dedup_by_key(|line| line.replace(|c: char| c.is_ascii_digit(), ""));
-        (row, times(&hidden.apply(&lines.join("\n"))))
+        rows
     }
 
-    /// One row and one text for both servers if their outcomes are equal.
+    /// The same rows and texts for both servers if their outcomes are equal.
     fn play_both(&self) -> (String, String) {
         let [proxy, gateway] = [Dialect::WriteProxy, Dialect::Gateway].map(|dialect| self.play(dialect));
         let mut results = (String::new(), String::new());
         let servers = if proxy == gateway { vec![("both", proxy)] } else { vec![("new", proxy), ("old", gateway)] };
-        for (server, (row, message)) in servers {
-            writeln!(results.0, "{:<50} {server:<4} {row}", self.what).expect("memory");
-            if !message.is_empty() {
-                writeln!(results.1, "{} ({server}):\n{message}\n", self.what).expect("memory");
+        for (server, runs) in servers {
+            for ((row, message), what) in runs.iter().zip([self.what, "  a run later"]) {
+                writeln!(results.0, "{what:<50} {server:<4} {row}").expect("memory");
+                if !message.is_empty() {
+                    let run = if what == self.what { "" } else { ", a run later" };
+                    writeln!(results.1, "{}{run} ({server}):\n{message}\n", self.what).expect("memory");
+                }
             }
         }
         results

@@ -4,6 +4,7 @@
 use crate::support::{
     self, Carbon, Datametrics, Dialect, Ingest, Latch, Point, Reply, Server, Verdict,
     case::plain_lines,
+    journal::Journal,
     samples::{CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
 };
 use std::{
@@ -835,21 +836,43 @@ fn refused_points_are_found_by_bisection() {
     });
     let crypto = Server::with(|_| kraken(&CRYPTO));
     let run = run_crypto(&ingest, &crypto);
+    let message = "error: graphite: 127.0.0.1 refuses 2 points alone (HTTP 400: invalid metric data received: too \
+                odd); what it refuses in a second run too is given up; the points are in the journal, the next run \
+                sends them\n";
+    run.clone().stderr(message).exit(75).check();
+    let names: BTreeSet<_> = ingest.points().into_iter().map(|point| point.name).collect();
+    assert_eq!((ingest.points().len(), names.len()), (24 - 2, 24 - 2));
+    let waits: Vec<_> = Journal::of(&run).files().into_iter().flat_map(|file| file.points).collect();
+    let waits: Vec<_> = waits.iter().map(|point| (point.name.as_str(), point.refusals)).collect();
+    assert_eq!(waits, [("crypto.BTC-USD.high", 1), ("crypto.BAT-USD.vwap", 1)]);
+
     let message = "error: graphite refused crypto.BTC-USD.high: HTTP 400: invalid metric data received: too odd\n\
                 error: graphite refused crypto.BAT-USD.vwap: HTTP 400: invalid metric data received: too odd\n";
-    run.clone().stderr(message).exit(1).check();
-    let names: BTreeSet<_> = ingest.points().into_iter().map(|point| point.name).collect();
-    assert_eq!((ingest.points().len(), names.len(), journal(&run).len()), (24 - 2, 24 - 2, 0));
+    run.clone().args(["--fields", "last"]).stderr(message).exit(1).check();
+    assert_eq!(journal(&run).len(), 0);
+    // Points without a file have no second run.
+    run.args(["--no-journal"]).stderr(message).exit(1).check();
 }
 
-/// The number of refused points counts, even if the reply does not name them.
+/// A reply that gives no reason for the points that it did not take costs none of them.
 #[test]
-fn refused_points_without_names_are_counted() {
-    let ingest =
-        Ingest::deciding(Dialect::Gateway, |_| Verdict::TakeBut(Reply::json(r#"{"Published":22,"Invalid":2}"#)));
-    let crypto = Server::with(|_| kraken(&CRYPTO));
-    let line = "error: graphite refused a point: it does not say why\n";
-    run_crypto(&ingest, &crypto).stderr(format!("{line}{line}")).exit(1).check();
+fn points_that_are_missing_without_a_reason_wait() {
+    for reply in [r#"{"Published":22,"Invalid":2}"#, r#"{"published":0}"#] {
+        let ingest = Ingest::deciding(Dialect::Gateway, |_| Verdict::Refuse(Reply::json(reply)));
+        let crypto = Server::with(|_| kraken(&CRYPTO));
+        let run = run_crypto(&ingest, &crypto);
+        let message = "error: graphite: 127.0.0.1 took [..] of 24 points, and does not say what is wrong with the \
+                       others; the points are in the journal, the next run sends them\n";
+        run.clone().stderr(message).exit(75).check();
+        run.clone().run();
+        let waits = Journal::of(&run).values();
+        assert!(waits.len() >= 24 + 1, "{waits:?}");
+        ingest.recover();
+        run.clone().args(["--prefix", "again"]).check();
+        let values = ingest.values();
+        assert!(waits.iter().all(|((name, _), value)| values.get(name) == Some(value)));
+        assert_eq!(journal(&run).len(), 0);
+    }
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use super::fetch::{bomb, chunked_nonsense, drip, endless, huge, quotes, short};
 use super::{
     Fault,
-    target::{Peer, Target, Trusted, play, run},
+    target::{CONFIG, Peer, Target, Trusted, play, run},
 };
 use crate::support::{
     Behaviour, Carbon, Dialect, Ingest, Received, Reply, Server, command::Running, graphite, journal::Journal,
     tls::Certificate,
 };
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 pub(crate) const HEAD: &str = "\
 ## Graphite
@@ -185,8 +185,10 @@ impl Row {
         let waiting = Journal::of(&base).values();
         assert_eq!(waiting.is_empty(), code == 0, "{waiting:?}");
 
-        // The points in the journal are sent as soon as Graphite works again.
+        // The points in the journal are sent as soon as Graphite works again, if at another address.
         let healthy = Ingest::start(Dialect::WriteProxy);
+        let config = format!("{CONFIG}\n[graphite]\nformerly = ['{scheme}://{authority}{path}']\n");
+        fs::write(base.home().join("config.toml"), config).expect("a file");
         base.clone().args(["--prefix", "again"]).graphite(&healthy).check();
         let values = healthy.values();
         for ((name, _), value) in &waiting {

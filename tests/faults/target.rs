@@ -22,7 +22,7 @@ pub(crate) const SECRETS: [Secret; 4] =
     [("", KEY), ("", TOKEN), ("somebody", USERINFO), (graphite::USER, graphite::PASSWORD)];
 
 /// A provider with a key in a header, one in a parameter, and a password.
-const CONFIG: &str = "
+pub(super) const CONFIG: &str = "
 [providers.own]
 market = 'crypto'
 base_url = 'https://own.example'

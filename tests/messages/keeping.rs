@@ -2,7 +2,7 @@
 
 use super::scene::{Observed, Scene};
 use crate::support::{
-    Datametrics, Dialect, Ingest, Output, Received, Reply, Server,
+    Datametrics, Dialect, Ingest, Output, Received, Reply, Server, Verdict,
     journal::Journal,
     numbered,
     prices::{self, run},
@@ -54,7 +54,18 @@ fn failing(config: &str, age: i64) -> Observed {
 }
 
 /// A file of the next version: its first line with its checksum.
-const LATER: &str = "; datametrics journal 2 38bbd3d9\nwhatever\n";
+const LATER: &str = "; datametrics journal 3 bf0ad3d9\nwhatever\n";
+
+/// Where points went before.
+const OLD: &str = "tcp://old.example:2003";
+
+/// A run that finds points for another destination, as old as this, with this added to its config.
+fn other_destination(config: &str, age: i64) -> Observed {
+    let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+    let run = run(&server, config).graphite(&ingest);
+    Journal::of(&run).plant_for(OLD, age, &numbered("old", 20));
+    Observed::of_run(&run)
+}
 
 pub(crate) const SCENES: &[Scene] = &[
     Played("Graphite answers 503", || failing("", 60)),
@@ -65,7 +76,32 @@ pub(crate) const SCENES: &[Scene] = &[
         Observed::of_run(&run)
     }),
     Played("too many bytes wait", || failing("[journal]\nmax_bytes = 1000\n", 60)),
-    Played("what waits is too old", || failing("", 4000)),
+    Played("what waits is too old, and is refused", || {
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        ingest.decide(|push| match push.points {
+            [old, ..] if old.name.starts_with("old") => Verdict::Refuse(Reply::text(400, "too old")),
+            _ => Verdict::Take,
+        });
+        let run = run(&server, "").graphite(&ingest);
+        Journal::of(&run).plant(4000, &numbered("old", 20));
+        Observed::of_run(&run)
+    }),
+    Played("points wait for another Graphite", || other_destination("", 60)),
+    Played("they are too old", || other_destination("", 4000)),
+    Played("they are too many", || other_destination("[journal]\nmax_bytes = 500\n", 60)),
+    Played("their Graphite cannot be read", || {
+        after(|run| {
+            let entry = Journal::of(run).plant_for(OLD, 60, &["a.b"]);
+            fs::write(Journal::of(run).path(&entry.name), "junk").expect("a file");
+        })
+    }),
+    Played("they are adopted, with `-v`", || {
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let config = format!("[graphite]\nformerly = ['{OLD}']\n");
+        let run = run(&server, &config).graphite(&ingest).args(["-v"]);
+        Journal::of(&run).plant_for(OLD, 60, &["a.b"]);
+        Observed::of_run(&run)
+    }),
     Played("another run is sending", || {
         let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["--timeout", "1"]);

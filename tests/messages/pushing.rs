@@ -66,6 +66,25 @@ pub(crate) const INGEST: &[Scene] = &[
             bad => Verdict::Invalid(bad, "too odd"),
         })
     }),
+    Played("it refuses it in a second run too", || {
+        let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+        ingest.decide(|push| match push.points.iter().position(|point| point.name == "a.b") {
+            Some(bad) => Verdict::Invalid(vec![bad], "too odd"),
+            None => Verdict::Take,
+        });
+        let run = run(&provider).graphite(&ingest);
+        Journal::of(&run).plant(60, &["a.a", "a.b"]);
+        assert_eq!(run.run().code, Some(75));
+        Observed::of_run(&run)
+    }),
+    Played("it refuses it, and there is no journal", || {
+        let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+        ingest.decide(|push| match price_indexes(push) {
+            bad if bad.is_empty() => Verdict::Take,
+            bad => Verdict::Invalid(bad, "too odd"),
+        });
+        Observed::of_run(&run(&provider).graphite(&ingest).args(["--no-journal"]))
+    }),
     Played("it took one less than it was sent", || {
         deciding(Dialect::WriteProxy, &[("BTC", "5")], |push| {
             Verdict::TakeBut(Reply::json(format!(r#"{{"published":{}}}"#, push.points.len() - 1)))
