@@ -858,7 +858,7 @@ fn refused_points_are_found_by_bisection() {
 #[test]
 fn points_that_are_missing_without_a_reason_wait() {
     for reply in [r#"{"Published":22,"Invalid":2}"#, r#"{"published":0}"#] {
-        let ingest = Ingest::deciding(Dialect::Gateway, |_| Verdict::Refuse(Reply::json(reply)));
+        let ingest = Ingest::deciding(Dialect::Gateway, move |_| Verdict::Refuse(Reply::json(reply)));
         let crypto = Server::with(|_| kraken(&CRYPTO));
         let run = run_crypto(&ingest, &crypto);
         let message = "error: graphite: 127.0.0.1 took [..] of 24 points, and does not say what is wrong with the \
