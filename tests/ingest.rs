@@ -14,21 +14,35 @@ use std::{collections::BTreeSet, fmt::Write as _, panic::catch_unwind};
 
 /// The outcome of each scenario at the current ingest (new) and the one before it (old): points that landed
 /// at Graphite, points that wait in the journal, and points that are gone; the number of requests and the
-/// exit code. A run has one point for each symbol and nine about itself. Points that Graphite stored without
+/// exit code. Where points were refused alone, or nothing was said of them, the next row is a second run with
+/// nothing bad of its own. A run has one point for each symbol and nine about itself. Points that Graphite stored without
 /// confirming them are in both columns.
 const TABLE: &str = "\
 what                                                    landed waits gone requests exit
 all is well                                        both     50     0    0        3    0
-one invalid point among 5,000                      new    4999     0    1       25    1
+one invalid point among 5,000                      new    4999     1    0       25   75
+  a run later                                      new    4999     0    1        3    1
 one invalid point among 5,000                      old    4999     0    1        1    1
-twelve invalid points of thirteen                  new      10     0   12       32    1
-twelve invalid points of thirteen                  old      10     0   12        1    1
-one point of 5,000 in conflict                     both   4999     0    1       26    1
-all prices in conflict                             both      9     0    5       15    1
-a conflict in the journal                          both   5010     0    1       29    1
-the oldest file is one conflict                    both     20     0   12       31    1
-more conflicts than one run finds                  both     15   202   98      221   75
-an hour-old journal                                both     15     0   10        2    1
+twelve invalid points of thirteen                  new      10    12    0       32   75
+  a run later                                      new      10     0   12       28    1
+twelve invalid points of thirteen                  old      10    13    9        1   75
+  a run later                                      old      10     0   12        2    1
+one point of 5,000 in conflict                     both   4999     1    0       26   75
+  a run later                                      both   4999     0    1        4    1
+all prices in conflict                             both      9     5    0       15   75
+  a run later                                      both      9     0    5       13    1
+a conflict in the journal                          both   5010     1    0       29   75
+  a run later                                      both   5010     0    1        4    1
+the oldest file is one conflict                    both     20    12    0       31   75
+  a run later                                      both     20     0   12       29    1
+more conflicts than one run finds                  both     15   300    0      221   75
+  a run later                                      both     15   202   98      220   75
+an hour-old journal                                both     25     0    0        4    0
+an hour-old journal that is refused for its age    both     15     0   10        6    1
+500, 200, 200, 500, 500, 500, then all is well     both      9     1    0        8   75
+  a run later                                      both     10     0    0        2    0
+nothing taken, and not a word of why               both      0    30    0        2   75
+  a run later                                      both      0    30    0        3   75
 500 to everything                                  both      0   130    0        4   75
 500 to everything from the third request on        both     40    30    0        4   75
 500 to everything while bad points are looked for  both     16    46    0       13   75
@@ -43,7 +57,8 @@ all of the run in conflict                         both     20    10    0       
 a redirect to a login page                         both      0    10    0        1   77
 HTML in a 200                                      both      0    10    0        1   75
 a 200 that says nothing                            both      0    10    0        1   75
-a 200 that says one point fewer                    both     10     0    0        1    1
+a 200 that says one point fewer                    both     10    10    0        1   75
+  a run later                                      both     10    10    0        2   75
 401                                                both      0    10    0        1   77
 404                                                both      0    10    0        1   75
 503 once                                           both     10     0    0        2    0
@@ -57,40 +72,72 @@ silence                                            both      0    30    0       
 /// The logs of the runs. Of lines that differ only in numbers the first is here.
 const TEXTS: &str = "\
 one invalid point among 5,000 (new):
+error: graphite: 127.0.0.1 refuses 1 point alone (HTTP 400: invalid metric data received: name too odd); what it refuses in a second run too is given up; the points are in the journal, the next run sends them
+
+one invalid point among 5,000, a run later (new):
 error: graphite refused crypto.XBAD0-USD.last: HTTP 400: invalid metric data received: name too odd
 
 one invalid point among 5,000 (old):
 error: graphite refused crypto.XBAD0-USD.last: name too odd
 
 twelve invalid points of thirteen (new):
+error: graphite: 127.0.0.1 refuses 12 points alone (HTTP 400: invalid metric data received: name too odd); what it refuses in a second run too is given up; the points are in the journal, the next run sends them
+
+twelve invalid points of thirteen, a run later (new):
 error: graphite refused crypto.XBAD0-USD.last: HTTP 400: invalid metric data received: name too odd
 error: graphite refused 2 more
 
 twelve invalid points of thirteen (old):
 error: graphite refused crypto.XBAD0-USD.last: name too odd
-error: graphite refused a point: name too odd
-error: graphite refused 2 more
+error: graphite: 127.0.0.1 took 10 of 22 points, and does not say what is wrong with the others; the points are in the journal, the next run sends them
+
+twelve invalid points of thirteen, a run later (old):
+error: graphite refused crypto.XBAD9-USD.last: name too odd
 
 one point of 5,000 in conflict (both):
+error: graphite: 127.0.0.1 refuses 1 point alone (HTTP 500: failed to push metric data); what it refuses in a second run too is given up; the points are in the journal, the next run sends them
+
+one point of 5,000 in conflict, a run later (both):
 error: graphite refused crypto.XBAD0-USD.last: HTTP 500: failed to push metric data
 
 all prices in conflict (both):
+error: graphite: 127.0.0.1 refuses 5 points alone (HTTP 500: failed to push metric data); what it refuses in a second run too is given up; the points are in the journal, the next run sends them
+
+all prices in conflict, a run later (both):
 error: graphite refused crypto.XBAD0-USD.last: HTTP 500: failed to push metric data
 
 a conflict in the journal (both):
+error: graphite: 127.0.0.1 refuses 1 point alone (HTTP 500: failed to push metric data); what it refuses in a second run too is given up; the points are in the journal, the next run sends them
+
+a conflict in the journal, a run later (both):
 error: graphite refused t120.bad.0: HTTP 500: failed to push metric data
 
 the oldest file is one conflict (both):
+error: graphite: 127.0.0.1 refuses 12 points alone (HTTP 500: failed to push metric data); what it refuses in a second run too is given up; the points are in the journal, the next run sends them
+
+the oldest file is one conflict, a run later (both):
 error: graphite refused t180.bad.0: HTTP 500: failed to push metric data
 error: graphite refused 2 more
 
 more conflicts than one run finds (both):
+error: graphite: 127.0.0.1 refuses too many points to find them all in one run: HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
+
+more conflicts than one run finds, a run later (both):
 error: graphite refused t180.bad.0: HTTP 500: failed to push metric data
 error: graphite refused 88 more
 error: graphite: 127.0.0.1 refuses too many points to find them all in one run: HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
 
-an hour-old journal (both):
+an hour-old journal that is refused for its age (both):
 error: journal: dropped 10 points of 2 runs, which are older than journal.max_age allows
+
+500, 200, 200, 500, 500, 500, then all is well (both):
+error: graphite: 127.0.0.1 refuses 1 point alone (HTTP 500: failed to push metric data); what it refuses in a second run too is given up; the points are in the journal, the next run sends them
+
+nothing taken, and not a word of why (both):
+error: graphite: 127.0.0.1 took 0 of 20 points, and does not say what is wrong with the others; the points are in the journal, the next run sends them
+
+nothing taken, and not a word of why, a run later (both):
+error: graphite: 127.0.0.1 took 0 of 20 points, and does not say what is wrong with the others; the points are in the journal, the next run sends them
 
 500 to everything (both):
 error: graphite: 127.0.0.1 answered HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
@@ -126,7 +173,10 @@ a 200 that says nothing (both):
 error: graphite: 127.0.0.1 takes no points there: its answer does not say how many points it took (HTTP 200); is GRAPHITE_URL right? Grafana Cloud's is http://GRAPHITE/graphite/metrics; the points are in the journal, the next run sends them
 
 a 200 that says one point fewer (both):
-error: graphite refused a point: it does not say why
+error: graphite: 127.0.0.1 took 9 of 10 points, and does not say what is wrong with the others; the points are in the journal, the next run sends them
+
+a 200 that says one point fewer, a run later (both):
+error: graphite: 127.0.0.1 took 9 of 10 points, and does not say what is wrong with the others; the points are in the journal, the next run sends them
 
 401 (both):
 error: graphite: 127.0.0.1 refused the credentials: HTTP 401: invalid instanceID; are GRAPHITE_USER and GRAPHITE_PASSWORD those of the Graphite instance, with metrics:write?; the points are in the journal, the next run sends them
@@ -215,6 +265,30 @@ const SCENARIOS: &[Scenario] = &[
         ..USUAL
     },
     Scenario { what: "an hour-old journal", waits: &[(7_200, good(5)), (3_700, good(5)), (3_500, good(5))], ..USUAL },
+    Scenario {
+        what: "an hour-old journal that is refused for its age",
+        waits: &[(7_200, good(5)), (3_700, good(5)), (3_500, good(5))],
+        graphite: |push| {
+            let is_old = |name: &str| name.starts_with("t7200") || name.starts_with("t3700");
+            if push.points.iter().any(|point| is_old(&point.name)) { five_hundred() } else { Verdict::Take }
+        },
+        ..USUAL
+    },
+    Scenario {
+        what: "500, 200, 200, 500, 500, 500, then all is well",
+        graphite: |push| match push.number {
+            2 | 3 => Verdict::Take,
+            1..=6 => five_hundred(),
+            _ => Verdict::Take,
+        },
+        ..USUAL
+    },
+    Scenario {
+        what: "nothing taken, and not a word of why",
+        waits: &[(60, good(20))],
+        graphite: |_| Verdict::Refuse(Reply::json(r#"{"published":0}"#)),
+        ..USUAL
+    },
     Scenario {
         what: "500 to everything",
         waits: &[(120, good(60)), (60, good(60))],
@@ -375,8 +449,8 @@ fn names(prefix: &str, points: Points) -> Vec<String> {
 }
 
 impl Scenario {
-    /// The rows of the table, one a run, and what the runs log. Where points were refused alone, a second run
-    /// decides about them.
+    /// The rows of the table, one a run, and what the runs log. Where points were refused alone, or nothing was
+    /// said of them, a second run decides.
     fn play(&self, dialect: Dialect) -> Vec<(String, String)> {
         /// A price that is there for the later runs.
         const LATER: &str = "LATER";
@@ -417,7 +491,8 @@ impl Scenario {
             (row, times(&hidden.apply(&lines.join("\n"))))
         };
         let mut rows = vec![play_run(base.clone().stdin(symbols.join("\n")))];
-        if Journal::of(&base).files().iter().any(|file| file.points.iter().any(|point| point.refusals > 0)) {
+        let is_refused = Journal::of(&base).files().iter().any(|file| file.points.iter().any(|p| p.refusals > 0));
+        if is_refused || rows[0].1.contains("does not say what is wrong") {
             rows.push(play_run(later()));
         }
 

@@ -360,6 +360,71 @@ fn journal_for_carbon_sends_files_older_than_a_week_last() {
     assert_eq!(names.last().map(String::as_str), Some("a"));
 }
 
+/// The waiting points of one Graphite are nobody else's: they may be private, and another one knows other names.
+#[test]
+fn points_that_wait_for_one_graphite_do_not_go_to_another() {
+    let (provider, a, b) = (provider(), failing(), healthy());
+    let run = prices::run(&provider, "").hide(a.server().address().to_string(), "A");
+    let to_a = run.clone().args(["--prefix", "a"]).graphite(&a);
+    let to_b = run.clone().args(["--prefix", "b"]).graphite(&b);
+    let is_of_a = |name: &String| name.starts_with("a.");
+    to_a.clone().stderr(STAYS_IN_JOURNAL).exit(75).check();
+    let waiting = Journal::of(&run).files();
+
+    let notice = "warning: journal: it holds 10 points for http://A, where points do not go any more; name its URL in \
+                  `formerly` of [graphite] to send them to the new one\n";
+    to_b.clone().stderr(notice).check();
+    to_b.clone().check();
+    assert_eq!((Journal::of(&run).files(), landed(&b).iter().any(is_of_a)), (waiting.clone(), false));
+    assert_eq!(b.value("b.metrics.crypto.journal").as_deref(), Some("0"), "only what waits for it counts");
+
+    // The credentials are not part of the destination: new ones send what the old ones could not.
+    let message = "error: graphite: 127.0.0.1 refused the credentials: [..]; the points are in the journal, the next \
+                   run sends them\n";
+    a.recover();
+    to_a.clone().env("GRAPHITE_PASSWORD", "expired").stderr(message).exit(77).check();
+    assert_eq!(Journal::of(&run).files().len(), 2);
+    to_a.clone().check();
+    let last = landed(&a).into_iter().filter(|name| name == "a.crypto.BTC-USD.last").count();
+    assert_eq!((last, Journal::of(&run).files()), (3, vec![]));
+}
+
+#[test]
+fn points_that_wait_for_a_former_graphite_are_adopted() {
+    let (provider, a, b) = (provider(), failing(), healthy());
+    let run = prices::run(&provider, &format!("[graphite]\nformerly = ['{}']\n", a.url()));
+    run.clone().args(["--prefix", "a"]).graphite(&a).stderr(STAYS_IN_JOURNAL).exit(75).check();
+    run.clone().args(["--prefix", "b"]).graphite(&b).check();
+    let names = landed(&b);
+    assert_eq!((names[0].as_str(), Journal::of(&run).files()), ("a.crypto.BTC-USD.last", vec![]));
+    assert_eq!(b.value("b.metrics.crypto.journal").as_deref(), Some("10"));
+}
+
+/// They are dropped in the end, as nobody will ever send them, and each Graphite has all of `max_bytes`.
+#[test]
+fn points_that_wait_for_another_graphite_are_bounded_by_age_and_size() {
+    const OLD: &str = "tcp://old.example:2003";
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "[journal]\nmax_bytes = 3000\nmax_age = 100\n").graphite(&ingest);
+    let journal = Journal::of(&run);
+    journal.plant_for(OLD, 200, &["a", "b"]);
+    journal.plant_for(OLD, 60, &numbered("big", 60));
+    let kept = journal.plant_for(OLD, 50, &numbered("small", 30));
+    let own = journal.plant_for(&ingest.url(), 50, &numbered("own", 30));
+    ingest.fail(503);
+    let message = format!(
+        "error: journal: dropped 2 points for tcp://old.example:2003 of one run, which is older than journal.max_age \
+         allows\n\
+         error: journal: dropped 60 points for tcp://old.example:2003 of one run, which is more than \
+         journal.max_bytes allows\n{STAYS_IN_JOURNAL}"
+    );
+    let notice = "warning: journal: it holds 30 points for tcp://old.example:2003, where points do not go any more; name \
+                  its URL in `formerly` of [graphite] to send them to the new one\n";
+    run.clone().stderr(format!("{notice}{message}")).exit(75).check();
+    let files = journal.files();
+    assert_eq!((files.len(), files.contains(&kept), files.contains(&own)), (3, true, true));
+}
+
 #[test]
 fn journal_folder_that_is_a_file_is_a_warning() {
     let (provider, ingest) = (provider(), healthy());
@@ -436,8 +501,13 @@ fn journal_is_off_where_no_variable_names_a_state_directory() {
 /// Runs it on a file system of 32 KiB that only this run sees. The shell commands `before` and `after` run in
 /// the state directory. Returns exit code, standard output and standard error.
 fn run_on_small_disk(run: Datametrics, before: &str, after: &str) -> (Option<i32>, String, String) {
+    run_on_disk(run, "32k", before, after)
+}
+
+/// The same with a file system of this size.
+fn run_on_disk(run: Datametrics, size: &str, before: &str, after: &str) -> (Option<i32>, String, String) {
     let script = format!(
-        "mkdir state && mount -t tmpfs -o size=32k none state && cd state && {{ {before}; }}; cd ..\n\
+        "mkdir state && mount -t tmpfs -o size={size} none state && cd state && {{ {before}; }}; cd ..\n\
          \"$@\"; code=$?; cd state && {{ {after}; }}; exit $code"
     );
     let output = mount::run_script(&run.env("DATAMETRICS_STATE_DIR", "state"), &script);
@@ -502,6 +572,28 @@ fn journal_on_a_full_disk_is_a_warning_and_keeps_old_files() {
     let (code, stdout, stderr) = run_on_small_disk(before(&picky), FILL_DISK, "grep -c '^old' journal/*");
     assert_eq!((code, stdout.as_str()), (Some(75), "40\n"), "{stderr}");
     assert_eq!(landed(&picky)[1 + prices::HEALTH_POINTS..], numbered("old", 30));
+}
+
+/// However much waits, it does not take the time of points that have no file.
+#[test]
+fn points_that_a_full_disk_does_not_take_are_sent_before_four_hundred_files() {
+    if !mount::can_mount() {
+        return;
+    }
+    let provider = provider();
+    let ingest = Ingest::deciding(Dialect::WriteProxy, |push| match push.number {
+        1 => Verdict::Take,
+        _ => Verdict::Refuse(Reply::hang()),
+    });
+    let run = prices::run(&provider, "").graphite(&ingest).args(["--timeout", "3"]);
+    for age in 100..500 {
+        Journal::of(&run).plant_for(&ingest.url(), age, &[format!("t{age}")]);
+    }
+    let (code, stdout, stderr) = run_on_disk(run, "2m", FILL_DISK, "ls journal | wc -l");
+    assert_eq!((code, stdout.as_str()), (Some(75), "400\n"), "{stderr}");
+    assert!(stderr.contains("the points are in the journal") && !stderr.contains("lost"), "{stderr}");
+    assert_eq!(landed(&ingest).len(), 1 + prices::HEALTH_POINTS);
+    assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 
 use super::table::align_columns;
 use crate::context::Context;
+use crate::delivery::belongs_to;
 use crate::delivery::graphite::{Destination, reach};
-use crate::delivery::journal::Journal;
+use crate::delivery::journal::{Entry, Journal, JournalError};
 use crate::fetch::{Collector, Feed, FeedReport};
 use crate::http::retry::RetryPolicy;
 use crate::logging::log_all;
@@ -19,11 +20,13 @@ use crate::state::State;
 use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
 use crate::system::threads::{Task, lock};
+use crate::util::group_by::group_by;
 use crate::util::pluralize::pluralize;
 use log::Level;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// Writes to `out` where each setting came from. Then checks the state directory, Graphite and the
 /// providers, and writes the findings. Returns what a run would come to if no provider stood in for another.
@@ -91,25 +94,37 @@ fn check_everything(settings: &Settings, context: Context<'_>) -> Vec<Finding> {
 /// If this fails, a run still succeeds, but it cannot keep points that Graphite does not take.
 fn check_state_dir(settings: &Settings, context: Context<'_>) -> Finding {
     let result = match &settings.state_dir {
-        Some(dir) => probe_state_dir(dir, settings.journal.is_some(), context),
+        Some(dir) => probe_state_dir(dir, settings, context),
         None if settings.journal.is_none() => Ok("there is none, and no journal is wanted".to_owned()),
         None => Err("no variable says where it is, so there is no journal: set DATAMETRICS_STATE_DIR".to_owned()),
     };
     Finding::new("state directory", result, Outcome::Partial)
 }
 
-fn probe_state_dir(dir: &Path, has_journal: bool, context: Context<'_>) -> Result<String, String> {
+fn probe_state_dir(dir: &Path, settings: &Settings, context: Context<'_>) -> Result<String, String> {
     let path = dir.display();
     State::new(context.disk, dir).probe().map_err(|cause| {
         format!("cannot write in {path}: {cause}; make it writable, or name another in DATAMETRICS_STATE_DIR")
     })?;
-    if !has_journal {
+    if settings.journal.is_none() {
         return Ok(format!("{path} can be written; no journal is wanted"));
     }
-    let journal = Journal::open(context.disk, context.clock, dir);
-    let waiting = journal.and_then(|journal| journal.waiting()).map_err(|error| error.to_string())?;
-    let points = waiting.iter().map(|entry| entry.points).sum();
-    Ok(format!("{path} can be written; {} in the journal", pluralize(points, "point")))
+    let journal = Journal::open(context.disk, context.clock, dir).map_err(|error| error.to_string())?;
+    match journal.lock(context.deadline(Duration::ZERO)) {
+        Ok(_) | Err(JournalError::Locked { .. }) => {}
+        Err(error) => return Err(format!("{error}; without it two runs at once send the same points")),
+    }
+    let waiting = journal.waiting().map_err(|error| error.to_string())?;
+    let id = settings.destination.as_ref().map(Destination::id);
+    let is_own = |entry: &&Entry| id.as_ref().is_none_or(|id| belongs_to(entry, id, &settings.formerly));
+    let (own, other): (Vec<&Entry>, Vec<&Entry>) = waiting.iter().partition(is_own);
+    let count = |entries: &[&Entry]| pluralize(entries.iter().map(|entry| entry.points).sum(), "point");
+    let mut text = format!("{path} can be written; {} in the journal", count(&own));
+    for (_, entries) in group_by(other.into_iter().map(|entry| (entry.destination.clone(), entry))) {
+        let label = entries.first().map(|entry| journal.destination_label(entry)).unwrap_or_default();
+        text += &format!(", and {} for {label}, where points do not go any more", count(&entries));
+    }
+    Ok(text)
 }
 
 fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Finding {

@@ -60,7 +60,7 @@ pub(crate) enum DeliveryError {
     #[error("graphite: {0}; the points are in the journal, the next run sends them")]
     InJournal(PushError),
     /// There is no journal.
-    #[error("graphite: {cause}; {} lost, as there is no journal", if *points == 1 { "1 point is".to_owned() } else { format!("{points} points are") })]
+    #[error("graphite: {cause}; {points} points are lost, as there is no journal")]
     Lost {
         /// Why they were not taken.
         cause: PushError,
@@ -121,13 +121,7 @@ impl Sender<'_> {
     /// How many points wait in the journal for this destination. `None` if that is not known.
     pub(crate) fn points_waiting(&self) -> Option<usize> {
         let (waiting, id) = (self.journal?.0.waiting().ok()?, self.destination.id());
-        Some(waiting.iter().filter(|entry| self.owns(&id, entry)).map(|entry| entry.points).sum())
-    }
-
-    /// Whether the points of a file belong to this destination, which has this identity.
-    fn owns(&self, id: &DestinationId, entry: &Entry) -> bool {
-        let ids = || [id].into_iter().chain(self.formerly);
-        entry.destination.as_ref().is_none_or(|hash| ids().any(|id| id.hash_text() == *hash))
+        Some(waiting.iter().filter(|entry| belongs_to(entry, &id, self.formerly)).map(|entry| entry.points).sum())
     }
 
     /// Sends a batch that is in no file.
@@ -154,10 +148,15 @@ impl Sender<'_> {
     }
 }
 
+/// Whether the points of a file go to the destination `id`, which takes also those of `formerly`.
+pub(crate) fn belongs_to(entry: &Entry, id: &DestinationId, formerly: &[DestinationId]) -> bool {
+    let is_hash_of = |hash: &String| [id].into_iter().chain(formerly).any(|id| id.hash_text() == *hash);
+    entry.destination.as_ref().is_none_or(is_hash_of)
+}
+
 /// A line for each refused point, but no more than [`MAX_NAMED`].
 fn describe_refused(refused: &[(String, String)]) -> Vec<String> {
-    let name = |name: &str| if name.is_empty() { "a point".to_owned() } else { name.to_owned() };
-    let line = |(point, reason): &(String, String)| format!("graphite refused {}: {reason}", name(point));
+    let line = |(name, reason): &(String, String)| format!("graphite refused {name}: {reason}");
     let more = refused.len().saturating_sub(MAX_NAMED);
     let rest = (more > 0).then(|| format!("graphite refused {more} more"));
     refused.iter().take(MAX_NAMED).map(line).chain(rest).collect()
@@ -190,7 +189,7 @@ impl JournalReplay<'_> {
                 return self.send_own(report);
             }
         };
-        let waiting: Vec<&Entry> = waiting.iter().filter(|entry| self.sender.owns(&self.id, entry)).collect();
+        let waiting: Vec<&Entry> = waiting.iter().filter(|entry| self.owns(entry)).collect();
         let (too_old, young): (Vec<&Entry>, Vec<&Entry>) =
             waiting.into_iter().partition(|entry| self.is_too_old(entry));
         let is_well = report.error.is_none() && young.iter().all(|entry| self.goes_on_after(entry, report));
@@ -212,6 +211,10 @@ impl JournalReplay<'_> {
             dropped.files += usize::from(dropped.points > before);
         }
         report.losses.extend(describe_dropped(dropped, "", "older than journal.max_age"));
+    }
+
+    fn owns(&self, entry: &Entry) -> bool {
+        belongs_to(entry, &self.id, self.sender.formerly)
     }
 
     fn is_too_old(&self, entry: &Entry) -> bool {
@@ -306,8 +309,7 @@ impl JournalReplay<'_> {
     /// more. Such files are never sent, so their age alone counts.
     fn keep_bounds(&self, report: &mut DeliveryReport) {
         let waiting = self.journal.waiting().unwrap_or_default();
-        let (own, other): (Vec<&Entry>, Vec<&Entry>) =
-            waiting.iter().partition(|entry| self.sender.owns(&self.id, entry));
+        let (own, other): (Vec<&Entry>, Vec<&Entry>) = waiting.iter().partition(|entry| self.owns(entry));
         let dropped = self.journal.drop_excess(own.into_iter(), self.limits.max_bytes);
         report.losses.extend(describe_dropped(dropped, "", "more than journal.max_bytes"));
         let by_destination = group_by(other.into_iter().map(|entry| (entry.destination.clone(), entry)));
@@ -325,10 +327,10 @@ impl JournalReplay<'_> {
         report.losses.extend(describe_dropped(dropped, &of, "older than journal.max_age"));
         let dropped = self.journal.drop_excess(young.iter().copied(), self.limits.max_bytes);
         report.losses.extend(describe_dropped(dropped, &of, "more than journal.max_bytes"));
-        let points: usize = young.iter().map(|entry| entry.points).sum();
+        let points = young.iter().map(|entry| entry.points).sum::<usize>().saturating_sub(dropped.points);
         if points > 0 {
             let notice = format!(
-                "journal: {} wait for {label}, where points do not go any more; name its URL in `formerly` of \
+                "journal: it holds {} for {label}, where points do not go any more; name its URL in `formerly` of \
                  [graphite] to send them to the new one",
                 pluralize(points, "point")
             );

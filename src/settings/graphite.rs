@@ -140,11 +140,15 @@ fn read_destination(
         "tcp" => host_and_port(2003).map(|(host, port)| Destination::Plaintext { host, port }),
         "pickle" => host_and_port(2004).map(|(host, port)| Destination::Pickle { host, port }),
         "https" | "http" => ingest_destination(value, url, credentials, allow_cleartext),
-        scheme => {
-            let suggestion = did_you_mean(scheme, ["https", "http", "tcp", "pickle"]);
-            Err(value.invalid(format!("scheme {scheme:?} is not known{suggestion}")))
-        }
+        scheme => Err(unknown_scheme(value, scheme)),
     }
+}
+
+/// The schemes of destinations.
+const SCHEMES: [&str; 4] = ["https", "http", "tcp", "pickle"];
+
+fn unknown_scheme(value: &ConfigValue<'_>, scheme: &str) -> ConfigError {
+    value.invalid(format!("scheme {scheme:?} is not known{}", did_you_mean(scheme, SCHEMES)))
 }
 
 /// Reads the URLs of destinations whose waiting points go to this one now.
@@ -154,7 +158,8 @@ fn read_formerly(section: &Section<'_>, sources: Sources<'_>) -> Result<Vec<Dest
     };
     let id = |value: &ConfigValue<'_>| {
         let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
-        Ok(DestinationId::of(&url))
+        let is_known = SCHEMES.contains(&url.scheme.as_str());
+        if is_known { Ok(DestinationId::of(&url)) } else { Err(unknown_scheme(value, &url.scheme)) }
     };
     value.list()?.iter().map(id).collect()
 }

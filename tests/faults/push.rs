@@ -97,6 +97,10 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("200, and a page for people", |_| Reply::text(200, "<title>Log in\u{1b}[2J</title>")),
     Row::answer("200, and more than were sent", |_| says(r#"{"published":12}"#)),
     Row::answer("200, and a number that is none", |_| says(r#"{"published":1e99}"#)),
+    Row::answer("200, and 77 kB that claim 15,000,000 bad points", |_| {
+        let errors: Vec<_> = (0..3_000).map(|at| format!(r#""r{at}":{{"count":5000}}"#)).collect();
+        Reply::json(format!(r#"{{"published":0,"validationerrors":{{{}}}}}"#, errors.join(",")))
+    }),
     Row::answer("200, and 100,000 levels", |_| Reply::json("[".repeat(100_000))),
     Row::answer("301 to the same host", |_| Reply::status(301).header("Location", "/graphite/metrics/")),
     Row::answer("302 to another host", |_| {

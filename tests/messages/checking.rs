@@ -1,9 +1,9 @@
 //! The findings of `datametrics check`, and failures of standard output.
 
 use super::scene::{Observed, Scene, typed};
-use crate::support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict};
+use crate::support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict, journal::Journal};
 use Scene::Played;
-use std::fs::File;
+use std::fs::{self, File};
 
 /// A check of one feed with one provider.
 fn check_run(server: &Server) -> Datametrics {
@@ -52,6 +52,19 @@ pub(crate) const SCENES: &[Scene] = &[
     Played("no Graphite, and no place for a journal", || {
         let server = Server::with(price);
         Observed::of_run(&typed(check_run(&server), "HOME="))
+    }),
+    Played("points wait for another Graphite", || {
+        let (server, ingest) = (Server::with(price), Ingest::start(Dialect::WriteProxy));
+        let run = check_run(&server).graphite(&ingest);
+        Journal::of(&run).plant(60, &["a.b"]);
+        Journal::of(&run).plant_for("tcp://old.example:2003", 60, &["a.c", "a.d"]);
+        Observed::of_run(&run)
+    }),
+    Played("the lock is a folder", || {
+        let (server, ingest) = (Server::with(price), Ingest::start(Dialect::WriteProxy));
+        let run = check_run(&server).graphite(&ingest);
+        fs::create_dir_all(run.state_dir().join("lock")).expect("a folder");
+        Observed::of_run(&run)
     }),
     Played("the state directory is a file", || {
         let server = Server::with(price);

@@ -83,7 +83,8 @@ pub(crate) const SCENES: &[Scene] = &[
             _ => Verdict::Take,
         });
         let run = run(&server, "").graphite(&ingest);
-        Journal::of(&run).plant(4000, &numbered("old", 20));
+        Journal::of(&run).plant(5000, &numbered("old", 20));
+        Journal::of(&run).plant(4000, &["older"]);
         Observed::of_run(&run)
     }),
     Played("points wait for another Graphite", || other_destination("", 60)),

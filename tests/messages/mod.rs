@@ -62,6 +62,7 @@ const NO_MESSAGES: &[&str] = &[
     // The lines of a file of the journal.
     "; datametrics journal ",
     "; name value time",
+    "; name value time interval refusals",
     // The value of a header.
     "text/plain; charset=utf-8",
     // Shown on a terminal only, with an escape sequence at its end.
@@ -72,6 +73,8 @@ const NO_MESSAGES: &[&str] = &[
     // What the parser expects, in the words of serde: these take any value, so nobody reads the words.
     "any JSON value",
     "a name",
+    // The same of a part of an ingest's reply, where the error says nothing but that it is none.
+    "an object",
 ];
 
 #[test]

@@ -93,11 +93,15 @@ pub(crate) const INGEST: &[Scene] = &[
     Played("more bad points than can be found", || {
         let symbols: Vec<String> = (0..300).map(|at| format!("S{at}")).collect();
         let prices: Vec<(&str, &str)> = symbols.iter().map(|symbol| (symbol.as_str(), "1")).collect();
-        deciding(Dialect::WriteProxy, &prices, |push| match price_indexes(push) {
+        let (provider, ingest) = (prices::provider(&prices), Ingest::start(Dialect::WriteProxy));
+        ingest.decide(|push| match price_indexes(push) {
             bad if bad.is_empty() => Verdict::Take,
             bad => Verdict::Invalid(bad, "too odd"),
-        })
-        .ends()
+        });
+        let run = prices::run_without_symbols(&provider, "").args(["--retries", "0"]).graphite(&ingest);
+        assert_eq!(run.clone().args(["--symbols", &symbols.join(",")]).run().code, Some(75));
+        // The second run has none of its own.
+        Observed::of_run(&run.args(["--symbols", "S0", "--prefix", "later"])).ends()
     }),
 ];
 
