@@ -371,8 +371,8 @@ fn points_that_wait_for_one_graphite_do_not_go_to_another() {
     to_a.clone().stderr(STAYS_IN_JOURNAL).exit(75).check();
     let waiting = Journal::of(&run).files();
 
-    let notice = "warning: journal: it holds 10 points for http://A, where points do not go any more; name its URL in \
-                  `formerly` of [graphite] to send them to the new one\n";
+    let notice = "warning: journal: it holds 10 points for another Graphite, http://A; to send them to this one, name the \
+                  URL of that one in `formerly` of [graphite]\n";
     to_b.clone().stderr(notice).check();
     to_b.clone().check();
     assert_eq!((Journal::of(&run).files(), landed(&b).iter().any(is_of_a)), (waiting.clone(), false));
@@ -407,19 +407,19 @@ fn points_that_wait_for_another_graphite_are_bounded_by_age_and_size() {
     let (provider, ingest) = (provider(), healthy());
     let run = prices::run(&provider, "[journal]\nmax_bytes = 3000\nmax_age = 100\n").graphite(&ingest);
     let journal = Journal::of(&run);
-    journal.plant_for(OLD, 200, &["a", "b"]);
-    journal.plant_for(OLD, 60, &numbered("big", 60));
+    let week = 7 * 86_400;
+    journal.plant_for(OLD, week + 60, &["a", "b"]);
+    journal.plant_for(OLD, week - 60, &numbered("big", 60));
     let kept = journal.plant_for(OLD, 50, &numbered("small", 30));
     let own = journal.plant_for(&ingest.url(), 50, &numbered("own", 30));
     ingest.fail(503);
     let message = format!(
-        "error: journal: dropped 2 points for tcp://old.example:2003 of one run, which is older than journal.max_age \
-         allows\n\
+        "error: journal: dropped 2 points for tcp://old.example:2003 of one run, which is older than a week\n\
          error: journal: dropped 60 points for tcp://old.example:2003 of one run, which is more than \
          journal.max_bytes allows\n{STAYS_IN_JOURNAL}"
     );
-    let notice = "warning: journal: it holds 30 points for tcp://old.example:2003, where points do not go any more; name \
-                  its URL in `formerly` of [graphite] to send them to the new one\n";
+    let notice = "warning: journal: it holds 30 points for another Graphite, tcp://old.example:2003; to send them to this \
+                  one, name the URL of that one in `formerly` of [graphite]\n";
     run.clone().stderr(format!("{notice}{message}")).exit(75).check();
     let files = journal.files();
     assert_eq!((files.len(), files.contains(&kept), files.contains(&own)), (3, true, true));

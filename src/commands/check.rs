@@ -119,12 +119,13 @@ fn probe_state_dir(dir: &Path, settings: &Settings, context: Context<'_>) -> Res
     let is_own = |entry: &&Entry| id.as_ref().is_none_or(|id| belongs_to(entry, id, &settings.formerly));
     let (own, other): (Vec<&Entry>, Vec<&Entry>) = waiting.iter().partition(is_own);
     let count = |entries: &[&Entry]| pluralize(entries.iter().map(|entry| entry.points).sum(), "point");
-    let mut text = format!("{path} can be written; {} in the journal", count(&own));
-    for (_, entries) in group_by(other.into_iter().map(|entry| (entry.destination.clone(), entry))) {
+    let describe = |(_, entries): (Option<String>, Vec<&Entry>)| {
         let label = entries.first().map(|entry| journal.destination_label(entry)).unwrap_or_default();
-        text += &format!(", and {} for {label}, where points do not go any more", count(&entries));
-    }
-    Ok(text)
+        format!(", and {} for another Graphite, {label}", count(&entries))
+    };
+    let by_destination = group_by(other.into_iter().map(|entry| (entry.destination.clone(), entry)));
+    let others: String = by_destination.into_iter().map(describe).collect();
+    Ok(format!("{path} can be written; {} in the journal{others}", count(&own)))
 }
 
 fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Finding {

@@ -17,6 +17,10 @@ use std::time::Duration;
 /// How many refused points of one push are named.
 const MAX_NAMED: usize = 10;
 
+/// How long points wait for a destination to which nothing is sent any more, in seconds. Whoever changed the
+/// URL by mistake has some days to notice: what waits is told once a day.
+const OTHER_MAX_AGE: i64 = 7 * 86_400;
+
 /// Brings points to Graphite.
 pub(crate) struct Sender<'a> {
     /// Where points go.
@@ -210,7 +214,7 @@ impl JournalReplay<'_> {
             }
             dropped.files += usize::from(dropped.points > before);
         }
-        report.losses.extend(describe_dropped(dropped, "", "older than journal.max_age"));
+        report.losses.extend(describe_dropped(dropped, "", "older than journal.max_age allows"));
     }
 
     fn owns(&self, entry: &Entry) -> bool {
@@ -219,7 +223,11 @@ impl JournalReplay<'_> {
 
     fn is_too_old(&self, entry: &Entry) -> bool {
         let max_age = i64::try_from(self.limits.max_age.as_secs()).unwrap_or(i64::MAX);
-        entry.started < self.started.saturating_sub(max_age)
+        self.is_older(entry, max_age)
+    }
+
+    fn is_older(&self, entry: &Entry, seconds: i64) -> bool {
+        entry.started < self.started.saturating_sub(seconds)
     }
 
     /// Sends one file. Returns whether the next one may be taken too.
@@ -305,13 +313,13 @@ impl JournalReplay<'_> {
         self.journal.replace(entry, &rest, &self.id).map(drop)
     }
 
-    /// Keeps the journal within its bounds, and tells what waits for destinations that are configured no
-    /// more. Such files are never sent, so their age alone counts.
+    /// Keeps the journal within its bounds, and tells what waits for other destinations. Such files are not
+    /// sent, so their age alone counts.
     fn keep_bounds(&self, report: &mut DeliveryReport) {
         let waiting = self.journal.waiting().unwrap_or_default();
         let (own, other): (Vec<&Entry>, Vec<&Entry>) = waiting.iter().partition(|entry| self.owns(entry));
         let dropped = self.journal.drop_excess(own.into_iter(), self.limits.max_bytes);
-        report.losses.extend(describe_dropped(dropped, "", "more than journal.max_bytes"));
+        report.losses.extend(describe_dropped(dropped, "", "more than journal.max_bytes allows"));
         let by_destination = group_by(other.into_iter().map(|entry| (entry.destination.clone(), entry)));
         for (_, entries) in by_destination {
             self.keep_bounds_of_other(&entries, report);
@@ -321,17 +329,18 @@ impl JournalReplay<'_> {
     /// The same for the files of one other destination.
     fn keep_bounds_of_other(&self, entries: &[&Entry], report: &mut DeliveryReport) {
         let label = entries.first().map(|entry| self.journal.destination_label(entry)).unwrap_or_default();
-        let (too_old, young): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| self.is_too_old(entry));
+        let (too_old, young): (Vec<&Entry>, Vec<&Entry>) =
+            entries.iter().partition(|entry| self.is_older(entry, OTHER_MAX_AGE));
         let of = format!(" for {label}");
         let dropped = self.journal.drop_all(too_old.into_iter());
-        report.losses.extend(describe_dropped(dropped, &of, "older than journal.max_age"));
+        report.losses.extend(describe_dropped(dropped, &of, "older than a week"));
         let dropped = self.journal.drop_excess(young.iter().copied(), self.limits.max_bytes);
-        report.losses.extend(describe_dropped(dropped, &of, "more than journal.max_bytes"));
+        report.losses.extend(describe_dropped(dropped, &of, "more than journal.max_bytes allows"));
         let points = young.iter().map(|entry| entry.points).sum::<usize>().saturating_sub(dropped.points);
         if points > 0 {
             let notice = format!(
-                "journal: it holds {} for {label}, where points do not go any more; name its URL in `formerly` of \
-                 [graphite] to send them to the new one",
+                "journal: it holds {} for another Graphite, {label}; to send them to this one, name the URL of that \
+                 one in `formerly` of [graphite]",
                 pluralize(points, "point")
             );
             report.notices.push((label, notice));
@@ -342,7 +351,7 @@ impl JournalReplay<'_> {
 fn describe_dropped(dropped: Dropped, of: &str, why: &str) -> Option<String> {
     let Dropped { files, points } = dropped;
     let runs = if files == 1 { "one run, which is".to_owned() } else { format!("{files} runs, which are") };
-    (files > 0).then(|| format!("journal: dropped {}{of} of {runs} {why} allows", pluralize(points, "point")))
+    (files > 0).then(|| format!("journal: dropped {}{of} of {runs} {why}", pluralize(points, "point")))
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl PartialEq for Batch {
 impl Batch {
     /// An empty batch. `interval` is that of the points that are added next.
     pub(crate) fn new(interval: u32, tags: Vec<String>) -> Self {
-        Self { interval, tags, ..Self::default() }
+        Self { tags, interval, ..Self::default() }
     }
 
     /// Sets the interval of the points that are added next.

@@ -88,7 +88,7 @@ pub(crate) const SCENES: &[Scene] = &[
         Observed::of_run(&run)
     }),
     Played("points wait for another Graphite", || other_destination("", 60)),
-    Played("they are too old", || other_destination("", 4000)),
+    Played("they are too old", || other_destination("", 8 * 86_400)),
     Played("they are too many", || other_destination("[journal]\nmax_bytes = 500\n", 60)),
     Played("their Graphite cannot be read", || {
         after(|run| {

@@ -201,14 +201,11 @@ impl Journal {
 
 /// The text of a file: form 1 if it has no destination.
 pub(crate) fn encode(destination: Option<&DestinationId>, tags: &[&str], points: &[JournalPoint]) -> String {
-    let mut lines = match destination {
-        Some(DestinationId { hash, label }) => {
-            vec!["; datametrics journal 2".to_owned(), format!("; destination {hash} {label}")]
-        }
-        None => {
-            let interval = points.first().map_or(60, |point| point.interval);
-            vec!["; datametrics journal 1".to_owned(), format!("; interval {interval}")]
-        }
+    let mut lines = if let Some(DestinationId { hash, label }) = destination {
+        vec!["; datametrics journal 2".to_owned(), format!("; destination {hash} {label}")]
+    } else {
+        let interval = points.first().map_or(60, |point| point.interval);
+        vec!["; datametrics journal 1".to_owned(), format!("; interval {interval}")]
     };
     lines.extend(tags.iter().map(|tag| format!("; tag {tag}")));
     lines.push(columns(destination.is_some()).to_owned());
@@ -274,13 +271,12 @@ pub(crate) fn decode(text: &str) -> Result<(Option<DestinationId>, Vec<JournalPo
 /// A name may hold spaces, so the line is read from its end. `interval` is that of form 1, where a line has
 /// none.
 fn point(line: &str, interval: Option<u32>) -> Option<JournalPoint> {
-    let (line, interval, refusals) = match interval {
-        Some(interval) => (line, interval, 0),
-        None => {
-            let (line, refusals) = line.rsplit_once(' ')?;
-            let (line, interval) = line.rsplit_once(' ')?;
-            (line, interval.parse().ok()?, refusals.parse().ok()?)
-        }
+    let (line, interval, refusals) = if let Some(interval) = interval {
+        (line, interval, 0)
+    } else {
+        let (line, refusals) = line.rsplit_once(' ')?;
+        let (line, interval) = line.rsplit_once(' ')?;
+        (line, interval.parse().ok()?, refusals.parse().ok()?)
     };
     let (line, time) = line.rsplit_once(' ')?;
     let (name, value) = line.rsplit_once(' ')?;

@@ -38,9 +38,9 @@ const LOCK_PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::f
 /// The bounds of a journal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JournalLimits {
-    /// Bytes of all files at most.
+    /// Bytes of all files of one destination at most.
     pub(crate) max_bytes: u64,
-    /// Older files are dropped.
+    /// Older files are sent last, and dropped if they are refused.
     pub(crate) max_age: Duration,
 }
 
@@ -430,7 +430,7 @@ mod tests {
     #[test]
     fn an_entry_that_cannot_be_written_leaves_nothing_behind() {
         let (folder, journal) = journal();
-        let path = folder.path().join(&format!("journal/1-2-3-1-{}.points", destination().hash_text()));
+        let path = folder.path().join(format!("journal/1-2-3-1-{}.points", destination().hash_text()));
         fs::create_dir(&path).unwrap();
         let message = journal.write("1-2-3", &batch(1), &destination()).unwrap_err().to_string();
         assert!(message.starts_with(&format!("journal: cannot write {}: ", path.display())), "{message}");

@@ -65,8 +65,8 @@ pub(super) fn encode(batch: &Batch, range: Range<usize>) -> (Vec<u8>, usize) {
 pub(super) struct Published {
     /// How many points it took.
     pub(crate) count: usize,
-    /// Points it refused: the index in the request, if it tells, and why.
-    pub(crate) refused: Vec<(Option<usize>, String)>,
+    /// Points that it names as refused: the index in the request, and why.
+    pub(crate) refused: Vec<(usize, String)>,
 }
 
 /// Reads the reply to a request with this many points, if its status is good. `None` if it is not the reply
@@ -86,25 +86,16 @@ pub(super) fn read(body: &str, points: usize) -> Option<Published> {
     Some(Published { count: count?, refused })
 }
 
-/// Adds the points of one validation error: `{"Count":2,"ExampleIds":[4]}`.
-fn add_refused(refused: &mut Vec<(Option<usize>, String)>, reason: &str, error: &str, points: usize) {
-    let (mut count, mut examples) = (None, Vec::new());
-    let read = for_each_member(error, |name, value| match name.to_ascii_lowercase().as_str() {
-        "count" => count = value.parse::<usize>().ok(),
-        "exampleids" => {
+/// Adds the points of one validation error: `{"Count":2,"ExampleIds":[4]}`. Those that are not among the
+/// examples stay unknown.
+fn add_refused(refused: &mut Vec<(usize, String)>, reason: &str, error: &str, points: usize) {
+    let _ = for_each_member(error, |name, value| {
+        if name.eq_ignore_ascii_case("exampleids") {
+            let left = points.saturating_sub(refused.len());
             let ids = value.trim_matches(['[', ']']).split(',').filter_map(|id| id.trim().parse().ok());
-            examples = ids.take(points).collect();
+            refused.extend(ids.take(left).map(|id| (id, excerpt(reason))));
         }
-        _ => {}
     });
-    if read.is_none() {
-        return;
-    }
-    let unnamed = count.unwrap_or(examples.len()).saturating_sub(examples.len());
-    let named = examples.into_iter().map(Some);
-    let reason = excerpt(reason);
-    let left = points.saturating_sub(refused.len());
-    refused.extend(named.chain(std::iter::repeat_n(None, unnamed)).take(left).map(|id| (id, reason.clone())));
 }
 
 /// Calls `visit` with the name and the JSON text of each member of an object. `None` if the text is no object.
@@ -187,7 +178,7 @@ mod tests {
         let reply =
             r#"{"Invalid":2,"Published":1,"ValidationErrors":{"name cannot be empty":{"Count":2,"ExampleIds":[4]}}}"#;
         let reason = "name cannot be empty".to_owned();
-        let refused = vec![(Some(4), reason.clone()), (None, reason)];
+        let refused = vec![(4, reason)];
         assert_eq!(read(reply, 3), Some(Published { count: 1, refused }));
     }
 
@@ -204,7 +195,7 @@ mod tests {
     fn what_is_made_of_a_reply_is_bounded_by_the_request() {
         let errors: Vec<String> = (0..5_000).map(|error| format!(r#""r{error}":{{"count":5000}}"#)).collect();
         let reply = format!(r#"{{"published":0,"validationerrors":{{{}}}}}"#, errors.join(","));
-        assert_eq!(read(&reply, 3).unwrap().refused.len(), 3);
+        assert_eq!(read(&reply, 3).unwrap().refused.len(), 0, "none is named");
         let ids = vec!["0"; 100_000].join(",");
         let reply = format!(r#"{{"published":0,"validationerrors":{{"r":{{"exampleids":[{ids}]}}}}}}"#);
         assert_eq!(read(&reply, 3).unwrap().refused.len(), 3);

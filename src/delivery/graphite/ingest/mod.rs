@@ -128,7 +128,7 @@ impl Ingest<'_> {
         let lost = part.len() - published.count;
         let mut refused: BTreeMap<usize, String> = BTreeMap::new();
         for (index, reason) in published.refused {
-            if let Some(index) = index.filter(|index| *index < part.len() && refused.len() < lost) {
+            if index < part.len() && refused.len() < lost {
                 refused.entry(index).or_insert(reason);
             }
         }
