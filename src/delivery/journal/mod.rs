@@ -235,7 +235,7 @@ impl<'a> Journal<'a> {
     /// The destination of a file, for a message: scheme, host and port.
     pub(crate) fn destination_label(&self, entry: &Entry) -> String {
         let read = || destination_label(BufReader::new(self.disk.open(&self.folder.join(&entry.name)).ok()?)).ok()?;
-        read().map_or_else(|| "an unknown destination".to_owned(), |label| excerpt(&label))
+        read().map_or_else(|| "an unknown URL".to_owned(), |label| excerpt(&label))
     }
 
     /// Reads a file. Of a damaged one, every readable line counts. Once those points were taken, the
@@ -546,7 +546,7 @@ mod tests {
             (first.destination.as_deref(), first.points, first.run()),
             (None, 3, Some("000000000005-0000000000000006-0000000000000007"))
         );
-        assert_eq!(journal.destination_label(&first), "an unknown destination");
+        assert_eq!(journal.destination_label(&first), "an unknown URL");
         assert_eq!(Entry::from_name("5-6-7-3-nohash.points", 9), None);
     }
 }
