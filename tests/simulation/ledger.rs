@@ -223,6 +223,11 @@ impl Ledger {
         self.entries.get(key).is_some_and(|entry| entry.is_refused || entry.refused_alone.len() >= 2)
     }
 
+    /// How many points are in files, without those that wait for a second run to see them refused.
+    pub(super) fn waiting(&self) -> usize {
+        self.entries.values().filter(|entry| entry.files > 0 && entry.refused_alone.is_empty()).count()
+    }
+
     /// How many points were made, and how many were taken.
     pub(super) fn totals(&self) -> (usize, usize) {
         (self.entries.len(), self.entries.values().filter(|entry| entry.is_taken).count())
@@ -232,6 +237,8 @@ impl Ledger {
     /// the runs since the last time.
     pub(super) fn settle(&mut self, over: &[Over], max_age: i64, leaves: impl Fn(Promise) -> bool) {
         let mut gone: BTreeMap<(usize, &str), Vec<Key>> = BTreeMap::new();
+        // Old points that no server has seen, by the run that removed them.
+        let mut unanswered: BTreeMap<usize, usize> = BTreeMap::new();
         for key in std::mem::take(&mut self.suspects) {
             let entry = self.entries.get_mut(&key).expect("a point that is known");
             if entry.is_taken || entry.files > 0 || entry.is_excused {
@@ -244,7 +251,9 @@ impl Ledger {
                 self.violations.push(format!("{key:?} is gone, and no run has removed it"));
                 continue;
             };
-            let is_refused = entry.is_refused || entry.refused_alone.len() >= 2;
+            // A point that is in no file has no second run.
+            let runs = if entry.was_kept { 2 } else { 1 };
+            let is_refused = entry.is_refused || entry.refused_alone.len() >= runs;
             let is_old = key.1 < started - max_age;
             let cause = match () {
                 () if is_refused => "refused",
@@ -253,8 +262,9 @@ impl Ledger {
                 () if is_old => "too old",
                 () => "young",
             };
-            if cause == "too old" && !entry.is_answered && !leaves(Promise::AgeNeedsAnswer) {
-                self.violations.push(format!("run {by} drops {key:?} for its age, and no server has answered"));
+            // A killed run does not say why it removed them.
+            if cause == "too old" && !entry.is_answered && !is_killed && !leaves(Promise::AgeNeedsAnswer) {
+                *unanswered.entry(by).or_default() += 1;
             }
             let may_be_silent = *is_killed && (cause != "young" || *was_full);
             if !may_be_silent {
@@ -264,6 +274,13 @@ impl Ledger {
         for over in over {
             let gone = |cause| gone.get(&(over.run, cause)).map_or(&[][..], Vec::as_slice);
             let Losses { unkept, refused, too_old, too_much, damaged } = over.losses;
+            // The size of the journal may cost them, and damage, but not their age.
+            let unanswered = unanswered.get(&over.run).copied().unwrap_or(0);
+            if unanswered > too_much + damaged {
+                let run = over.run;
+                self.violations
+                    .push(format!("run {run} drops {unanswered} points for their age, and no server has answered"));
+            }
             // What is lost for one cause may be named for the next: old points also make a journal too large,
             // and a bad point may be lost with good ones.
             let (mut named, mut spare) = (0, 0);
@@ -295,6 +312,6 @@ impl Ledger {
 
 /// The points of a file.
 fn read(bytes: &[u8]) -> Vec<(Key, f64)> {
-    let points = decode(&String::from_utf8_lossy(bytes)).unwrap_or_default();
+    let (_, points) = decode(&String::from_utf8_lossy(bytes)).unwrap_or_default();
     points.into_iter().map(|point| ((point.name, point.time), point.value.parse().unwrap_or(f64::NAN))).collect()
 }

@@ -33,20 +33,10 @@ pub(super) enum Promise {
 
 /// The promises that are not kept yet. Who keeps one removes it here.
 pub(super) const KNOWN: &[Promise] = &[
-    // The files of the journal do not say to whom they belong.
-    OwnDestination,
     // `crypto --shard 0/1` and a feed `crypto-0` are both the run `crypto-0`.
     RunNames,
-    // A point that is refused alone is dropped in the same run.
-    OneRefusalIsNone,
-    // Without the lock a run sends its own points only, and drops nothing.
-    BoundsWithoutLock,
-    // The unkept points of a run are sent last.
-    UnkeptFirst,
     // A call is noted after the run, in a temporary file that is named by the process ID.
     IntervalSideBySide,
-    // Files are dropped for their age before they are sent.
-    AgeNeedsAnswer,
     // A batch of the future is sent when its time has not come, and good points are dropped for a wrong clock.
     FarClock,
     // A run whose file is gone when it has the lock takes its points for sent, whatever came of them.

@@ -275,9 +275,9 @@ impl Simulation {
             self.settle();
         }
         let mut inner = world.inner();
-        let waiting = inner.waiting().len();
+        let waiting = inner.ledger.waiting();
         if waiting > 0 {
-            inner.ledger.violations.push(format!("{waiting} files still wait, though all is well"));
+            inner.ledger.violations.push(format!("{waiting} points still wait, though all is well"));
         }
     }
 
@@ -363,11 +363,11 @@ impl Simulation {
         // A crash of the machine brings back files that were removed.
         let is_disturbed = inner.counts.power_cuts > self.power_cuts
             || last.iter().any(|process| process.is_disturbed || process.life == Life::Killed);
-        let started = last.last().and_then(|process| process.started);
+        let has_started = last.last().is_some_and(|process| process.started.is_some());
         self.power_cuts = inner.counts.power_cuts;
-        if let Some(started) = started.filter(|_| !is_disturbed) {
+        if has_started && !is_disturbed {
             let leaves = self.world.leaves(Promise::BoundsWithoutLock);
-            inner.check_bounds(self.limits, started, is_locked_out, leaves);
+            inner.check_bounds(self.limits, is_locked_out, leaves);
         }
         self.settled = inner.processes.len();
     }

@@ -11,6 +11,7 @@ use super::{
 use crate::support::{lock, log_capture::Messages};
 use datametrics::{Clock, DirEntry, LockGuard, NewFile, Signal, Task, Threads};
 use std::{
+    collections::BTreeMap,
     fmt::Display,
     io::{self, Cursor, ErrorKind, Read, Write},
     panic::resume_unwind,
@@ -256,11 +257,16 @@ impl Inner {
         }
     }
 
-    /// The bytes and the times of the files that wait.
-    pub(super) fn waiting(&self) -> Vec<(u64, i64)> {
+    /// How many bytes wait for each destination, by the hash in the names of the files.
+    pub(super) fn waiting(&self) -> BTreeMap<String, u64> {
         let files = self.disk.list(&journal()).unwrap_or_default().into_iter();
         let files = files.filter(|file| file.name.ends_with(".points"));
-        files.map(|file| (file.bytes, file.name[..12].parse().expect("a time"))).collect()
+        let mut waiting = BTreeMap::new();
+        for file in files {
+            let hash = file.name.trim_end_matches(".points").rsplit('-').next().expect("a hash").to_owned();
+            *waiting.entry(hash).or_default() += file.bytes;
+        }
+        waiting
     }
 }
 
