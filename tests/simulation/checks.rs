@@ -85,10 +85,15 @@ impl Inner {
         let unexplained = untaken.iter().filter(|key| !self.ledger.may_be_refused(key)).count();
         // Another run may have dropped them.
         let is_left_to_others = is_left && of.had_company && !untaken.iter().any(|key| self.ledger.waits(key));
+        // A point that is in no file is given up with the first refusal.
+        let has_no_file = messages.iter().any(|(_, text)| text.contains("journal: cannot write"));
+        let is_named = has_no_file && unexplained <= losses.refused;
         let waits = says("the points are in the journal");
         let is_true = match outcome {
             Outcome::Success => due_and_missing == 0 && (untaken.is_empty() || is_left_to_others),
-            Outcome::Partial => (missing > 0 || losses != Losses::default()) && (unexplained == 0 || is_left_to_others),
+            Outcome::Partial => {
+                (missing > 0 || losses != Losses::default()) && (unexplained == 0 || is_left_to_others || is_named)
+            }
             Outcome::NothingFetched => of.quotes.is_empty() && (unexplained == 0 || is_left_to_others),
             Outcome::NotTaken => waits || says("are lost, as there is no journal"),
             Outcome::NotAllowed => of.saw_forbidden,

@@ -37,7 +37,7 @@ struct Entry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Losses {
     pub(super) unkept: usize,
-    refused: usize,
+    pub(super) refused: usize,
     too_old: usize,
     too_much: usize,
     damaged: usize,
