@@ -9,6 +9,7 @@ mod rate_limit;
 mod report;
 mod requester;
 mod shared_replies;
+mod unknown_search;
 
 pub(crate) use collector::Collector;
 pub(crate) use feed::Feed;

@@ -83,7 +83,9 @@ impl SymbolFindings {
 
     /// Adds what another feed of the run has learned.
     pub(crate) fn add(&mut self, other: &Self) {
-        self.rejected.extend(other.rejected.clone());
+        for (symbol, (said, is_certain)) in &other.rejected {
+            self.rejected.entry(symbol.clone()).or_insert((said.clone(), false)).1 |= is_certain;
+        }
         self.known.extend(other.known.clone());
     }
 }
@@ -190,6 +192,12 @@ mod tests {
         let mut symbols = UnknownSymbols::default();
         symbols.update(&definition, &findings, 1_000);
         assert!(!symbols.get("A").unwrap().is_certain());
+        // What is certain for one feed is so for all.
+        for seen in [rejected("A", true), rejected("A", false)] {
+            findings.add(&seen);
+        }
+        symbols.update(&definition, &findings, 1_000);
+        assert!(symbols.get("A").unwrap().is_certain());
     }
 
     #[test]
