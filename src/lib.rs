@@ -72,8 +72,9 @@ pub use system::random::Random;
 pub use system::resolver::ResolveError;
 pub use system::threads::{Signal, SystemThreads, Task, Threads};
 
+use delivery::graphite::Destination;
 use delivery::journal::Journal;
-use delivery::{DeliveryReport, Sender, graphite};
+use delivery::{DeliveryReport, OpenJournal, Sender, graphite};
 use fetch::{Collector, FeedReport, stats_by_provider};
 use http::retry::RetryPolicy;
 use log::Level;
@@ -111,7 +112,8 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
 
     let journal = settings.journal.and_then(|_| open_journal(settings.state_dir.as_deref()?, context));
     let history = RunHistory::read(settings.state(context.disk), &settings.run, started);
-    let fetch_deadline = deadline.before(PUSH_TIME.min(settings.timeout / 3));
+    let linger = settings.destination.as_ref().map(Destination::linger).unwrap_or_default();
+    let fetch_deadline = deadline.before(PUSH_TIME.min(settings.timeout / 3) + linger);
     let collector =
         Collector { config: &settings.fetch, context, history: &history, started, deadline: fetch_deadline };
     let mut feeds = collector.fetch(&settings.fetch.feeds);
@@ -124,7 +126,7 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     let sender = settings.destination.as_ref().filter(|_| !settings.dry_run).map(|destination| Sender {
         destination,
         formerly: &settings.formerly,
-        journal: journal.as_ref().zip(settings.journal),
+        journal: journal.as_ref().zip(settings.journal).map(|(journal, limits)| OpenJournal::new(journal, limits)),
         context,
         policy: RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random },
     });

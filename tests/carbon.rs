@@ -166,6 +166,32 @@ fn points_that_carbon_did_not_read_are_sent_by_the_next_run() {
     }
 }
 
+/// A balancer accepts the points before it finds that no Carbon is behind it. Nothing but the time of its close tells.
+#[test]
+fn balancer_without_a_carbon_is_noticed_with_linger() {
+    let carbon = Carbon::with(&[Behaviour::CloseLate, Behaviour::CloseLate, Behaviour::ReadToEnd]);
+    let kraken = kraken();
+    kraken.on("GET /0/public/Ticker?pair=XBTUSD,BATUSD").reply(Reply::json(KRAKEN));
+    kraken.on("GET /0/public/Ticker?pair=XBTUSD,BATUSD").reply(Reply::json(KRAKEN));
+    let run = command(&kraken, &carbon.url());
+    run.clone().check();
+    let run = run.config("[graphite]\nlinger = 2\n");
+    let message = "error: graphite: Carbon at CARBON: it closed the connection before the end; Carbon's log may say why, or a \
+                   proxy has no Carbon behind it; the points are in the journal, the next run sends them\n";
+    run.clone().carbon(&carbon).stderr(message).exit(75).check();
+    run.clone()
+        .args(["--timeout", "3"])
+        .stderr(
+            "error: graphite.linger: is more than half of the time that a run has: \
+                   make it shorter, or --timeout longer\n",
+        )
+        .exit(78)
+        .check();
+    run.check();
+    let last = carbon.points().into_iter().filter(|point| point.name == "crypto.BTC-USD.last").count();
+    assert_eq!(last, 2, "of the second run and of the third; those of the first are lost");
+}
+
 #[test]
 fn carbon_connection_is_logged_with_verbose() {
     let carbon = Carbon::start();

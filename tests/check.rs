@@ -124,7 +124,11 @@ fn check_connects_to_carbon_and_sends_nothing() {
     let carbon = Carbon::start();
     for (url, extra) in [(carbon.url(), ""), (carbon.pickle_url(), " (for pickle)")] {
         let output = Setup::new().without_graphite().env("GRAPHITE_URL", url).run();
-        let message = format!("ok      graphite: Carbon at {} takes connections{extra}, <time>", carbon.authority());
+        let message = format!(
+            "ok      graphite: Carbon at {} takes connections{extra}, <time>; if a balancer stands before it, set linger \
+             in [graphite], or points are lost while no Carbon is behind it",
+            carbon.authority()
+        );
         reports(&output, 0, &message);
     }
     assert!(carbon.connections().iter().all(Vec::is_empty));

@@ -19,7 +19,7 @@ use std::{collections::BTreeSet, fmt::Write as _, panic::catch_unwind};
 /// confirming them are in both columns.
 const TABLE: &str = "\
 what                                                    landed waits gone requests exit
-all is well                                        both     50     0    0        3    0
+all is well                                        both     50     0    0        2    0
 one invalid point among 5,000                      new    4999     1    0       25   75
   a run later                                      new    4999     0    1        3    1
 one invalid point among 5,000                      old    4999     0    1        1    1
@@ -31,21 +31,21 @@ one point of 5,000 in conflict                     both   4999     1    0       
   a run later                                      both   4999     0    1        4    1
 all prices in conflict                             both      9     5    0       15   75
   a run later                                      both      9     0    5       13    1
-a conflict in the journal                          both   5010     1    0       29   75
+a conflict in the journal                          both   5010     1    0       28   75
   a run later                                      both   5010     0    1        4    1
-the oldest file is one conflict                    both     20    12    0       31   75
+the oldest file is one conflict                    both     20    12    0       34   75
   a run later                                      both     20     0   12       29    1
 more conflicts than one run finds                  both     15   300    0      221   75
   a run later                                      both     15   202   98      220   75
-an hour-old journal                                both     25     0    0        4    0
-an hour-old journal that is refused for its age    both     15     0   10        6    1
+an hour-old journal                                both     25     0    0        3    0
+an hour-old journal that is refused for its age    both     15     0   10        8    1
 500, 200, 200, 500, 500, 500, then all is well     both      9     1    0        8   75
   a run later                                      both     10     0    0        2    0
 nothing taken, and not a word of why               both      0    30    0        2   75
-  a run later                                      both      0    30    0        3   75
+  a run later                                      both      0    30    0        2   75
 500 to everything                                  both      0   130    0        4   75
-500 to everything from the third request on        both     40    30    0        4   75
-500 to everything while bad points are looked for  both     16    46    0       13   75
+500 to everything from the second request on       both     60    10    0        3   75
+500 to everything while bad points are looked for  both     13    49    0       15   75
 all of the run in conflict                         both     20    10    0        3   75
 400 to everything                                  both      0    70    0       11   75
 413 above 300 points                               both   2009     0    0       12    0
@@ -137,12 +137,12 @@ nothing taken, and not a word of why (both):
 error: graphite: 127.0.0.1 took 0 of 20 points, and does not say what is wrong with the others; the points are in the journal, the next run sends them
 
 nothing taken, and not a word of why, a run later (both):
-error: graphite: 127.0.0.1 took 0 of 20 points, and does not say what is wrong with the others; the points are in the journal, the next run sends them
+error: graphite: 127.0.0.1 took 0 of 30 points, and does not say what is wrong with the others; the points are in the journal, the next run sends them
 
 500 to everything (both):
 error: graphite: 127.0.0.1 answered HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
 
-500 to everything from the third request on (both):
+500 to everything from the second request on (both):
 error: graphite: 127.0.0.1 answered HTTP 500: failed to push metric data; the points are in the journal, the next run sends them
 
 500 to everything while bad points are looked for (both):
@@ -297,15 +297,15 @@ const SCENARIOS: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
-        what: "500 to everything from the third request on",
+        what: "500 to everything from the second request on",
         waits: &[(180, good(20)), (120, good(20)), (60, good(20))],
-        graphite: |push| if push.number < 3 { Verdict::Take } else { five_hundred() },
+        graphite: |push| if push.number < 2 { Verdict::Take } else { five_hundred() },
         ..USUAL
     },
     Scenario {
         what: "500 to everything while bad points are looked for",
         waits: &[(180, Points { good: 30, bad: 1 }), (60, good(20))],
-        graphite: |push| if push.number < 4 { conflict(push) } else { five_hundred() },
+        graphite: |push| if push.number < 6 { conflict(push) } else { five_hundred() },
         ..USUAL
     },
     Scenario {

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod backlog;
 mod carbon;
 mod check;
 mod cli;

@@ -4,7 +4,7 @@
 use super::table::align_columns;
 use crate::context::Context;
 use crate::delivery::belongs_to;
-use crate::delivery::graphite::{Destination, reach};
+use crate::delivery::graphite::{Destination, Protocol, reach};
 use crate::delivery::journal::{Entry, Journal, JournalError};
 use crate::fetch::{Collector, Feed, FeedReport};
 use crate::http::retry::RetryPolicy;
@@ -140,8 +140,20 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
             let seconds = (context.clock.now() - begun).as_secs_f64();
             let text = match destination {
                 Destination::Ingest { url, .. } => format!("{url} takes points from us"),
-                Destination::Plaintext { host, port } => format!("Carbon at {host}:{port} takes connections"),
-                Destination::Pickle { host, port } => format!("Carbon at {host}:{port} takes connections (for pickle)"),
+                Destination::Carbon { protocol, host, port, linger } => {
+                    let pickle = if *protocol == Protocol::Pickle { " (for pickle)" } else { "" };
+                    // Nothing that Carbon does tells whether it is there.
+                    let advice = if linger.is_zero() {
+                        "; if a balancer stands before it, set linger in [graphite], or points are lost while no \
+                         Carbon is behind it"
+                    } else {
+                        ""
+                    };
+                    return Finding::ok(
+                        "graphite",
+                        format!("Carbon at {host}:{port} takes connections{pickle}, {seconds:.2} s{advice}"),
+                    );
+                }
             };
             Finding::ok("graphite", format!("{text}, {seconds:.2} s"))
         }

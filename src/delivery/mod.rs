@@ -3,6 +3,7 @@
 
 pub(crate) mod graphite;
 pub(crate) mod journal;
+mod portion;
 mod replay;
 
 use crate::context::Context;
@@ -23,12 +24,26 @@ pub(crate) struct Sender<'a> {
     pub(crate) destination: &'a Destination,
     /// Destinations whose points go there now.
     pub(crate) formerly: &'a [DestinationId],
-    /// The journal and its bounds. `None` if there is no journal.
-    pub(crate) journal: Option<(&'a Journal<'a>, JournalLimits)>,
+    /// What is in the journal. `None` if there is no journal.
+    pub(crate) journal: Option<OpenJournal<'a>>,
     /// The outside world.
     pub(crate) context: Context<'a>,
     /// How often a failed request is repeated, and until when.
     pub(crate) policy: RetryPolicy<'a>,
+}
+
+/// The journal, with a list of its files. It is made once a run, as there may be many.
+pub(crate) struct OpenJournal<'a> {
+    journal: &'a Journal<'a>,
+    limits: JournalLimits,
+    files: Result<Vec<Entry>, JournalError>,
+}
+
+impl<'a> OpenJournal<'a> {
+    /// Lists the files of the journal.
+    pub(crate) fn new(journal: &'a Journal<'a>, limits: JournalLimits) -> Self {
+        Self { journal, limits, files: journal.waiting() }
+    }
 }
 
 /// What came of a delivery.
@@ -73,6 +88,11 @@ pub(crate) enum DeliveryError {
 }
 
 impl DeliveryError {
+    /// Whether it is about single points, so that other points may be taken.
+    fn is_about_points(&self) -> bool {
+        matches!(self, Self::InJournal(cause) if cause.is_about_points())
+    }
+
     /// Whether Graphite refused the credentials.
     pub(crate) fn refused_credentials(&self) -> bool {
         matches!(self, Self::InJournal(cause) | Self::Lost { cause, .. } if cause.refused_credentials())
@@ -82,37 +102,41 @@ impl DeliveryError {
 impl Sender<'_> {
     /// Keeps the batch of the run that started at `started` (Unix seconds) in the journal, and sends
     /// everything that waits there for this destination.
-    pub(crate) fn deliver(&self, batch: &Batch, started: i64) -> DeliveryReport {
+    pub(crate) fn deliver(mut self, batch: &Batch, started: i64) -> DeliveryReport {
         let mut report = DeliveryReport::default();
-        let Some((journal, limits)) = self.journal else {
+        let Some(OpenJournal { journal, limits, files }) = self.journal.take() else {
             self.send_unkept(batch, &mut report);
             return report;
         };
         let id = self.destination.id();
-        let kept = journal.keep(batch, &id, started, self.context.random.next());
-        report.warnings.extend(kept.as_ref().err().map(ToString::to_string));
-        let own = kept.ok();
-        if own.is_none() {
-            // A batch that has no file cannot wait for the next run, so it goes before those that can.
-            self.send_unkept(batch, &mut report);
-        }
-        let deadline = if own.is_some() { self.policy.deadline } else { self.policy.deadline.within(Duration::ZERO) };
-        let replay = JournalReplay { sender: self, journal, limits, started, id, own, batch };
+        let own = match journal.keep(batch, &id, started, self.context.random.next()) {
+            Ok(own) => Some(own),
+            Err(error) => {
+                report.warnings.push(error.to_string());
+                // A batch that has no file cannot wait for the next run, so it goes before those that can.
+                self.send_unkept(batch, &mut report);
+                None
+            }
+        };
+        let name = own.as_ref().map(|own| own.name.clone());
+        let files = with_own(files, own, &mut report);
+        let replay = JournalReplay { sender: &self, journal, limits, started, id, own: name.as_deref(), batch };
+        let deadline = if name.is_some() { self.policy.deadline } else { self.policy.deadline.within(Duration::ZERO) };
         match journal.lock(deadline) {
-            Ok(_lock) => replay.send_all(&mut report),
+            Ok(_lock) => replay.send_all(files, &mut report),
             Err(error @ JournalError::Locked { .. }) => {
-                if replay.own.is_some() {
+                if name.is_some() {
                     report.error = Some(DeliveryError::Locked(error));
                 }
-                replay.keep_bounds(&mut report);
+                replay.send_nothing(files, &mut report);
             }
             Err(error) => {
                 // Where the batch could not be written either, that is said already.
-                if replay.own.is_some() {
+                if name.is_some() {
                     let notice = format!("{error}; points are sent without it, some of them twice");
                     report.notices.push(("lock".to_owned(), notice));
                 }
-                replay.send_all(&mut report);
+                replay.send_all(files, &mut report);
             }
         }
         report
@@ -120,8 +144,8 @@ impl Sender<'_> {
 
     /// How many points wait in the journal for this destination. `None` if that is not known.
     pub(crate) fn points_waiting(&self) -> Option<usize> {
-        let (waiting, id) = (self.journal?.0.waiting().ok()?, self.destination.id());
-        Some(waiting.iter().filter(|entry| belongs_to(entry, &id, self.formerly)).map(|entry| entry.points).sum())
+        let (files, id) = (self.journal.as_ref()?.files.as_ref().ok()?, self.destination.id());
+        Some(files.iter().filter(|entry| belongs_to(entry, &id, self.formerly)).map(|entry| entry.points).sum())
     }
 
     /// Sends a batch that is in no file.
@@ -129,8 +153,8 @@ impl Sender<'_> {
         let push = self.push(batch, batch, MAX_REFUSALS, report);
         if let Some(PushError::RefusedOnce { said, .. }) = &push.error {
             // No other run will see these points.
-            let name = |index: &usize| (batch.point(*index).name.to_owned(), said.clone());
-            report.losses.extend(describe_refused(&push.refused_alone.iter().map(name).collect::<Vec<_>>()));
+            let refused: Vec<_> = push.refused_alone.iter().map(|index| (*index, said.clone())).collect();
+            report.losses.extend(describe_refused(batch, &refused));
         } else if let Some(cause) = push.error {
             let points = push.open.iter().map(ExactSizeIterator::len).sum();
             report.error = Some(DeliveryError::Lost { cause, points });
@@ -143,7 +167,7 @@ impl Sender<'_> {
         report.took += self.context.clock.now() - begun;
         report.taken += push.taken;
         report.status = worst_status(report.status, push.stats.worst_status);
-        report.losses.extend(describe_refused(&push.refused));
+        report.losses.extend(describe_refused(batch, &push.refused));
         push
     }
 }
@@ -154,9 +178,20 @@ pub(crate) fn belongs_to(entry: &Entry, id: &DestinationId, formerly: &[Destinat
     entry.destination.as_ref().is_none_or(is_hash_of)
 }
 
+/// The files of the journal with that of this run, oldest first.
+fn with_own(files: Result<Vec<Entry>, JournalError>, own: Option<Entry>, report: &mut DeliveryReport) -> Vec<Entry> {
+    let mut files = files.unwrap_or_else(|error| {
+        report.warnings.push(error.to_string());
+        Vec::new()
+    });
+    files.extend(own);
+    files.sort_unstable();
+    files
+}
+
 /// A line for each refused point, but no more than [`MAX_NAMED`].
-fn describe_refused(refused: &[(String, String)]) -> Vec<String> {
-    let line = |(name, reason): &(String, String)| format!("graphite refused {name}: {reason}");
+fn describe_refused(batch: &Batch, refused: &[(usize, String)]) -> Vec<String> {
+    let line = |(index, reason): &(usize, String)| format!("graphite refused {}: {reason}", batch.point(*index).name);
     let more = refused.len().saturating_sub(MAX_NAMED);
     let rest = (more > 0).then(|| format!("graphite refused {more} more"));
     refused.iter().take(MAX_NAMED).map(line).chain(rest).collect()
@@ -273,8 +308,13 @@ mod tests {
         let destination = Destination::Ingest { url, credentials: None };
         let deadline = context.deadline(Duration::from_secs(10));
         let policy = RetryPolicy { retries: 0, deadline, random: &random };
-        let sender =
-            Sender { destination: &destination, formerly: &[], journal: Some((&journal, limits)), context, policy };
+        let sender = Sender {
+            destination: &destination,
+            formerly: &[],
+            journal: Some(OpenJournal::new(&journal, limits)),
+            context,
+            policy,
+        };
         let mut batch = Batch::new(60, Vec::new());
         batch.push(|name| name.push_str("a.b"), Number::parse("1").unwrap(), 1_785_182_401);
 

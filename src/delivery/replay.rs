@@ -1,7 +1,8 @@
 //! What waits in the journal for one destination, on its way there; and what the bounds of the journal drop.
 
-use super::graphite::{DestinationId, MAX_REFUSALS, Push, PushError};
+use super::graphite::{DestinationId, MAX_REFUSALS, Push, PushError, points_at_once};
 use super::journal::{Dropped, Entry, Journal, JournalError, JournalLimits};
+use super::portion::{Part, PartResult, Portion, Portions};
 use super::{DeliveryError, DeliveryReport, Sender, belongs_to};
 use crate::metrics::batch::Batch;
 use crate::util::group_by::group_by;
@@ -10,6 +11,12 @@ use crate::util::pluralize::pluralize;
 /// How long points wait for a destination to which nothing is sent any more, in seconds. Whoever changed the
 /// URL by mistake has some days to notice: what waits is told once a day.
 const OTHER_MAX_AGE: i64 = 7 * 86_400;
+
+/// A run that is so many seconds ahead of the clock was made when the clock was wrong.
+const MAX_AHEAD: i64 = 600;
+
+/// Refusals that one bad point in each file of a portion may cost: halves, quarters and so on.
+const REFUSALS_PER_FILE: usize = 8;
 
 /// Sends what waits in the journal for one destination.
 pub(super) struct JournalReplay<'a> {
@@ -20,50 +27,45 @@ pub(super) struct JournalReplay<'a> {
     pub(super) started: i64,
     /// The identity of the destination.
     pub(super) id: DestinationId,
-    /// The file of this run. `None` if it could not be written.
-    pub(super) own: Option<Entry>,
+    /// The name of this run's file. `None` if it could not be written.
+    pub(super) own: Option<&'a str>,
     /// The points of this run.
     pub(super) batch: &'a Batch,
 }
 
 impl JournalReplay<'_> {
-    /// Sends all files, oldest first, up to an error that has nothing to do with points. Files that are too
-    /// old come last, as they may be refused for that: nothing of them is dropped before Graphite has
-    /// answered.
-    pub(super) fn send_all(&self, report: &mut DeliveryReport) {
-        let waiting = match self.journal.waiting() {
-            Ok(waiting) => waiting,
-            Err(error) => {
-                report.warnings.push(error.to_string());
-                return self.send_own(report);
-            }
-        };
-        let waiting: Vec<&Entry> = waiting.iter().filter(|entry| self.owns(entry)).collect();
-        let (too_old, young): (Vec<&Entry>, Vec<&Entry>) =
-            waiting.into_iter().partition(|entry| self.is_too_old(entry));
-        let is_well = report.error.is_none() && young.iter().all(|entry| self.goes_on_after(entry, report));
-        if is_well && (report.taken > 0 || young.is_empty()) {
-            self.send_too_old(&too_old, report);
+    /// Sends files, oldest first, up to an error that has nothing to do with points. Files that are too old come
+    /// last, as they may be refused for that: nothing of them is dropped before Graphite has answered.
+    pub(super) fn send_all(&self, files: Vec<Entry>, report: &mut DeliveryReport) {
+        let (ours, others): (Vec<Entry>, Vec<Entry>) = files.into_iter().partition(|entry| self.owns(entry));
+        let (ahead, ours): (Vec<Entry>, Vec<Entry>) = ours.into_iter().partition(|entry| self.is_ahead(entry));
+        let (too_old, young): (Vec<Entry>, Vec<Entry>) = ours.into_iter().partition(|entry| self.is_too_old(entry));
+        self.put_aside(&ahead, report);
+        let is_idle = young.is_empty();
+        // An error of points that could not be kept.
+        let is_failing = report.error.is_some();
+        let mut waiting = if is_failing { young } else { self.send_young(young, report) };
+        let is_well = report.error.as_ref().is_none_or(DeliveryError::is_about_points);
+        if is_well && !is_failing && (report.taken > 0 || is_idle) {
+            waiting.extend(self.send_too_old(too_old, report));
+        } else {
+            waiting.extend(too_old);
         }
-        self.keep_bounds(report);
+        self.keep_bounds(&waiting, &others, report);
     }
 
-    /// Sends files that are older than Graphite may take, and drops what it refuses of them.
-    fn send_too_old(&self, entries: &[&Entry], report: &mut DeliveryReport) {
-        let mut dropped = Dropped::default();
-        for entry in entries {
-            let before = dropped.points;
-            if let Some(error) = self.send(entry, Some(&mut dropped), report) {
-                report.error.get_or_insert(DeliveryError::InJournal(error));
-                break;
-            }
-            dropped.files += usize::from(dropped.points > before);
-        }
-        report.losses.extend(describe_dropped(dropped, "", "older than journal.max_age allows"));
+    /// Keeps the journal within its bounds where nothing is sent.
+    pub(super) fn send_nothing(&self, files: Vec<Entry>, report: &mut DeliveryReport) {
+        let (ours, others): (Vec<Entry>, Vec<Entry>) = files.into_iter().partition(|entry| self.owns(entry));
+        self.keep_bounds(&ours, &others, report);
     }
 
     fn owns(&self, entry: &Entry) -> bool {
         belongs_to(entry, &self.id, self.sender.formerly)
+    }
+
+    fn is_ahead(&self, entry: &Entry) -> bool {
+        entry.started > self.started.saturating_add(MAX_AHEAD)
     }
 
     fn is_too_old(&self, entry: &Entry) -> bool {
@@ -75,97 +77,156 @@ impl JournalReplay<'_> {
         entry.started < self.started.saturating_sub(seconds)
     }
 
-    /// Sends one file. Returns whether the next one may be taken too.
-    fn goes_on_after(&self, entry: &Entry, report: &mut DeliveryReport) -> bool {
-        let Some(error) = self.send(entry, None, report) else { return true };
-        let goes_on = error.is_about_points();
-        report.error.get_or_insert(DeliveryError::InJournal(error));
-        goes_on
-    }
-
-    /// Sends the file of this run alone.
-    fn send_own(&self, report: &mut DeliveryReport) {
-        if let Some(own) = &self.own {
-            self.goes_on_after(own, report);
+    /// Puts aside what was made when the clock was ahead: nobody knows the time of such points.
+    fn put_aside(&self, ahead: &[Entry], report: &mut DeliveryReport) {
+        for entry in ahead {
+            let hours = entry.started.saturating_sub(self.started) / 3_600;
+            let ahead =
+                if hours > 0 { pluralize(usize::try_from(hours).unwrap_or(0), "hour") } else { "minutes".to_owned() };
+            match self.journal.quarantine(entry) {
+                Ok(path) => report.losses.push(format!(
+                    "journal: {} of a run that lies {ahead} ahead of this machine's clock were not sent, and their file \
+                     is put aside: {}; if its times are right, move it back",
+                    pluralize(entry.points, "point"),
+                    path.display()
+                )),
+                Err(error) => report.warnings.push(error.to_string()),
+            }
         }
     }
 
-    /// Sends one file, and removes from it what was taken. Returns why something of it still waits. If what
-    /// Graphite does not take may be dropped, it is added to `dropped`.
-    fn send(&self, entry: &Entry, dropped: Option<&mut Dropped>, report: &mut DeliveryReport) -> Option<PushError> {
-        let contents;
-        let is_own = self.own.as_ref().is_some_and(|own| own.name == entry.name);
-        let (batch, damage) = if is_own {
-            (self.batch, None)
-        } else {
-            contents = match self.journal.read(entry) {
-                Ok(contents) => contents,
-                // Without a lock another run may have sent it.
-                Err(error) if error.is_missing_file() => return None,
-                Err(error) => {
-                    report.warnings.push(error.to_string());
-                    return None;
+    /// Sends files whose age does no harm. Returns those that still wait.
+    fn send_young(&self, files: Vec<Entry>, report: &mut DeliveryReport) -> Vec<Entry> {
+        let mut portions = self.portions(files);
+        let mut waiting = Vec::new();
+        while let Some(portion) = portions.next() {
+            let max_refusals = MAX_REFUSALS.max(REFUSALS_PER_FILE * portion.parts.len());
+            let push = self.push(&portion, max_refusals, report);
+            // A search that was given up must not hold up the files that it did not reach.
+            let is_given_up = portion.parts.len() > 1 && matches!(push.error, Some(PushError::TooManyBad { .. }));
+            let mut unreached = Vec::new();
+            for part in portion.parts {
+                let result = part.result(&portion.batch, &push);
+                let left = if is_given_up && !result.is_changed { &mut unreached } else { &mut waiting };
+                left.extend(self.settle(part, &result, report));
+            }
+            portions.repeat(unreached.into_iter().map(|file| vec![file]));
+            match push.error {
+                None => {}
+                Some(error) if error.is_about_points() => {
+                    report.error.get_or_insert(DeliveryError::InJournal(error));
                 }
-            };
-            (&contents.batch, contents.damage.as_ref())
-        };
-        // Of a damaged file there may be nothing left.
-        let max_refusals = if dropped.is_some() { 0 } else { MAX_REFUSALS };
-        let mut push =
-            if batch.is_empty() { Push::default() } else { self.sender.push(batch, self.batch, max_refusals, report) };
-        report.waited += if is_own { 0 } else { push.taken };
-        let mut given_up = 0;
-        if dropped.is_some() && push.error.as_ref().is_some_and(PushError::is_about_points) {
-            given_up = push.open.drain(..).map(|range| range.len()).sum();
-            push.error = None;
+                Some(error) => {
+                    report.error = Some(DeliveryError::InJournal(error));
+                    break;
+                }
+            }
         }
-        let settled = self.settle(entry, batch, &push, damage.is_some());
+        waiting.extend(unsent(portions, report));
+        waiting
+    }
+
+    /// Sends files that are older than Graphite may take, and drops what it refuses of them. The newest come
+    /// first, and a refused portion is halved, to find the oldest file that is taken: what is older than that is
+    /// given up at once. Returns the files that still wait.
+    fn send_too_old(&self, mut files: Vec<Entry>, report: &mut DeliveryReport) -> Vec<Entry> {
+        files.reverse();
+        let mut halvings = 4 + 2 * files.len().max(1).ilog2();
+        let mut portions = self.portions(files);
+        let (mut waiting, mut dropped) = (Vec::new(), Dropped::default());
+        while let Some(portion) = portions.next() {
+            let mut push = self.push(&portion, 0, report);
+            let error = push.error.take();
+            let is_answered = error.as_ref().is_none_or(PushError::is_about_points);
+            let is_halved = is_answered && error.is_some() && portion.parts.len() > 1 && halvings > 0;
+            let mut again = Vec::new();
+            for part in portion.parts {
+                let mut result = part.result(&portion.batch, &push);
+                if is_halved && !result.is_changed {
+                    again.push(part.entry);
+                    continue;
+                }
+                let given_up = if is_answered { std::mem::take(&mut result.rest).len() } else { 0 };
+                result.is_changed |= given_up > 0;
+                let left = self.settle(part, &result, report);
+                if given_up > 0 && left.is_none() {
+                    dropped.points += given_up;
+                    dropped.files += 1;
+                }
+                waiting.extend(left);
+            }
+            if is_halved {
+                halvings -= 1;
+                let older = again.split_off(again.len().div_ceil(2));
+                portions.repeat([again, older].into_iter());
+            }
+            if let Some(error) = error.filter(|_| !is_answered) {
+                report.error = Some(DeliveryError::InJournal(error));
+                break;
+            }
+        }
+        waiting.extend(unsent(portions, report));
+        report.losses.extend(describe_dropped(dropped, "", "older than journal.max_age allows"));
+        waiting
+    }
+
+    fn portions(&self, files: Vec<Entry>) -> Portions<'_> {
+        let own = self.own.map(|own| (own, self.batch));
+        Portions::new(self.journal, files, own, points_at_once(self.sender.destination))
+    }
+
+    /// Pushes the points of a portion. Of damaged files there may be none.
+    fn push(&self, portion: &Portion<'_>, max_refusals: usize, report: &mut DeliveryReport) -> Push {
+        if portion.batch.is_empty() {
+            return Push::default();
+        }
+        self.sender.push(&portion.batch, self.batch, max_refusals, report)
+    }
+
+    /// Leaves in the journal what Graphite did not take of a file, and how often it refused it. Returns the file
+    /// that waits.
+    fn settle(&self, part: Part, result: &PartResult, report: &mut DeliveryReport) -> Option<Entry> {
+        if self.own != Some(part.entry.name.as_str()) {
+            report.waited += result.taken;
+        }
+        let Part { entry, damage, .. } = part;
+        let settled = match &damage {
+            Some(_) => self.settle_damaged(&entry, &result.rest),
+            None if !result.is_changed => return Some(entry),
+            None => self.journal.replace(&entry, &result.rest, &self.id),
+        };
         if let Some(damage) = damage {
             let quarantined = || format!("is put aside in {}", self.journal.quarantine_dir().display());
             let file = if settled.is_ok() { quarantined() } else { "stays where it is".to_owned() };
             report.losses.push(format!("{damage}, and the file {file}"));
         }
-        match (settled, dropped) {
-            (Ok(()), Some(dropped)) => dropped.points += given_up,
-            (Ok(()), None) => {}
-            (Err(error), _) => report.warnings.push(error.to_string()),
-        }
-        push.error
+        settled.unwrap_or_else(|error| {
+            report.warnings.push(error.to_string());
+            Some(entry)
+        })
     }
 
-    /// Leaves in the journal what Graphite did not take, and how often it refused it.
-    fn settle(&self, entry: &Entry, batch: &Batch, push: &Push, is_damaged: bool) -> Result<(), JournalError> {
-        let open: usize = push.open.iter().map(ExactSizeIterator::len).sum();
-        let rest = || {
-            let mut counted = batch.part(&push.open);
-            for (index, point) in push.open.iter().cloned().flatten().enumerate() {
-                if push.refused_alone.contains(&point) {
-                    counted.set_refusals(index, batch.refusals(point) + 1);
-                }
+    /// Puts a damaged file aside. What was not taken of it goes on waiting in a file of its own.
+    fn settle_damaged(&self, entry: &Entry, rest: &Batch) -> Result<Option<Entry>, JournalError> {
+        let unique = self.sender.context.random.next();
+        let keep = || self.journal.keep(rest, &self.id, entry.started, unique);
+        let kept = (!rest.is_empty()).then(keep).transpose()?;
+        match (self.journal.quarantine(entry), kept) {
+            (Ok(_), kept) => Ok(kept),
+            (Err(error), kept) => {
+                // The damaged file still has these points: with each run there would be one more copy.
+                let _ = kept.map(|kept| self.journal.remove(&kept));
+                Err(error)
             }
-            counted
-        };
-        if is_damaged {
-            if open > 0 {
-                self.journal.keep(&rest(), &self.id, entry.started, self.sender.context.random.next())?;
-            }
-            return self.journal.quarantine(entry).map(drop);
         }
-        if open == batch.len() && open > 0 && push.refused_alone.is_empty() {
-            return Ok(());
-        }
-        let rest = if open > 0 { rest() } else { Batch::default() };
-        self.journal.replace(entry, &rest, &self.id).map(drop)
     }
 
     /// Keeps the journal within its bounds, and tells what waits for other destinations. Such files are not
     /// sent, so their age alone counts.
-    pub(super) fn keep_bounds(&self, report: &mut DeliveryReport) {
-        let waiting = self.journal.waiting().unwrap_or_default();
-        let (own, other): (Vec<&Entry>, Vec<&Entry>) = waiting.iter().partition(|entry| self.owns(entry));
-        let dropped = self.journal.drop_excess(own.into_iter(), self.limits.max_bytes);
+    fn keep_bounds(&self, ours: &[Entry], others: &[Entry], report: &mut DeliveryReport) {
+        let dropped = self.journal.drop_excess(ours.iter(), self.limits.max_bytes);
         report.losses.extend(describe_dropped(dropped, "", "more than journal.max_bytes allows"));
-        let by_destination = group_by(other.into_iter().map(|entry| (entry.destination.clone(), entry)));
+        let by_destination = group_by(others.iter().map(|entry| (entry.destination.clone(), entry)));
         for (_, entries) in by_destination {
             self.keep_bounds_of_other(&entries, report);
         }
@@ -191,6 +252,13 @@ impl JournalReplay<'_> {
             report.notices.push((label, notice));
         }
     }
+}
+
+/// Says which files could not be read. Returns all files that were not sent.
+fn unsent(portions: Portions<'_>, report: &mut DeliveryReport) -> Vec<Entry> {
+    let (rest, errors) = portions.into_rest();
+    report.warnings.extend(errors.iter().map(ToString::to_string));
+    rest
 }
 
 fn describe_dropped(dropped: Dropped, of: &str, why: &str) -> Option<String> {

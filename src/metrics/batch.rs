@@ -85,6 +85,11 @@ impl Batch {
         found.map_or(0, |found| self.refusals[found].1)
     }
 
+    /// Whether an earlier run saw one of the points refused alone.
+    pub(crate) fn has_refusals(&self) -> bool {
+        !self.refusals.is_empty()
+    }
+
     /// Sets how many runs saw the point at `index` refused alone.
     pub(crate) fn set_refusals(&mut self, index: usize, refusals: u32) {
         match self.refusals.binary_search_by_key(&index, |(index, _)| *index) {
@@ -111,6 +116,17 @@ impl Batch {
             }
         }
         part
+    }
+
+    /// Adds the points of another batch. They get the tags of this one.
+    pub(crate) fn append(&mut self, other: &Self) {
+        let (names, points) = (self.names.len(), self.points.len());
+        self.names.push_str(&other.names);
+        let moved = |record: &Record| Record { name_ends: names + record.name_ends, ..*record };
+        self.points.extend(other.points.iter().map(moved));
+        self.spans.extend(other.spans.iter().map(|span| Span { first: points + span.first, ..*span }));
+        self.refusals.extend(other.refusals.iter().map(|(index, refusals)| (points + index, *refusals)));
+        self.interval = other.interval;
     }
 
     /// How many points there are.
@@ -200,5 +216,27 @@ mod tests {
         let part = batch.part(&[3..4, 1..3]);
         assert_eq!(part.iter().map(|point| point.interval).collect::<Vec<_>>(), [63, 61, 62]);
         assert_eq!([0, 1, 2].map(|index| part.refusals(index)), [0, 3, 2]);
+    }
+
+    #[test]
+    fn joined_batches_keep_all_that_belongs_to_their_points() {
+        let batch = |first: i64| {
+            let mut batch = Batch::new(60, vec![]);
+            for index in 0..3 {
+                let name = format!("{}", first + index);
+                batch.set_interval(u32::try_from(first + index).unwrap());
+                batch.push(|out| out.push_str(&name), Number::parse(&name).unwrap(), first + index);
+            }
+            batch.set_refusals(1, u32::try_from(first).unwrap());
+            batch
+        };
+        let mut joined = batch(10);
+        joined.append(&Batch::default());
+        joined.append(&batch(20));
+        joined.push(|out| out.push_str("30"), Number::parse("30").unwrap(), 22);
+        let parts = [0..3, 3..6].map(|range| joined.part(std::slice::from_ref(&range)));
+        assert_eq!(parts, [batch(10), batch(20)]);
+        let last = joined.point(6);
+        assert_eq!((last.name, last.time, last.interval, joined.len()), ("30", 22, 22, 7));
     }
 }

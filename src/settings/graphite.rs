@@ -3,12 +3,13 @@
 use super::sources::{Sources, check_secret, read_secret};
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
-use crate::delivery::graphite::{Destination, DestinationId, suggested_url};
+use crate::delivery::graphite::{Destination, DestinationId, Protocol, suggested_url};
 use crate::http::url::{Credentials, Url};
 use crate::metrics::MetricsConfig;
 use crate::metrics::names::{NameTemplate, check_literal};
 use crate::util::suggest::did_you_mean;
 use std::path::Path;
+use std::time::Duration;
 
 /// The settings of `[graphite]`.
 pub(super) struct Graphite {
@@ -38,7 +39,8 @@ impl Graphite {
         let allow_cleartext = section.get("allow_plaintext_credentials");
         let allow_cleartext =
             sources.setting_or_default("graphite.allow_plaintext_credentials", allow_cleartext, "false").boolean()?;
-        let destination = url.map(|url| read_destination(&url, credentials, allow_cleartext)).transpose()?;
+        let linger = read_linger(&section, sources)?;
+        let destination = url.map(|url| read_destination(&url, credentials, allow_cleartext, linger)).transpose()?;
         let formerly = read_formerly(&section, sources)?;
         let prefix =
             sources.first_of(Some(("--prefix", &options.prefix)), "DATAMETRICS_PREFIX", section.get("prefix"))?;
@@ -128,20 +130,28 @@ fn read_destination(
     value: &ConfigValue<'_>,
     credentials: Option<Credentials>,
     allow_cleartext: bool,
+    linger: Duration,
 ) -> Result<Destination, ConfigError> {
     let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
-    let host_and_port = |default_port: u16| {
+    let carbon = |protocol: Protocol, default_port: u16| {
         if !url.path.is_empty() {
             return Err(value.invalid("has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004"));
         }
-        Ok((url.host.clone(), url.port.unwrap_or(default_port)))
+        let (host, port) = (url.host.clone(), url.port.unwrap_or(default_port));
+        Ok(Destination::Carbon { protocol, host, port, linger })
     };
     match url.scheme.as_str() {
-        "tcp" => host_and_port(2003).map(|(host, port)| Destination::Plaintext { host, port }),
-        "pickle" => host_and_port(2004).map(|(host, port)| Destination::Pickle { host, port }),
+        "tcp" => carbon(Protocol::Plaintext, 2003),
+        "pickle" => carbon(Protocol::Pickle, 2004),
         "https" | "http" => ingest_destination(value, url, credentials, allow_cleartext),
         scheme => Err(unknown_scheme(value, scheme)),
     }
+}
+
+/// Reads how long a connection to Carbon stays open after the last point.
+fn read_linger(section: &Section<'_>, sources: Sources<'_>) -> Result<Duration, ConfigError> {
+    let value = sources.setting_or_default("graphite.linger", section.get("linger"), "0");
+    Ok(Duration::from_secs(value.integer(0, 60)?.unsigned_abs()))
 }
 
 /// The schemes of destinations.

@@ -163,6 +163,10 @@ impl<'a> Reader<'a> {
         let (run, feeds) = self.read_feeds(&mut providers, &metrics, stdin)?;
         warnings.extend(slash_warning(destination.as_ref(), &metrics, &feeds));
         let (timeout, retries) = read_run_limits(options, sources)?;
+        if destination.as_ref().is_some_and(|destination| destination.linger() > timeout / 2) {
+            let problem = "is more than half of the time that a run has: make it shorter, or --timeout longer";
+            return Err(ConfigError::about("graphite.linger", problem));
+        }
         if destination.is_none() && self.purpose == Purpose::Push {
             return Err(missing_graphite());
         }

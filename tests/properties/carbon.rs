@@ -6,7 +6,7 @@
 
 use super::{assert_safe_to_print, split_first_line};
 use crate::context::Context;
-use crate::delivery::graphite::{Destination, push};
+use crate::delivery::graphite::{Destination, Protocol, push};
 use crate::http::request::{Request, Response};
 use crate::http::retry::RetryPolicy;
 use crate::http::transport::{Transport, TransportError};
@@ -26,10 +26,8 @@ pub(super) fn check(data: &[u8]) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("the listener has an address").port();
     let host = "127.0.0.1".to_owned();
-    let destination = match protocol.as_str() {
-        "pickle" => Destination::Pickle { host, port },
-        _ => Destination::Plaintext { host, port },
-    };
+    let protocol = if protocol == "pickle" { Protocol::Pickle } else { Protocol::Plaintext };
+    let destination = Destination::Carbon { protocol, host, port, linger: Duration::ZERO };
     let mut batch = Batch::new(60, vec![]);
     for name in ["a.b", "a.c"] {
         batch.push(|out| out.push_str(name), Number::parse("1.50").expect("a number"), 1_785_182_401);

@@ -26,7 +26,7 @@ pub(super) fn check(data: &[u8]) {
         Ok(contents) => {
             let lines = data.split(|b| *b == b'\n').count();
             assert!(contents.batch.len() <= lines, "{} points of {lines} lines", contents.batch.len());
-            assert!(contents.batch.iter().all(|point| point.value.to_f64().is_finite() && !point.name.contains('\n')));
+            assert!(contents.batch.iter().all(|point| point.value.to_f64().is_finite() && is_plain(point.name)));
             contents.damage.iter().for_each(|damage| assert_safe_to_print(damage));
             let copy = journal.keep(&contents.batch, &destination, 1, 1).expect("the batch can be written");
             assert_eq!((copy.points, copy.started), (contents.batch.len(), 1));
@@ -38,6 +38,11 @@ pub(super) fn check(data: &[u8]) {
         Err(error) => panic!("{error}"),
     }
     let _ = fs::remove_dir_all(folder);
+}
+
+/// Whether a name can stand in JSON as it is.
+fn is_plain(name: &str) -> bool {
+    !name.contains(|c: char| c.is_control() || matches!(c, '"' | '\\'))
 }
 
 /// A folder for the journal: in memory if the machine has a file system there, which is faster.

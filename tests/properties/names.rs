@@ -7,12 +7,13 @@
 use super::{assert_safe_to_print, toml_string};
 use crate::cli::Cli;
 use crate::config::Document;
-use crate::delivery::graphite::{Destination, pickle as encode_pickle, render};
+use crate::delivery::graphite::{Destination, Protocol, pickle as encode_pickle, render};
 use crate::market::number::Number;
 use crate::metrics::batch::Batch;
 use crate::settings::Settings;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 #[path = "../support/pickle.rs"]
 mod pickle;
@@ -91,7 +92,8 @@ fn check_json(batch: &Batch) {
 
 /// Checks that the plaintext for Carbon has a line for each point: name and tags, value, time.
 fn check_plaintext(batch: &Batch) {
-    let carbon = Destination::Plaintext { host: String::new(), port: 1 };
+    let carbon =
+        Destination::Carbon { protocol: Protocol::Plaintext, host: String::new(), port: 1, linger: Duration::ZERO };
     let printed = render(Some(&carbon), batch);
     let tags: String = batch.tags.iter().flat_map(|tag| [";", tag]).collect();
     assert_eq!(printed.split_terminator('\n').count(), batch.len());

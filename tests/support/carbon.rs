@@ -14,6 +14,8 @@ pub(crate) enum Behaviour {
     ReadToEnd,
     /// Closes the connection before anything came.
     CloseEarly,
+    /// Closes the connection some time after the first bytes came: a balancer that finds no Carbon.
+    CloseLate,
     /// Waits for the first byte, then replies as an HTTP server.
     Answer,
     /// Waits for the first byte, then resets.
@@ -146,6 +148,10 @@ impl Behaviour {
                 }
             }
             Behaviour::CloseEarly => {}
+            Behaviour::CloseLate => {
+                let _ = stream.read(&mut [0; 1 << 16]);
+                stopping.wait_for(std::time::Duration::from_millis(300));
+            }
             Behaviour::Answer => {
                 let _ = stream.peek(&mut [0]);
                 let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n\x1b[2J");

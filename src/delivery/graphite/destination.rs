@@ -3,6 +3,7 @@
 use crate::http::url::{Credentials, Url};
 use crate::util::hash::stable_hash;
 use std::fmt;
+use std::time::Duration;
 
 /// Where points go.
 #[derive(Clone, Debug)]
@@ -14,20 +15,37 @@ pub(crate) enum Destination {
         /// User and token.
         credentials: Option<Credentials>,
     },
-    /// Carbon's plaintext protocol.
-    Plaintext {
+    /// Graphite's own receiver.
+    Carbon {
+        /// The protocol that it reads on this port.
+        protocol: Protocol,
         /// A name or an address.
         host: String,
-        /// 2003 by default.
+        /// 2003 by default, 2004 for pickle.
         port: u16,
+        /// How long the connection stays open after the last point. A balancer that has no Carbon behind it
+        /// closes in that time.
+        linger: Duration,
     },
-    /// Carbon's pickle protocol.
-    Pickle {
-        /// A name or an address.
-        host: String,
-        /// 2004 by default.
-        port: u16,
-    },
+}
+
+/// The protocols of Carbon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// A line for each point.
+    Plaintext,
+    /// Frames of Python's pickle.
+    Pickle,
+}
+
+impl Protocol {
+    /// The scheme of its URLs.
+    pub(crate) fn scheme(self) -> &'static str {
+        match self {
+            Self::Plaintext => "tcp",
+            Self::Pickle => "pickle",
+        }
+    }
 }
 
 impl Destination {
@@ -35,14 +53,21 @@ impl Destination {
     pub(crate) fn id(&self) -> DestinationId {
         match self {
             Self::Ingest { url, .. } => DestinationId::of(url),
-            Self::Plaintext { host, port } => DestinationId::new("tcp", host, *port, ""),
-            Self::Pickle { host, port } => DestinationId::new("pickle", host, *port, ""),
+            Self::Carbon { protocol, host, port, .. } => DestinationId::new(protocol.scheme(), host, *port, ""),
         }
     }
 
     /// Whether it is a Carbon, which makes a directory of what stands before a `/` in a name.
     pub(crate) fn is_carbon(&self) -> bool {
-        matches!(self, Self::Plaintext { .. } | Self::Pickle { .. })
+        matches!(self, Self::Carbon { .. })
+    }
+
+    /// The time that a push waits whatever happens.
+    pub(crate) fn linger(&self) -> Duration {
+        match self {
+            Self::Ingest { .. } => Duration::ZERO,
+            Self::Carbon { linger, .. } => *linger,
+        }
     }
 }
 

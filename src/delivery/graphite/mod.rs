@@ -8,7 +8,7 @@ mod push;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use carbon::pickle;
-pub(crate) use destination::{Destination, DestinationId, suggested_url};
+pub(crate) use destination::{Destination, DestinationId, Protocol, suggested_url};
 pub(crate) use error::PushError;
 pub(crate) use ingest::MAX_REFUSALS;
 pub(crate) use push::Push;
@@ -33,10 +33,22 @@ pub(crate) fn push(
         Destination::Ingest { url, credentials } => {
             Ingest { url, credentials: credentials.as_ref(), context, policy }.push(batch, newest, max_refusals)
         }
-        Destination::Plaintext { host, port } => {
-            Carbon { host, port: *port, context, policy }.push(carbon::plaintext(batch))
+        Destination::Carbon { protocol, host, port, linger } => {
+            let encoded = match protocol {
+                Protocol::Plaintext => carbon::plaintext(batch),
+                Protocol::Pickle => carbon::pickle(batch),
+            };
+            Carbon { host, port: *port, linger: *linger, context, policy }.push(encoded)
         }
-        Destination::Pickle { host, port } => Carbon { host, port: *port, context, policy }.push(carbon::pickle(batch)),
+    }
+}
+
+/// How many points of the journal are pushed at once: to an ingest a request, and to Carbon a connection of
+/// some megabytes, which tells only at its end whether they were taken.
+pub(crate) fn points_at_once(destination: &Destination) -> usize {
+    match destination {
+        Destination::Ingest { .. } => ingest::MAX_POINTS,
+        Destination::Carbon { .. } => 50_000,
     }
 }
 
@@ -50,7 +62,7 @@ pub(crate) fn reach(destination: &Destination, context: Context<'_>, policy: Ret
         Destination::Ingest { url, credentials } => {
             Ingest { url, credentials: credentials.as_ref(), context, policy }.reach()
         }
-        Destination::Plaintext { .. } | Destination::Pickle { .. } => {
+        Destination::Carbon { .. } => {
             let nothing = Batch::new(1, Vec::new());
             push(destination, &nothing, &nothing, 0, context, policy).error.map_or(Ok(()), Err)
         }
@@ -61,9 +73,7 @@ pub(crate) fn reach(destination: &Destination, context: Context<'_>, policy: Ret
 /// Without a destination, as for an ingest.
 pub(crate) fn render(destination: Option<&Destination>, batch: &Batch) -> String {
     match destination {
-        Some(Destination::Plaintext { .. } | Destination::Pickle { .. }) => {
-            String::from_utf8_lossy(&carbon::plaintext(batch).bytes).into_owned()
-        }
+        Some(Destination::Carbon { .. }) => String::from_utf8_lossy(&carbon::plaintext(batch).bytes).into_owned(),
         None | Some(Destination::Ingest { .. }) => ingest::render(batch),
     }
 }

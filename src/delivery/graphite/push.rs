@@ -9,8 +9,8 @@ use std::ops::Range;
 pub(crate) struct Push {
     /// How many points Graphite took.
     pub(crate) taken: usize,
-    /// Points that it refuses for good: the name, and why.
-    pub(crate) refused: Vec<(String, String)>,
+    /// Points that it refuses for good: the index, and why.
+    pub(crate) refused: Vec<(usize, String)>,
     /// Points that it did not take, or not for sure, and may take later: ranges of the batch.
     pub(crate) open: Vec<Range<usize>>,
     /// Those of the open points that it refused alone, as indexes.

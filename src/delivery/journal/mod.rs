@@ -238,6 +238,12 @@ impl<'a> Journal<'a> {
         read().map_or_else(|| "an unknown URL".to_owned(), |label| excerpt(&label))
     }
 
+    /// Whether a file is still there.
+    pub(crate) fn contains(&self, entry: &Entry) -> bool {
+        let opened = self.disk.open(&self.folder.join(&entry.name));
+        !opened.is_err_and(|cause| cause.kind() == ErrorKind::NotFound)
+    }
+
     /// Reads a file. Of a damaged one, every readable line counts. Once those points were taken, the
     /// file belongs in [quarantine](Self::quarantine).
     ///
@@ -316,7 +322,7 @@ impl<'a> Journal<'a> {
     }
 
     /// Drops the oldest of these files of one destination until at most `max_bytes` are left. Files that
-    /// cannot be removed stay and are not counted.
+    /// cannot be removed are not counted: they stay, or another run has sent them.
     pub(crate) fn drop_excess<'e>(&self, entries: impl Iterator<Item = &'e Entry>, max_bytes: u64) -> Dropped {
         let mut newest_first: Vec<&Entry> = entries.collect();
         newest_first.sort_unstable_by(|a, b| b.cmp(a));
@@ -329,10 +335,11 @@ impl<'a> Journal<'a> {
         self.drop_all(excess.into_iter())
     }
 
-    /// Drops these files. Those that cannot be removed stay and are not counted.
+    /// Drops these files. Those that cannot be removed are not counted.
     pub(crate) fn drop_all<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Dropped {
         let mut dropped = Dropped::default();
-        for entry in entries.filter(|entry| self.remove(entry).is_ok()) {
+        let is_removed = |entry: &&Entry| self.disk.remove_file(&self.folder.join(&entry.name)).is_ok();
+        for entry in entries.filter(is_removed) {
             dropped.files += 1;
             dropped.points += entry.points;
         }

@@ -12,23 +12,24 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How long Carbon may show that it goes away before it is told that everything was sent. A proxy with
-/// no Carbon behind it takes everything and closes: once writing is shut down, that looks like
-/// success.
+/// How long Carbon may at least show that it goes away before it is told that everything was sent. A proxy
+/// with no Carbon behind it takes everything and closes: once writing is shut down, that looks like
+/// success. Some proxies need seconds for that, so `linger` may be longer.
 const EARLY_CLOSE: Duration = Duration::from_millis(10);
 
 /// Sends `payload` and waits until Carbon closes the connection.
 ///
-/// `host` is a name or an address, IPv6 with or without brackets. All addresses of a name are tried.
+/// The server's host is a name or an address, IPv6 with or without brackets. All addresses of a name are tried.
+/// After the last byte the connection stays open for `linger`: whoever closes in that time is no Carbon.
 ///
 /// # Errors
 /// When something shows that Carbon did not get everything, or when the deadline has passed. Success
 /// does not prove that Carbon stored it.
 pub(super) fn deliver(
     dialer: &dyn Dialer,
-    host: &str,
-    port: u16,
+    (host, port): (&str, u16),
     payload: &[u8],
+    linger: Duration,
     deadline: Deadline<'_>,
 ) -> Result<(), CarbonError> {
     let attempt = || {
@@ -37,7 +38,7 @@ pub(super) fn deliver(
             ResolveError::TimedOut => CarbonErrorKind::LookupTimedOut,
         })?;
         let connection = connect(dialer, &addresses, deadline)?;
-        Transmission { connection, sent: 0, len: payload.len(), deadline }.run(payload)
+        Transmission { connection, sent: 0, len: payload.len(), linger: linger.max(EARLY_CLOSE), deadline }.run(payload)
     };
     attempt().map_err(|kind| CarbonError { server: format!("{host}:{port}"), kind })
 }
@@ -74,13 +75,14 @@ struct Transmission<'a> {
     connection: Box<dyn Connection>,
     sent: usize,
     len: usize,
+    linger: Duration,
     deadline: Deadline<'a>,
 }
 
 impl Transmission<'_> {
     fn run(mut self, payload: &[u8]) -> Result<(), CarbonErrorKind> {
         self.write(payload)?;
-        if self.sees_close(self.deadline.within(EARLY_CLOSE))? {
+        if self.sees_close(self.deadline.within(self.linger))? {
             return Err(CarbonErrorKind::Closed);
         }
         self.connection.shutdown_write().map_err(|cause| self.broken(&cause))?;
@@ -166,7 +168,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         thread::scope(|scope| {
             let server = scope.spawn(move || serve(listener.accept().unwrap().0));
-            let result = deliver(&SystemDialer, "127.0.0.1", port, payload, deadline(timeout));
+            let result = deliver(&SystemDialer, ("127.0.0.1", port), payload, Duration::ZERO, deadline(timeout));
             (result.map_err(|error| error.kind), server.join().unwrap())
         })
     }
@@ -202,7 +204,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         drop(listener.accept().unwrap());
-        let delivery = Transmission { connection: Box::new(stream), sent: 0, len: 6, deadline: deadline(SOON) };
+        let delivery = Transmission {
+            connection: Box::new(stream),
+            sent: 0,
+            len: 6,
+            linger: EARLY_CLOSE,
+            deadline: deadline(SOON),
+        };
         let result = delivery.run(b"a 1 5\n");
         assert!(matches!(result, Err(CarbonErrorKind::Broken { .. } | CarbonErrorKind::Closed)), "{result:?}");
     }
@@ -257,7 +265,8 @@ mod tests {
 
     #[test]
     fn a_carbon_whose_name_has_no_address_is_named() {
-        let error = deliver(&SystemDialer, "nosuch host", 1, b"", deadline(SOON)).unwrap_err().to_string();
+        let error =
+            deliver(&SystemDialer, ("nosuch host", 1), b"", Duration::ZERO, deadline(SOON)).unwrap_err().to_string();
         assert!(error.starts_with("Carbon at nosuch host:1: the host cannot be looked up: "), "{error}");
     }
 

@@ -28,15 +28,15 @@ pub(crate) struct Encoded {
 /// A point that Carbon cannot take.
 #[derive(Debug, PartialEq)]
 pub(crate) struct LeftOut {
-    /// The metric's name.
-    pub(crate) name: String,
+    /// The index in the batch.
+    pub(crate) index: usize,
     /// Why, as a clause that follows the name.
     pub(crate) reason: &'static str,
 }
 
 impl Encoded {
-    fn leave_out(&mut self, name: &str, reason: &'static str) {
-        self.left_out.push(LeftOut { name: name.to_owned(), reason });
+    fn leave_out(&mut self, index: usize, reason: &'static str) {
+        self.left_out.push(LeftOut { index, reason });
     }
 }
 
@@ -46,10 +46,10 @@ pub(crate) fn plaintext(batch: &Batch) -> Encoded {
     let tags = tags(batch);
     let bad_tags = has_space(&tags);
     let mut out = Encoded::default();
-    for point in batch.iter() {
+    for (index, point) in batch.iter().enumerate() {
         if point.name.is_empty() || bad_tags || has_space(point.name) {
             out.leave_out(
-                point.name,
+                index,
                 "has white space in its name or tags, or no name, which a line for Carbon cannot hold",
             );
             continue;
@@ -59,7 +59,7 @@ pub(crate) fn plaintext(batch: &Batch) -> Encoded {
         let _ = writeln!(out.bytes, "{}{tags} {} {}", point.name, point.value, point.time);
         if out.bytes.len() - begin > MAX_LINE {
             out.bytes.truncate(begin);
-            out.leave_out(point.name, "makes a line above 16384 bytes, the most that Carbon reads");
+            out.leave_out(index, "makes a line above 16384 bytes, the most that Carbon reads");
         } else {
             out.points += 1;
         }
@@ -86,10 +86,10 @@ pub(crate) fn pickle(batch: &Batch) -> Encoded {
     let tags = tags(batch);
     let mut out = Encoded::default();
     let mut frame = Frame::default();
-    for point in batch.iter() {
+    for (index, point) in batch.iter().enumerate() {
         let len = point.name.len() + tags.len() + POINT_OVERHEAD;
         if len > MAX_FRAME - Frame::OVERHEAD {
-            out.leave_out(point.name, "is longer than a frame for Carbon may be");
+            out.leave_out(index, "is longer than a frame for Carbon may be");
             continue;
         }
         if frame.points == MAX_FRAME_POINTS || frame.body.len() + len > MAX_FRAME - Frame::OVERHEAD {
@@ -187,7 +187,7 @@ mod tests {
         let lines = plaintext(&batch(&[], &points));
         assert_eq!((lines.points, lines.left_out.len()), (2, 3), "{:?}", lines.left_out);
         let lines = plaintext(&batch(&["k=v"], &points[..1]));
-        assert_eq!((lines.bytes.len(), lines.left_out[0].name.as_str()), (0, long.as_str()));
+        assert_eq!((lines.bytes.len(), lines.left_out[0].index), (0, 0));
         assert_eq!(plaintext(&batch(&["env=my home"], &points[4..])).left_out.len(), 1);
     }
 

@@ -9,6 +9,7 @@ use super::error::PushError;
 use super::push::Push;
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
+use std::time::Duration;
 
 /// The way to a Carbon.
 #[derive(Clone, Copy)]
@@ -17,6 +18,8 @@ pub(super) struct Carbon<'a> {
     pub(super) host: &'a str,
     /// The port.
     pub(super) port: u16,
+    /// How long the connection stays open after the last point.
+    pub(super) linger: Duration,
     /// The outside world.
     pub(super) context: Context<'a>,
     /// How often a failed delivery is repeated.
@@ -26,14 +29,14 @@ pub(super) struct Carbon<'a> {
 impl Carbon<'_> {
     /// Sends encoded points. Carbon takes all of them or, as far as anybody can know, none.
     pub(super) fn push(self, encoded: Encoded) -> Push {
-        let Self { host, port, context, policy } = self;
+        let Self { host, port, linger, context, policy } = self;
         let mut push = Push::default();
-        let left_out: Vec<(String, String)> =
-            encoded.left_out.into_iter().map(|point| (point.name, point.reason.to_owned())).collect();
+        let left_out: Vec<(usize, String)> =
+            encoded.left_out.into_iter().map(|point| (point.index, point.reason.to_owned())).collect();
         for retry in 0..=policy.retries {
             push.stats.requests += 1;
             let begun = context.clock.now();
-            let result = connection::deliver(context.dialer, host, port, &encoded.bytes, policy.deadline);
+            let result = connection::deliver(context.dialer, (host, port), &encoded.bytes, linger, policy.deadline);
             let (took, points) = (context.clock.now() - begun, encoded.points);
             match &result {
                 Ok(()) => log::info!("Carbon at {host}:{port}: closed after {took:.1?}: {points} points"),

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 /// Points in a request at most: as many as carbon-relay-ng, Grafana's own client, sends
 /// (<https://github.com/grafana/carbon-relay-ng>).
-pub(super) const MAX_POINTS: usize = 5_000;
+pub(in crate::delivery::graphite) const MAX_POINTS: usize = 5_000;
 /// Bytes in a request at most.
 const MAX_BYTES: usize = 1 << 20;
 

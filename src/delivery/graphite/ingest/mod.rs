@@ -4,7 +4,7 @@ mod bisector;
 mod json;
 
 pub(crate) use bisector::MAX_REFUSALS;
-pub(super) use json::render;
+pub(super) use json::{MAX_POINTS, render};
 
 use super::destination::suggested_url;
 use super::error::PushError;
@@ -81,7 +81,7 @@ impl Ingest<'_> {
                     match verdict {
                         Verdict::Taken(published) => {
                             let taken = published.count;
-                            self.record(batch, &part, published, &mut push);
+                            self.record(&part, published, &mut push);
                             bisector.on_taken(&part, taken);
                         }
                         Verdict::TooLarge(said) => bisector.on_too_large(part, said),
@@ -124,7 +124,7 @@ impl Ingest<'_> {
 
     /// Records what the server says it did with the points of `part`. Points that it names with a reason are
     /// refused. If it does not tell what became of others, none of the rest counts as taken.
-    fn record(self, batch: &Batch, part: &Range<usize>, published: Published, push: &mut Push) {
+    fn record(self, part: &Range<usize>, published: Published, push: &mut Push) {
         let lost = part.len() - published.count;
         let mut refused: BTreeMap<usize, String> = BTreeMap::new();
         for (index, reason) in published.refused {
@@ -140,8 +140,7 @@ impl Ingest<'_> {
         } else {
             push.taken += published.count;
         }
-        let name = |(index, reason): (usize, String)| (batch.point(part.start + index).name.to_owned(), reason);
-        push.refused.extend(refused.into_iter().map(name));
+        push.refused.extend(refused.into_iter().map(|(index, reason)| (part.start + index, reason)));
     }
 
     /// What came of the points whose fate the search has decided.
@@ -150,7 +149,7 @@ impl Ingest<'_> {
         let mut refused_once = None;
         for (index, said) in findings.refused {
             if batch.refusals(index) + 1 >= RUNS_UNTIL_GIVEN_UP {
-                push.refused.push((batch.point(index).name.to_owned(), said));
+                push.refused.push((index, said));
             } else {
                 push.refused_alone.push(index);
                 push.open.push(index..index + 1);

@@ -1,0 +1,161 @@
+//! What an outage of a day leaves in the journal: a file a minute. It must be sent within one run, in few
+//! requests, and each file must get its own part of what Graphite says.
+
+use crate::support::{
+    Carbon, Datametrics, Dialect, Ingest, Reply, Server, Verdict,
+    carbon::Behaviour,
+    journal::{Journal, JournalFile},
+    now, prices,
+};
+use std::collections::BTreeSet;
+
+/// Minutes of a day.
+const FILES: i64 = 1_440;
+
+/// The points of a run.
+const POINTS: usize = 24;
+
+/// Longer than all files have waited.
+const A_WEEK: &str = "[journal]\nmax_age = 604800\n";
+
+fn provider() -> Server {
+    prices::provider(&[("BTC", "61000.5")])
+}
+
+/// Leaves the files of `files` minutes in the journal.
+fn outage(run: &Datametrics, files: i64) -> Vec<JournalFile> {
+    let names: Vec<String> = (0..POINTS).map(|index| format!("outage.{index}")).collect();
+    (1..=files).rev().map(|minute| Journal::of(run).plant(minute * 60, &names)).collect()
+}
+
+/// How many different points of the outage Graphite has.
+fn landed(ingest: &Ingest) -> usize {
+    let points = ingest.points();
+    let of_outage = points.iter().filter(|point| point.name.starts_with("outage."));
+    of_outage.map(|point| (&point.name, point.time)).collect::<BTreeSet<_>>().len()
+}
+
+#[test]
+fn outage_of_a_day_is_sent_in_eight_requests() {
+    let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+    let run = prices::run(&provider, A_WEEK).graphite(&ingest);
+    outage(&run, FILES);
+    run.clone().check();
+    assert_eq!(landed(&ingest), 1_440 * POINTS);
+    assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+    assert_eq!(ingest.server().requests().len(), 8, "seven of 5,000 points at most, and that of the run");
+    let times: Vec<_> = ingest.points().iter().map(|point| point.time).collect();
+    assert!(times[..1_440 * POINTS].is_sorted(), "the cloud takes samples in order");
+}
+
+/// At an ingest all but the last hour is too old, and is sent although it may be refused.
+#[test]
+fn outage_of_a_day_is_sent_in_few_requests_where_all_is_too_old() {
+    let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+    let run = prices::run(&provider, "").graphite(&ingest);
+    outage(&run, FILES);
+    run.clone().check();
+    assert_eq!((landed(&ingest), ingest.server().requests().len()), (1_440 * POINTS, 9));
+    assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+}
+
+/// What is older than the oldest that is taken is dropped, and what is younger is not.
+#[test]
+fn oldest_file_that_graphite_takes_is_found() {
+    const TAKEN: i64 = 500;
+    let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+    let run = prices::run(&provider, "").graphite(&ingest);
+    let files = outage(&run, FILES);
+    let oldest = usize::try_from(FILES - TAKEN).expect("a number of files");
+    let limit = files[oldest].started;
+    ingest.decide(move |push| {
+        let is_old = push.points.iter().any(|point| i64::try_from(point.time).is_ok_and(|time| time < limit));
+        if is_old { Verdict::Refuse(Reply::status(400)) } else { Verdict::Take }
+    });
+    let message = format!(
+        "error: journal: dropped {} points of {oldest} runs, which are older than journal.max_age allows\n",
+        oldest * POINTS
+    );
+    run.clone().stderr(message).exit(1).check();
+    assert_eq!(landed(&ingest), 500 * POINTS);
+    assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+    let requests = ingest.server().requests().len();
+    assert!(requests < 60, "{requests} requests");
+}
+
+/// Every file has one bad point. Each is found in the first run, and given up in the second.
+#[test]
+fn bad_point_in_each_file_costs_only_itself() {
+    let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+    let run = prices::run(&provider, "").graphite(&ingest);
+    outage(&run, 50);
+    ingest.decide(|push| {
+        let has_bad = push.points.iter().any(|point| point.name == "outage.7");
+        if has_bad { Verdict::Refuse(Reply::status(400)) } else { Verdict::Take }
+    });
+    let output = run.run();
+    assert_eq!(output.code, Some(75), "{output}");
+    assert!(output.stderr.contains("127.0.0.1 refuses 50 points alone (HTTP 400)"), "{output}");
+    assert_eq!(landed(&ingest), 50 * (POINTS - 1));
+    let left: Vec<_> = Journal::of(&run).files().into_iter().flat_map(|file| file.points).collect();
+    assert_eq!(left.len(), 50);
+    assert!(left.iter().all(|point| (point.name.as_str(), point.refusals) == ("outage.7", 1)), "{left:?}");
+    let output = run.run();
+    assert_eq!((output.code, output.stderr.lines().count()), (Some(1), 11), "{output}");
+    assert!(output.stderr.ends_with("error: graphite refused 40 more\n"), "{output}");
+    assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+}
+
+/// A request that the server takes in part is settled file by file.
+#[test]
+fn reply_that_names_a_point_is_mapped_to_its_file() {
+    let (provider, ingest) = (provider(), Ingest::start(Dialect::Gateway));
+    let run = prices::run(&provider, "").graphite(&ingest);
+    outage(&run, 3);
+    ingest.decide(|push| {
+        if push.points.len() == 3 * POINTS {
+            let reply = r#"{"Published":71,"ValidationErrors":{"too odd":{"Count":1,"ExampleIds":[30]}}}"#;
+            return Verdict::TakeBut(Reply::json(reply));
+        }
+        Verdict::Take
+    });
+    run.clone().stderr("error: graphite refused outage.6: too odd\n").exit(1).check();
+    assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+}
+
+#[test]
+fn outage_of_a_day_is_one_connection_to_carbon() {
+    for scheme in ["tcp", "pickle"] {
+        let (provider, carbon) = (provider(), Carbon::start());
+        let run = prices::run(&provider, "").env("GRAPHITE_URL", format!("{scheme}://{}", carbon.authority()));
+        outage(&run, FILES);
+        run.clone().check();
+        assert_eq!(carbon.connections().len(), 2, "that of the outage, and that of the run");
+        let points = if scheme == "tcp" { carbon.points().len() } else { carbon.pickled().len() };
+        assert_eq!(points, 1_440 * POINTS + 1 + prices::HEALTH_POINTS);
+        assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+    }
+}
+
+#[test]
+fn backlog_stays_where_carbon_goes_away() {
+    let (provider, carbon) = (provider(), Carbon::with(&[Behaviour::Reset, Behaviour::ReadToEnd]));
+    let run = prices::run(&provider, "").env("GRAPHITE_URL", carbon.url());
+    outage(&run, 100);
+    assert_eq!(run.run().code, Some(75));
+    assert_eq!(Journal::of(&run).file_names().len(), 101);
+    run.clone().check();
+    assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+}
+
+/// Tags belong to all points of a file, and two points of one name and time are no request.
+#[test]
+fn files_that_cannot_be_joined_are_sent_one_by_one() {
+    let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+    let run = prices::run(&provider, "[graphite]\ntags = { env = \"home\" }\n").graphite(&ingest);
+    let first = Journal::of(&run).plant(60, &["a"]);
+    Journal::of(&run).plant(now() - first.started, &["a"]);
+    run.clone().check();
+    assert_eq!(ingest.server().requests().len(), 3);
+    assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+}
