@@ -1,12 +1,13 @@
 //! Everything a run is given of the outside world.
 
 use crate::http::transport::Transport;
-use crate::system::clock::{Clock, SystemClock};
+use crate::system::clock::{Clock, RELEASED, SystemClock};
 use crate::system::deadline::Deadline;
 use crate::system::dialer::{Dialer, SystemDialer};
 use crate::system::disk::{Disk, SystemDisk};
 use crate::system::random::Random;
 use crate::system::threads::{SystemThreads, Threads};
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// Everything a run is given of the outside world. It is passed in, so that a test or a simulation
@@ -43,6 +44,20 @@ impl<'a> Context<'a> {
     /// The second it is now, in Unix time.
     pub(crate) fn unix_seconds(&self) -> i64 {
         i64::try_from(self.clock.unix_time().as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// What is wrong with the calendar clock, as far as that can be known.
+    pub(crate) fn clock_error(&self) -> Option<String> {
+        let day = |time| Timestamp::from_second(time).unwrap_or_default().strftime("%Y-%m-%d").to_string();
+        let now = self.unix_seconds();
+        (now < RELEASED).then(|| {
+            format!(
+                "the clock of this machine says {}, and this datametrics is of {}: set the clock (timedatectl says \
+                 whether it is kept right); nothing was fetched, kept or pushed",
+                day(now),
+                day(RELEASED)
+            )
+        })
     }
 
     /// The deadline that is `span` from now.

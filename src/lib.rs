@@ -109,6 +109,10 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     let started = context.unix_seconds();
     let deadline = context.deadline(settings.timeout);
     log_all(Level::Warn, &settings.warnings);
+    if let Some(error) = context.clock_error() {
+        log::error!("{error}");
+        return Outcome::NotTaken;
+    }
 
     let journal = settings.journal.and_then(|_| open_journal(settings.state_dir.as_deref()?, context));
     let history = RunHistory::read(settings.state(context.disk), &settings.run, started);

@@ -75,7 +75,7 @@ fn second_run_leaves_its_points_in_the_journal_at_its_deadline() {
     let run = prices::run(&provider, "");
     let (first, ingest) = holding(&run, &latch);
     let run = run.graphite(&ingest);
-    let message = "error: journal: another run held <home>/.local/state/datametrics/lock all the time; \
+    let message = "error: journal: another run held <home>/.local/state/datametrics/lock all the time (`fuser <home>/.local/state/datametrics/lock` names its process, should it be stopped); \
                 the points are in the journal, the next run sends them\n";
     run.clone().args(["--prefix", "second", "--timeout", "1"]).stderr(message).exit(75).check();
     assert_eq!((Journal::of(&run).files().len(), ingest.server().requests().len()), (2, 1));
@@ -206,6 +206,35 @@ fn truncated_journal_file_is_moved_away_while_graphite_fails() {
     run.clone().check();
     assert_eq!(landed(&ingest)[..5], numbered("cut", 5));
     assert_eq!(Journal::of(&run).files(), []);
+}
+
+/// A damaged file that cannot be put aside stays. What is readable of it must not become a new file in each run.
+#[test]
+fn damaged_journal_file_that_cannot_be_moved_is_not_copied() {
+    let (provider, ingest) = (provider(), failing());
+    let run = prices::run(&provider, "").graphite(&ingest);
+    let cut = Journal::of(&run).plant(120, &numbered("cut", 5));
+    let text = fs::read_to_string(path(&run, &cut)).expect("a text");
+    fs::write(path(&run, &cut), &text[..text.len() - 10]).expect("a file of ours");
+    fs::write(run.state_dir().join("damaged"), "a file where a folder should be").expect("a file");
+    for runs in 1..=3 {
+        let output = run.run();
+        assert_eq!(output.code, Some(75), "{output}");
+        assert!(output.stderr.contains("and the file stays where it is"), "{output}");
+        assert_eq!(Journal::of(&run).file_names().len(), 1 + runs, "that file, and one of each run");
+    }
+}
+
+/// A file may be written by whoever can write into the folder. A name with a quotation mark would be JSON of its own.
+#[test]
+fn planted_journal_name_adds_nothing_to_the_request() {
+    let (provider, ingest) = (provider(), healthy());
+    let run = prices::run(&provider, "").graphite(&ingest);
+    let name = "a\",\"interval\":1,\"value\":1,\"time\":1},{\"name\":\"b";
+    Journal::of(&run).plant(60, &[name, "good"]);
+    let message = "error: journal: [..] is damaged: line 4 cannot be read; 1 of its 2 points are readable, [..]\n";
+    run.stderr(message).exit(1).check();
+    assert_eq!(landed(&ingest)[0], "good");
 }
 
 #[test]
@@ -469,7 +498,7 @@ fn journal_keeps_its_bounds_while_another_run_holds_the_lock() {
     Journal::of(&run).plant(60, &numbered("b", 50));
     let _lock = Journal::of(&run).lock();
     let message = "error: journal: dropped 50 points of one run, which is more than journal.max_bytes allows\n\
-                   error: journal: another run held <home>/.local/state/datametrics/lock all the time; the points \
+                   error: journal: another run held <home>/.local/state/datametrics/lock all the time (`fuser <home>/.local/state/datametrics/lock` names its process, should it be stopped); the points \
                    are in the journal, the next run sends them\n";
     run.clone().args(["--timeout", "0.5"]).stderr(message).exit(75).check();
     assert_eq!(Journal::of(&run).files().len(), 1);

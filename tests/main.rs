@@ -7,6 +7,7 @@ mod backlog;
 mod carbon;
 mod check;
 mod cli;
+mod clock;
 mod docs;
 mod examples;
 mod faults;

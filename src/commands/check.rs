@@ -86,7 +86,9 @@ fn check_everything(settings: &Settings, context: Context<'_>) -> Vec<Finding> {
         Box::new(|| *lock(&providers) = check_providers(settings, context, deadline)),
     ];
     context.threads.run_all(tasks);
-    let mut findings: Vec<Finding> = lock(&state_dir).take().into_iter().chain(lock(&graphite).take()).collect();
+    let clock = context.clock_error().map(|error| Finding::new("clock", Err(error), Outcome::NotTaken));
+    let mut findings: Vec<Finding> =
+        clock.into_iter().chain(lock(&state_dir).take()).chain(lock(&graphite).take()).collect();
     findings.append(&mut lock(&providers));
     findings
 }

@@ -79,19 +79,26 @@ impl JournalReplay<'_> {
 
     /// Puts aside what was made when the clock was ahead: nobody knows the time of such points.
     fn put_aside(&self, ahead: &[Entry], report: &mut DeliveryReport) {
+        let (mut aside, mut furthest) = (Dropped::default(), 0);
         for entry in ahead {
-            let hours = entry.started.saturating_sub(self.started) / 3_600;
-            let ahead =
-                if hours > 0 { pluralize(usize::try_from(hours).unwrap_or(0), "hour") } else { "minutes".to_owned() };
             match self.journal.quarantine(entry) {
-                Ok(path) => report.losses.push(format!(
-                    "journal: {} of a run that lies {ahead} ahead of this machine's clock were not sent, and their file \
-                     is put aside: {}; if its times are right, move it back",
-                    pluralize(entry.points, "point"),
-                    path.display()
-                )),
+                Ok(false) => {}
+                Ok(true) => {
+                    aside.files += 1;
+                    aside.points += entry.points;
+                    furthest = furthest.max(entry.started.saturating_sub(self.started) / 60);
+                }
                 Err(error) => report.warnings.push(error.to_string()),
             }
+        }
+        if aside.files > 0 {
+            report.losses.push(format!(
+                "journal: {} of {} that lie up to {furthest} minutes ahead of this machine's clock were not sent, and \
+                 their files are put aside in {}; if their times are right, move them back",
+                pluralize(aside.points, "point"),
+                pluralize(aside.files, "run"),
+                self.journal.quarantine_dir().display(),
+            ));
         }
     }
 

@@ -114,6 +114,12 @@ pub(crate) const SCENES: &[Scene] = &[
     Played("a file lacks a point", || without("a.c")),
     Played("a file is junk", || changed(|_| "junk".to_owned())),
     Played("a file of a newer program", || changed(|_| LATER.to_owned())),
+    Played("a file of a run that lies ahead of the clock", || {
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let run = run(&server, "").graphite(&ingest);
+        Journal::of(&run).plant(-6_000 * 60 - 30, &["a.b"]);
+        Observed::of_run(&run)
+    }),
     Played("the state directory is a file", || {
         after(|run| {
             fs::create_dir_all(run.home().join(".local/state")).expect("a folder");

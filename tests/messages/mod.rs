@@ -7,7 +7,7 @@ mod definitions;
 mod fetching;
 mod keeping;
 mod pushing;
-mod rendered;
+pub(crate) mod rendered;
 mod scene;
 mod settings;
 mod source;

@@ -6,7 +6,12 @@
 use super::scene::Scene;
 use Scene::Rendered;
 
+/// The error of a run whose clock begins in 1970, as `tests/clock.rs` sees it.
+pub(crate) const WRONG_CLOCK: &str = "the clock of this machine says 1970-01-01, and this datametrics is of 2026-11-24: set \
+                                      the clock (timedatectl says whether it is kept right); nothing was fetched, kept or pushed";
+
 pub(crate) const SCENES: &[Scene] = &[
+    Rendered("the clock is wrong", 75, WRONG_CLOCK),
     Rendered("the network takes too long", 69, "no whole answer from HOST in time (the network)"),
     Rendered("the resolver takes too long", 69, "no whole answer from HOST in time (resolving its name)"),
     Rendered(

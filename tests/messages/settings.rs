@@ -20,6 +20,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Config("[graphit]"),
     Config("[graphite]\nurll = 'tcp://h'"),
     Config("[graphite]\nzzz = 1"),
+    Both("--timeout 5 --dry-run crypto", "[graphite]\nurl = 'tcp://h'\nlinger = 3"),
     Config("colour = 'red'"),
     Config("graphite = 'tcp://h'"),
     Config("[graphite]\nurl = 7"),

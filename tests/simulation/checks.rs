@@ -57,7 +57,7 @@ impl Inner {
     pub(super) fn check_times<'k>(&mut self, machine: &Machine, mut keys: impl Iterator<Item = &'k (String, i64)>) {
         let now = i64::try_from(machine.world.true_time() / 1_000_000).expect("a time");
         let far = keys.find(|key| key.1 > now + FAR);
-        if let Some(key) = far.filter(|_| !machine.world.leaves(Promise::FarClock)) {
+        if let Some(key) = far {
             let (run, ahead) = (machine.process, key.1 - now);
             // A run whose own clock is wrong does not know better.
             if self.clock_error < FAR * 1_000_000 {
@@ -67,7 +67,7 @@ impl Inner {
     }
 
     /// A run has ended by itself.
-    pub(super) fn check_run(&mut self, process: usize, outcome: Outcome, messages: &[(Level, String)], is_left: bool) {
+    pub(super) fn check_run(&mut self, process: usize, outcome: Outcome, messages: &[(Level, String)]) {
         let of = &self.processes[process];
         let (job, started) = (&JOBS[of.job], of.started.unwrap_or_default());
         let has = |symbol: &&str| {
@@ -83,8 +83,8 @@ impl Inner {
         let untaken: BTreeSet<_> = quotes.chain(self.ledger.made_by(process)).collect();
         let untaken: Vec<_> = untaken.into_iter().filter(|key| !self.ledger.is_taken(key)).collect();
         let unexplained = untaken.iter().filter(|key| !self.ledger.may_be_refused(key)).count();
-        // Another run may have dropped them.
-        let is_left_to_others = is_left && of.had_company && !untaken.iter().any(|key| self.ledger.waits(key));
+        // Another run may have sent its file: then that one names what was refused or dropped.
+        let is_left_to_others = of.had_company && !untaken.iter().any(|key| self.ledger.waits(key));
         // A point that is in no file is given up with the first refusal.
         let has_no_file = messages.iter().any(|(_, text)| text.contains("journal: cannot write"));
         let is_named = has_no_file && unexplained <= losses.refused;
@@ -95,7 +95,9 @@ impl Inner {
                 (missing > 0 || losses != Losses::default()) && (unexplained == 0 || is_left_to_others || is_named)
             }
             Outcome::NothingFetched => of.quotes.is_empty() && (unexplained == 0 || is_left_to_others),
-            Outcome::NotTaken => waits || says("are lost, as there is no journal"),
+            Outcome::NotTaken => {
+                waits || says("are lost, as there is no journal") || says("the clock of this machine says")
+            }
             Outcome::NotAllowed => of.saw_forbidden,
             _ => false,
         };

@@ -40,6 +40,7 @@ pub(super) struct Losses {
     pub(super) refused: usize,
     too_old: usize,
     too_much: usize,
+    /// Damaged, or of a run that lies ahead of the clock: put aside.
     damaged: usize,
 }
 
@@ -81,6 +82,9 @@ impl Losses {
             } else if let Some(rest) = message.strip_prefix("journal: dropped ") {
                 let count = rest.split(' ').next().and_then(number).unwrap_or(0);
                 *(if rest.contains("max_age") { &mut losses.too_old } else { &mut losses.too_much }) += count;
+            } else if message.contains(" ahead of this machine's clock were not sent") {
+                let rest = message.trim_start_matches("journal: ");
+                losses.damaged += rest.split(' ').next().and_then(number).unwrap_or(0);
             } else if let Some((before, _)) = message.split_once(" points are readable") {
                 let mut words = before.rsplit(' ');
                 let of: usize = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
@@ -262,11 +266,13 @@ impl Ledger {
                 () if is_old => "too old",
                 () => "young",
             };
+            // It was put aside, as no clock had come there yet.
+            let was_ahead = key.1 > *started;
             // A killed run does not say why it removed them.
             if cause == "too old" && !entry.is_answered && !is_killed && !leaves(Promise::AgeNeedsAnswer) {
                 *unanswered.entry(by).or_default() += 1;
             }
-            let may_be_silent = *is_killed && (cause != "young" || *was_full);
+            let may_be_silent = *is_killed && (cause != "young" || *was_full || was_ahead);
             if !may_be_silent {
                 gone.entry((by, cause)).or_default().push(key);
             }

@@ -1,8 +1,8 @@
 //! What the program promises and does not keep yet.
 
 use Promise::{
-    AgeNeedsAnswer, BoundsWithoutLock, CodeOfOthers, DeadCarbon, FarClock, IntervalSideBySide, OneRefusalIsNone,
-    OwnDestination, RunNames, UnkeptFirst,
+    AgeNeedsAnswer, BoundsWithoutLock, DeadCarbon, IntervalSideBySide, OneRefusalIsNone, OwnDestination, RunNames,
+    UnkeptFirst,
 };
 
 /// A promise that the simulation can leave alone: its faults do not happen, or what comes of them is not
@@ -23,10 +23,6 @@ pub(super) enum Promise {
     IntervalSideBySide,
     /// Age drops only what was in a request that was answered.
     AgeNeedsAnswer,
-    /// A clock that is years or hours wrong costs no point.
-    FarClock,
-    /// The exit code of a run is true also if another run sent, or dropped, its points.
-    CodeOfOthers,
     /// A Carbon that died behind a balancer loses nothing.
     DeadCarbon,
 }
@@ -37,10 +33,6 @@ pub(super) const KNOWN: &[Promise] = &[
     RunNames,
     // A call is noted after the run, in a temporary file that is named by the process ID.
     IntervalSideBySide,
-    // A batch of the future is sent when its time has not come, and good points are dropped for a wrong clock.
-    FarClock,
-    // A run whose file is gone when it has the lock takes its points for sent, whatever came of them.
-    CodeOfOthers,
     // Carbon's close counts as success, whoever closes.
     DeadCarbon,
 ];
@@ -54,7 +46,5 @@ pub(super) const NAMES: &[(&str, Promise)] = &[
     ("unkept_first", UnkeptFirst),
     ("interval_side_by_side", IntervalSideBySide),
     ("age_needs_answer", AgeNeedsAnswer),
-    ("far_clock", FarClock),
-    ("code_of_others", CodeOfOthers),
     ("dead_carbon", DeadCarbon),
 ];

@@ -149,7 +149,7 @@ impl Behaviour {
             }
             Behaviour::CloseEarly => {}
             Behaviour::CloseLate => {
-                let _ = stream.read(&mut [0; 1 << 16]);
+                let _ = stream.read(&mut [0; 1 << 12]);
                 stopping.wait_for(std::time::Duration::from_millis(300));
             }
             Behaviour::Answer => {

@@ -29,8 +29,8 @@ const TEMPORARY: &str = ".tmp";
 /// How old a temporary file must be before its run counts as dead.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many damaged files are kept for somebody to look at.
-const MAX_DAMAGED: usize = 20;
+/// Bytes of the files that are kept for somebody to look at, and of the newest one if it is larger.
+const MAX_QUARANTINE: u64 = 64 << 20;
 
 /// The first pause between two attempts to take the lock, and the longest.
 const LOCK_PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
@@ -61,7 +61,7 @@ pub(crate) enum JournalError {
         cause: io::Error,
     },
     /// Another run is sending.
-    #[error("journal: another run held {path} all the time")]
+    #[error("journal: another run held {path} all the time (`fuser {path}` names its process, should it be stopped)")]
     Locked {
         /// The file that is locked.
         path: PathBuf,
@@ -301,24 +301,29 @@ impl<'a> Journal<'a> {
         Ok(Some(new))
     }
 
-    /// Moves a damaged file out of the journal, for somebody to look at. Returns where it is now. Only
-    /// the newest [`MAX_DAMAGED`] are kept there.
+    /// Moves a file out of the journal, for somebody to look at. Returns whether it was there: without a lock
+    /// another run may have moved it. Only the newest [`MAX_QUARANTINE`] bytes are kept there.
     ///
     /// # Errors
     /// When it cannot be moved.
-    pub(crate) fn quarantine(&self, entry: &Entry) -> Result<PathBuf, JournalError> {
+    pub(crate) fn quarantine(&self, entry: &Entry) -> Result<bool, JournalError> {
         let folder = &self.quarantine;
         self.disk.create_dir(folder).map_err(JournalError::io("make", folder))?;
-        let path = folder.join(&entry.name);
-        ignore_missing(self.disk.rename(&self.folder.join(&entry.name), &path))
-            .map_err(JournalError::io("move a file to", &path))?;
-        let files = self.disk.list(folder).map_err(JournalError::io("read", folder))?;
-        let mut names: Vec<String> = files.into_iter().map(|file| file.name).collect();
-        names.sort_unstable();
-        for old in names.iter().rev().skip(MAX_DAMAGED) {
-            let _ = self.disk.remove_file(&folder.join(old));
+        match self.disk.rename(&self.folder.join(&entry.name), &folder.join(&entry.name)) {
+            Ok(()) => {}
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(cause) => return Err(JournalError::io("move a file to", folder)(cause)),
         }
-        Ok(path)
+        let mut files = self.disk.list(folder).unwrap_or_default();
+        files.sort_unstable_by(|a, b| b.name.cmp(&a.name));
+        let mut bytes = 0_u64;
+        for file in files.iter().skip(1) {
+            bytes = bytes.saturating_add(file.bytes);
+            if bytes > MAX_QUARANTINE {
+                let _ = self.disk.remove_file(&folder.join(&file.name));
+            }
+        }
+        Ok(true)
     }
 
     /// Drops the oldest of these files of one destination until at most `max_bytes` are left. Files that
@@ -501,13 +506,27 @@ mod tests {
             format!("journal: {} is damaged: line 8 cannot be read; 2 of its 3 points are readable", path.display());
         assert_eq!(contents.damage.unwrap(), damage);
 
-        assert_eq!(journal.quarantine(&entry).unwrap(), folder.path().join("damaged").join(&entry.name));
+        assert_eq!((journal.quarantine(&entry).unwrap(), journal.quarantine(&entry).unwrap()), (true, false));
+        let quarantine = folder.path().join("damaged");
+        assert!(quarantine.join(&entry.name).exists());
         assert_eq!(journal.waiting().unwrap(), []);
-        for age in 1..=30 {
+    }
+
+    #[test]
+    fn the_newest_files_are_kept_in_quarantine() {
+        let (folder, journal) = journal();
+        for age in 1..=4 {
             let entry = journal.keep(&batch(1), &destination(), NOW + age, 0).unwrap();
-            assert!(journal.quarantine(&entry).unwrap().exists());
+            let path = folder.path().join("journal").join(&entry.name);
+            // A file with a hole takes no space.
+            File::options().write(true).open(path).unwrap().set_len(MAX_QUARANTINE / 2 + 1).unwrap();
+            journal.quarantine(&entry).unwrap();
         }
-        assert_eq!(fs::read_dir(folder.path().join("damaged")).unwrap().count(), MAX_DAMAGED);
+        let files = fs::read_dir(folder.path().join("damaged")).unwrap();
+        let mut started: Vec<i64> =
+            files.map(|file| file.unwrap().file_name().to_str().unwrap()[..12].parse().unwrap()).collect();
+        started.sort_unstable();
+        assert_eq!(started, [NOW + 3, NOW + 4]);
     }
 
     #[test]
