@@ -22,6 +22,7 @@ mod limits;
 mod messages;
 mod networks;
 mod ping;
+mod power_cut;
 mod providers;
 mod regression;
 mod run;

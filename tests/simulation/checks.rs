@@ -83,8 +83,9 @@ impl Inner {
         let untaken: BTreeSet<_> = quotes.chain(self.ledger.made_by(process)).collect();
         let untaken: Vec<_> = untaken.into_iter().filter(|key| !self.ledger.is_taken(key)).collect();
         let unexplained = untaken.iter().filter(|key| !self.ledger.may_be_refused(key)).count();
-        // Another run may have sent its file: then that one names what was refused or dropped.
-        let is_left_to_others = of.had_company && !untaken.iter().any(|key| self.ledger.waits(key));
+        // Another run may have sent its file: then that one says what was refused or dropped, or still waits.
+        let waits = untaken.iter().any(|key| self.ledger.waits(key));
+        let is_left_to_others = of.had_company && (!of.sent_own || !waits);
         // A point that is in no file is given up with the first refusal.
         let has_no_file = messages.iter().any(|(_, text)| text.contains("journal: cannot write"));
         let is_named = has_no_file && unexplained <= losses.refused;
