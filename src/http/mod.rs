@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod client;
 mod connect;
 mod encoding;
+pub(crate) mod no_proxy;
 pub(crate) mod proxy;
 mod redirect;
 pub(crate) mod request;

@@ -2,6 +2,7 @@
 
 use super::sources::{Sources, path_variable};
 use crate::config::{ConfigError, ConfigValue, Origin};
+use crate::http::no_proxy::NoProxy;
 use crate::http::proxy::{NetworkConfig, Proxies};
 use crate::http::url::Url;
 use crate::secret::Secret;
@@ -54,9 +55,12 @@ fn read_proxies(sources: Sources<'_>) -> Result<Proxies, ConfigError> {
             _ => Err(value.invalid("must be an http or https URL of a proxy")),
         }
     };
-    let exceptions = match variable("no_proxy")? {
-        None => Vec::new(),
-        Some(value) => value.list()?.iter().map(|host| host.text().map(str::to_lowercase)).collect::<Result<_, _>>()?,
-    };
-    Ok(Proxies { https: proxy("https_proxy")?, http: proxy("http_proxy")?, exceptions })
+    let exceptions = variable("no_proxy")?.map(|value| value.text().map(read_exceptions)).transpose()?;
+    Ok(Proxies { https: proxy("https_proxy")?, http: proxy("http_proxy")?, exceptions: exceptions.unwrap_or_default() })
+}
+
+/// The entries of `NO_PROXY`, which are separated by commas or blanks.
+fn read_exceptions(text: &str) -> Vec<NoProxy> {
+    let entries = text.split(|separator: char| separator == ',' || separator.is_whitespace());
+    entries.filter(|entry| !entry.is_empty()).map(NoProxy::parse).collect()
 }
