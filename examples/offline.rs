@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --example offline`
 
-use datametrics::{Cli, Context, HttpClient, Outcome, Random, Settings};
+use datametrics::{Cli, Context, HttpClient, Outcome, Random, Settings, SystemDialer};
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -37,8 +37,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| OsString::from(value));
     let cli = Cli::from_args(["datametrics", "all"])?;
     let settings = Settings::read(&cli, &env, std::io::empty())?;
-    let (client, random) = (HttpClient::new(settings.network()), Random::seeded(1));
-    let outcome = datametrics::run(&settings, Context::system(&client, &random), &mut std::io::stdout());
+    let (dialer, random) = (SystemDialer::default(), Random::seeded(1));
+    let client = HttpClient::new(settings.network(), &dialer);
+    let outcome = datametrics::run(&settings, Context::system(&client, &dialer, &random), &mut std::io::stdout());
 
     for body in pushed.try_iter() {
         println!("{}", body.replace("},{", "},\n {"));

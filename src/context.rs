@@ -29,16 +29,9 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The real machine, with this HTTP client and this source of chance.
-    pub fn system(transport: &'a dyn Transport, random: &'a Random) -> Self {
-        Self {
-            transport,
-            random,
-            clock: &SystemClock,
-            threads: &SystemThreads,
-            dialer: &SystemDialer,
-            disk: &SystemDisk,
-        }
+    /// The real machine, with this HTTP client, this network below it, and this source of chance.
+    pub fn system(transport: &'a dyn Transport, dialer: &'a SystemDialer, random: &'a Random) -> Self {
+        Self { transport, random, clock: &SystemClock, threads: &SystemThreads, dialer, disk: &SystemDisk }
     }
 
     /// The second it is now, in Unix time.

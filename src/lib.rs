@@ -11,12 +11,14 @@
 //! A program that embeds a run reads settings, makes a context and calls [`run`]:
 //!
 //! ```no_run
-//! use datametrics::{Cli, Context, HttpClient, Random, Settings};
+//! use datametrics::{Cli, Context, HttpClient, Random, Settings, SystemDialer};
 //!
 //! let cli = Cli::from_args(["datametrics", "crypto", "BTC/USD", "--dry-run"])?;
 //! let settings = Settings::read(&cli, &|name| std::env::var_os(name), std::io::empty())?;
-//! let (client, random) = (HttpClient::new(settings.network()), Random::seeded(1));
-//! let outcome = datametrics::run(&settings, Context::system(&client, &random), &mut std::io::stdout());
+//! let (dialer, random) = (SystemDialer::default(), Random::seeded(1));
+//! let client = HttpClient::new(settings.network(), &dialer);
+//! let context = Context::system(&client, &dialer, &random);
+//! let outcome = datametrics::run(&settings, context, &mut std::io::stdout());
 //! println!("exit code {}", outcome.code());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -3,8 +3,8 @@
 use crate::messages::rendered::WRONG_CLOCK;
 use crate::support::{Dialect, Ingest, journal::Journal, log_capture::Messages, prices};
 use datametrics::{
-    Cli, Clock, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, SystemClock, Transport,
-    TransportError,
+    Cli, Clock, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, SystemClock, SystemDialer,
+    Transport, TransportError,
 };
 use log::{Level, LevelFilter};
 use std::time::{Duration, Instant};
@@ -47,7 +47,8 @@ fn clock_before_the_release_ends_the_run_before_any_request() {
     let document = Document::new("config.toml", "");
     let settings = Settings::from_config(&cli, &env, &document, std::io::empty()).expect("good settings");
     let random = Random::seeded(1);
-    let context = Context { clock: &ClockOf1970, ..Context::system(&NoTransport, &random) };
+    let dialer = SystemDialer::default();
+    let context = Context { clock: &ClockOf1970, ..Context::system(&NoTransport, &dialer, &random) };
     let messages = Messages::new(LevelFilter::Warn);
     messages.capture();
     assert_eq!(datametrics::run(&settings, context, &mut Vec::new()), Outcome::NotTaken);

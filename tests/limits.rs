@@ -4,8 +4,8 @@
 
 use crate::support::{Datametrics, Reply, Server, TIMEOUT};
 use datametrics::{
-    Cli, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, Signal, SystemThreads, Task,
-    Threads, Transport, TransportError,
+    Cli, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, Signal, SystemDialer,
+    SystemThreads, Task, Threads, Transport, TransportError,
 };
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -41,8 +41,8 @@ fn dry_run_with(config: &str, feeds: &[&str], transport: &dyn Transport, threads
     let cli = Cli::from_args(args.into_iter().chain(flags)).expect("a command line");
     let document = Document::new("config.toml", config);
     let settings = Settings::from_config(&cli, &|_| None, &document, std::io::empty()).expect("good settings");
-    let random = Random::seeded(1);
-    let context = Context { threads, ..Context::system(transport, &random) };
+    let (dialer, random) = (SystemDialer::default(), Random::seeded(1));
+    let context = Context { threads, ..Context::system(transport, &dialer, &random) };
     datametrics::run(&settings, context, &mut Vec::new())
 }
 

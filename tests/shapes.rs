@@ -8,8 +8,8 @@
 use crate::support::{Datametrics, in_parallel, log_capture::Messages};
 use arbtest::{arbitrary::Unstructured, arbtest};
 use datametrics::{
-    Cli, Clock, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, SystemClock, Transport,
-    TransportError,
+    Cli, Clock, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, SystemClock, SystemDialer,
+    Transport, TransportError,
 };
 use jiff::{
     Timestamp,
@@ -801,8 +801,8 @@ impl Shape {
             expected: HashMap::new(),
             log: String::new(),
         });
-        let (transport, random) = (ScriptedTransport(&api), Random::seeded(1));
-        let context = Context { clock: &FixedDate, ..Context::system(&transport, &random) };
+        let (transport, dialer, random) = (ScriptedTransport(&api), SystemDialer::default(), Random::seeded(1));
+        let context = Context { clock: &FixedDate, ..Context::system(&transport, &dialer, &random) };
         let (mut printed, messages) = (Vec::new(), Messages::new(log::LevelFilter::Error));
         messages.capture();
         let outcome = datametrics::run(&settings, context, &mut printed);

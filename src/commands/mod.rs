@@ -17,6 +17,7 @@ use crate::output::print;
 use crate::ping::Ping;
 use crate::progress::CountingTransport;
 use crate::settings::{self, Settings};
+use crate::system::dialer::SystemDialer;
 use crate::system::random::Random;
 use crate::{logging, progress};
 use clap::CommandFactory;
@@ -34,10 +35,16 @@ pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
         Err(error) => return print_clap(&error),
     };
     logging::start(&cli.options);
-    let random = Random::seeded(RandomState::new().hash_one(()));
+    let outside = Outside { random: Random::seeded(RandomState::new().hash_one(())), dialer: SystemDialer::default() };
     // The panic hook has logged the panic.
-    let work = || catch_unwind(AssertUnwindSafe(|| dispatch(&cli, &random))).unwrap_or(Outcome::Defect);
-    if pushes(&cli) { with_monitor(&cli, &random, work) } else { work() }
+    let work = || catch_unwind(AssertUnwindSafe(|| dispatch(&cli, &outside))).unwrap_or(Outcome::Defect);
+    if pushes(&cli) { with_monitor(&cli, &outside, work) } else { work() }
+}
+
+/// What the run and its monitor share.
+struct Outside {
+    random: Random,
+    dialer: SystemDialer,
 }
 
 /// Prints help and version to standard output, and errors to standard error.
@@ -60,24 +67,24 @@ fn pushes(cli: &Cli) -> bool {
 }
 
 /// Runs `work`. If there is a monitor, tells it when the work begins and how it ends.
-fn with_monitor(cli: &Cli, random: &Random, work: impl FnOnce() -> Outcome) -> Outcome {
+fn with_monitor(cli: &Cli, outside: &Outside, work: impl FnOnce() -> Outcome) -> Outcome {
     match settings::monitor(&cli.options, &environment) {
         Ok(None) => work(),
         Ok(Some(monitor)) => {
-            let client = HttpClient::new(&monitor.network);
-            Ping { url: &monitor.url, transport: &client, random }.run(logging::last_lines, work)
+            let client = HttpClient::new(&monitor.network, &outside.dialer);
+            Ping { url: &monitor.url, transport: &client, random: &outside.random }.run(logging::last_lines, work)
         }
         Err(error) => fail(&error),
     }
 }
 
-fn dispatch(cli: &Cli, random: &Random) -> Outcome {
+fn dispatch(cli: &Cli, outside: &Outside) -> Outcome {
     let outcome = match &cli.command {
         Some(Command::Providers { name }) => list_providers(cli, name.as_deref()),
-        Some(Command::Check) => with_context(cli, random, check::check),
+        Some(Command::Check) => with_context(cli, outside, check::check),
         Some(Command::Grafana { export }) => print_grafana(cli, export),
         None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }) => {
-            with_context(cli, random, crate::run)
+            with_context(cli, outside, crate::run)
         }
     };
     outcome.unwrap_or_else(|error| fail(&error))
@@ -113,15 +120,16 @@ fn print_grafana(cli: &Cli, export: &GrafanaExport) -> Result<Outcome, ConfigErr
 /// Reads the settings and runs `work` with the network, clock and disk of this machine.
 fn with_context(
     cli: &Cli,
-    random: &Random,
+    outside: &Outside,
     work: fn(&Settings, Context<'_>, &mut dyn Write) -> Outcome,
 ) -> Result<Outcome, ConfigError> {
     // Leaked on purpose: the process is about to end, which frees them faster.
     let settings: &'static Settings = Box::leak(Box::new(Settings::read(cli, &environment, io::stdin())?));
-    let client = HttpClient::new(settings.network());
+    let client = HttpClient::new(settings.network(), &outside.dialer);
     let counting = CountingTransport::new(&client);
     let transport: &dyn Transport = if logging::is_interactive(&cli.options) { &counting } else { &client };
-    let outcome = work(settings, Context::system(transport, random), &mut io::stdout());
+    let context = Context::system(transport, &outside.dialer, &outside.random);
+    let outcome = work(settings, context, &mut io::stdout());
     progress::clear();
     Ok(outcome)
 }

@@ -299,7 +299,7 @@ mod tests {
             clock: &clock,
             random: &random,
             threads: &SystemThreads,
-            dialer: &SystemDialer,
+            dialer: &SystemDialer::default(),
             disk: &FullDisk,
         };
         let journal = Journal::open(&FullDisk, &clock, Path::new("/state")).unwrap();

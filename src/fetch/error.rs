@@ -51,7 +51,10 @@ impl FetchError {
         match self {
             Self::Transport(error) => matches!(
                 error,
-                TransportError::Resolve(_) | TransportError::Connect { .. } | TransportError::Tls { .. }
+                TransportError::Resolve(_)
+                    | TransportError::Connect { .. }
+                    | TransportError::Proxy { .. }
+                    | TransportError::Tls { .. }
             ),
             Self::Status { status, retry_after, .. } => {
                 retry_after.is_some() || matches!(status, 401 | 403 | 418 | 429 | 451)

@@ -8,8 +8,9 @@ use super::redirect::RedirectTarget;
 use super::request::{Request, Response};
 use super::retry::parse_retry_after;
 use super::transport::{Transport, TransportError};
-use super::url::Url;
+use super::url::{Credentials, Url};
 use crate::system::deadline::Deadline;
+use crate::system::dialer::SystemDialer;
 use crate::util::sanitize::excerpt;
 use std::error::Error;
 use std::io::{self, ErrorKind, Read};
@@ -23,7 +24,8 @@ const USER_AGENT: &str = concat!("datametrics/", env!("CARGO_PKG_VERSION"), " (+
 /// The longest time for one request, whatever the deadline of the run.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// The longest time to open a connection. To resolve a name may take as long as the request: the
-/// system's resolver asks the second name server only after five seconds.
+/// system's resolver asks the second name server only after five seconds. So may a proxy take, which
+/// resolves the name itself.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// The number of redirects that are followed for one request.
 const MAX_REDIRECTS: usize = 5;
@@ -31,6 +33,9 @@ const MAX_REDIRECTS: usize = 5;
 /// zeros for each connection. With ureq's default of 128 KiB for each, that would be a third of the
 /// instructions of a small run.
 const BUFFER_BYTES: usize = 32 << 10;
+/// The longest path, and the longest header, that is sent. ureq needs room for it in the output buffer,
+/// together with the method and the version.
+const MAX_LINE_BYTES: usize = BUFFER_BYTES / 2 - 32;
 /// A long body is read in steps of this many bytes.
 const STEP_BYTES: usize = 1 << 20;
 /// The longest part of the body of an error that is read, in bytes.
@@ -41,13 +46,15 @@ const MAX_ERROR_BYTES: u64 = 64 << 10;
 pub struct HttpClient {
     agent: Agent,
     proxies: Proxies,
+    /// Whether other authorities are trusted than the built-in ones.
+    has_own_roots: bool,
     budget: MemoryBudget,
 }
 
 impl HttpClient {
-    /// A client for this network, for one run: it remembers the addresses of each server. It opens and loads
-    /// nothing before the first request.
-    pub fn new(network: &NetworkConfig) -> Self {
+    /// A client for this network, for one run. It looks names up as `dialer` does, together with it. It opens
+    /// and loads nothing before the first request.
+    pub fn new(network: &NetworkConfig, dialer: &SystemDialer) -> Self {
         let roots = network.roots.as_ref().map_or(RootCerts::WebPki, |pem| {
             let certificates = ureq::tls::parse_pem(pem).filter_map(|item| match item {
                 Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -68,7 +75,12 @@ impl HttpClient {
             .output_buffer_size(BUFFER_BYTES / 2)
             .max_idle_connections_per_host(64)
             .build();
-        Self { agent: connect::agent(config), proxies: network.proxies.clone(), budget: MemoryBudget::default() }
+        Self {
+            agent: connect::agent(config, dialer.resolver()),
+            proxies: network.proxies.clone(),
+            has_own_roots: network.roots.is_some(),
+            budget: MemoryBudget::default(),
+        }
     }
 }
 
@@ -85,8 +97,11 @@ impl Transport for HttpClient {
                     reason: "the time of the run is over",
                 });
             }
+            if !fits(request, &path) {
+                return Err(TransportError::TooLongRequest { host: server.host.clone(), limit: MAX_LINE_BYTES });
+            }
             let result = self.send_once(request, &path, deadline);
-            let Hop { response, location } = result.map_err(|error| map_error(self.describe_host(server), error))?;
+            let Hop { response, location } = result.map_err(|error| self.map_error(server, error))?;
             let Some(location) = location.filter(|_| (300..400).contains(&response.status)) else {
                 return Ok(response);
             };
@@ -102,6 +117,12 @@ impl Transport for HttpClient {
         let reason = format!("more than {MAX_REDIRECTS} redirects");
         Err(TransportError::Protocol { host: server.host.clone(), reason })
     }
+}
+
+/// Whether ureq can send the path and each header.
+fn fits(request: &Request, path: &str) -> bool {
+    let mut headers = request.headers.iter().map(|(name, value)| name.len() + value.expose().len());
+    path.len() <= MAX_LINE_BYTES && headers.all(|length| length <= MAX_LINE_BYTES)
 }
 
 /// A response that may be a redirect.
@@ -136,7 +157,7 @@ impl HttpClient {
         let limit = deadline.remaining();
         // Shorter than the global timeout, so that an unreachable server is not reported as slow.
         let resolve_limit = limit.mul_f64(0.9);
-        let connect_limit = CONNECT_LIMIT.min(resolve_limit);
+        let connect_limit = if proxy.is_some() { resolve_limit } else { CONNECT_LIMIT.min(resolve_limit) };
         let configured = self
             .agent
             .configure_request(http_request)
@@ -155,6 +176,9 @@ impl HttpClient {
         deadline: Deadline<'_>,
     ) -> Result<Hop, ureq::Error> {
         let (parts, body) = response.into_parts();
+        if self.is_refusal_of_proxy(&request.server, parts.status, &parts.headers) {
+            return Err(ureq::Error::Other(Box::new(RefusedByProxy(parts.status.as_u16()))));
+        }
         let retry_after = parts.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| parse_retry_after(text, SystemTime::now()));
         let remaining = request.remaining.as_ref().and_then(|remaining| {
@@ -174,8 +198,9 @@ impl HttpClient {
                 Ok(body) => {
                     let limit = MAX_ERROR_BYTES.min(request.max_body);
                     let _ = body.into_reader().take(limit).read_to_end(&mut beginning);
+                    self.mask_credentials_of_proxy(&request.server, &mut beginning);
                 }
-                Err(error) => beginning = map_error(self.describe_host(&request.server), error).to_string().into(),
+                Err(error) => beginning = self.map_error(&request.server, error).to_string().into(),
             }
             beginning.into()
         };
@@ -204,10 +229,77 @@ impl HttpClient {
         Ok(buffer.into_body())
     }
 
-    /// The name of a server in messages: its host, and the proxy, which may be at fault instead.
-    fn describe_host(&self, server: &Url) -> String {
-        let proxy = self.proxies.proxy_for(server).and_then(|proxy| Url::parse(proxy.expose()).ok());
-        proxy.map_or_else(|| server.host.clone(), |proxy| format!("{} by the proxy {proxy}", server.host))
+    /// Whether a reply that came through a proxy without a tunnel is the proxy's own refusal. A proxy marks
+    /// with `Via` what it passes on (RFC 9110, section 7.6.3). Squid marks its own errors too, but names them.
+    /// Tinyproxy refuses wrong credentials with 401.
+    fn is_refusal_of_proxy(&self, server: &Url, status: http::StatusCode, headers: &http::HeaderMap) -> bool {
+        let Some(proxy) = self.proxy_for(server).filter(|_| server.scheme == "http") else { return false };
+        let is_own = !headers.contains_key(http::header::VIA) || headers.contains_key("x-squid-error");
+        match status.as_u16() {
+            407 => true,
+            403 => is_own,
+            401 => is_own && proxy.credentials.is_some(),
+            _ => false,
+        }
+    }
+
+    /// The proxy for requests to `server`, if there is one.
+    fn proxy_for(&self, server: &Url) -> Option<Url> {
+        Url::parse(self.proxies.proxy_for(server)?.expose()).ok()
+    }
+
+    /// Masks the credentials of the proxy in the words of an error, which may be the proxy's own.
+    fn mask_credentials_of_proxy(&self, server: &Url, words: &mut Vec<u8>) {
+        let credentials = self.proxy_for(server).and_then(|proxy| proxy.credentials);
+        for secret in credentials.iter().flat_map(Credentials::secrets) {
+            *words = secret.mask(&String::from_utf8_lossy(words)).into();
+        }
+    }
+
+    /// Translates an error of a request to `server`.
+    fn map_error(&self, server: &Url, error: ureq::Error) -> TransportError {
+        let host = server.host.clone();
+        let Some(proxy) = self.proxy_for(server) else {
+            return map_error(host, error, self.has_own_roots);
+        };
+        match refusal_of_proxy(&error) {
+            Some(status) => TransportError::Proxy {
+                host,
+                proxy: proxy.to_string(),
+                status,
+                advice: proxy_advice(status, &server.scheme, proxy.credentials.is_some()),
+            },
+            // The proxy may be at fault instead.
+            None => map_error(format!("{host} by the proxy {proxy}"), error, self.has_own_roots),
+        }
+    }
+}
+
+/// The status of a proxy that does not pass a request on.
+#[derive(Debug, thiserror::Error)]
+#[error("HTTP {0}")]
+struct RefusedByProxy(u16);
+
+/// The status with which a proxy has refused, if `error` is that.
+fn refusal_of_proxy(error: &ureq::Error) -> Option<u16> {
+    match error {
+        // The only place where ureq tells the status is its text: "proxy server responded 407/407".
+        ureq::Error::ConnectProxyFailed(text) => {
+            text.split(|letter: char| !letter.is_ascii_digit()).find_map(|word| word.parse().ok())
+        }
+        ureq::Error::Other(error) => error.downcast_ref::<RefusedByProxy>().map(|refused| refused.0),
+        _ => None,
+    }
+}
+
+/// What to do about a proxy that refuses with this status.
+fn proxy_advice(status: u16, scheme: &str, has_credentials: bool) -> String {
+    let variable = if scheme == "https" { "HTTPS_PROXY" } else { "HTTP_PROXY" };
+    match status {
+        401 | 407 if has_credentials => format!("are the user and the password in {variable} right?"),
+        401 | 407 => format!("it wants a user and a password: write {variable} as http://user:password@host:port"),
+        403 => "its rules forbid this host or this port".to_owned(),
+        _ => "can it reach the server?".to_owned(),
     }
 }
 
@@ -260,21 +352,23 @@ enum BudgetExceeded {
 struct UnknownEncoding(String);
 
 /// Translates an error of ureq. Some of ureq's own messages hold the URL, so they are not used.
-fn map_error(host: String, error: ureq::Error) -> TransportError {
+fn map_error(host: String, error: ureq::Error, has_own_roots: bool) -> TransportError {
     match error {
         ureq::Error::HostNotFound => TransportError::Resolve(host),
         ureq::Error::Timeout(timeout) => TransportError::Timeout { host, reason: timeout_phase(timeout) },
         ureq::Error::BodyExceedsLimit(limit) => TransportError::TooLong { host, limit },
         ureq::Error::ConnectProxyFailed(_) => {
-            TransportError::Connect { host, reason: "the proxy refused to pass it on".into() }
+            TransportError::Connect { host, reason: "the proxy closed the connection without an answer".into() }
         }
         ureq::Error::InvalidProxyUrl => TransportError::Connect { host, reason: "the proxy's URL is wrong".into() },
         ureq::Error::ConnectionFailed => TransportError::Connect { host, reason: "it failed".into() },
         ureq::Error::Protocol(error) => TransportError::Protocol { host, reason: error.to_string() },
-        ureq::Error::LargeResponseHeader(..) => {
-            TransportError::Protocol { host, reason: "its headers are too long".into() }
+        ureq::Error::LargeResponseHeader(_, limit) => {
+            TransportError::Protocol { host, reason: format!("its headers are longer than {limit} bytes") }
         }
-        ureq::Error::Rustls(error) => TransportError::Tls { host, reason: tls_advice(&error.to_string()) },
+        ureq::Error::Rustls(error) => {
+            TransportError::Tls { host, reason: tls_advice(&error.to_string(), has_own_roots) }
+        }
         ureq::Error::Tls(reason) => TransportError::Tls { host, reason: reason.into() },
         ureq::Error::Http(_) => TransportError::Protocol { host, reason: "a header or the path cannot be sent".into() },
         ureq::Error::Other(error) if error.is::<BudgetExceeded>() => {
@@ -283,19 +377,19 @@ fn map_error(host: String, error: ureq::Error) -> TransportError {
         ureq::Error::Other(error) if error.is::<UnknownEncoding>() => {
             TransportError::UnknownEncoding { host, encoding: error.to_string() }
         }
-        ureq::Error::Io(error) => map_io_error(host, &error),
+        ureq::Error::Io(error) => map_io_error(host, &error, has_own_roots),
         _ => TransportError::Protocol { host, reason: "an error of an unknown kind".into() },
     }
 }
 
-fn map_io_error(host: String, error: &io::Error) -> TransportError {
+fn map_io_error(host: String, error: &io::Error, has_own_roots: bool) -> TransportError {
     let text = error.to_string();
     if error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Damaged>) {
         return TransportError::Damaged { host, reason: text };
     }
     match error.kind() {
         // ureq reports errors of certificates and handshakes with this kind.
-        ErrorKind::InvalidData => TransportError::Tls { host, reason: tls_advice(&text) },
+        ErrorKind::InvalidData => TransportError::Tls { host, reason: tls_advice(&text, has_own_roots) },
         ErrorKind::ConnectionRefused
         | ErrorKind::NetworkUnreachable
         | ErrorKind::HostUnreachable
@@ -315,9 +409,12 @@ fn timeout_phase(timeout: Timeout) -> &'static str {
 }
 
 /// What a TLS error means, and what to do about it. `error` is the text of rustls.
-fn tls_advice(error: &str) -> String {
+fn tls_advice(error: &str, has_own_roots: bool) -> String {
     // A certificate has a bad signature if its issuer only has the name of a trusted authority.
-    let advice = if error.contains("UnknownIssuer") || error.contains("BadSignature") {
+    let is_untrusted = error.contains("UnknownIssuer") || error.contains("BadSignature");
+    let advice = if is_untrusted && has_own_roots {
+        "its certificate is signed by no authority in the file of SSL_CERT_FILE, and only those are trusted: add its authority to that file"
+    } else if is_untrusted {
         "its certificate is signed by nobody trusted here; SSL_CERT_FILE names a file of certificates to trust instead"
     } else if error.contains("CaUsedAsEndEntity") {
         "its certificate is one of an authority (CA:TRUE) and cannot be a server's: make one for the server, signed by it"

@@ -4,17 +4,126 @@
 //! that version, and no other file uses that interface.
 
 use crate::system::resolver::{ResolveError, Resolver};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use std::fmt;
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{self, ResolvedSocketAddrs};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport as UreqTransport,
 };
-use ureq::{Agent, config::Config};
+use ureq::{Agent, Proxy, config::Config};
 
-/// An agent whose connections report a truncated body, and which looks up each name once.
-pub(super) fn agent(config: Config) -> Agent {
-    Agent::with_parts(config, DefaultConnector::new().chain(StrictEnd), CachingResolver::default())
+/// An agent whose connections report a truncated body, which asks proxies for `http` as they expect it, and
+/// which takes addresses from `resolver`. `config` has no proxy; a request may have one.
+pub(super) fn agent(config: Config, resolver: Arc<Resolver>) -> Agent {
+    let to_proxy = ForwardingConnector { direct: DefaultConnector::new(), config: config.clone() };
+    Agent::with_parts(config, to_proxy.chain(StrictEnd), CachingResolver(resolver))
+}
+
+/// Opens connections. ureq sends `http` through a proxy by CONNECT, which many proxies allow for `https`
+/// only. So such a request goes to the proxy itself, which is told the whole URL (RFC 9112, section 3.2.2).
+#[derive(Debug)]
+struct ForwardingConnector {
+    direct: DefaultConnector,
+    /// The configuration of a connection to the proxy itself.
+    config: Config,
+}
+
+impl Connector<()> for ForwardingConnector {
+    type Out = Box<dyn UreqTransport>;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
+        let Some(proxy) = details.config.proxy().filter(|_| !details.needs_tls()) else {
+            return self.direct.connect(details, None);
+        };
+        let to_proxy = ConnectionDetails {
+            uri: proxy.uri(),
+            addrs: details.resolver.resolve(proxy.uri(), &self.config, details.timeout)?,
+            config: &self.config,
+            request_level: false,
+            resolver: details.resolver,
+            now: details.now,
+            timeout: details.timeout,
+            current_time: Arc::clone(&details.current_time),
+            run_connector: Arc::clone(&details.run_connector),
+            register_shutdown: Arc::clone(&details.register_shutdown),
+        };
+        let connection = self.direct.connect(&to_proxy, None)?;
+        Ok(connection.map(|connection| {
+            let server = details.uri.authority().map_or_else(String::new, |server| format!("http://{server}"));
+            Box::new(ForwardedConnection { connection, server, credentials: credentials(proxy), is_at_head: true })
+                as Box<dyn UreqTransport>
+        }))
+    }
+}
+
+/// The header with the credentials of a proxy, or nothing.
+fn credentials(proxy: &Proxy) -> String {
+    let (user, password) = (proxy.username().unwrap_or_default(), proxy.password().unwrap_or_default());
+    if user.is_empty() && password.is_empty() {
+        return String::new();
+    }
+    format!("Proxy-Authorization: Basic {}\r\n", BASE64_STANDARD.encode(format!("{user}:{password}")))
+}
+
+/// A connection to a proxy that forwards requests to one server.
+struct ForwardedConnection {
+    connection: Box<dyn UreqTransport>,
+    /// Scheme, host and port of the server.
+    server: String,
+    credentials: String,
+    /// Whether the next output begins a request.
+    is_at_head: bool,
+}
+
+/// Without the credentials.
+impl fmt::Debug for ForwardedConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.connection.fmt(f)
+    }
+}
+
+impl UreqTransport for ForwardedConnection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.connection.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if !std::mem::take(&mut self.is_at_head) {
+            return self.connection.transmit_output(amount, timeout);
+        }
+        // ureq begins a request with `METHOD /path HTTP/1.1`, in one piece.
+        let head = absolute_form(&self.connection.buffers().output()[..amount], &self.server, &self.credentials);
+        let mut rest = &head[..];
+        while !rest.is_empty() {
+            let output = self.connection.buffers().output();
+            let (part, after) = rest.split_at(rest.len().min(output.len()));
+            output[..part.len()].copy_from_slice(part);
+            self.connection.transmit_output(part.len(), timeout)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        // ureq reads a reply only when the request is complete.
+        self.is_at_head = true;
+        self.connection.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.connection.is_open()
+    }
+}
+
+/// The beginning of a request, with the whole URL in its first line, and with the credentials after it.
+fn absolute_form(head: &[u8], server: &str, credentials: &str) -> Vec<u8> {
+    let path = head.iter().position(|byte| *byte == b' ').map_or(0, |space| space + 1);
+    let headers = head.iter().position(|byte| *byte == b'\n').map_or(head.len(), |end| end + 1);
+    [&head[..path], server.as_bytes(), &head[path..headers], credentials.as_bytes(), &head[headers..]].concat()
 }
 
 /// ureq takes a connection that breaks for the end of a body without a length. A reset, and a TLS
@@ -67,8 +176,8 @@ fn is_broken(cause: &io::Error) -> bool {
 }
 
 /// ureq asks for the addresses of a server before each request, also on a connection that is open.
-#[derive(Debug, Default)]
-struct CachingResolver(Resolver);
+#[derive(Debug)]
+struct CachingResolver(Arc<Resolver>);
 
 impl resolver::Resolver for CachingResolver {
     fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
@@ -114,6 +223,15 @@ mod tests {
         fn is_open(&mut self) -> bool {
             true
         }
+    }
+
+    #[test]
+    fn a_request_to_a_proxy_names_the_server() {
+        let form = |head: &str, credentials| {
+            String::from_utf8(absolute_form(head.as_bytes(), "http://h:1", credentials)).unwrap()
+        };
+        assert_eq!(form("GET /a?b=c HTTP/1.1\r\nHost: h\r\n", ""), "GET http://h:1/a?b=c HTTP/1.1\r\nHost: h\r\n");
+        assert_eq!(form("GET / HTTP/1.1\r\nA: b\r\n", "P: q\r\n"), "GET http://h:1/ HTTP/1.1\r\nP: q\r\nA: b\r\n");
     }
 
     #[test]

@@ -26,6 +26,28 @@ pub enum TransportError {
         /// The error of the operating system or the proxy.
         reason: String,
     },
+    /// A proxy answered in the place of the server.
+    #[error("the proxy {proxy} does not pass requests on to {host}: HTTP {status}; {advice}")]
+    Proxy {
+        /// The host.
+        host: String,
+        /// Scheme, host and port of the proxy.
+        proxy: String,
+        /// The HTTP status of the proxy.
+        status: u16,
+        /// What to do about it.
+        advice: String,
+    },
+    /// The path or a header is longer than what can be sent.
+    #[error(
+        "the request to {host} has a path or a header of more than {limit} bytes, which cannot be sent; ask for less at once (batch)"
+    )]
+    TooLongRequest {
+        /// The host.
+        host: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The response was not complete in time.
     #[error("no whole answer from {host} in time ({reason})")]
     Timeout {
@@ -94,6 +116,7 @@ impl TransportError {
             self,
             Self::Resolve(_)
                 | Self::Connect { .. }
+                | Self::Proxy { status: 408 | 429 | 500..=599, .. }
                 | Self::Timeout { .. }
                 | Self::Cut(_)
                 | Self::Damaged { .. }

@@ -4,6 +4,7 @@ use super::deadline::Deadline;
 use super::resolver::{ResolveError, Resolver};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What resolves names and opens TCP connections. HTTP does not use it: see
@@ -50,13 +51,21 @@ pub trait Connection: Read + Write + Send {
     fn take_error(&mut self) -> io::Result<Option<io::Error>>;
 }
 
-/// The network of this machine.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemDialer;
+/// The network of this machine, for one run: it looks each name up once. Clones share what they have looked
+/// up.
+#[derive(Clone, Debug, Default)]
+pub struct SystemDialer(Arc<Resolver>);
+
+impl SystemDialer {
+    /// What looks names up.
+    pub(crate) fn resolver(&self) -> Arc<Resolver> {
+        Arc::clone(&self.0)
+    }
+}
 
 impl Dialer for SystemDialer {
     fn resolve(&self, host: &str, port: u16, deadline: Deadline<'_>) -> Result<Vec<SocketAddr>, ResolveError> {
-        Resolver::default().resolve(host, port, deadline.remaining())
+        self.0.resolve(host, port, deadline.remaining())
     }
 
     fn dial(&self, address: SocketAddr, timeout: Duration) -> io::Result<Box<dyn Connection>> {

@@ -19,42 +19,41 @@ pub enum ResolveError {
 
 /// The addresses of a host that no resolver is asked for: an address, or `localhost`, which always means
 /// this machine (RFC 6761, section 6.3). An IPv6 address may have brackets.
-fn own_addresses(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+fn own_addresses(host: &str) -> Option<Vec<IpAddr>> {
     if host.eq_ignore_ascii_case("localhost") {
-        let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        return Some(loopback.map(|address| SocketAddr::new(address, port)).to_vec());
+        return Some(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    Some(vec![SocketAddr::new(bare.parse().ok()?, port)])
+    Some(vec![bare.parse().ok()?])
 }
 
 /// Asks the resolver of this machine.
-fn ask_system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    (host, port).to_socket_addrs().map(Vec::from_iter)
+fn ask_system(host: &str) -> io::Result<Vec<IpAddr>> {
+    (host, 0).to_socket_addrs().map(|addresses| addresses.map(|address| address.ip()).collect())
 }
 
-/// Looks up each name and port once in its life. Lookups that are going on are shared, and one that has
+/// Looks up each name once in its life. Lookups that are going on are shared, and one that has
 /// failed is repeated when somebody asks again.
 #[derive(Debug)]
 pub(crate) struct Resolver {
-    lookups: Mutex<HashMap<(String, u16), Arc<Lookup>>>,
-    ask: fn(&str, u16) -> io::Result<Vec<SocketAddr>>,
+    lookups: Mutex<HashMap<String, Arc<Lookup>>>,
+    ask: fn(&str) -> io::Result<Vec<IpAddr>>,
 }
 
 /// One lookup, which may be going on.
 #[derive(Debug, Default)]
 struct Lookup {
-    result: Mutex<Option<Result<Vec<SocketAddr>, String>>>,
+    result: Mutex<Option<Result<Vec<IpAddr>, String>>>,
     done: Condvar,
 }
 
 impl Lookup {
-    fn finish(&self, result: io::Result<Vec<SocketAddr>>) {
+    fn finish(&self, result: io::Result<Vec<IpAddr>>) {
         *lock(&self.result) = Some(result.map_err(|cause| cause.to_string()));
         self.done.notify_all();
     }
 
-    fn wait(&self, timeout: Duration) -> Result<Vec<SocketAddr>, ResolveError> {
+    fn wait(&self, timeout: Duration) -> Result<Vec<IpAddr>, ResolveError> {
         let is_going_on = |result: &mut Option<_>| result.is_none();
         let (result, _) = self
             .done
@@ -79,32 +78,40 @@ impl Resolver {
     /// # Errors
     /// When the name has no address, or the resolver does not answer within `timeout`.
     pub(crate) fn resolve(&self, host: &str, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>, ResolveError> {
-        if let Some(addresses) = own_addresses(host, port) {
-            return Ok(addresses);
-        }
-        let key = (host.to_owned(), port);
+        let addresses = match own_addresses(host) {
+            Some(addresses) => addresses,
+            None => self.look_up(host, timeout)?,
+        };
+        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    }
+
+    fn look_up(&self, host: &str, timeout: Duration) -> Result<Vec<IpAddr>, ResolveError> {
         let mut is_new = false;
-        let lookup = Arc::clone(lock(&self.lookups).entry(key.clone()).or_insert_with(|| {
+        let lookup = Arc::clone(lock(&self.lookups).entry(host.to_owned()).or_insert_with(|| {
             is_new = true;
             Arc::default()
         }));
         if is_new {
-            self.start(host, port, &lookup);
+            self.start(host, &lookup);
         }
         let result = lookup.wait(timeout);
         if let Err(ResolveError::Failed(_)) = &result {
-            lock(&self.lookups).remove(&key);
+            let mut lookups = lock(&self.lookups);
+            // Somebody else may have begun the next one.
+            if lookups.get(host).is_some_and(|current| Arc::ptr_eq(current, &lookup)) {
+                lookups.remove(host);
+            }
         }
         result
     }
 
     /// Starts a lookup. The system's resolver knows no deadline, so it runs on a thread of its own,
     /// which is left behind when it is late. If the machine gives no thread, the lookup runs here.
-    fn start(&self, host: &str, port: u16, lookup: &Arc<Lookup>) {
+    fn start(&self, host: &str, lookup: &Arc<Lookup>) {
         let (ask, thread_host, thread_lookup) = (self.ask, host.to_owned(), Arc::clone(lookup));
-        let work = move || thread_lookup.finish(ask(&thread_host, port));
+        let work = move || thread_lookup.finish(ask(&thread_host));
         if thread::Builder::new().name("resolve".to_owned()).spawn(work).is_err() {
-            lookup.finish((self.ask)(host, port));
+            lookup.finish((self.ask)(host));
         }
     }
 }
@@ -116,13 +123,13 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(60);
 
-    fn resolver(ask: fn(&str, u16) -> io::Result<Vec<SocketAddr>>) -> Resolver {
+    fn resolver(ask: fn(&str) -> io::Result<Vec<IpAddr>>) -> Resolver {
         Resolver { lookups: Mutex::default(), ask }
     }
 
     #[test]
     fn addresses_and_localhost_need_no_lookup() {
-        let resolver = resolver(|host, _| panic!("{host} was looked up"));
+        let resolver = resolver(|host| panic!("{host} was looked up"));
         let resolve = |host, port| resolver.resolve(host, port, TIMEOUT).unwrap();
         assert_eq!(resolve("[::1]", 2003), ["[::1]:2003".parse().unwrap()]);
         assert_eq!(resolve("::1", 2003), ["[::1]:2003".parse().unwrap()]);
@@ -133,13 +140,14 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_once() {
         static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
-        let resolver = resolver(|_, port| {
+        let resolver = resolver(|_| {
             LOOKUPS.fetch_add(1, Ordering::SeqCst);
-            Ok(vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)])
+            Ok(vec![Ipv4Addr::LOCALHOST.into()])
         });
         thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| resolver.resolve("example.com", 443, TIMEOUT).unwrap());
+            for port in 1..9 {
+                let resolver = &resolver;
+                scope.spawn(move || resolver.resolve("example.com", port, TIMEOUT).unwrap());
             }
         });
         assert_eq!(resolver.resolve("example.com", 443, TIMEOUT).unwrap(), ["127.0.0.1:443".parse().unwrap()]);
@@ -149,9 +157,9 @@ mod tests {
     #[test]
     fn a_lookup_that_has_failed_is_repeated() {
         static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
-        let resolver = resolver(|_, port| match LOOKUPS.fetch_add(1, Ordering::SeqCst) {
+        let resolver = resolver(|_| match LOOKUPS.fetch_add(1, Ordering::SeqCst) {
             0 => Err(io::Error::other("try again")),
-            _ => Ok(vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)]),
+            _ => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
         });
         let error = resolver.resolve("example.com", 80, TIMEOUT).unwrap_err();
         assert_eq!(error, ResolveError::Failed("try again".to_owned()));
@@ -161,11 +169,11 @@ mod tests {
     #[test]
     fn a_late_lookup_goes_on_and_its_answer_is_used() {
         static IS_RELEASED: Mutex<bool> = Mutex::new(false);
-        let resolver = resolver(|_, port| {
+        let resolver = resolver(|_| {
             while !*lock(&IS_RELEASED) {
                 thread::yield_now();
             }
-            Ok(vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)])
+            Ok(vec![Ipv4Addr::LOCALHOST.into()])
         });
         assert_eq!(resolver.resolve("example.com", 80, Duration::ZERO), Err(ResolveError::TimedOut));
         *lock(&IS_RELEASED) = true;

@@ -129,8 +129,13 @@ pub(crate) const ROWS: &[Row] = &[
     Row::peer("nobody listens", Peer::Refuses),
     Row::peer("a black hole", Peer::Swallows).lasting(),
     Row::peer("the first of two addresses is a black hole", Peer::IsAtTheSecondAddress),
+    Row::peer("a proxy that wants credentials", Peer::IsBehindProxy(|_| Reply::text(407, "who?"))),
+    Row::peer("a proxy that forbids it", Peer::IsBehindProxy(|_| Reply::text(403, "filtered"))),
+    Row::peer("a proxy in trouble", Peer::IsBehindProxy(|_| Reply::status(502))),
+    Row::peer("a proxy that closes", Peer::IsBehindProxy(|_| Reply::close())),
     Row::peer("TLS: all is well", Peer::Tls(Certificate::Good, Trusted::Yes)),
     Row::peer("TLS: an authority nobody knows", Peer::Tls(Certificate::Good, Trusted::No)),
+    Row::peer("TLS: an authority that is not in SSL_CERT_FILE", Peer::Tls(Certificate::Good, Trusted::Another)),
     Row::peer("TLS: expired", Peer::Tls(Certificate::Expired, Trusted::Yes)),
     Row::peer("TLS: for another host", Peer::Tls(Certificate::OfAnother, Trusted::Yes)),
     Row::peer("TLS: self-signed", Peer::Tls(Certificate::SelfSigned, Trusted::No)),
@@ -146,6 +151,9 @@ pub(crate) const ROWS: &[Row] = &[
     Row::answer("the line closed inside the body", |_| Reply::json(QUOTES).cut_after(20)),
     Row::answer("a Content-Length that is too short", |_| Reply::json(QUOTES).header("Content-Length", "20")),
     Row::answer("no HTTP at all", |_| Reply::raw("SSH-2.0-OpenSSH_9.2\r\n\r\n")),
+    Row::answer("130 headers", |_| {
+        (0..130).fold(Reply::json(QUOTES), |reply, number| reply.header(&format!("X-{number}"), ""))
+    }),
     Row::answer("headers of 1 MB", |_| Reply::raw(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1 << 20)))),
     Row::answer("an endless body", endless),
     Row::answer("64 MiB", huge),

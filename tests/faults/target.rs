@@ -22,7 +22,7 @@ pub(crate) const SECRETS: [Secret; 4] =
     [("", KEY), ("", TOKEN), ("somebody", USERINFO), (graphite::USER, graphite::PASSWORD)];
 
 /// A provider with a key in a header, one in a parameter, and a password.
-pub(super) const CONFIG: &str = "
+pub(crate) const CONFIG: &str = "
 [providers.own]
 market = 'crypto'
 base_url = 'https://own.example'
@@ -51,6 +51,8 @@ pub(crate) enum Peer {
     Swallows,
     /// Its name does not resolve.
     HasNoName,
+    /// Only a proxy knows it, and the proxy replies like this.
+    IsBehindProxy(fn(&Received) -> Reply),
     /// Its name has two addresses, and the first one does not answer.
     IsAtTheSecondAddress,
 }
@@ -60,6 +62,8 @@ pub(crate) enum Peer {
 pub(crate) enum Trusted {
     Yes,
     No,
+    /// It names another certificate.
+    Another,
 }
 
 /// A server with a fault, and how a run reaches it.
@@ -69,6 +73,7 @@ pub(crate) struct Target {
     pub(crate) authority: String,
     roots: Option<String>,
     hosts: Option<&'static str>,
+    proxy: Option<String>,
     /// The listeners, which end with this value.
     listeners: Vec<Box<dyn Any>>,
 }
@@ -81,6 +86,7 @@ impl Target {
             authority: address.to_string(),
             roots: None,
             hosts: None,
+            proxy: None,
             listeners: vec![listeners],
         };
         match *peer {
@@ -103,12 +109,29 @@ impl Target {
                 authority: "no-such-host.invalid".to_owned(),
                 roots: None,
                 hosts: None,
+                proxy: None,
                 listeners: Vec::new(),
             },
+            Peer::IsBehindProxy(answer) => {
+                let proxy = Server::with(answer);
+                Self {
+                    scheme: "https",
+                    // The same port, so that it is hidden in messages.
+                    authority: format!("own.test:{}", proxy.address().port()),
+                    roots: None,
+                    hosts: None,
+                    proxy: Some(proxy.url()),
+                    listeners: vec![Box::new(proxy)],
+                }
+            }
             Peer::Tls(certificate, trusted) => {
                 let server = Server::with(healthy);
                 let tls = Tls::before(server.address(), certificate);
-                let roots = (trusted == Trusted::Yes).then(|| tls.roots().to_owned());
+                let roots = match trusted {
+                    Trusted::Yes => Some(tls.roots().to_owned()),
+                    Trusted::No => None,
+                    Trusted::Another => Some(Certificate::Good.make_pem().1),
+                };
                 let target = plain(tls.address(), Box::new(tls));
                 let listeners = target.listeners.into_iter().chain([Box::new(server) as Box<dyn Any>]).collect();
                 Self { scheme: "https", roots, listeners, ..target }
@@ -122,6 +145,7 @@ impl Target {
                     authority: format!("provider.test:{}", tls.address().port()),
                     roots: Some(tls.roots().to_owned()),
                     hosts: Some("127.0.0.2 provider.test\n127.0.0.1 provider.test\n"),
+                    proxy: None,
                     listeners: vec![Box::new(tls), Box::new(hole), Box::new(server)],
                 }
             }
@@ -135,6 +159,10 @@ impl Target {
                 std::fs::write(run.home().join("roots.pem"), roots).expect("a file");
                 run.env("SSL_CERT_FILE", "roots.pem")
             }
+            None => run,
+        };
+        let run = match &self.proxy {
+            Some(proxy) => run.env("HTTPS_PROXY", proxy),
             None => run,
         };
         match self.hosts {

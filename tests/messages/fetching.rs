@@ -1,7 +1,7 @@
 //! Failures of a provider, and reasons for making no request.
 
 use super::scene::{Observed, Scene, typed};
-use crate::faults::target::{Peer, Target, Trusted, play, run};
+use crate::faults::target::{CONFIG, Peer, Target, Trusted, play, run};
 use crate::support::{
     Datametrics, Dialect, Ingest, Output, Received, Reply, Server, holidays, prices, tls::Certificate,
 };
@@ -42,11 +42,20 @@ pub(crate) const WAYS: &[Scene] = &[
         let observed = "HTTPS_PROXY=http://127.0.0.1:9 crypto BTC --provider kraken --dry-run --retries 0";
         Observed::of_run(&typed(Datametrics::new(), observed))
     }),
-    Played("a proxy that passes nothing on", || {
+    Played("a proxy that forbids it", || {
         let proxy = Server::with(|_| Reply::status(403));
         let run = Datametrics::new().env("HTTPS_PROXY", proxy.url()).hide(proxy.address().to_string(), "PROXY");
         Observed::of_run(&typed(run, "crypto BTC --provider kraken --dry-run --retries 0"))
     }),
+    Played("a proxy that wants credentials", || reaching(&Peer::IsBehindProxy(|_| Reply::status(407)))),
+    Played("a proxy that refuses its credentials", || {
+        let proxy = Server::with(|_| Reply::status(407));
+        let url = format!("http://user:password@{}", proxy.address());
+        let run = Datametrics::new().env("HTTPS_PROXY", url).hide(proxy.address().to_string(), "PROXY");
+        Observed::of_run(&typed(run, "crypto BTC --provider kraken --dry-run --retries 0"))
+    }),
+    Played("a proxy in trouble", || reaching(&Peer::IsBehindProxy(|_| Reply::status(502)))),
+    Played("a proxy that closes", || reaching(&Peer::IsBehindProxy(|_| Reply::close()))),
     Played("a proxy in TLS that is none", || {
         let observed = "HTTPS_PROXY=https://127.0.0.1:9 crypto BTC --provider kraken --dry-run --retries 0";
         Observed::of_run(&typed(Datametrics::new(), observed))
@@ -61,6 +70,9 @@ pub(crate) const WAYS: &[Scene] = &[
     Played("it closes before its reply", || answer(|_| Reply::close())),
     Played("TLS: an authority nobody knows", || reaching(&Peer::Tls(Certificate::Good, Trusted::No))),
     Played("TLS: an authority that is its own server", || reaching(&Peer::Tls(Certificate::Authority, Trusted::Yes))),
+    Played("TLS: an authority that is not in SSL_CERT_FILE", || {
+        reaching(&Peer::Tls(Certificate::Good, Trusted::Another))
+    }),
     Played("TLS: expired", || reaching(&Peer::Tls(Certificate::Expired, Trusted::Yes))),
     Played("TLS: for another host", || reaching(&Peer::Tls(Certificate::OfAnother, Trusted::Yes))),
     Played("TLS: it speaks plain HTTP", || reaching(&Peer::SpeaksPlain)),
@@ -68,6 +80,20 @@ pub(crate) const WAYS: &[Scene] = &[
         answer(|_| Reply::json(vec![b' '; 1 << 16]).header("Content-Length", &(64 << 20).to_string()).over(1 << 10))
     }),
     Played("no HTTP", || answer(|_| Reply::raw("SSH-2.0-OpenSSH_9.2\r\n\r\n"))),
+    Played("130 headers", || {
+        answer(|_| (0..130).fold(rows(""), |reply, number| reply.header(&format!("X-{number}"), "")))
+    }),
+    Played("a path of more than 16 KiB", || {
+        let symbols: Vec<_> = (0..1000).map(|number| format!("{number:S>30}")).collect();
+        let (target, ingest) = (Target::of(&Peer::Refuses, |_| rows("")), Ingest::start(Dialect::WriteProxy));
+        let run = run(target.scheme, &target.authority)
+            .graphite(&ingest)
+            .env("DATAMETRICS_CRYPTO_SYMBOLS", symbols.join(","))
+            .hide(&target.authority, "HOST");
+        let config = CONFIG.replace("[[providers.own.quote]]", "[[providers.own.quote]]\nbatch = 0");
+        std::fs::write(run.home().join("config.toml"), config).expect("a file");
+        Observed::of_run(&typed(run, "--retries 0"))
+    }),
     Played("headers of 1 MB", || {
         answer(|_| Reply::raw(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1 << 20))))
     }),

@@ -65,6 +65,7 @@ const NO_MESSAGES: &[&str] = &[
     "; name value time interval refusals",
     // The value of a header.
     "text/plain; charset=utf-8",
+    "Proxy-Authorization: Basic … ",
     // Shown on a terminal only, with an escape sequence at its end.
     " … requests answered in … sx1b[K",
     // A number whose bounds were checked before.

@@ -14,6 +14,7 @@ use crate::market::number::Number;
 use crate::metrics::batch::Batch;
 use crate::system::clock::SystemClock;
 use crate::system::deadline::Deadline;
+use crate::system::dialer::SystemDialer;
 use crate::system::random::Random;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -32,7 +33,7 @@ pub(super) fn check(data: &[u8]) {
     for name in ["a.b", "a.c"] {
         batch.push(|out| out.push_str(name), Number::parse("1.50").expect("a number"), 1_785_182_401);
     }
-    let random = Random::seeded(1);
+    let (dialer, random) = (SystemDialer::default(), Random::seeded(1));
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
     let policy = RetryPolicy { retries: 0, deadline, random: &random };
     let push = thread::scope(|scope| {
@@ -42,7 +43,7 @@ pub(super) fn check(data: &[u8]) {
             let _ = Read::by_ref(&mut stream).take(read_count).read_to_end(&mut Vec::new());
             let _ = stream.write_all(reply);
         });
-        push(&destination, &batch, &batch, 0, Context::system(&NoHttp, &random), policy)
+        push(&destination, &batch, &batch, 0, Context::system(&NoHttp, &dialer, &random), policy)
     });
     if let Some(error) = &push.error {
         assert_safe_to_print(&error.to_string());

@@ -17,6 +17,7 @@ use crate::metrics::batch::Batch;
 use crate::secret::Secret;
 use crate::system::clock::SystemClock;
 use crate::system::deadline::Deadline;
+use crate::system::dialer::SystemDialer;
 use crate::system::random::Random;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -33,10 +34,11 @@ pub(super) fn check(data: &[u8]) {
     let credentials = Some(Credentials { user: "1".to_owned(), password: Secret::new(SECRET) });
     let url = Url::parse("https://graphite.example/graphite/metrics").expect("valid");
     let destination = Destination::Ingest { url, credentials };
-    let random = Random::seeded(1);
+    let (dialer, random) = (SystemDialer::default(), Random::seeded(1));
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
     let policy = RetryPolicy { retries: 0, deadline, random: &random };
-    let push = push(&destination, &batch, &batch, MAX_REFUSALS, Context::system(&ingest, &random), policy);
+    let context = Context::system(&ingest, &dialer, &random);
+    let push = push(&destination, &batch, &batch, MAX_REFUSALS, context, policy);
 
     let mut open = vec![0; points];
     push.open.iter().cloned().flatten().for_each(|index| open[index] += 1);

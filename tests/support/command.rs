@@ -31,7 +31,8 @@ pub(crate) struct Datametrics {
     env: Vec<(OsString, OsString)>,
     stdin: Option<Vec<u8>>,
     home: Arc<TempDir>,
-    has_hosts: bool,
+    /// Files in its home that it sees in `/etc`.
+    etc: Vec<String>,
     timeout: Duration,
     normaliser: Normaliser,
     expected: Option<Expected>,
@@ -71,7 +72,7 @@ impl Datametrics {
             env: Vec::new(),
             stdin: None,
             home: Arc::new(home),
-            has_hosts: false,
+            etc: Vec::new(),
             timeout: TIMEOUT,
             normaliser,
             expected: None,
@@ -108,9 +109,14 @@ impl Datametrics {
     }
 
     /// Shows the program these lines as `/etc/hosts`. Check [`super::mount::can_mount`] first.
-    pub(crate) fn hosts(mut self, lines: &str) -> Self {
-        fs::write(self.home().join("hosts"), lines).expect("a file");
-        self.has_hosts = true;
+    pub(crate) fn hosts(self, lines: &str) -> Self {
+        self.etc("hosts", lines)
+    }
+
+    /// Shows the program this text as a file of `/etc`. Check [`super::mount::can_mount`] first.
+    pub(crate) fn etc(mut self, name: &str, text: &str) -> Self {
+        fs::write(self.home().join(name), text).expect("a file");
+        self.etc.push(name.to_owned());
         self
     }
 
@@ -223,11 +229,12 @@ impl Datametrics {
 
     /// The command itself, for tests that change it.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(if self.has_hosts { OsStr::new("unshare") } else { &self.program });
-        if self.has_hosts {
-            // The mount ends with the program. `exec` keeps the process id.
-            let script = "mount --bind hosts /etc/hosts && exec \"$@\"";
-            command.args(["-rm", "sh", "-c", script, "sh"]).arg(&self.program);
+        let mut command = Command::new(if self.etc.is_empty() { &self.program } else { OsStr::new("unshare") });
+        if !self.etc.is_empty() {
+            // The mounts end with the program. `exec` keeps the process id.
+            let mounts: Vec<_> = self.etc.iter().map(|name| format!("mount --bind {name} /etc/{name}")).collect();
+            let script = format!("{} && exec \"$@\"", mounts.join(" && "));
+            command.args(["-rm", "sh", "-c", &script, "sh"]).arg(&self.program);
         }
         command
             .args(&self.args)

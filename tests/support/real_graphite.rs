@@ -250,7 +250,7 @@ impl Series {
 }
 
 /// A process that is killed when this is dropped.
-struct Process(Child);
+pub(super) struct Process(pub(super) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {

@@ -85,6 +85,23 @@ impl Certificate {
 
     /// The configuration of the server, and the certificate that clients have to trust.
     fn make(self) -> (Arc<ServerConfig>, String) {
+        let (certificate, key, roots) = self.sign();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key))
+            .expect("a configuration");
+        (Arc::new(config), roots)
+    }
+
+    /// In PEM, for other programs: the certificate with its key, and the certificate that clients have to
+    /// trust.
+    pub(crate) fn make_pem(self) -> (String, String) {
+        let (certificate, key, roots) = self.sign();
+        (certificate.pem() + &key.serialize_pem(), roots)
+    }
+
+    fn sign(self) -> (rcgen::Certificate, KeyPair, String) {
         let key = KeyPair::generate().expect("a key");
         let names: &[&str] = if self == Self::OfAnother { &["another.test"] } else { &Self::NAMES };
         let mut of_server = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())
@@ -95,10 +112,10 @@ impl Certificate {
         if self == Self::Authority {
             of_server.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }
-        let (certificate, roots) = if matches!(self, Self::SelfSigned | Self::Authority) {
+        if matches!(self, Self::SelfSigned | Self::Authority) {
             let certificate = of_server.self_signed(&key).expect("a certificate");
             let roots = certificate.pem();
-            (certificate, roots)
+            (certificate, key, roots)
         } else {
             let authority_key = KeyPair::generate().expect("a key");
             let mut authority = CertificateParams::default();
@@ -106,14 +123,8 @@ impl Certificate {
             authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             let roots = authority.self_signed(&authority_key).expect("a certificate").pem();
             let issuer = Issuer::new(authority, authority_key);
-            (of_server.signed_by(&key, &issuer).expect("a certificate"), roots)
-        };
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key))
-            .expect("a configuration");
-        (Arc::new(config), roots)
+            (of_server.signed_by(&key, &issuer).expect("a certificate"), key, roots)
+        }
     }
 }
 

@@ -168,7 +168,8 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         thread::scope(|scope| {
             let server = scope.spawn(move || serve(listener.accept().unwrap().0));
-            let result = deliver(&SystemDialer, ("127.0.0.1", port), payload, Duration::ZERO, deadline(timeout));
+            let result =
+                deliver(&SystemDialer::default(), ("127.0.0.1", port), payload, Duration::ZERO, deadline(timeout));
             (result.map_err(|error| error.kind), server.join().unwrap())
         })
     }
@@ -253,7 +254,7 @@ mod tests {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let addresses = [refusing, hole.local_addr().unwrap(), free.local_addr().unwrap()];
-        let connect = |addresses, timeout| connect(&SystemDialer, addresses, deadline(timeout));
+        let connect = |addresses, timeout| connect(&SystemDialer::default(), addresses, deadline(timeout));
         connect(&addresses, Duration::from_millis(900)).unwrap();
         let peer = free.accept().unwrap().1;
         assert!(peer.ip().is_loopback(), "the third address has the connection");
@@ -265,8 +266,9 @@ mod tests {
 
     #[test]
     fn a_carbon_whose_name_has_no_address_is_named() {
-        let error =
-            deliver(&SystemDialer, ("nosuch host", 1), b"", Duration::ZERO, deadline(SOON)).unwrap_err().to_string();
+        let error = deliver(&SystemDialer::default(), ("nosuch host", 1), b"", Duration::ZERO, deadline(SOON))
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("Carbon at nosuch host:1: the host cannot be looked up: "), "{error}");
     }
 
@@ -274,7 +276,7 @@ mod tests {
     #[test]
     fn carbon_errors_that_no_scene_brings_about_are_recorded_as_they_are() {
         let page = include_str!("../../../../tests/messages/README.md");
-        let no_address = connect(&SystemDialer, &[], deadline(SOON)).map(drop).unwrap_err();
+        let no_address = connect(&SystemDialer::default(), &[], deadline(SOON)).map(drop).unwrap_err();
         for kind in [
             CarbonErrorKind::LookupTimedOut,
             CarbonErrorKind::Connect("ADDRESS: connection timed out, no time was left".to_owned()),

@@ -1,0 +1,111 @@
+//! Names are asked of a name server: of the next one where one is dead, and each name once a run.
+
+use crate::support::{
+    Carbon, Datametrics, Dialect, Ingest, Reply, Server,
+    journal::Journal,
+    name_server::{self, NameServer},
+    own_network::is_in_own_network,
+};
+
+/// Each symbol is a request of its own.
+const CONFIG: &str = "
+[graphite]
+allow_plaintext_credentials = true
+[providers.own]
+market = 'crypto'
+base_url = 'http://127.0.0.1:9'
+symbol = '{base}'
+quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
+";
+
+fn provider() -> Server {
+    Server::with(|_| Reply::json(r#"{"last":64210.10}"#))
+}
+
+/// A run for which nothing but these name servers knows names.
+fn run(provider: &Server, resolv_conf: &str) -> Datametrics {
+    Datametrics::new()
+        .config(CONFIG)
+        .etc("resolv.conf", resolv_conf)
+        .etc("nsswitch.conf", "hosts: dns\n")
+        .args(["crypto", "BTC", "ETH", "BCH", "LTC", "--provider", "own", "--fields", "last", "--retries", "0"])
+        .env("DATAMETRICS_OWN_BASE_URL", format!("http://provider.test:{}", provider.address().port()))
+}
+
+fn url_of(ingest: &Ingest) -> String {
+    format!("http://graphite.test:{}/graphite/metrics", ingest.server().address().port())
+}
+
+/// The system's resolver asks the second name server after five seconds. That is less than a request may take.
+/// The last ping has less time than that; but the first one has asked for the same name.
+#[test]
+fn a_dead_name_server_makes_a_run_slower_and_no_more() {
+    if !is_in_own_network("name_servers::a_dead_name_server_makes_a_run_slower_and_no_more") {
+        return;
+    }
+    let (_dead, alive) = (name_server::bind("127.0.0.2"), NameServer::start("127.0.0.1"));
+    let (provider, ingest, monitor) =
+        (provider(), Ingest::start(Dialect::WriteProxy), Server::with(|_| Reply::text(200, "OK")));
+    let output = run(&provider, "nameserver 127.0.0.2\nnameserver 127.0.0.1\n")
+        .graphite(&ingest)
+        .env("GRAPHITE_URL", url_of(&ingest))
+        .args(["--ping-url", &format!("http://monitor.test:{}/id", monitor.address().port())])
+        .run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    assert_eq!(ingest.value("crypto.LTC-USD.last").as_deref(), Some("64210.10"));
+    assert_eq!(alive.questions(), ["graphite.test", "monitor.test", "provider.test"]);
+    let pings = monitor.requests();
+    assert!(pings.iter().any(|ping| ping.target.starts_with("/id/0?")), "{pings:?}");
+}
+
+/// With the default of five seconds it would end without a quote.
+#[test]
+fn the_options_of_the_resolver_are_followed() {
+    if !is_in_own_network("name_servers::the_options_of_the_resolver_are_followed") {
+        return;
+    }
+    let (_dead, _alive) = (name_server::bind("127.0.0.2"), NameServer::start("127.0.0.1"));
+    let provider = provider();
+    let servers = "nameserver 127.0.0.2\nnameserver 127.0.0.1\n";
+    for (options, code) in [("options timeout:1\n", 0), ("", 69)] {
+        let output = run(&provider, &format!("{options}{servers}")).args(["--dry-run", "--timeout", "5"]).run();
+        assert_eq!(output.code, Some(code), "{options}{output}");
+    }
+}
+
+#[test]
+fn a_name_is_asked_for_once_in_a_run() {
+    if !is_in_own_network("name_servers::a_name_is_asked_for_once_in_a_run") {
+        return;
+    }
+    let names = NameServer::start("127.0.0.1");
+    let (provider, carbon, monitor) = (provider(), Carbon::start(), Server::with(|_| Reply::text(200, "OK")));
+    let port = |authority: &str| authority.rsplit_once(':').expect("a port").1.to_owned();
+    // All of them have the same name, and Carbon gets a connection for each file.
+    let carbon_url = format!("tcp://provider.test:{}", port(&carbon.authority()));
+    let run = run(&provider, "nameserver 127.0.0.1\n")
+        .env("GRAPHITE_URL", &carbon_url)
+        .args(["--ping-url", &format!("http://provider.test:{}/id", monitor.address().port())]);
+    let journal = Journal::of(&run);
+    for age in [60, 120] {
+        journal.plant_for(&carbon_url, age, &[format!("old.{age}")]);
+    }
+    let output = run.run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    assert_eq!((provider.requests().len(), monitor.requests().len()), (4, 2));
+    assert!(carbon.lines().iter().any(|line| line.starts_with("old.120 ")), "{:?}", carbon.lines());
+    assert_eq!(names.questions(), ["provider.test"]);
+}
+
+/// The end of the run is not delayed by a name server that never answers.
+#[test]
+fn a_run_ends_in_time_without_a_name_server() {
+    if !is_in_own_network("name_servers::a_run_ends_in_time_without_a_name_server") {
+        return;
+    }
+    let _dead = name_server::bind("127.0.0.1");
+    let output = run(&provider(), "nameserver 127.0.0.1\n").args(["--dry-run", "-q", "--timeout", "3"]).run();
+    let message = "no whole answer from provider.test in time (resolving its name)";
+    assert_eq!(output.code, Some(69), "{output}");
+    assert!(output.stderr.contains(message), "{output}");
+}
