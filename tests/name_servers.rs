@@ -5,6 +5,7 @@ use crate::support::{
     journal::Journal,
     name_server::{self, NameServer},
     own_network::is_in_own_network,
+    proxy::Proxy,
 };
 
 /// Each symbol is a request of its own.
@@ -56,6 +57,23 @@ fn a_dead_name_server_makes_a_run_slower_and_no_more() {
     assert_eq!(alive.questions(), ["graphite.test", "monitor.test", "provider.test"]);
     let pings = monitor.requests();
     assert!(pings.iter().any(|ping| ping.target.starts_with("/id/0?")), "{pings:?}");
+}
+
+/// A proxy has a name too.
+#[test]
+fn a_dead_name_server_makes_a_proxy_slower_and_no_more() {
+    if !is_in_own_network("name_servers::a_dead_name_server_makes_a_proxy_slower_and_no_more") {
+        return;
+    }
+    let (_dead, alive) = (name_server::bind("127.0.0.2"), NameServer::start("127.0.0.1"));
+    let (provider, proxy) = (provider(), Proxy::start());
+    let port = proxy.authority().rsplit_once(':').expect("a port").1.to_owned();
+    let output = run(&provider, "nameserver 127.0.0.2\nnameserver 127.0.0.1\n")
+        .env("HTTP_PROXY", format!("http://proxy.test:{port}"))
+        .args(["--dry-run"])
+        .run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    assert_eq!((proxy.requests().len(), alive.questions()), (4, vec!["proxy.test".to_owned()]));
 }
 
 /// With the default of five seconds it would end without a quote.

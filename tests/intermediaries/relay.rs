@@ -27,7 +27,7 @@ impl Store {
         let received = Arc::new(Mutex::new(Vec::new()));
         let bytes = Arc::clone(&received);
         let listener = Listener::start("127.0.0.1", move |mut stream, _| {
-            let mut buffer = [0; 64 << 10];
+            let mut buffer = vec![0; 64 << 10];
             while let Ok(length @ 1..) = stream.read(&mut buffer) {
                 lock(&bytes).extend_from_slice(&buffer[..length]);
             }
