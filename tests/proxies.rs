@@ -210,7 +210,8 @@ fn credentials_of_the_proxy_are_never_shown() {
     for (scheme, variable) in [("https", "HTTPS_PROXY"), ("http", "HTTP_PROXY")] {
         for status in [400, 403, 407, 500] {
             let proxy = Server::with(move |_| Reply::text(status, format!("no pa ss, pa%20ss, {ENCODED}")));
-            let run = fetch(scheme, variable, &format!("http://user:pa%20ss@{}", proxy.address())).env("RUST_LOG", "trace");
+            let run =
+                fetch(scheme, variable, &format!("http://user:pa%20ss@{}", proxy.address())).env("RUST_LOG", "trace");
             let Output { stdout, stderr, .. } = run.run();
             assert!(stderr.contains(&format!("HTTP {status}")), "{scheme}: {stderr}");
             for secret in ["pa ss", "pa%20ss", ENCODED.trim_end_matches('=')] {

@@ -1,7 +1,7 @@
 //! HAProxy before Graphite and before a provider.
 
 use crate::support::{
-    Datametrics, Dialect, Ingest, Server,
+    Carbon, Datametrics, Dialect, Ingest, Server,
     intermediary::{Intermediary, Program},
     journal::Journal,
     port, prices,
@@ -11,8 +11,12 @@ use std::fs;
 
 /// A balancer with this server behind it. `options` are lines of `defaults`, and `tls` is the end of `bind`.
 fn config(port: u16, server: u16, options: &str, tls: &str) -> String {
+    config_of("http", port, server, options, tls)
+}
+
+fn config_of(mode: &str, port: u16, server: u16, options: &str, tls: &str) -> String {
     format!(
-        "defaults\n mode http\n timeout connect 2s\n timeout client 20s\n timeout server 20s\n{options}\n\
+        "defaults\n mode {mode}\n timeout connect 2s\n timeout client 20s\n timeout server 20s\n{options}\n\
          frontend front\n bind 127.0.0.1:{port} {tls}\n default_backend back\n\
          backend back\n server one 127.0.0.1:{server}\n"
     )
@@ -106,4 +110,47 @@ fn points_wait_while_nothing_is_behind_a_balancer_of_http() {
         });
         assert!(is_stored, "{name} {time}: {stored:?}");
     }
+}
+
+/// It accepts a connection at once, and closes it without an error when its attempts to reach Carbon have failed,
+/// which takes three seconds by default.
+#[test]
+fn points_wait_while_no_carbon_is_behind_a_balancer_of_tcp() {
+    if !Program::Haproxy.is_available() {
+        return;
+    }
+    let (provider, carbon) = (provider(), Carbon::start());
+    let start = |port: u16, behind: u16| {
+        Intermediary::start_at(port, Program::Haproxy, |port, _| config_of("tcp", port, behind, "", ""))
+    };
+    let port = port::unused();
+    let balancer = start(port, port::unused());
+    let run = |config: &str, prefix: &str| {
+        prices::run_without_symbols(&provider, config)
+            .args(["--symbols", "BTC,ETH", "--retries", "0", "--prefix", prefix])
+            .env("GRAPHITE_URL", format!("tcp://127.0.0.1:{port}"))
+    };
+    let with_linger = run("graphite.linger = 6\n", "kept");
+    let output = with_linger.run();
+    assert_eq!(output.code, Some(75), "{output}");
+    assert!(output.stderr.contains("or a proxy has no Carbon behind it; the points are in the journal"), "{output}");
+
+    // Without it nothing tells; so a check says it.
+    let check = Datametrics::new().args(["check"]).env("GRAPHITE_URL", format!("tcp://127.0.0.1:{port}"));
+    // No provider is reached.
+    let checked = check.env("HTTPS_PROXY", "http://127.0.0.1:9").run();
+    assert!(checked.stdout.contains("if a balancer stands before it, set linger"), "{checked}");
+    let output = run("", "lost").run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+
+    drop(balancer);
+    let behind = carbon.authority().rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
+    let _balancer = start(port, behind);
+    let output = with_linger.run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    let prices = |prefix: &str| {
+        let name = format!("{prefix}.crypto.BTC-USD.last ");
+        carbon.lines().iter().filter(|line| line.starts_with(&name)).count()
+    };
+    assert_eq!((prices("kept"), prices("lost")), (2, 0));
 }
