@@ -3,7 +3,7 @@
 use crate::{
     networks::{CONFIG, provider, run},
     support::{
-        Datametrics, Dialect, Ingest, Output, Reply, Server, Tls,
+        Datametrics, Dialect, Ingest, Output, Reply, Server, Tls, lines,
         mount::can_mount,
         prices::{self, HEALTH_POINTS},
         proxy::Proxy,
@@ -11,6 +11,8 @@ use crate::{
         tls::Certificate,
     },
 };
+
+use std::fs;
 
 /// `user:pa ss`, as it is sent.
 const ENCODED: &str = "dXNlcjpwYSBzcw==";
@@ -100,6 +102,26 @@ fn http_goes_to_the_proxy_without_a_tunnel() {
         assert_eq!(first.connection, second.connection, "a connection to a proxy is kept");
         assert_eq!(first.header("Host"), Some(&*format!("provider.test:{of_provider}")));
         assert_eq!(first.header("User-Agent"), second.header("User-Agent"));
+        assert_no_credentials_of_proxy(&provider.requests());
+    }
+}
+
+/// The way to the proxy has TLS of its own.
+#[test]
+fn a_proxy_may_be_reached_by_https() {
+    for (scheme, variable) in [("http", "HTTP_PROXY"), ("https", "HTTPS_PROXY")] {
+        let (provider, proxy) = (provider(), Proxy::start());
+        let address = proxy.authority().parse().expect("an address");
+        let [to_proxy, to_provider] = [address, provider.address()].map(|at| Tls::before(at, Certificate::Good));
+        let server = if scheme == "http" { provider.address() } else { to_provider.address() };
+        let run = fetch(scheme, variable, &format!("https://user:pa%20ss@{}", to_proxy.address()))
+            .env("DATAMETRICS_OWN_BASE_URL", format!("{scheme}://provider.test:{}", server.port()))
+            .env("SSL_CERT_FILE", "roots.pem");
+        fs::write(run.home().join("roots.pem"), lines([to_proxy.roots(), to_provider.roots()])).expect("a file");
+        let output = run.run();
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{scheme}: {output}");
+        let [request] = &proxy.request_lines()[..] else { panic!("one request") };
+        assert!(request.ends_with(&format!(" Basic {ENCODED}")), "{request}");
         assert_no_credentials_of_proxy(&provider.requests());
     }
 }

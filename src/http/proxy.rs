@@ -25,6 +25,12 @@ pub(crate) struct Proxies {
 }
 
 impl Proxies {
+    /// Whether a proxy is reached by `https`.
+    pub(crate) fn have_tls(&self) -> bool {
+        let mut urls = [&self.https, &self.http].into_iter().flatten().filter_map(|url| Url::parse(url.expose()).ok());
+        urls.any(|url| url.scheme == "https")
+    }
+
     /// The proxy for requests to `url`, if there is one. This machine itself is never reached through a
     /// proxy.
     pub(super) fn proxy_for(&self, url: &Url) -> Option<&Secret> {

@@ -9,7 +9,7 @@ use crate::secret::Secret;
 use std::path::Path;
 
 /// Reads `SSL_CERT_FILE`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. `urls` are the URLs that the run may
-/// use. If none of them is `https`, the file of certificates is not read.
+/// use. If neither one of them nor a proxy is `https`, the file of certificates is not read.
 ///
 /// # Errors
 /// When the URL of a proxy is wrong, or the file cannot be read or contains no certificate.
@@ -21,9 +21,10 @@ pub(super) fn read<'a>(
     let path = path_variable(sources.env, "SSL_CERT_FILE");
     let value = path.as_ref().map(|path| ConfigValue::from_text(path.display().to_string(), origin()));
     sources.optional_setting("SSL_CERT_FILE", value);
-    let path = path.filter(|_| urls.any(|url| url.scheme == "https"));
+    let proxies = read_proxies(sources)?;
+    let path = path.filter(|_| proxies.have_tls() || urls.any(|url| url.scheme == "https"));
     let roots = path.map(|path| read_certificates(&path, origin())).transpose()?;
-    Ok(NetworkConfig { proxies: read_proxies(sources)?, roots })
+    Ok(NetworkConfig { proxies, roots })
 }
 
 fn read_certificates(path: &Path, origin: Origin) -> Result<Vec<u8>, ConfigError> {
