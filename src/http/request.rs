@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::url::Url;
-use crate::secret::Secret;
+use crate::secret::{Secret, mask};
 use std::fmt;
 use std::time::Duration;
 
@@ -31,9 +31,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// A text of the response with the secrets of the request masked.
+    /// A text of the response with the secrets of the request masked. It is done before the text is cut, and after
+    /// all else was read from it.
     pub(crate) fn mask(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| secret.mask(&text))
+        mask(text, &self.secrets)
     }
 }
 
