@@ -1,6 +1,8 @@
 //! The command line as text. Its values are parsed and checked in `settings`, together with those of the
 //! variables and the config file, so that all of them go through the same checks.
 
+use crate::secret::{MASK, looks_like_key};
+use crate::util::sanitize::sanitize;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -216,7 +218,8 @@ impl Cli {
         args: impl IntoIterator<Item = impl Into<OsString>>,
     ) -> Result<Self, clap::Error> {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-        let mut matches = command.try_get_matches_from_mut(&args).map_err(|error| with_feed_tip(error, &args))?;
+        let tip = |error| without_keys(with_feed_tip(error, &args));
+        let mut matches = command.try_get_matches_from_mut(&args).map_err(tip)?;
         let cli = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(command))?;
         match cli.conflict() {
             Some((kind, message)) => Err(command.error(kind, message)),
@@ -289,6 +292,21 @@ fn with_feed_tip(mut error: clap::Error, args: &[OsString]) -> clap::Error {
     error
 }
 
+/// Makes the words that an error quotes from the command line safe to show, and masks those that may be a key: it was
+/// meant for a variable.
+fn without_keys(mut error: clap::Error) -> clap::Error {
+    let safe = |word: &String| if looks_like_key(word) { MASK.to_owned() } else { sanitize(word, usize::MAX) };
+    let quoted = |(kind, value): (ContextKind, &ContextValue)| match value {
+        ContextValue::String(word) => Some((kind, ContextValue::String(safe(word)))),
+        ContextValue::Strings(words) => Some((kind, ContextValue::Strings(words.iter().map(safe).collect()))),
+        _ => None,
+    };
+    for (kind, value) in error.context().filter_map(quoted).collect::<Vec<_>>() {
+        error.insert(kind, value);
+    }
+    error
+}
+
 /// Whether `word` stands where the program expects a subcommand, and not after `help` or `grafana`.
 /// Clap's error does not say so. That is why the arguments are parsed again with a parser that
 /// takes any word as a subcommand.
@@ -352,6 +370,27 @@ mod tests {
     fn an_unknown_subcommand_gets_a_tip_about_feeds() {
         for line in ["datametrics fx", "datametrics --dry-run fx", "datametrics --config help fx"] {
             assert!(message(line).contains("a feed of your own is named with '--feed <NAME>'"), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_error_shows_no_key_and_nothing_unsafe() {
+        let key = "glc_eyJvIjoiMTIzNDU2";
+        for line in [
+            format!("datametrics {key}"),
+            format!("datametrics --password={key}"),
+            format!("datametrics --password {key}"),
+            format!("datametrics --{key}"),
+            format!("datametrics all {key}"),
+            format!("datametrics grafana alerts --datasource uid --format {key}"),
+            format!("datametrics grafana {key}"),
+            format!("datametrics help {key}"),
+        ] {
+            assert!(!message(&line).contains("eyJ"), "{line}: {}", message(&line));
+        }
+        for line in ["datametrics \u{1b}[2J", "datametrics --\u{202e}x", "datametrics all \u{e0041}"] {
+            let message = message(line);
+            assert!(message.contains("\\u{") && message.chars().all(|c| c == '\n' || !c.is_control()), "{message:?}");
         }
     }
 

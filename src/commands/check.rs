@@ -22,6 +22,7 @@ use crate::system::deadline::Deadline;
 use crate::system::threads::{Task, lock};
 use crate::util::group_by::group_by;
 use crate::util::pluralize::pluralize;
+use crate::util::sanitize::sanitize;
 use log::Level;
 use std::io::Write;
 use std::path::Path;
@@ -64,7 +65,7 @@ impl Finding {
             Ok(text) => ("ok    ", text),
             Err(text) => ("FAILED", text),
         };
-        format!("{label}  {}: {text}\n", self.subject)
+        format!("{label}  {}\n", sanitize(&format!("{}: {text}", self.subject), usize::MAX))
     }
 }
 

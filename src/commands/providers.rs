@@ -2,6 +2,7 @@
 
 use super::table::align_columns;
 use crate::settings::ProviderListing;
+use crate::util::sanitize::sanitize;
 use std::fmt::Write;
 
 /// A table of providers. Below the row of a provider, what it covers, its limits and its terms have a line
@@ -17,7 +18,7 @@ pub(crate) fn table(providers: &[ProviderListing]) -> String {
         let lines = [("covers", &definition.covers), ("limits", &definition.limits), ("terms", &definition.terms)];
         for (label, text) in lines {
             if !text.is_empty() {
-                let _ = writeln!(out, "    {label}: {text}");
+                let _ = writeln!(out, "    {label}: {}", sanitize(text, usize::MAX));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Errors about settings, and the origins of settings.
 
 use crate::outcome::Outcome;
+use crate::secret::{MASK, looks_like_key};
 use crate::util::sanitize::sanitize;
 use std::borrow::Cow;
 use std::fmt;
@@ -58,10 +59,16 @@ impl ConfigError {
         Self::setting(Origin::Default(name.into()), problem)
     }
 
-    /// Makes the error for a file that cannot be read. `origin` is the setting that holds the path.
+    /// Makes the error for a file that cannot be read. `origin` is the setting that holds the path. Where there is no
+    /// such file, the setting may hold a key instead of a path.
     pub(crate) fn unreadable(origin: Origin, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let subject = path.display().to_string();
-        move |cause| Self::Unreadable { origin, subject, cause }
+        move |cause| {
+            use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+            let is_file = !matches!(cause.kind(), NotFound | NotADirectory | InvalidFilename | InvalidInput);
+            let subject = if is_file { subject } else { redact_path(&subject) };
+            Self::Unreadable { origin, subject, cause }
+        }
     }
 
     /// The outcome of a run that ends with this error.
@@ -72,6 +79,19 @@ impl ConfigError {
             Self::Unreadable { .. } => Outcome::Io,
         }
     }
+}
+
+/// A path for display, if nobody knows that it is one: somebody may have put a key there. It is shown if it begins like
+/// a path, or ends like the name of a file. Names in it that look like a key are masked in any case.
+pub(crate) fn redact_path(path: &str) -> String {
+    let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
+    let is_name = extension.is_some_and(|end| end.len() <= 5 && end.bytes().all(|b| b.is_ascii_lowercase()));
+    let is_path = ["/", "./", "../", "~/", "$HOME/"].iter().any(|begin| path.starts_with(begin));
+    if !is_name && !is_path {
+        return format!("{MASK} (hidden, as it does not look like a path)");
+    }
+    let node = |node| if looks_like_key(node) { MASK } else { node };
+    path.split('/').map(node).collect::<Vec<_>>().join("/")
 }
 
 /// A message with its unsafe characters escaped. It quotes keys, paths and symbols, which come from
@@ -115,5 +135,37 @@ impl fmt::Display for Origin {
             Self::Line { file, line, key } => write!(f, "{file}:{line}: {key}"),
             Self::File(path) => path.display().fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_may_be_a_key_is_not_shown() {
+        for path in [
+            "/run/secrets/graphite",
+            "./graphite",
+            "../x/y",
+            "~/keys/graphite",
+            "gone.toml",
+            "/nowhere/datametrics.d/graphite_password",
+        ] {
+            assert_eq!(redact_path(path), path);
+        }
+        let hidden = "*** (hidden, as it does not look like a path)";
+        for key in ["hunter2", "glc_eyJvIjoiMTIzNDU2Iiwi", "ab/c+d==", "e5Kl.9sQ0Xz1", "", "pass word"] {
+            assert_eq!(redact_path(key), hidden);
+        }
+        assert_eq!(redact_path("/run/c0ffee1234c0ffee1234/x"), "/run/***/x");
+        assert_eq!(redact_path("c0ffee1234c0ffee1234.pem"), "***");
+    }
+
+    #[test]
+    fn the_path_of_a_file_that_is_there_is_shown() {
+        let error = |kind: io::ErrorKind| ConfigError::unreadable(Origin::Stdin, Path::new("graphite"))(kind.into());
+        assert!(error(io::ErrorKind::PermissionDenied).to_string().contains("cannot read graphite: "));
+        assert!(error(io::ErrorKind::NotFound).to_string().contains("cannot read *** (hidden"));
     }
 }

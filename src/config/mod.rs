@@ -6,5 +6,6 @@ mod error;
 mod section;
 
 pub use document::Document;
+pub(crate) use error::redact_path;
 pub use error::{ConfigError, Origin};
 pub(crate) use section::{ConfigValue, Section};

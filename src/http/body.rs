@@ -3,6 +3,7 @@
 use crate::system::deadline::Deadline;
 use crate::system::threads::lock;
 use std::collections::HashSet;
+use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -23,10 +24,17 @@ const BUFFER_CAPACITY: usize = (32 << 20) + 1;
 
 /// The text of a reply. A byte that is not UTF-8 becomes a `?`, so that only the value that contains it
 /// is lost, not the whole reply.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Body {
     text: String,
     reservation: Option<Reservation>,
+}
+
+/// Shows how long it is. The text may quote a key.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.text.len())
+    }
 }
 
 impl From<Vec<u8>> for Body {

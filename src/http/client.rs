@@ -109,7 +109,8 @@ impl Transport for HttpClient {
                 RedirectTarget::SameServer(_) if request.body.is_some() => return Ok(response),
                 RedirectTarget::SameServer(target) => path = target,
                 RedirectTarget::OtherServer(_) => {
-                    let masked = RedirectTarget::resolve(server, "", &request.mask(&location));
+                    // Masked before it is taken apart, which may cut a secret.
+                    let masked = RedirectTarget::resolve(server, "", &request.sanitize(&location, usize::MAX));
                     return Ok(Response { redirect: Some(excerpt(&masked.into_other_server())), ..response });
                 }
             }
@@ -312,7 +313,7 @@ fn decode_body(request: &Request, headers: &http::HeaderMap, body: ureq::Body) -
         Some(encodings) => Ok(ureq::Body::builder().reader(encoding::decode(encodings, body.into_reader())?)),
         None => match encoding::plain_json(body.into_reader())? {
             Some(plain) => Ok(ureq::Body::builder().reader(plain)),
-            None => Err(ureq::Error::Other(Box::new(UnknownEncoding(excerpt(&request.mask(&value)))))),
+            None => Err(ureq::Error::Other(Box::new(UnknownEncoding(request.excerpt(&value))))),
         },
     }
 }

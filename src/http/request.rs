@@ -3,8 +3,12 @@
 use super::body::Body;
 use super::url::Url;
 use crate::secret::{Secret, mask};
+use crate::util::sanitize::{EXCERPT_CHARS, sanitize};
 use std::fmt;
 use std::time::Duration;
+
+/// Most bytes of a text that are looked at for a message. It is far more than a message shows.
+const MAX_SHOWN_BYTES: usize = 1 << 16;
 
 /// An HTTP request: a GET, or a POST if it has a body. Neither its `Display` nor its `Debug` shows a
 /// secret.
@@ -31,10 +35,16 @@ pub struct Request {
 }
 
 impl Request {
-    /// A text of the response with the secrets of the request masked. It is done before the text is cut, and after
-    /// all else was read from it.
-    pub(crate) fn mask(&self, text: &str) -> String {
-        mask(text, &self.secrets)
+    /// The beginning of a text of the response, at most `max_chars` characters of it, fit for a message: its secrets
+    /// are masked, before it is cut, and it is sanitized. Whoever searches the text for anything does it before.
+    pub(crate) fn sanitize(&self, text: &str, max_chars: usize) -> String {
+        let end = text.floor_char_boundary(MAX_SHOWN_BYTES);
+        sanitize(&mask(&text[..end], &self.secrets), max_chars)
+    }
+
+    /// The first 200 characters of a text of the response, fit for a message.
+    pub(crate) fn excerpt(&self, text: &str) -> String {
+        self.sanitize(text, EXCERPT_CHARS)
     }
 }
 

@@ -1,6 +1,6 @@
 //! URLs of providers, Graphite and proxies.
 
-use crate::secret::Secret;
+use crate::secret::{MASK, Secret, looks_like_key};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
@@ -101,6 +101,34 @@ impl Url {
         })
     }
 
+    /// The path for messages: its first node, and a mask for each that follows, which may be a key; without the query.
+    /// Of a node of up to three characters, such as `v2`, nothing is to be hidden.
+    pub(crate) fn redacted_path(&self) -> String {
+        let mut redacted = String::new();
+        for (index, node) in self.nodes().enumerate() {
+            let is_shown = node.len() <= 3 || index == 0 && !looks_like_key(node);
+            redacted.push('/');
+            redacted.push_str(if is_shown { node } else { MASK });
+        }
+        redacted
+    }
+
+    /// The parts of path and query that are masked in the words of a server, which may quote its address: those that
+    /// may be keys. To mask other words would only make its words unclear.
+    pub(crate) fn path_secrets(&self) -> Vec<Secret> {
+        let query = self.path.split_once('?').map_or("", |(_, query)| query);
+        let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+        let is_word = |part: &str| part.bytes().all(|b| b.is_ascii_lowercase()) && part.len() < 12;
+        let parts = self.nodes().chain(values).filter(|part| !is_word(part));
+        parts.map(|part| Secret::new(percent_decode_str(part).decode_utf8_lossy())).collect()
+    }
+
+    /// The nodes of the path.
+    fn nodes(&self) -> impl Iterator<Item = &str> {
+        let path = self.path.split('?').next().unwrap_or_default();
+        path.trim_matches('/').split('/').filter(|_| !path.trim_matches('/').is_empty())
+    }
+
     /// Whether the host is `localhost` or a loopback address.
     pub(crate) fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
@@ -168,6 +196,24 @@ mod tests {
             ("https://h:65536/", port),
         ] {
             assert_eq!(Url::parse(text).unwrap_err().to_string(), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_shown_without_what_may_be_a_key() {
+        for (path, redacted, secrets) in [
+            ("", "", [].as_slice()),
+            ("/", "", &[]),
+            ("/graphite/metrics", "/graphite/***", &[]),
+            ("/graphite/T0ken/metrics?key=s%2F3&x=y", "/graphite/***/***", &["T0ken", "s/3"]),
+            ("/c0ffee1234c0ffee1234/metrics", "/***/***", &["c0ffee1234c0ffee1234"]),
+            ("/api/v3", "/api/v3", &["v3"]),
+            ("/api/longerthanaword", "/api/***", &["longerthanaword"]),
+        ] {
+            let url = Url::parse(&format!("https://h{path}")).unwrap();
+            assert_eq!(url.redacted_path(), redacted, "{path}");
+            let found = url.path_secrets();
+            assert_eq!(found.iter().map(Secret::expose).collect::<Vec<_>>(), secrets, "{path}");
         }
     }
 

@@ -1,9 +1,7 @@
 //! What a reply has where its rows should be, for messages about symbols without a row.
 
-use super::error_text::safe_text;
 use crate::http::request::Request;
 use crate::util::pluralize::pluralize;
-use crate::util::sanitize::excerpt;
 
 /// So many names of rows are kept for a message.
 const MAX_NAMES: usize = 3;
@@ -24,7 +22,7 @@ impl FoundRows {
     /// Keeps the name of a row of the reply to `request`, if it is one of the first.
     pub(super) fn add_name(&mut self, request: &Request, name: &str) {
         if self.names.len() < MAX_NAMES {
-            let name = excerpt(&safe_text(request, name));
+            let name = request.excerpt(name);
             if !self.names.contains(&name) {
                 self.names.push(name);
             }

@@ -1,6 +1,6 @@
 //! From the body of a reply to quotes.
 
-use super::error_text::{body_start, error_text, safe_text};
+use super::error_text::{error_text, safe_text};
 use super::found_rows::FoundRows;
 use super::json_walk::{ExtractSeed, PointerTrie};
 use super::layout::Layout;
@@ -64,7 +64,7 @@ impl Plan<'_> {
     /// # Errors
     /// When nothing in it can be used.
     pub(crate) fn read(&self, query: &Query<'_>, body: &str, received: f64) -> Result<Reply, ReplyError> {
-        let start = || body_start(&query.request, body);
+        let start = || query.request.excerpt(body);
         match body.trim_ascii_start().as_bytes().first() {
             None => return Err(ReplyError::Empty),
             Some(b'<') => return Err(ReplyError::Html(start())),

@@ -166,6 +166,7 @@ impl<'a> Plan<'a> {
         }
         let mut secrets: Vec<Secret> =
             definition.secrets().keys().filter_map(|name| self.secrets.get(*name)).cloned().collect();
+        secrets.extend(definition.base_url.path_secrets());
         if let Some(credentials) = &definition.base_url.credentials {
             headers.push(("Authorization".to_owned(), credentials.basic()));
             secrets.extend(credentials.secrets());
@@ -173,7 +174,7 @@ impl<'a> Plan<'a> {
         Request {
             server: definition.base_url.server(),
             path: Secret::new(format!("{}{path}", definition.base_url.path)),
-            redacted_path: format!("{}{redacted_path}", definition.base_url.path),
+            redacted_path: format!("{}{redacted_path}", definition.base_url.redacted_path()),
             about: join_names(symbols.symbols.iter().copied()),
             headers,
             body: None,

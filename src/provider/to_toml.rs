@@ -1,6 +1,7 @@
 //! Writes definitions as TOML that can be put into a config.
 
 use crate::config::{ConfigError, ConfigValue, Section};
+use crate::util::sanitize::is_unsafe_for_terminal;
 use std::fmt::Write;
 
 /// The text of a built-in definition with its comments, as it is written in a config: all its tables are
@@ -84,9 +85,13 @@ fn quoted_key(key: &str) -> String {
 }
 
 /// A basic string of TOML (<https://toml.io/en/v1.0.0#string>). It is written as a JSON string, as every
-/// escape of JSON is one of TOML; TOML also wants U+007F to be escaped.
+/// escape of JSON is one of TOML. What is unsafe to show is escaped too.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+    let escape = |c: char| match c {
+        c if is_unsafe_for_terminal(c) => format!("\\U{:08x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    serde_json::Value::from(text).to_string().chars().map(escape).collect()
 }
 
 #[cfg(test)]
@@ -106,6 +111,11 @@ mod tests {
         let text = "market = \"crypto\"\nbase_url = \"https://a\" # here\npath = \"/base_url = \"\n";
         let expected = "market = \"crypto\"\nbase_url = \"http://b/v1\"\npath = \"/base_url = \"\n";
         assert_eq!(with_base_url(text, "http://b/v1"), expected);
+    }
+
+    #[test]
+    fn what_is_unsafe_to_show_is_escaped() {
+        assert_eq!(quoted("a\u{1b}\u{7f}\u{202e}\u{e0041}é"), "\"a\\u001b\\U0000007f\\U0000202e\\U000e0041é\"");
     }
 
     #[test]

@@ -240,7 +240,9 @@ mod tests {
         for before in ["", "u", "us", "use", "user:"] {
             let text = format!("{before}pass>?>word!");
             for encoded in [BASE64_STANDARD.encode(&text), BASE64_URL_SAFE_NO_PAD.encode(&text)] {
-                for spelled in [encoded.clone(), encoded.replace('/', "\\/").replace('+', "%2B"), encoded.replace('A', "A\r\n")] {
+                for spelled in
+                    [encoded.clone(), encoded.replace('/', "\\/").replace('+', "%2B"), encoded.replace('A', "A\r\n")]
+                {
                     for said in [format!("Basic {spelled}"), format!("x{spelled}"), format!("xy{spelled}")] {
                         let masked = mask_all(&said, &["pass>?>word"]);
                         assert_eq!(masked.trim_end_matches('=').trim_start_matches("Basic "), "***", "{said}");

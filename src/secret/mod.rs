@@ -32,6 +32,15 @@ impl Secret {
     }
 }
 
+/// Whether a word may be a key: it has 12 letters and digits of ASCII in a row, and both are among them.
+pub(crate) fn looks_like_key(word: &str) -> bool {
+    let mut runs = word.split(|c: char| !c.is_ascii_alphanumeric());
+    runs.any(|run| {
+        let has = |is: fn(&u8) -> bool| run.bytes().any(|b| is(&b));
+        run.len() >= 12 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    })
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(MASK)
@@ -45,5 +54,21 @@ mod tests {
     #[test]
     fn debug_of_a_secret_is_a_mask() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "***");
+    }
+
+    #[test]
+    fn a_word_that_may_be_a_key_is_told_from_other_words() {
+        let keys = [
+            "glc_eyJvIjoiMTIzNDU2Iiwi",
+            "PKABCDEFGHIJ0123",
+            "8f14e45f-ceea-467f-a1b2-0123456789ab",
+            "CG-a1b2c3d4e5f6g7h8i9j0",
+        ];
+        for key in keys {
+            assert!(looks_like_key(key), "{key}");
+        }
+        for word in ["", "metrics", "graphite_password", "BTC/USD", "1234567890123456", "2026-11-26", "datametrics"] {
+            assert!(!looks_like_key(word), "{word}");
+        }
     }
 }

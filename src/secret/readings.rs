@@ -215,13 +215,7 @@ impl<'a> Readings<'a> {
     }
 
     /// A number of so many digits, and where it ends.
-    fn number(
-        &self,
-        mut at: usize,
-        digits: RangeInclusive<usize>,
-        radix: u32,
-        depth: usize,
-    ) -> Option<(u32, usize)> {
+    fn number(&self, mut at: usize, digits: RangeInclusive<usize>, radix: u32, depth: usize) -> Option<(u32, usize)> {
         let (mut number, mut count) = (0_u32, 0);
         while count < *digits.end()
             && let Some(digit) = self.one(at, depth, |c| c.is_digit(radix))
@@ -254,8 +248,21 @@ mod tests {
     #[test]
     fn every_encoding_of_a_character_is_read() {
         for text in [
-            "&", "%26", "\\u0026", "\\U00000026", "\\x26", "\\&", "&amp;", "&amp", "&AMP;", "&#38;", "&#38", "&#038;",
-            "&#x26;", "&#X26;", "%u0026",
+            "&",
+            "%26",
+            "\\u0026",
+            "\\U00000026",
+            "\\x26",
+            "\\&",
+            "&amp;",
+            "&amp",
+            "&AMP;",
+            "&#38;",
+            "&#38",
+            "&#038;",
+            "&#x26;",
+            "&#X26;",
+            "%u0026",
         ] {
             assert_eq!(meanings(text), "&", "{text}");
         }
@@ -271,7 +278,8 @@ mod tests {
 
     #[test]
     fn encodings_in_each_other_are_read() {
-        for text in ["%2526", "%252526", "\\u0026amp;", "&amp;#38;", "\\\\u0026", "%26%2338%3B", "%5Cu0026", "%255Cu0026"]
+        for text in
+            ["%2526", "%252526", "\\u0026amp;", "&amp;#38;", "\\\\u0026", "%26%2338%3B", "%5Cu0026", "%255Cu0026"]
         {
             assert!(meanings(text).contains('&'), "{text}");
         }
@@ -282,7 +290,9 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_stands_for_itself() {
-        for text in ["%", "%2", "%G1", "\\", "\\u00", "\\ud83d", "&", "&#", "&#x;", "&#99999999;", "&nothing;", "a", "%FF"] {
+        for text in
+            ["%", "%2", "%G1", "\\", "\\u00", "\\ud83d", "&", "&#", "&#x;", "&#99999999;", "&nothing;", "a", "%FF"]
+        {
             let first = text.chars().next().unwrap();
             let found: Vec<Reading> = Readings::new(text).at(0).collect();
             assert_eq!(found, [Reading { c: first, end: first.len_utf8() }], "{text}");

@@ -93,7 +93,7 @@ fn read_credentials(
 ) -> Result<Option<Credentials>, ConfigError> {
     let user = sources.optional_setting("graphite.user", sources.first_of(None, "GRAPHITE_USER", section.get("user"))?);
     let value = section.get("password");
-    let file = sources.optional_setting("graphite.password_file", section.get("password_file"));
+    let file = sources.path_setting("graphite.password_file", section.get("password_file"));
     sources.hidden_setting("graphite.password", value.as_ref().map(ConfigValue::origin));
     let password = match (sources.secret("GRAPHITE_PASSWORD")?, file, value) {
         (Some(password), ..) => Some(password),

@@ -34,7 +34,7 @@ use crate::system::disk::Disk;
 use config_file::ConfigFile;
 use feeds::FeedReader;
 use graphite::Graphite;
-use providers::Providers;
+use providers::{Providers, cleartext_warnings};
 use recorder::Recorder;
 use sources::Sources;
 use std::collections::BTreeMap;
@@ -175,6 +175,7 @@ impl<'a> Reader<'a> {
         let state_dir = if options.dry_run { None } else { state_dir::read(sources) };
         monitor::record(options, sources)?;
         let Providers { definitions, secrets, not_ready, .. } = providers;
+        warnings.extend(cleartext_warnings(&definitions));
         let ingest_url = match &destination {
             Some(Destination::Ingest { url, .. }) => Some(url),
             _ => None,

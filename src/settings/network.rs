@@ -20,7 +20,7 @@ pub(super) fn read<'a>(
     let origin = || Origin::Variable("SSL_CERT_FILE".to_owned());
     let path = path_variable(sources.env, "SSL_CERT_FILE");
     let value = path.as_ref().map(|path| ConfigValue::from_text(path.display().to_string(), origin()));
-    sources.optional_setting("SSL_CERT_FILE", value);
+    sources.path_setting("SSL_CERT_FILE", value);
     let proxies = read_proxies(sources)?;
     let path = path.filter(|_| proxies.have_tls() || urls.any(|url| url.scheme == "https"));
     let roots = path.map(|path| read_certificates(&path, origin())).transpose()?;

@@ -206,6 +206,22 @@ impl<'a> Providers<'a> {
     }
 }
 
+/// Warnings about headers that may hold a key, are written into a definition as they are, and go by http. One with
+/// `{secret:NAME}` is an error.
+pub(super) fn cleartext_warnings(definitions: &[Definition]) -> Vec<String> {
+    let may_hold_key = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        matches!(name.as_str(), "authorization" | "cookie") || name.ends_with("-key")
+    };
+    let in_the_clear = definitions.iter().filter(|definition| definition.base_url.is_cleartext());
+    let headers = in_the_clear.flat_map(|definition| definition.headers.iter().map(move |header| (definition, header)));
+    let held = headers.filter(|(_, (name, value))| may_hold_key(name) && value.secrets().next().is_none());
+    let warning = |(definition, (name, _)): (&Definition, &(String, _))| {
+        format!("providers.{}: the header {name} goes in the clear: use https", definition.name)
+    };
+    held.map(warning).collect()
+}
+
 fn base_url_variable(name: &str) -> String {
     format!("DATAMETRICS_{}_BASE_URL", name.to_uppercase().replace('-', "_"))
 }

@@ -1,11 +1,12 @@
 //! The list of all settings and their origins, for `datametrics check`. It is recorded while the settings
 //! are read, so it cannot lack one.
 
-use crate::config::{ConfigValue, Origin};
+use crate::config::{ConfigValue, Origin, redact_path};
 use crate::http::url::Url;
-use crate::secret::MASK;
+use crate::secret::{MASK, looks_like_key};
 use crate::util::sanitize::sanitize;
 use std::cell::RefCell;
+use std::path::Path;
 
 /// Values are shown up to this many characters.
 const MAX_VALUE_CHARS: usize = 60;
@@ -26,6 +27,16 @@ impl RecordedSetting {
     pub(super) fn new(name: &str, value: &ConfigValue<'_>) -> Self {
         let displayed = sanitize(&display_value(value), MAX_VALUE_CHARS);
         Self { name: name.to_owned(), value: displayed, origin: value.origin() }
+    }
+
+    /// A setting that holds the path of a file. If there is no such file, it may hold a key instead.
+    pub(super) fn path(name: &str, value: &ConfigValue<'_>) -> Self {
+        let setting = Self::new(name, value);
+        let displayed = match value.text() {
+            Ok(path) if !path.is_empty() && !Path::new(path).exists() => redact_path(path),
+            _ => setting.value,
+        };
+        Self { value: sanitize(&displayed, MAX_VALUE_CHARS), ..setting }
     }
 
     /// A setting without a value.
@@ -87,6 +98,8 @@ fn display_value(value: &ConfigValue<'_>) -> String {
     match value.text() {
         Ok("") | Err(_) => "none".to_owned(),
         Ok(text) if text.contains("://") || text.contains('@') => redact_url(text),
+        // A key that stands where something else belongs.
+        Ok(text) if looks_like_key(text) => MASK.to_owned(),
         Ok(text) => text.to_owned(),
     }
 }
@@ -127,6 +140,20 @@ mod tests {
             assert_eq!(displayed(toml), expected);
         }
         assert_eq!(displayed(&format!("'{}'", "a".repeat(100))), format!("{}…", "a".repeat(60)));
+    }
+
+    #[test]
+    fn a_key_in_place_of_something_else_is_not_displayed() {
+        assert_eq!(displayed("'glc_eyJvIjoiMTIzNDU2'"), "***");
+        assert_eq!(displayed("['BTC/USD', 'glc_eyJvIjoiMTIzNDU2']"), "BTC/USD, ***");
+        let path = |text: &str| {
+            let value = ConfigValue::from_text(text.to_owned(), Origin::Stdin);
+            RecordedSetting::path("x", &value).value
+        };
+        assert_eq!(path("hunter2"), "*** (hidden, as it does not look like a path)");
+        assert_eq!(path("/nowhere/graphite"), "/nowhere/graphite");
+        assert_eq!(path("Cargo.toml"), "Cargo.toml");
+        assert_eq!(path(env!("CARGO_MANIFEST_DIR")), displayed(&format!("'{}'", env!("CARGO_MANIFEST_DIR"))));
     }
 
     #[test]

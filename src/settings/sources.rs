@@ -78,6 +78,14 @@ impl<'a> Sources<'a> {
         value
     }
 
+    /// Records a setting that holds the path of a file, if there is one. Returns its value.
+    pub(super) fn path_setting(&self, name: &str, value: Option<ConfigValue<'a>>) -> Option<ConfigValue<'a>> {
+        self.record(|| {
+            value.as_ref().map_or_else(|| RecordedSetting::not_set(name), |path| RecordedSetting::path(name, path))
+        });
+        value
+    }
+
     /// Records a setting of which no output may show the value. `origin` is `None` if it is not set.
     pub(super) fn hidden_setting(&self, name: &str, origin: Option<Origin>) {
         self.record(|| match origin {

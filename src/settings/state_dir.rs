@@ -17,7 +17,7 @@ pub(super) fn read(sources: Sources<'_>) -> Option<PathBuf> {
             let path = state_dir(|name| (sources.env)(name).filter(|_| name == variable))?;
             Some(ConfigValue::from_text(path.display().to_string(), Origin::Variable(variable.to_owned())))
         };
-        sources.optional_setting("DATAMETRICS_STATE_DIR", VARIABLES.into_iter().find_map(from_variable));
+        sources.path_setting("DATAMETRICS_STATE_DIR", VARIABLES.into_iter().find_map(from_variable));
     }
     state_dir(sources.env)
 }

@@ -1,7 +1,7 @@
 //! Text from outside, made safe to show in a message.
 
 /// The length of an [`excerpt`], in characters.
-const EXCERPT_CHARS: usize = 200;
+pub(crate) const EXCERPT_CHARS: usize = 200;
 
 /// The first 200 characters of a text from outside, as [`sanitize`] makes them safe to show.
 pub(crate) fn excerpt(text: &str) -> String {
@@ -43,14 +43,20 @@ pub(crate) fn without_word(text: &str, word: &str) -> String {
     out + &text[copied..]
 }
 
-/// Whether a character can control a terminal or change how the text beside it looks: control
-/// characters, line separators, characters of no width, and those that change the direction of the
-/// text (<https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>).
-fn is_unsafe_for_terminal(c: char) -> bool {
+/// Whether a character can control a terminal, cannot be seen, or changes how the text beside it looks: control and
+/// format characters (Cc and Cf, with those of the direction of writing and the tags), separators of lines, characters
+/// for private use, and all that Unicode calls ignorable by default, assigned or not, such as variation selectors
+/// (<https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point>).
+pub(crate) fn is_unsafe_for_terminal(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}'
         )
 }
 
@@ -61,27 +67,54 @@ mod tests {
     #[test]
     fn sanitize_escapes_exactly_the_characters_that_are_unsafe_for_a_terminal() {
         let unsafe_ranges = [
-            // C0 control characters, without the tab and the line breaks.
-            '\0'..='\u{8}',
-            '\u{b}'..='\u{c}',
-            '\u{e}'..='\u{1f}',
-            // DEL and the C1 control characters.
-            '\u{7f}'..='\u{9f}',
-            // ARABIC LETTER MARK.
-            '\u{61c}'..='\u{61c}',
-            // Spaces and joiners of no width, and marks of direction.
-            '\u{200b}'..='\u{200f}',
-            // Line and paragraph separator, embeddings and overrides of direction.
-            '\u{2028}'..='\u{202e}',
-            // Invisible operators, and isolates of direction.
-            '\u{2060}'..='\u{2069}',
-            // ZERO WIDTH NO-BREAK SPACE, the byte order mark.
-            '\u{feff}'..='\u{feff}',
+            // Control characters, without the tab and the line breaks.
+            "\0\u{8}",
+            "\u{b}\u{c}",
+            "\u{e}\u{1f}",
+            "\u{7f}\u{9f}",
+            // Format characters.
+            "\u{ad}\u{ad}",
+            "\u{600}\u{605}",
+            "\u{61c}\u{61c}",
+            "\u{6dd}\u{6dd}",
+            "\u{70f}\u{70f}",
+            "\u{890}\u{891}",
+            "\u{8e2}\u{8e2}",
+            "\u{180e}\u{180e}",
+            "\u{200b}\u{200f}",
+            "\u{202a}\u{202e}",
+            "\u{2060}\u{206f}",
+            "\u{feff}\u{feff}",
+            "\u{fff9}\u{fffb}",
+            "\u{110bd}\u{110bd}",
+            "\u{110cd}\u{110cd}",
+            "\u{13430}\u{1343f}",
+            "\u{1bca0}\u{1bca3}",
+            "\u{1d173}\u{1d17a}",
+            "\u{e0000}\u{e0fff}",
+            // Separators of lines and paragraphs.
+            "\u{2028}\u{2029}",
+            // What is ignorable beside format characters: joiners, fillers, vowels that are not seen, selectors.
+            "\u{34f}\u{34f}",
+            "\u{115f}\u{1160}",
+            "\u{17b4}\u{17b5}",
+            "\u{180b}\u{180f}",
+            "\u{3164}\u{3164}",
+            "\u{fe00}\u{fe0f}",
+            "\u{ffa0}\u{ffa0}",
+            "\u{fff0}\u{fff8}",
+            // Private use.
+            "\u{e000}\u{f8ff}",
+            "\u{f0000}\u{10ffff}",
         ];
+        let is_in = |range: &&str, c: char| {
+            let (begin, end) = (range.chars().next(), range.chars().last());
+            begin <= Some(c) && Some(c) <= end
+        };
         for c in '\0'..=char::MAX {
             let expected = match c {
                 '\t' | '\n' | '\r' => "a b".to_owned(),
-                _ if unsafe_ranges.iter().any(|range| range.contains(&c)) => format!("a\\u{{{:x}}}b", u32::from(c)),
+                _ if unsafe_ranges.iter().any(|range| is_in(range, c)) => format!("a\\u{{{:x}}}b", u32::from(c)),
                 _ => format!("a{c}b"),
             };
             assert_eq!(sanitize(&format!("a{c}b"), 9), expected);

@@ -5,7 +5,6 @@
 //! <https://github.com/grafana/mimir-graphite>) answers `{"published":2}` and refuses a batch whole.
 
 use crate::metrics::batch::{Batch, Point};
-use crate::util::sanitize::excerpt;
 use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
@@ -70,16 +69,16 @@ pub(super) struct Published {
 }
 
 /// Reads the reply to a request with this many points, if its status is good. `None` if it is not the reply
-/// of an ingest, whatever its status says.
+/// of an ingest, whatever its status says. `show` makes words of it fit for a message.
 ///
 /// Of a reply nothing is built but what is asked for, and of that no more than there are points: a few bytes
 /// can claim any number of errors.
-pub(super) fn read(body: &str, points: usize) -> Option<Published> {
+pub(super) fn read(body: &str, points: usize, show: impl Fn(&str) -> String) -> Option<Published> {
     let (mut count, mut refused) = (None, Vec::new());
     for_each_member(body, |name, value| match name.to_ascii_lowercase().as_str() {
         "published" => count = value.parse().ok(),
         "validationerrors" => {
-            let _ = for_each_member(value, |reason, error| add_refused(&mut refused, &reason, error, points));
+            let _ = for_each_member(value, |reason, error| add_refused(&mut refused, || show(&reason), error, points));
         }
         _ => {}
     })?;
@@ -88,12 +87,16 @@ pub(super) fn read(body: &str, points: usize) -> Option<Published> {
 
 /// Adds the points of one validation error: `{"Count":2,"ExampleIds":[4]}`. Those that are not among the
 /// examples stay unknown.
-fn add_refused(refused: &mut Vec<(usize, String)>, reason: &str, error: &str, points: usize) {
+fn add_refused(refused: &mut Vec<(usize, String)>, reason: impl Fn() -> String, error: &str, points: usize) {
     let _ = for_each_member(error, |name, value| {
         if name.eq_ignore_ascii_case("exampleids") {
             let left = points.saturating_sub(refused.len());
             let ids = value.trim_matches(['[', ']']).split(',').filter_map(|id| id.trim().parse().ok());
-            refused.extend(ids.take(left).map(|id| (id, excerpt(reason))));
+            let ids: Vec<usize> = ids.take(left).collect();
+            if !ids.is_empty() {
+                let reason = reason();
+                refused.extend(ids.into_iter().map(|id| (id, reason.clone())));
+            }
         }
     });
 }
@@ -138,6 +141,11 @@ pub(in crate::delivery::graphite) fn render(batch: &Batch) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(body: &str, points: usize) -> Option<Published> {
+        super::read(body, points, str::to_owned)
+    }
+
     use crate::market::number::Number;
     use std::fmt::Write;
 

@@ -17,7 +17,6 @@ use crate::http::url::{Credentials, Url};
 use crate::metrics::batch::Batch;
 use crate::secret::Secret;
 use crate::util::pluralize::pluralize;
-use crate::util::sanitize::excerpt;
 use bisector::{Bisector, Step, Stop};
 use json::Published;
 use std::collections::BTreeMap;
@@ -188,7 +187,7 @@ impl Ingest<'_> {
     fn request(self, json: Vec<u8>, count: usize) -> Request {
         // Both servers refuse any other spelling, even one with a charset.
         let mut headers = vec![("Content-Type".to_owned(), Secret::new("application/json"))];
-        let mut secrets = Vec::new();
+        let mut secrets = self.url.path_secrets();
         if let Some(credentials) = self.credentials {
             headers.push(("Authorization".to_owned(), credentials.basic()));
             secrets.extend(credentials.secrets());
@@ -196,7 +195,7 @@ impl Ingest<'_> {
         Request {
             server: self.url.server(),
             path: Secret::new(self.url.path.clone()),
-            redacted_path: self.url.path.split('?').next().unwrap_or_default().to_owned(),
+            redacted_path: self.url.redacted_path(),
             about: pluralize(count, "point"),
             headers,
             body: Some(json),
@@ -208,13 +207,12 @@ impl Ingest<'_> {
 
     fn judge(self, request: &Request, response: &Response, count: usize) -> Verdict {
         let status = response.status;
-        let body = request.mask(&response.body);
-        let words = excerpt(&body);
+        let words = request.excerpt(&response.body);
         let said = if words.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {words}") };
         let host = self.url.host.clone();
         let address = |said| PushError::Address { host: host.clone(), said, suggested: suggested_url(self.url) };
         match status {
-            200..=299 => match json::read(&body, count) {
+            200..=299 => match json::read(&response.body, count, |reason| request.excerpt(reason)) {
                 Some(published) if published.count <= count => Verdict::Taken(published),
                 _ => Verdict::Error(address(format!("its answer does not say how many points it took ({said})"))),
             },
