@@ -391,6 +391,101 @@ fn secrets_stay_hidden_where_settings_are_invalid() {
     }
 }
 
+/// A key that was typed where a path belongs.
+#[test]
+fn secrets_stay_hidden_where_a_path_belongs() {
+    for key in [GRAPHITE, "hunter-s3same", "s3same", "glc_eyJvIjoiMTIzNDU2s3same", &"s3same0123".repeat(40)] {
+        let config = format!("[graphite]\nuser = '1'\npassword_file = '{key}'\n");
+        for (run, code) in [
+            (Datametrics::new().config(&config), 74),
+            (Datametrics::new().config(&config).env("GRAPHITE_PASSWORD", "x"), 0),
+            (Datametrics::new().env("GRAPHITE_PASSWORD_FILE", key), 74),
+            (Datametrics::new().env("SSL_CERT_FILE", key), 74),
+            (Datametrics::new().env("DATAMETRICS_CONFIG", key), 74),
+            (Datametrics::new().args(["--config", key]), 74),
+            (Datametrics::new().env("DATAMETRICS_PING_URL_FILE", key), 74),
+        ] {
+            let run = run.env("DATAMETRICS_KRAKEN_BASE_URL", "https://127.0.0.1:9").args(["--retries", "0"]);
+            let run = run.env("GRAPHITE_URL", "http://127.0.0.1:9/metrics");
+            for command in [["crypto", "-vv"], ["check", "-vv"]] {
+                let run = run.clone().args(command);
+                let output = run.run();
+                assert_none_leaked(&run, &output);
+                assert!(code == 0 || output.code == Some(code), "{output}");
+                let is_hidden = output.stderr.contains("cannot read *** (hidden, as it does not look like a path): ");
+                assert!(code == 0 || is_hidden, "{output}");
+            }
+        }
+    }
+}
+
+/// A key that was typed as an argument.
+#[test]
+fn secrets_stay_hidden_on_the_command_line() {
+    let key = "glc_eyJvIjoiMTIzNDU2s3same";
+    for args in [
+        vec![key.to_owned()],
+        vec![format!("--password={key}"), "all".into()],
+        vec!["--password".into(), key.into(), "all".into()],
+        vec!["all".into(), key.into()],
+        ["grafana", "alerts", "--datasource", "uid", "--format", key].map(String::from).to_vec(),
+    ] {
+        let run = Datametrics::new().args(&args);
+        let output = run.run();
+        assert_none_leaked(&run, &output);
+        assert_eq!(output.code, Some(2), "{output}");
+    }
+}
+
+/// The key of some services is a part of the URL.
+#[test]
+fn secrets_stay_hidden_in_the_path_of_a_url() {
+    for status in [200, 401, 404] {
+        let answer = move |request: &Received| match status {
+            200 => None,
+            _ => Some(Reply::text(status, format!("no {} or {}", request.target, request.target.replace('/', "\\/")))),
+        };
+        let setup = Setup::new(
+            move |request| answer(request).unwrap_or_else(|| quotes(request)),
+            move |request| answer(request).unwrap_or_else(|| published(request)),
+        );
+        let run = setup.run();
+        let run = run.env("GRAPHITE_URL", format!("{}/push/k3y-s3same/metrics", setup.graphite.url()));
+        let run = run.env("DATAMETRICS_IN_PATH_BASE_URL", format!("{}/api/k3y-s3same", setup.provider.url()));
+        let message = shows_no_secret(&run);
+        assert!(message.contains("/push/***/***: HTTP ") && message.contains("/api/***/v1/***/quotes"), "{message}");
+        assert!(setup.graphite.requests()[0].target.contains("k3y-s3same/metrics"));
+        let run = run.args(["-vv"]).env("GRAPHITE_URL", format!("{}/k3y5s3same0123/metrics", setup.graphite.url()));
+        shows_no_secret(&run);
+    }
+}
+
+/// Replies are read before anything in them is masked.
+#[test]
+fn secrets_that_are_very_short_change_no_number_and_no_word() {
+    let setup = Setup::new(
+        |_| Reply::json(r#"{"c":11.5,"o":1,"t":1}"#),
+        |request| {
+            let count = request.text().matches("\"name\":").count();
+            Reply::json(format!(r#"{{"published":{count},"b":1}}"#))
+        },
+    );
+    for key in ["1", "b", "c", "\"", "pub", "published", "name"] {
+        let run = setup.command(&["stocks", "--provider", "finnhub", "--retries", "0"]);
+        let run = run.env("FINNHUB_API_KEY", key).env("CREDENTIALS_DIRECTORY", "none");
+        let run = run.env("GRAPHITE_USER", "1").env("GRAPHITE_PASSWORD", key);
+        let output = run.run();
+        assert_eq!((output.code, &*output.stderr), (Some(0), ""), "{key}: {output}");
+    }
+    let setup = Setup::new(quotes, |_| Reply::text(401, "bad 1, b: Basic MTpi or Basic MToxYmNk".to_owned()));
+    for (key, said) in [("b", "bad 1, b: Basic ***"), ("1bcd", "bad 1, b: Basic MTpi or Basic ***")] {
+        let run = setup.command(&["check", "--retries", "0"]).env("CREDENTIALS_DIRECTORY", "none");
+        let run = run.env("IN_PATH", "x").env("GRAPHITE_USER", "1").env("GRAPHITE_PASSWORD", key);
+        let output = run.run();
+        assert!(output.stdout.contains(said), "{key}: {output}");
+    }
+}
+
 /// A definition is printed to be shared.
 #[test]
 fn secrets_stay_hidden_in_printed_definitions() {

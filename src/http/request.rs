@@ -7,7 +7,10 @@ use crate::util::sanitize::{EXCERPT_CHARS, sanitize};
 use std::fmt;
 use std::time::Duration;
 
-/// Most bytes of a text that are looked at for a message. It is far more than a message shows.
+/// So many bytes of a text are looked at for each character that is shown: many more than one, as a mask is shorter
+/// than the secret that it replaces.
+const BYTES_PER_CHAR: usize = 16;
+/// Most bytes of a text that are looked at for a message.
 const MAX_SHOWN_BYTES: usize = 1 << 16;
 
 /// An HTTP request: a GET, or a POST if it has a body. Neither its `Display` nor its `Debug` shows a
@@ -38,7 +41,8 @@ impl Request {
     /// The beginning of a text of the response, at most `max_chars` characters of it, fit for a message: its secrets
     /// are masked, before it is cut, and it is sanitized. Whoever searches the text for anything does it before.
     pub(crate) fn sanitize(&self, text: &str, max_chars: usize) -> String {
-        let end = text.floor_char_boundary(MAX_SHOWN_BYTES);
+        let text = text.trim_start();
+        let end = text.floor_char_boundary(max_chars.saturating_mul(BYTES_PER_CHAR).min(MAX_SHOWN_BYTES));
         sanitize(&mask(&text[..end], &self.secrets), max_chars)
     }
 
