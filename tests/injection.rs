@@ -27,6 +27,7 @@ const HOSTILE: &[&str] = &[
     "A\u{9b}2J\u{85}",
     "A\u{202e}B\u{2066}\u{200f}\u{61c}",
     "A\u{2028}error: evil",
+    "A\u{e0041}\u{ad}\u{fe0f}\u{3164}\u{f8ff}B",
     "{secret:OWN_KEY}",
     "{symbol}",
     "*.?[A]",
@@ -238,15 +239,28 @@ impl Way {
     }
 }
 
+/// Whether a character controls a terminal, changes the text beside it, or cannot be seen.
+fn is_unsafe(c: char) -> bool {
+    let ranges = [
+        '\u{ad}'..='\u{ad}',
+        '\u{61c}'..='\u{61c}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{3164}'..='\u{3164}',
+        '\u{e000}'..='\u{f8ff}',
+        '\u{fe00}'..='\u{fe0f}',
+        '\u{feff}'..='\u{feff}',
+        '\u{e0000}'..='\u{e0fff}',
+    ];
+    (c.is_control() && c != '\n') || ranges.iter().any(|range| range.contains(&c))
+}
+
 /// No output controls a terminal, and no line looks like another line of output.
 #[track_caller]
 fn is_harmless(output: &Output) {
     assert_eq!(output.stdout, "");
-    let moves = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    assert!(!output.stderr.contains(moves), "{:?}", output.stderr);
+    assert!(!output.stderr.contains(is_unsafe), "{:?}", output.stderr);
     for line in output.stderr.lines() {
         assert!(!["evil", "metrics.", "X-Evil", "error: evil"].iter().any(|evil| line.starts_with(evil)), "{line}");
     }
@@ -304,4 +318,30 @@ fn hostile_text_from_any_source_stays_plain_text() {
     .flatten()
     .collect();
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cells.len(), failures.join("\n"));
+}
+
+/// What a user wrote is not said during a run only: the lists have it too, and errors of the command line.
+#[test]
+fn hostile_text_is_harmless_in_lists_and_on_the_command_line() {
+    for text in HOSTILE.iter().filter(|text| text.contains(is_unsafe)) {
+        let text_in_toml = quoted(text);
+        let config = format!(
+            "[crypto]\nsymbols = []\n[stocks]\nsymbols = []\n[graphite]\nuser = {text_in_toml}\npassword = 'x'\n\
+             url = 'tcp://127.0.0.1:9'\n[providers.own]\nmarket = 'other'\nbase_url = 'https://own.example'\n\
+             covers = {text_in_toml}\nlimits = {text_in_toml}\nterms = {text_in_toml}\n[[providers.own.quote]]\n\
+             path = '/'\nfields = {{ last = '/last' }}\n"
+        );
+        for args in [["providers"].as_slice(), &["providers", "own"], &["check"], &["check", "-vv"]] {
+            let output = Datametrics::new().config(&config).args(args).run();
+            let shown = format!("{}{}", output.stdout, output.stderr);
+            assert!(!shown.contains(is_unsafe) && shown.contains('A'), "{args:?} with {text:?}: {shown:?}");
+            assert!(args[0] != "providers" || output.code == Some(0), "{output}");
+        }
+        for before in ["", "--", "--interval=", "--config="] {
+            if let Some(arg) = Some(format!("{before}{text}")).filter(|arg| !arg.contains('\0')) {
+                let output = Datametrics::new().args(["all", &arg]).run();
+                assert!(!output.stderr.contains(is_unsafe) && output.code != Some(0), "{arg:?}: {:?}", output.stderr);
+            }
+        }
+    }
 }

@@ -105,6 +105,10 @@ pub(crate) const SECRETS: &[Scene] = &[
     Typed(
         "FINNHUB_API_KEY=s3same DATAMETRICS_FINNHUB_BASE_URL=http://finnhub.example stocks --provider finnhub --dry-run",
     ),
+    Both(
+        "crypto --shard 0/1000000 --dry-run",
+        "[providers.kraken]\nbase_url = 'http://kraken.example'\nheaders = { X-Api-Key = 'literal' }",
+    ),
     Played("a config file with a password that others can read", || {
         let run = Datametrics::new().config("[graphite]\nuser = '1'\npassword = 's3same'");
         let config = run.home().join("config.toml");

@@ -11,6 +11,7 @@ mod carbon;
 mod config;
 mod definition;
 mod journal;
+mod mask;
 mod names;
 mod push;
 mod reply;
@@ -24,11 +25,12 @@ use arbtest::arbitrary;
 type Property = fn(&[u8]);
 
 /// All properties, with the names of their fuzz targets.
-const PROPERTIES: [(&str, Property); 7] = [
+const PROPERTIES: [(&str, Property); 8] = [
     ("carbon", carbon::check),
     ("config", config::check),
     ("definition", definition::check),
     ("journal", journal::check),
+    ("mask", mask::check),
     ("names", names::check),
     ("push", push::check),
     ("reply", reply::check),
