@@ -88,7 +88,7 @@ pub(crate) fn redact_path(path: &str) -> String {
     let is_name = extension.is_some_and(|end| end.len() <= 5 && end.bytes().all(|b| b.is_ascii_lowercase()));
     let is_path = ["/", "./", "../", "~/", "$HOME/"].iter().any(|begin| path.starts_with(begin));
     if !is_name && !is_path {
-        return format!("{MASK} (hidden, as it does not look like a path)");
+        return format!("{MASK} (hidden, as it may be a key; a path begins with / or ./)");
     }
     let node = |node| if looks_like_key(node) { MASK } else { node };
     path.split('/').map(node).collect::<Vec<_>>().join("/")
@@ -154,7 +154,7 @@ mod tests {
         ] {
             assert_eq!(redact_path(path), path);
         }
-        let hidden = "*** (hidden, as it does not look like a path)";
+        let hidden = "*** (hidden, as it may be a key; a path begins with / or ./)";
         for key in ["hunter2", "glc_eyJvIjoiMTIzNDU2Iiwi", "ab/c+d==", "e5Kl.9sQ0Xz1", "", "pass word"] {
             assert_eq!(redact_path(key), hidden);
         }

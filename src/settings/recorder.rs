@@ -150,7 +150,7 @@ mod tests {
             let value = ConfigValue::from_text(text.to_owned(), Origin::Stdin);
             RecordedSetting::path("x", &value).value
         };
-        assert_eq!(path("hunter2"), "*** (hidden, as it does not look like a path)");
+        assert_eq!(path("hunter2"), "*** (hidden, as it may be a key; a path begins with / or ./)");
         assert_eq!(path("/nowhere/graphite"), "/nowhere/graphite");
         assert_eq!(path("Cargo.toml"), "Cargo.toml");
         assert_eq!(path(env!("CARGO_MANIFEST_DIR")), displayed(&format!("'{}'", env!("CARGO_MANIFEST_DIR"))));
