@@ -491,7 +491,7 @@ fn log_level_follows_quiet_and_verbose() {
     let more = format!("{READABLE}{ASKED}{MISSING}{SENT}{PUSHED}");
     let most = format!(
         "{READABLE}GET http://KRAKEN/0/public/Ticker?pair=XBTUSD: HTTP 200, [..] bytes, <time>\n{MISSING}\
-         POST http://127.0.0.1:[..]/graphite/metrics: HTTP 200, [..] bytes, <time>\n{PUSHED}"
+         POST http://127.0.0.1:[..]/graphite/***: HTTP 200, [..] bytes, <time>\n{PUSHED}"
     );
     for (args, stderr) in [
         ([].as_slice(), &usual),

@@ -707,7 +707,7 @@ fn key_comes_from_variable_file_or_systemd_credential() {
     for text in ["from file", "from file\n", "from file\r\n"] {
         let (server, run) = (finnhub("from file"), finnhub_run());
         write(&run, "key", text);
-        run.env("FINNHUB_API_KEY_FILE", "key").provider("finnhub", &server).stdout(ok).check();
+        run.env("FINNHUB_API_KEY_FILE", "./key").provider("finnhub", &server).stdout(ok).check();
     }
     let (server, run) = (finnhub("from systemd"), finnhub_run());
     write(&run, "credentials/finnhub_api_key", "from systemd\n");
@@ -721,9 +721,9 @@ fn key_comes_from_variable_file_or_systemd_credential() {
 fn secret_file_that_cannot_be_read_is_an_error() {
     let missing = "No such file or directory (os error 2)";
     fails(
-        finnhub_run().env("FINNHUB_API_KEY_FILE", "key"),
+        finnhub_run().env("FINNHUB_API_KEY_FILE", "./key"),
         74,
-        &format!("FINNHUB_API_KEY_FILE: cannot read key: {missing}"),
+        &format!("FINNHUB_API_KEY_FILE: cannot read ./key: {missing}"),
     );
     let broken = finnhub_run().env("CREDENTIALS_DIRECTORY", ".");
     fs::create_dir(broken.home().join("finnhub_api_key")).unwrap();
@@ -740,7 +740,7 @@ fn secret_that_is_empty_or_has_control_characters_is_an_error() {
     {
         let run = finnhub_run();
         write(&run, "key", text);
-        fails(run.env("FINNHUB_API_KEY_FILE", "key"), 78, &format!("key: {problem}"));
+        fails(run.env("FINNHUB_API_KEY_FILE", "./key"), 78, &format!("key: {problem}"));
     }
     let run = finnhub_run().env("FINNHUB_API_KEY", "a\tb");
     fails(run, 78, "FINNHUB_API_KEY: holds a line break or another control character");
@@ -749,7 +749,7 @@ fn secret_that_is_empty_or_has_control_characters_is_an_error() {
 #[test]
 fn secret_with_two_sources_is_an_error() {
     let message = "FINNHUB_API_KEY: is set, and FINNHUB_API_KEY_FILE too: unset one";
-    fails(finnhub_run().env("FINNHUB_API_KEY", "a").env("FINNHUB_API_KEY_FILE", "key"), 78, message);
+    fails(finnhub_run().env("FINNHUB_API_KEY", "a").env("FINNHUB_API_KEY_FILE", "./key"), 78, message);
     let message = "GRAPHITE_PASSWORD: is set, and GRAPHITE_PASSWORD_FILE too: unset one";
     fails(finnhub_run().env("GRAPHITE_PASSWORD", "a").env("GRAPHITE_PASSWORD_FILE", "key"), 78, message);
     let config = "[graphite]\npassword = 'x'\npassword_file = 'key'\n";
