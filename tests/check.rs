@@ -282,7 +282,8 @@ fn check_reports_missing_settings_and_tries_the_rest() {
     reports(&output, 78, &format!("FAILED  finnhub: {key}"));
     reports(&output, 78, "ok      yahoo (stocks): AMZN last 230, <time>");
     lists(&output, "FINNHUB_API_KEY", "not set", "default");
-    let output = setup.check().env("DATAMETRICS_STOCKS_PROVIDERS", "finnhub").env("FINNHUB_API_KEY_FILE", "./gone").run();
+    let output =
+        setup.check().env("DATAMETRICS_STOCKS_PROVIDERS", "finnhub").env("FINNHUB_API_KEY_FILE", "./gone").run();
     reports(
         &output,
         74,

@@ -42,7 +42,8 @@ impl Request {
     /// are masked, before it is cut, and it is sanitized. Whoever searches the text for anything does it before.
     pub(crate) fn sanitize(&self, text: &str, max_chars: usize) -> String {
         let text = text.trim_start();
-        let end = text.floor_char_boundary(max_chars.saturating_mul(BYTES_PER_CHAR).min(MAX_SHOWN_BYTES));
+        let limit = max_chars.saturating_mul(BYTES_PER_CHAR).min(MAX_SHOWN_BYTES).min(text.len());
+        let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
         sanitize(&mask(&text[..end], &self.secrets), max_chars)
     }
 
