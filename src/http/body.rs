@@ -224,6 +224,11 @@ mod tests {
     }
 
     #[test]
+    fn debug_of_a_body_shows_none_of_it() {
+        assert_eq!(format!("{:?}", Body::from(b"hunter2".to_vec())), "7 bytes");
+    }
+
+    #[test]
     fn a_byte_order_mark_is_skipped() {
         assert_eq!(&*Body::from("\u{feff}{}".as_bytes().to_vec()), "{}");
         assert_eq!(&*Body::from("{}\u{feff}".as_bytes().to_vec()), "{}\u{feff}");
