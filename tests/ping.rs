@@ -123,8 +123,8 @@ fn invalid_ping_url_ends_the_run_before_it_begins() {
         let message = format!("error: DATAMETRICS_PING_URL: {problem}\n");
         all.env("DATAMETRICS_PING_URL", url).stderr(message).exit(78).check();
     }
-    let all = Datametrics::new().args(["all"]).env("DATAMETRICS_PING_URL_FILE", "gone");
-    all.stderr("error: DATAMETRICS_PING_URL_FILE: cannot read gone: No such file or directory (os error 2)\n")
+    let all = Datametrics::new().args(["all"]).env("DATAMETRICS_PING_URL_FILE", "./gone");
+    all.stderr("error: DATAMETRICS_PING_URL_FILE: cannot read ./gone: No such file or directory (os error 2)\n")
         .exit(74)
         .check();
 }
