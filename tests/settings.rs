@@ -728,9 +728,9 @@ fn secret_file_that_cannot_be_read_is_an_error() {
     let broken = finnhub_run().env("CREDENTIALS_DIRECTORY", ".");
     fs::create_dir(broken.home().join("finnhub_api_key")).unwrap();
     fails(broken, 74, "CREDENTIALS_DIRECTORY: cannot read ./finnhub_api_key: Is a directory (os error 21)");
-    let config = "[graphite]\nurl = 'http://127.0.0.1/metrics'\nuser = 'u'\npassword_file = 'nowhere'\n";
+    let config = "[graphite]\nurl = 'http://127.0.0.1/metrics'\nuser = 'u'\npassword_file = './nowhere'\n";
     let graphite = Datametrics::new().config(config).args(["all", "--dry-run"]);
-    fails(graphite, 74, &format!("config.toml:4: graphite.password_file: cannot read nowhere: {missing}"));
+    fails(graphite, 74, &format!("config.toml:4: graphite.password_file: cannot read ./nowhere: {missing}"));
 }
 
 #[test]
@@ -740,7 +740,7 @@ fn secret_that_is_empty_or_has_control_characters_is_an_error() {
     {
         let run = finnhub_run();
         write(&run, "key", text);
-        fails(run.env("FINNHUB_API_KEY_FILE", "./key"), 78, &format!("key: {problem}"));
+        fails(run.env("FINNHUB_API_KEY_FILE", "key"), 78, &format!("key: {problem}"));
     }
     let run = finnhub_run().env("FINNHUB_API_KEY", "a\tb");
     fails(run, 78, "FINNHUB_API_KEY: holds a line break or another control character");
@@ -749,7 +749,7 @@ fn secret_that_is_empty_or_has_control_characters_is_an_error() {
 #[test]
 fn secret_with_two_sources_is_an_error() {
     let message = "FINNHUB_API_KEY: is set, and FINNHUB_API_KEY_FILE too: unset one";
-    fails(finnhub_run().env("FINNHUB_API_KEY", "a").env("FINNHUB_API_KEY_FILE", "./key"), 78, message);
+    fails(finnhub_run().env("FINNHUB_API_KEY", "a").env("FINNHUB_API_KEY_FILE", "key"), 78, message);
     let message = "GRAPHITE_PASSWORD: is set, and GRAPHITE_PASSWORD_FILE too: unset one";
     fails(finnhub_run().env("GRAPHITE_PASSWORD", "a").env("GRAPHITE_PASSWORD_FILE", "key"), 78, message);
     let config = "[graphite]\npassword = 'x'\npassword_file = 'key'\n";

@@ -6,11 +6,15 @@ use crate::util::pluralize::pluralize;
 /// So many names of rows are kept for a message.
 const MAX_NAMES: usize = 3;
 
+/// So many names are looked at, as all of millions of rows may have the same one.
+const MAX_LOOKS: usize = 100;
+
 /// How many rows a reply has, and the names of the first ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FoundRows {
     count: usize,
     names: Vec<String>,
+    looks: usize,
 }
 
 impl FoundRows {
@@ -21,7 +25,8 @@ impl FoundRows {
 
     /// Keeps the name of a row of the reply to `request`, if it is one of the first.
     pub(super) fn add_name(&mut self, request: &Request, name: &str) {
-        if self.names.len() < MAX_NAMES {
+        if self.names.len() < MAX_NAMES && self.looks < MAX_LOOKS {
+            self.looks += 1;
             let name = request.excerpt(name);
             if !self.names.contains(&name) {
                 self.names.push(name);

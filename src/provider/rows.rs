@@ -147,7 +147,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
         if let Some(json) = self.first(&self.layout.row_error).filter(|json| is_error_text(json)) {
             // There is only one row, so its error may be about the whole request.
             if self.is_bare {
-                self.error = error_text(&self.query.request, json);
+                self.error = self.error.take().or_else(|| error_text(&self.query.request, json));
             // A reply may repeat a row without end.
             } else if self.rows_with_errors.insert(position) {
                 let error = error_text(&self.query.request, json).map(|text| excerpt(&text));

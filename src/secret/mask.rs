@@ -10,8 +10,9 @@ use std::ops::Range;
 /// would tell the secret to whoever reads it.
 const MIN_LENGTH: usize = 4;
 
-/// So many characters in a row from any place of a secret are masked anywhere.
-const MIN_FRAGMENT: usize = 6;
+/// So many characters in a row from any place of a secret are masked anywhere: a server may have cut it. Fewer would
+/// mask words that a key has too, such as the name of its service.
+const MIN_FRAGMENT: usize = 8;
 
 /// So many characters of a secret are masked where the text ends after its beginning, or begins before its end:
 /// the text may have been cut there.
@@ -271,8 +272,9 @@ mod tests {
             ("ijkl is bad", "*** is bad"),
             ("jkl is bad", "jkl is bad"),
             ("the glc_ is bad", "the glc_ is bad"),
-            ("token glc_ab... is bad", "token ***... is bad"),
-            ("token ...fgh&ij is bad", "token ...*** is bad"),
+            ("token glc_abcd... is bad", "token ***... is bad"),
+            ("token glc_abc... is bad", "token glc_abc... is bad"),
+            ("token ...cdefgh%26ij is bad", "token ...*** is bad"),
         ] {
             assert_eq!(mask_all(text, &[secret]), masked);
         }
