@@ -8,7 +8,8 @@ use super::redirect::RedirectTarget;
 use super::request::{Request, Response};
 use super::retry::parse_retry_after;
 use super::transport::{Transport, TransportError};
-use super::url::{Credentials, Url};
+use super::url::Url;
+use crate::secret::mask;
 use crate::system::deadline::Deadline;
 use crate::system::dialer::SystemDialer;
 use crate::util::sanitize::excerpt;
@@ -251,9 +252,8 @@ impl HttpClient {
 
     /// Masks the credentials of the proxy in the words of an error, which may be the proxy's own.
     fn mask_credentials_of_proxy(&self, server: &Url, words: &mut Vec<u8>) {
-        let credentials = self.proxy_for(server).and_then(|proxy| proxy.credentials);
-        for secret in credentials.iter().flat_map(Credentials::secrets) {
-            *words = secret.mask(&String::from_utf8_lossy(words)).into();
+        if let Some(credentials) = self.proxy_for(server).and_then(|proxy| proxy.credentials) {
+            *words = mask(&String::from_utf8_lossy(words), &credentials.secrets()).into();
         }
     }
 
