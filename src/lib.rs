@@ -185,6 +185,7 @@ fn quotes(metrics: &MetricsConfig, feeds: &mut [FeedReport<'_>], started: i64) -
     batch.reserve(HEALTH_POINTS + quoted);
     for report in feeds {
         let feed = report.feed;
+        batch.set_interval(feed.interval);
         for (symbol, values) in std::mem::take(&mut report.rows).iter().enumerate() {
             let (prefix, suffix) = feed.affixes.get(symbol);
             for (field, value) in feed.fields.iter().zip(values) {
@@ -199,6 +200,7 @@ fn quotes(metrics: &MetricsConfig, feeds: &mut [FeedReport<'_>], started: i64) -
             }
         }
     }
+    batch.set_interval(metrics.interval);
     batch
 }
 

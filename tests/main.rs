@@ -17,6 +17,7 @@ mod harness;
 mod ingest;
 mod injection;
 mod intermediaries;
+mod intervals;
 mod journal;
 mod kill;
 mod limits;

@@ -204,6 +204,7 @@ fn probe_feed(settings: &Settings, provider: usize) -> Option<Feed> {
         probe.fields.retain(|field| definition.gives(field));
         probe.providers = vec![provider];
         probe.market_hours = MarketHours::Any;
+        probe.due_every = None;
         (!probe.symbols.is_empty() && !probe.fields.is_empty()).then_some(probe)
     };
     settings.fetch.feeds.iter().filter(|feed| feed.providers.contains(&provider)).find_map(probe)

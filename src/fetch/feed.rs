@@ -27,4 +27,9 @@ pub(crate) struct Feed {
     pub(crate) market_hours: MarketHours,
     /// Days on which the exchange is closed beside its holidays.
     pub(crate) closed: Vec<Date>,
+    /// Seconds between two points of a metric, as Graphite is told.
+    pub(crate) interval: u32,
+    /// The feed is due once in so many seconds: its own interval, unless symbols were given on the command
+    /// line. `None` if it is due in every run.
+    pub(crate) due_every: Option<u32>,
 }

@@ -49,11 +49,11 @@ impl Graphite {
             "DATAMETRICS_INTERVAL",
             section.get("interval"),
         )?;
-        let interval = sources.setting_or_default("graphite.interval", interval, "60").integer(1, 86_400)?;
+        let interval = read_interval(&sources.setting_or_default("graphite.interval", interval, "60"))?;
         let names = sources.setting_or_default("graphite.names", section.get("names"), NameTemplate::DEFAULT);
         let metrics = MetricsConfig {
             prefix: read_prefix(&sources.setting_or_default("graphite.prefix", prefix, ""))?,
-            interval: u32::try_from(interval).unwrap_or(u32::MAX),
+            interval,
             names: read_names(&names)?,
             tags: read_tags(&section, sources)?,
         };
@@ -67,6 +67,14 @@ pub(crate) fn missing() -> ConfigError {
     let problem = "is not set, so the points have nowhere to go: set it to https://HOST/graphite/metrics or \
                    tcp://HOST:2003, or print them with --dry-run";
     ConfigError::about("GRAPHITE_URL", problem)
+}
+
+/// Reads an interval, in seconds.
+///
+/// # Errors
+/// When it is no whole number up to a day.
+pub(super) fn read_interval(value: &ConfigValue<'_>) -> Result<u32, ConfigError> {
+    Ok(u32::try_from(value.integer(1, 86_400)?).unwrap_or(u32::MAX))
 }
 
 /// Reads a template of metric names.

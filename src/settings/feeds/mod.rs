@@ -5,7 +5,7 @@ mod reader;
 
 pub(super) use reader::{FeedOptions, FeedReader, keep_shard, select};
 
-use super::graphite::read_names;
+use super::graphite::{read_interval, read_names};
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::market::hours::MarketHours;
@@ -26,6 +26,8 @@ pub(super) struct FeedConfig<'a> {
     names: Option<NameTemplate>,
     market_hours: MarketHours,
     closed: Vec<Date>,
+    /// In seconds.
+    interval: Option<u32>,
 }
 
 impl FeedConfig<'_> {
@@ -121,6 +123,8 @@ fn read_config<'a>(
     }
     let names = sources.optional_setting(&format!("{path}.names"), section.get("names"));
     let names = names.map(|value| read_names(&value)).transpose()?;
+    let interval = sources.optional_setting(&format!("{path}.interval"), section.get("interval"));
+    let interval = interval.map(|value| read_interval(&value)).transpose()?;
     let (mut market_hours, mut closed) = (MarketHours::Any, Vec::new());
     if name != "crypto" {
         market_hours =
@@ -131,7 +135,18 @@ fn read_config<'a>(
     }
     section.deny_unknown_keys()?;
     let name = name.to_owned();
-    Ok(FeedConfig { name, providers, symbols, fields, fields_are_named, currency, names, market_hours, closed })
+    Ok(FeedConfig {
+        name,
+        providers,
+        symbols,
+        fields,
+        fields_are_named,
+        currency,
+        names,
+        market_hours,
+        closed,
+        interval,
+    })
 }
 
 fn read_day(value: &ConfigValue<'_>) -> Result<Date, ConfigError> {

@@ -104,6 +104,8 @@ impl<'a> FeedReader<'_, 'a> {
             names,
             market_hours: self.options.market_hours.filter(|_| is_stocks).unwrap_or(config.market_hours),
             closed: config.closed,
+            interval: config.interval.unwrap_or(self.metrics.interval),
+            due_every: config.interval.filter(|_| symbol_override.is_none()),
         })
     }
 
