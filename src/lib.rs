@@ -76,7 +76,7 @@ pub use system::threads::{Signal, SystemThreads, Task, Threads};
 
 use delivery::graphite::Destination;
 use delivery::journal::Journal;
-use delivery::{DeliveryReport, OpenJournal, Sender, graphite};
+use delivery::{DeliveryError, DeliveryReport, OpenJournal, Sender, graphite};
 use fetch::{Collector, FeedReport, stats_by_provider};
 use http::retry::RetryPolicy;
 use log::Level;
@@ -117,7 +117,7 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     }
 
     let journal = settings.journal.and_then(|_| open_journal(settings.state_dir.as_deref()?, context));
-    let history = RunHistory::read(settings.state(context.disk), &settings.run, started);
+    let history = RunHistory::read(settings.state(context), &settings.run, started, context.random.next());
     let linger = settings.destination.as_ref().map(Destination::linger).unwrap_or_default();
     let fetch_deadline = deadline.before(PUSH_TIME.min(settings.timeout / 3) + linger);
     let collector =
@@ -228,15 +228,18 @@ fn add_push_health(health: &mut Health<'_>, sender: Option<&Sender<'_>>, last_pu
 fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &DeliveryReport, started: i64) {
     let due = feeds.iter().filter(|report| report.skipped.is_none() && !report.has_defect);
     let states = due.map(|report| (report.feed.name.clone(), report.feed_state(history))).collect();
+    // Points that are lost do not count, so the next run fetches them again.
+    let is_lost = matches!(delivery.error, Some(DeliveryError::Lost { .. }));
+    let is_counted = |report: &&FeedReport<'_>| report.feed.due_every.is_some() && report.fetched() > 0 && !is_lost;
+    let fetched = feeds.iter().filter(is_counted).map(|report| report.feed.state_name.as_str());
     let notes = feeds.iter().flat_map(|report| &report.providers).map(|report| ProviderNote {
         definition: report.definition,
-        is_asked: report.definition.has_interval() && report.stats.requests > 0,
         cool_down: report.cool_down,
         findings: &report.findings,
     });
     let push = |status| LastPush { time: started, seconds: delivery.took.as_secs_f64(), status };
     let told = delivery.notices.iter().map(|(subject, _)| subject.as_str());
-    history.record(states, notes, told, delivery.status.map(push));
+    history.record(states, fetched, notes, told, delivery.status.map(push));
 }
 
 /// Logs what stays as it is: as a warning once a day.

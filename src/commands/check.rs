@@ -106,7 +106,7 @@ fn check_state_dir(settings: &Settings, context: Context<'_>) -> Finding {
 
 fn probe_state_dir(dir: &Path, settings: &Settings, context: Context<'_>) -> Result<String, String> {
     let path = dir.display();
-    State::new(context.disk, dir).probe().map_err(|cause| {
+    State::new(context.disk, context.random, dir).probe().map_err(|cause| {
         format!("cannot write in {path}: {cause}; make it writable, or name another in DATAMETRICS_STATE_DIR")
     })?;
     if settings.journal.is_none() {
@@ -172,7 +172,7 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
 /// not delay the next run.
 fn check_providers(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Vec<Finding> {
     let started = context.unix_seconds();
-    let history = RunHistory::read(settings.state(context.disk), &settings.run, started).asking_unknown();
+    let history = RunHistory::read(settings.state(context), &settings.run, started, 0).for_check();
     let definitions = &settings.fetch.definitions;
     let probes: Vec<Feed> = (0..definitions.len()).filter_map(|index| probe_feed(settings, index)).collect();
     let collector = Collector { config: &settings.fetch, context, history: &history, started, deadline };
@@ -230,7 +230,7 @@ fn provider_finding(definition: &Definition, report: &FeedReport<'_>, if_failed:
         let line = line.strip_prefix(&format!("{}: ", feed.name)).unwrap_or(line);
         line.strip_prefix(&format!("{name}: ")).unwrap_or(line).to_owned()
     };
-    let problems = report.problems(&RunHistory::read(None, "", 0));
+    let problems = report.problems(&RunHistory::read(None, "", 0, 0));
     let lines = problems.errors.iter().chain(&problems.warnings);
     let problems = lines.map(shorten).collect::<Vec<_>>().join("; ");
     let text = format!("{problems}; -vv shows what is asked, `datametrics providers {name}` how");

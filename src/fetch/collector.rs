@@ -57,16 +57,17 @@ impl<'a> Collector<'a> {
         for &index in &feed.providers {
             let definition = &self.config.definitions[index];
             let missing = quotes.missing_from(definition);
-            if missing.symbols.is_empty() {
-                continue;
-            }
-            let must_rest = self.seconds_left(definition, missing.symbols.len()).is_some();
-            // The interval of the first provider is a reason to skip the whole feed.
-            if must_rest && first != Some(index) {
+            if missing.symbols.is_empty() || self.seconds_at_rest(definition, missing.symbols.len()).is_some() {
                 continue;
             }
             if let Some(left) = self.history.cool_down(&definition.name) {
                 reports.push(ProviderReport::cooling_down(definition, left, missing.symbols));
+                continue;
+            }
+            if let Some(seconds_left) = self.claim_call(definition, missing.symbols.len()) {
+                if first == Some(index) {
+                    return FeedReport::skipped(feed, SkipReason::provider_rests(definition, seconds_left));
+                }
                 continue;
             }
             let secrets = &self.config.secrets;
@@ -107,14 +108,29 @@ impl<'a> Collector<'a> {
         if !feed.market_hours.is_open(now, &feed.closed) {
             return Some(SkipReason::Closed);
         }
+        if let Some(interval) = feed.due_every
+            && let Some(seconds_left) = self.history.seconds_until_due(&feed.state_name, interval.into(), self.now())
+        {
+            return Some(SkipReason::Interval { seconds_left });
+        }
         let first = &self.config.definitions[self.first_provider(feed)?];
-        let seconds_left = self.seconds_left(first, feed.symbols.len())?;
-        Some(SkipReason::Interval { provider: first.name.clone(), seconds_left })
+        let seconds_left = self.seconds_at_rest(first, feed.symbols.len())?;
+        Some(SkipReason::provider_rests(first, seconds_left))
     }
 
     /// How many seconds the provider must still rest before it may be asked for this many symbols.
-    fn seconds_left(&self, definition: &Definition, symbols: usize) -> Option<u64> {
-        self.history.seconds_left(&definition.name, definition.interval_for(symbols))
+    fn seconds_at_rest(&self, definition: &Definition, symbols: usize) -> Option<u64> {
+        self.history.seconds_at_rest(&definition.name, definition.interval_for(symbols), self.now())
+    }
+
+    /// Writes down that the provider is asked for this many symbols. Returns how many seconds it must rest, if
+    /// another run has asked it meanwhile.
+    fn claim_call(&self, definition: &Definition, symbols: usize) -> Option<u64> {
+        self.history.claim_call(&definition.name, definition.interval_for(symbols), self.now())
+    }
+
+    fn now(&self) -> i64 {
+        self.context.unix_seconds()
     }
 }
 

@@ -11,6 +11,8 @@ use jiff::civil::Date;
 pub(crate) struct Feed {
     /// Its name, the first node of its metrics.
     pub(crate) name: String,
+    /// Its name in the state directory, where each shard is counted by itself.
+    pub(crate) state_name: String,
     /// What is watched, each symbol once. Empty if no symbol is in this machine's shard.
     pub(crate) symbols: Vec<Symbol>,
     /// Which values of each symbol.

@@ -29,6 +29,16 @@ struct State {
     next_slot: Instant,
 }
 
+/// Whether a request may be sent.
+enum Entry {
+    /// After so long a wait.
+    Allowed(Duration),
+    /// As many as allowed are in flight.
+    Full,
+    /// Its turn is not before the deadline.
+    TooLate,
+}
+
 /// The right to send a request. Dropping it gives the right back.
 pub(crate) struct Permit<'a>(&'a RateLimiter<'a>);
 
@@ -47,39 +57,41 @@ impl<'a> RateLimiter<'a> {
         }
     }
 
-    /// Whether the next request can still be sent before the deadline.
-    pub(crate) fn has_time(&self, deadline: Deadline<'_>) -> bool {
-        self.wait(lock(&self.state).next_slot, self.clock.now()) < deadline.remaining()
-    }
-
-    /// Waits until a request may be sent. At the deadline it gives a permit in any case, and the request
-    /// fails for lack of time.
-    pub(crate) fn acquire(&self, deadline: Deadline<'_>) -> Permit<'_> {
+    /// Waits until a request may be sent. `None` if that is not before the deadline.
+    pub(crate) fn acquire(&self, deadline: Deadline<'_>) -> Option<Permit<'_>> {
         loop {
             // Looked at before the state, so that a request that ends in between is not missed.
             let seen = self.released.generation();
-            if let Some(wait) = self.try_enter(deadline) {
-                if !wait.is_zero() {
-                    self.clock.sleep(wait.min(deadline.remaining()));
+            let wait = match self.try_enter(deadline) {
+                Entry::Allowed(wait) => wait,
+                Entry::Full => {
+                    self.threads.wait(&self.released, seen, deadline.remaining());
+                    continue;
                 }
-                return Permit(self);
+                Entry::TooLate => return None,
+            };
+            let permit = Permit(self);
+            if !wait.is_zero() {
+                self.clock.sleep(wait);
             }
-            self.threads.wait(&self.released, seen, deadline.remaining());
+            return Some(permit).filter(|_| !deadline.is_past());
         }
     }
 
-    /// Counts a request in, if fewer than allowed are in flight or the deadline is past. Returns how
-    /// long it must wait before it is sent.
-    fn try_enter(&self, deadline: Deadline<'_>) -> Option<Duration> {
+    /// Counts a request in, if fewer than allowed are in flight and it can be sent before the deadline.
+    fn try_enter(&self, deadline: Deadline<'_>) -> Entry {
         let mut state = lock(&self.state);
-        if state.in_flight >= self.max_concurrency && !deadline.is_past() {
-            return None;
-        }
         let now = self.clock.now();
         let wait = self.wait(state.next_slot, now);
+        if wait >= deadline.remaining() {
+            return Entry::TooLate;
+        }
+        if state.in_flight >= self.max_concurrency {
+            return Entry::Full;
+        }
         state.next_slot = state.next_slot.max(now) + self.spacing;
         state.in_flight += 1;
-        Some(wait)
+        Entry::Allowed(wait)
     }
 
     /// How long the next request must wait, if evenly spaced ones would be sent at `slot`.
@@ -163,11 +175,12 @@ mod tests {
         let deadline = || Deadline::after(&machine, Duration::from_secs(60));
         let waits = || machine.waits.load(Ordering::Relaxed);
         let first_two = [limiter.acquire(deadline()), limiter.acquire(deadline())];
-        assert_eq!(waits(), 0);
+        assert_eq!((waits(), first_two.iter().flatten().count()), (0, 2));
         let third = limiter.acquire(deadline());
         assert_eq!((waits(), machine.passed().as_secs()), (1, 60), "it waits, until the deadline at the longest");
-        drop((first_two, third));
-        drop(limiter.acquire(deadline()));
+        assert!(third.is_none(), "a permit at the deadline is of no use");
+        drop(first_two);
+        assert!(limiter.acquire(deadline()).is_some());
         assert_eq!(waits(), 1, "there is room again");
     }
 
@@ -177,11 +190,11 @@ mod tests {
         let limiter = limiter("per_second = 4", &machine);
         let deadline = Deadline::after(&machine, Duration::from_secs(1));
         for millis in [0, 250, 500, 750] {
-            assert!(limiter.has_time(deadline));
-            drop(limiter.acquire(deadline));
+            assert!(limiter.acquire(deadline).is_some());
             assert_eq!(machine.passed().as_millis(), millis);
         }
-        assert!(!limiter.has_time(deadline), "the next slot is at the deadline");
+        assert!(limiter.acquire(deadline).is_none(), "the next slot is at the deadline");
+        assert_eq!(machine.passed().as_millis(), 750, "it is not waited for");
     }
 
     #[test]
@@ -190,8 +203,7 @@ mod tests {
         let limiter = limiter("per_second = 4\nburst = 3", &machine);
         let deadline = Deadline::after(&machine, Duration::from_secs(60));
         let sent_at = || {
-            assert!(limiter.has_time(deadline));
-            drop(limiter.acquire(deadline));
+            assert!(limiter.acquire(deadline).is_some());
             machine.passed().as_millis()
         };
         assert_eq!([(); 5].map(|()| sent_at()), [0, 0, 0, 250, 500]);

@@ -45,8 +45,13 @@ pub(crate) enum SkipReason {
     Closed,
     /// None of its symbols is in this machine's shard.
     NoSymbol,
-    /// Its provider must not be asked again yet.
+    /// Its interval is not over.
     Interval {
+        /// For how many seconds more.
+        seconds_left: u64,
+    },
+    /// Its provider must not be asked again yet.
+    ProviderRests {
         /// The provider.
         provider: String,
         /// For how many seconds more.
@@ -54,12 +59,20 @@ pub(crate) enum SkipReason {
     },
 }
 
+impl SkipReason {
+    /// The provider must rest for so many seconds.
+    pub(crate) fn provider_rests(definition: &Definition, seconds_left: u64) -> Self {
+        Self::ProviderRests { provider: definition.name.clone(), seconds_left }
+    }
+}
+
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("the market is closed"),
             Self::NoSymbol => f.write_str("none of its symbols is in this shard"),
-            Self::Interval { provider, seconds_left } => {
+            Self::Interval { seconds_left } => write!(f, "its interval lasts another {seconds_left} s"),
+            Self::ProviderRests { provider, seconds_left } => {
                 write!(f, "{provider} is not to be asked for another {seconds_left} s")
             }
         }

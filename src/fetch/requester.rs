@@ -81,12 +81,8 @@ impl Requester<'_, '_> {
         if let Some(error) = breaker.error() {
             return (Err(error), None);
         }
-        let deadline = self.policy.deadline;
-        if !limiter.has_time(deadline) {
-            return (Err(FetchError::NoTime), None);
-        }
         let acquire = || {
-            let permit = limiter.acquire(deadline);
+            let permit = limiter.acquire(self.policy.deadline).ok_or(FetchError::NoTime)?;
             // Another request may have stopped the provider during the wait.
             breaker.error().map_or(Ok(permit), Err)
         };

@@ -23,6 +23,7 @@ pub use sources::Env;
 
 use crate::cli::{Cli, Command, FeedSelection, Options};
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
+use crate::context::Context;
 use crate::delivery::graphite::{Destination, DestinationId};
 use crate::delivery::journal::JournalLimits;
 use crate::fetch::{Feed, FetchConfig};
@@ -30,7 +31,7 @@ use crate::http::proxy::NetworkConfig;
 use crate::market::shard::Shard;
 use crate::metrics::MetricsConfig;
 use crate::state::State;
-use crate::system::disk::Disk;
+use crate::util::shorten::shorten;
 use config_file::ConfigFile;
 use feeds::FeedReader;
 use graphite::Graphite;
@@ -41,6 +42,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Longest name of a run, in bytes. File systems take 255.
+const MAX_RUN_NAME: usize = 200;
 
 /// All settings of a run. Each stage of a run gets the part that it needs.
 #[derive(Debug)]
@@ -100,8 +104,8 @@ impl Settings {
     }
 
     /// The state files of the run; `None` if there is no state directory.
-    pub(crate) fn state<'a>(&self, disk: &'a dyn Disk) -> Option<State<'a>> {
-        self.state_dir.as_deref().map(|dir| State::new(disk, dir))
+    pub(crate) fn state<'a>(&self, context: Context<'a>) -> Option<State<'a>> {
+        self.state_dir.as_deref().map(|dir| State::new(context.disk, context.random, dir))
     }
 
     fn read_all(
@@ -261,5 +265,7 @@ fn run_name(selection: &FeedSelection, feeds: &[Feed], shard: Option<Shard>) -> 
         FeedSelection::All => "all".to_owned(),
         FeedSelection::Named(_) => feeds.iter().map(|feed| feed.name.as_str()).collect::<Vec<_>>().join("-"),
     };
-    shard.map_or(name.clone(), |shard| format!("{name}-{}", shard.index))
+    let name = shard.map_or(name.clone(), |shard| format!("{name}-{}", shard.index));
+    // It is a folder at Carbon, and a file in the state directory.
+    shorten(&name, MAX_RUN_NAME).into_owned()
 }

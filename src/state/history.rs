@@ -1,10 +1,13 @@
 //! What a run knows of the runs before it, and what it leaves to the next.
 
+use super::calls::Call;
 use super::unknown_symbols::{SymbolFindings, UnknownSymbols};
 use super::{CoolDown, FeedState, LastPush, LastRun, State};
 use crate::provider::Definition;
+use crate::system::threads::lock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// A scheduler may start a run early by a tenth of an interval, by this many seconds at most.
@@ -22,15 +25,21 @@ pub(crate) struct RunHistory<'a> {
     /// When the run started, in Unix seconds.
     started: i64,
     last: LastRun,
-    /// Whether symbols that are known to be unknown are requested all the same.
-    asks_unknown: bool,
+    /// The random number of this run, by which others tell its calls from theirs.
+    id: u64,
+    /// The starts of runs that had asked a provider when this run was the first to look.
+    last_calls: Mutex<BTreeMap<String, Vec<i64>>>,
+    /// Whether this is a check, which asks for one symbol of each provider and leaves no trace: it also asks for
+    /// symbols that are known to be unknown, and claims no calls.
+    is_check: bool,
 }
 
 impl<'a> RunHistory<'a> {
-    /// Reads what the runs of this name left. `started` is when this run started, in Unix seconds.
-    pub(crate) fn read(state: Option<State<'a>>, run: &'a str, started: i64) -> Self {
+    /// Reads what the runs of this name left. `started` is when this run started, in Unix seconds, and `id` is
+    /// a random number.
+    pub(crate) fn read(state: Option<State<'a>>, run: &'a str, started: i64, id: u64) -> Self {
         let last = state.as_ref().map_or_else(LastRun::default, |state| state.last_run(run));
-        Self { state, run, started, last, asks_unknown: false }
+        Self { state, run, started, last, id, last_calls: Mutex::default(), is_check: false }
     }
 
     /// How the push of the run before went, unless it is older than `max_age`: Graphite would refuse
@@ -86,15 +95,47 @@ impl<'a> RunHistory<'a> {
         self.last.feeds.get(feed).map(|feed| feed.missing_fields.clone()).unwrap_or_default()
     }
 
-    /// How many seconds a provider must still be left alone, of an `interval` in seconds between the
-    /// starts of two runs that ask it. `None` if it may be asked.
+    /// How many seconds are left at `now` (Unix seconds) until a feed is due again, of an `interval` in seconds
+    /// between the starts of two runs that fetch something of it. `None` if it is due.
+    pub(crate) fn seconds_until_due(&self, feed: &str, interval: u64, now: i64) -> Option<u64> {
+        self.seconds_left(self.state.as_ref()?.last_fetch(feed)?, interval, now)
+    }
+
+    /// How many seconds a provider must still be left alone at `now` (Unix seconds), of an `interval` in seconds
+    /// between the starts of two runs that ask it. `None` if it may be asked. What this run asks does not count.
+    pub(crate) fn seconds_at_rest(&self, provider: &str, interval: u64, now: i64) -> Option<u64> {
+        let state = self.state.as_ref().filter(|_| interval > 0)?;
+        let known = lock(&self.last_calls).get(provider).cloned();
+        let calls = known.unwrap_or_else(|| {
+            // Read outside of the lock. Of two threads that read, the first one counts.
+            let calls = state.last_calls(provider);
+            lock(&self.last_calls).entry(provider.to_owned()).or_insert(calls).clone()
+        });
+        calls.into_iter().filter_map(|call| self.seconds_left(call, interval, now)).max()
+    }
+
+    /// Writes down that this run asks a provider, before it does. Of runs side by side exactly one may. Returns
+    /// how many seconds the provider must be left alone if another run has asked it meanwhile.
+    pub(crate) fn claim_call(&self, provider: &str, interval: u64, now: i64) -> Option<u64> {
+        let state = self.state.as_ref().filter(|_| interval > 0 && !self.is_check)?;
+        let own = Call { started: self.started, run: self.id };
+        state.claim_call(provider, own, |last| self.seconds_left(last, interval, now)).unwrap_or_else(|error| {
+            self.log_unwritten(&error);
+            None
+        })
+    }
+
+    /// How many seconds of an interval are left at `now` (Unix seconds), after a run that started at `last`.
     ///
     /// A scheduler is late by a second or two at times, and the run after a late one would seem too
     /// early. If it rested, the interval would double. So a run may be early by a tenth of the
     /// interval, by [`MAX_TOLERANCE`] at most.
-    pub(crate) fn seconds_left(&self, provider: &str, interval: u64) -> Option<u64> {
-        let last = self.state.as_ref().filter(|_| interval > 0)?.last_call(provider)?;
-        let passed = u64::try_from(self.started.checked_sub(last)?).ok()?;
+    fn seconds_left(&self, last: i64, interval: u64, now: i64) -> Option<u64> {
+        // Where the clock was set back, nothing is known. A run that started after this one is another matter.
+        if last.saturating_sub(now) > MAX_TOLERANCE.cast_signed() {
+            return None;
+        }
+        let passed = u64::try_from(self.started.saturating_sub(last)).unwrap_or(0);
         let left = interval.saturating_sub(passed);
         (left > (interval / 10).min(MAX_TOLERANCE)).then_some(left)
     }
@@ -108,23 +149,23 @@ impl<'a> RunHistory<'a> {
 
     /// The symbols that a provider did not know when it was last asked with this definition.
     pub(crate) fn unknown_symbols(&self, definition: &Definition) -> UnknownSymbols {
-        let Some(state) = self.state.as_ref().filter(|_| !self.asks_unknown) else { return UnknownSymbols::default() };
+        let Some(state) = self.state.as_ref().filter(|_| !self.is_check) else { return UnknownSymbols::default() };
         state.unknown_symbols(&definition.name).of(definition)
     }
 
-    /// The same history without the symbols that providers did not know, for a check that asks for one
-    /// symbol of each.
+    /// The same history for a check.
     #[must_use]
-    pub(crate) fn asking_unknown(self) -> Self {
-        Self { asks_unknown: true, ..self }
+    pub(crate) fn for_check(self) -> Self {
+        Self { is_check: true, ..self }
     }
 
-    /// Leaves to the next run what came of each feed that was due, what providers said for it, what was
-    /// told that is told once a day, and how the push went, if there was one. What cannot be written is only
-    /// logged.
+    /// Leaves to the next run what came of each feed that was due, which feeds have an interval and were
+    /// `fetched`, what providers said, what was told that is told once a day, and how the push went, if there was
+    /// one. What cannot be written is only logged.
     pub(crate) fn record<'p>(
         &self,
         feeds: BTreeMap<String, FeedState>,
+        fetched: impl Iterator<Item = &'p str>,
         providers: impl Iterator<Item = ProviderNote<'p>>,
         told: impl Iterator<Item = &'p str>,
         push: Option<LastPush>,
@@ -145,11 +186,11 @@ impl<'a> RunHistory<'a> {
             last.feeds.insert(name, feed);
         }
         let mut learned: BTreeMap<&str, (&Definition, SymbolFindings)> = BTreeMap::new();
-        let mut written = Vec::new();
+        let mut written: Vec<io::Result<()>> = fetched.map(|feed| state.set_last_fetch(feed, self.started)).collect();
         for note in providers {
             let name = note.definition.name.as_str();
             learned.entry(name).or_insert((note.definition, SymbolFindings::default())).1.add(note.findings);
-            written.append(&mut self.write_note(state, &note));
+            written.extend(note.cool_down.map(|cool_down| state.set_cool_down(name, &cool_down, self.started)));
         }
         for (name, (definition, findings)) in learned.into_iter().filter(|(_, (_, findings))| !findings.is_empty()) {
             let mut unknown = state.unknown_symbols(name).of(definition);
@@ -157,21 +198,14 @@ impl<'a> RunHistory<'a> {
             written.push(state.set_unknown_symbols(name, &unknown));
         }
         written.push(state.set_last_run(self.run, &last));
-        for error in written.into_iter().filter_map(Result::err) {
-            log::info!("cannot write the state of this run in {}: {error}", state.dir().display());
-        }
+        state.remove_abandoned(Duration::from_secs(self.started.unsigned_abs()));
+        written.iter().filter_map(|result| result.as_ref().err()).for_each(|error| self.log_unwritten(error));
     }
 
-    fn write_note(&self, state: &State<'_>, note: &ProviderNote<'_>) -> Vec<io::Result<()>> {
-        let name = note.definition.name.as_str();
-        let mut written = Vec::new();
-        if note.is_asked {
-            written.push(state.set_last_call(name, self.started));
+    fn log_unwritten(&self, error: &io::Error) {
+        if let Some(state) = &self.state {
+            log::info!("cannot write the state of this run in {}: {error}", state.dir().display());
         }
-        if let Some(cool_down) = &note.cool_down {
-            written.push(state.set_cool_down(name, cool_down, self.started));
-        }
-        written
     }
 }
 
@@ -179,8 +213,6 @@ impl<'a> RunHistory<'a> {
 pub(crate) struct ProviderNote<'p> {
     /// The provider.
     pub(crate) definition: &'p Definition,
-    /// Whether it has an interval between runs and was asked.
-    pub(crate) is_asked: bool,
     /// For how long it asked to be left alone.
     pub(crate) cool_down: Option<CoolDown>,
     /// What was learned of symbols.
@@ -191,26 +223,58 @@ pub(crate) struct ProviderNote<'p> {
 mod tests {
     use super::*;
     use crate::system::disk::SystemDisk;
+    use crate::system::random::Random;
 
     #[test]
     fn a_run_may_be_early_by_a_tenth_of_the_interval_and_five_seconds_at_most() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = State::new(&SystemDisk, folder.path());
-        state.set_last_call("p", 1_000).unwrap();
+        let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
+        let state = State::new(&SystemDisk, &random, folder.path());
+        let history = |started| RunHistory::read(Some(state.clone()), "all", started, 7);
+        assert_eq!(history(1_000).claim_call("p", 600, 1_000), None);
+        state.set_last_fetch("fx", 1_000).unwrap();
         let left = |passed: i64, interval| {
-            RunHistory::read(Some(state.clone()), "all", 1_000 + passed).seconds_left("p", interval)
+            let (history, now) = (history(1_000 + passed), 1_000 + passed);
+            let left = history.seconds_at_rest("p", interval, now);
+            assert_eq!(history.seconds_until_due("fx", interval, now).filter(|_| interval > 0), left);
+            left
         };
         // Of 30 seconds a tenth is three; of 600 it would be sixty.
         assert_eq!([left(26, 30), left(27, 30), left(30, 30)], [Some(4), None, None]);
         assert_eq!([left(594, 600), left(595, 600), left(700, 600)], [Some(6), None, None]);
-        assert_eq!(left(0, 0), None, "no interval");
-        assert_eq!(left(-5, 600), None, "the clock was set back");
+        assert_eq!(left(1, 0), None, "no interval");
+        assert_eq!([left(-5, 600), left(-6, 600)], [Some(600), None], "the clock was set back");
+        let stopped = history(900);
+        assert_eq!(stopped.seconds_at_rest("p", 600, 1_100), Some(600), "a later run has asked meanwhile");
+        assert_eq!(stopped.claim_call("p", 600, 1_100), Some(600));
     }
 
     #[test]
-    fn without_a_state_directory_every_provider_may_be_asked() {
-        let history = RunHistory::read(None, "all", 1_000);
-        history.record(BTreeMap::new(), std::iter::empty(), std::iter::empty(), None);
-        assert_eq!(history.seconds_left("p", 600), None);
+    fn what_a_run_asks_itself_does_not_stop_its_other_feeds() {
+        let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
+        let state = State::new(&SystemDisk, &random, folder.path());
+        assert_eq!(RunHistory::read(Some(state.clone()), "a", 1_000, 1).claim_call("p", 60, 1_000), None);
+        let history = RunHistory::read(Some(state), "b", 1_100, 2);
+        assert_eq!(history.seconds_at_rest("p", 60, 1_100), None);
+        assert_eq!([(); 2].map(|()| history.claim_call("p", 60, 1_100)), [None; 2]);
+        // The call of the run before is still known, to a feed with more symbols too.
+        assert_eq!([60, 600].map(|interval| history.seconds_at_rest("p", interval, 1_100)), [None, Some(500)]);
+    }
+
+    #[test]
+    fn a_check_leaves_no_call() {
+        let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
+        let state = State::new(&SystemDisk, &random, folder.path());
+        let history = |id| RunHistory::read(Some(state.clone()), "all", 1_000, id);
+        assert_eq!(history(1).for_check().claim_call("p", 60, 1_000), None);
+        assert_eq!(history(2).claim_call("p", 60, 1_000), None);
+    }
+
+    #[test]
+    fn without_a_state_directory_everything_is_due() {
+        let history = RunHistory::read(None, "all", 1_000, 7);
+        history.record(BTreeMap::new(), ["fx"].into_iter(), std::iter::empty(), std::iter::empty(), None);
+        assert_eq!(history.claim_call("p", 600, 1_000), None);
+        assert_eq!(history.seconds_at_rest("p", 600, 1_000), None);
+        assert_eq!(history.seconds_until_due("fx", 600, 1_000), None);
     }
 }

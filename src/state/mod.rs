@@ -1,16 +1,21 @@
-//! Small files that a run leaves to the next one: how the last push went, which symbols were
-//! missing, when a provider was last asked, until when it is not to be asked, and which symbols it does not
-//! know.
+//! Small files that a run leaves to others: how the last push went, which symbols were missing, when a feed
+//! was last fetched, when a provider was last asked, until when it is not to be asked, and which symbols it
+//! does not know.
 //!
 //! They are a best-effort cache, never synced to the disk: what cannot be read counts as never
 //! written. A run reads and writes them without the lock. Files are replaced whole, and the last
-//! writer wins. What must not be lost is in the [journal](crate::delivery::journal).
+//! writer wins; only [calls] are claimed. What must not be lost is in the
+//! [journal](crate::delivery::journal).
 
+mod calls;
 pub(crate) mod history;
 pub(crate) mod unknown_symbols;
 
 use crate::system::disk::Disk;
+use crate::system::random::Random;
+use crate::util::shorten::shorten;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -20,10 +25,19 @@ use unknown_symbols::UnknownSymbols;
 /// Longest file that is read, in bytes. A longer one was not written here.
 const MAX_FILE: u64 = 16 << 20;
 
+/// Longest name of a file, in bytes, without what a temporary file and a call have at their ends. File systems
+/// take 255.
+const MAX_NAME: usize = 200;
+
+/// How old a temporary file must be before its run counts as dead.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The state files in a folder.
 #[derive(Clone)]
 pub(crate) struct State<'a> {
     disk: &'a dyn Disk,
+    /// Makes the names of temporary files unique. The same process may exist in two containers.
+    random: &'a Random,
     state_dir: PathBuf,
 }
 
@@ -97,8 +111,8 @@ impl CoolDown {
 
 impl<'a> State<'a> {
     /// The state files in this folder, which need not exist yet.
-    pub(crate) fn new(disk: &'a dyn Disk, state_dir: &Path) -> Self {
-        Self { disk, state_dir: state_dir.to_owned() }
+    pub(crate) fn new(disk: &'a dyn Disk, random: &'a Random, state_dir: &Path) -> Self {
+        Self { disk, random, state_dir: state_dir.to_owned() }
     }
 
     /// The folder.
@@ -120,17 +134,17 @@ impl<'a> State<'a> {
         self.write("state", &format!("{run}.json"), &serde_json::to_vec(last)?)
     }
 
-    /// When the last run started that asked this provider, in Unix seconds.
-    pub(crate) fn last_call(&self, provider: &str) -> Option<i64> {
-        String::from_utf8(self.read("calls", provider)?).ok()?.trim().parse().ok()
+    /// When the last run started that fetched something of this feed, in Unix seconds.
+    pub(crate) fn last_fetch(&self, feed: &str) -> Option<i64> {
+        String::from_utf8(self.read("fetched", feed)?).ok()?.trim().parse().ok()
     }
 
-    /// Notes that a run that started at `started` (Unix seconds) asks this provider.
+    /// Notes that a run that started at `started` (Unix seconds) fetched something of this feed.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn set_last_call(&self, provider: &str, started: i64) -> io::Result<()> {
-        self.write("calls", provider, format!("{started}\n").as_bytes())
+    pub(crate) fn set_last_fetch(&self, feed: &str, started: i64) -> io::Result<()> {
+        self.write("fetched", feed, format!("{started}\n").as_bytes())
     }
 
     /// Whether this provider asked to be left alone.
@@ -172,8 +186,7 @@ impl<'a> State<'a> {
     /// What the operating system refuses.
     pub(crate) fn probe(&self) -> io::Result<()> {
         self.disk.create_dir(&self.state_dir)?;
-        let path = self.state_dir.join(format!("check.{}.tmp", std::process::id()));
-        let _ = self.disk.remove_file(&path);
+        let path = self.state_dir.join(format!("check.{:016x}.tmp", self.random.next()));
         let write = || {
             let mut file = self.disk.create_new(&path)?;
             file.write_all(b"check\n")?;
@@ -184,23 +197,36 @@ impl<'a> State<'a> {
         written.and(removed)
     }
 
+    /// Removes the temporary files of runs that were killed.
+    pub(crate) fn remove_abandoned(&self, now: Duration) {
+        let folder = self.temporary_dir();
+        let is_abandoned = |modified| now.checked_sub(modified).is_some_and(|age| age > ABANDONED);
+        for file in self.disk.list(&folder).unwrap_or_default() {
+            if file.is_file && file.modified.is_some_and(is_abandoned) {
+                let _ = self.disk.remove_file(&folder.join(file.name));
+            }
+        }
+    }
+
+    fn temporary_dir(&self) -> PathBuf {
+        self.state_dir.join("tmp")
+    }
+
     fn read(&self, folder: &str, name: &str) -> Option<Vec<u8>> {
-        let file = self.disk.open(&self.state_dir.join(folder).join(file_name(name).ok()?)).ok()?;
+        let file = self.disk.open(&self.state_dir.join(folder).join(&*file_name(name).ok()?)).ok()?;
         let mut bytes = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
 
     fn write(&self, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let folder = self.state_dir.join(folder);
+        let (folder, name) = (self.state_dir.join(folder), file_name(name)?);
+        let temporary = self.temporary_dir().join(format!("{name}.{:016x}", self.random.next()));
         self.disk.create_dir(&folder)?;
-        let path = folder.join(file_name(name)?);
-        let temporary = folder.join(format!("{name}.{}.tmp", std::process::id()));
-        // A run with the same process ID may have left one when it was killed.
-        let _ = self.disk.remove_file(&temporary);
+        self.disk.create_dir(&self.temporary_dir())?;
         let write = || {
             self.disk.create_new(&temporary)?.write_all(bytes)?;
-            self.disk.rename(&temporary, &path)
+            self.disk.rename(&temporary, &folder.join(&*name))
         };
         let written = write();
         if written.is_err() {
@@ -210,11 +236,11 @@ impl<'a> State<'a> {
     }
 }
 
-/// Checks that `name` is the name of a file and cannot lead out of its folder.
-fn file_name(name: &str) -> io::Result<&str> {
+/// The name of a file that stands for `name`, if it cannot lead out of its folder.
+fn file_name(name: &str) -> io::Result<Cow<'_, str>> {
     let is_valid = !name.starts_with('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if is_valid && !name.is_empty() {
-        Ok(name)
+        Ok(shorten(name, MAX_NAME))
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} cannot be the name of a file")))
     }
@@ -229,9 +255,9 @@ mod tests {
 
     #[test]
     fn state_that_is_written_can_be_read_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = State::new(&SystemDisk, &folder.path().join("a/b"));
-        assert_eq!((state.last_run("all"), state.last_call("kraken")), (LastRun::default(), None));
+        let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
+        let state = State::new(&SystemDisk, &random, &folder.path().join("a/b"));
+        assert_eq!((state.last_run("all"), state.last_fetch("fx")), (LastRun::default(), None));
         let run = LastRun {
             push: Some(LastPush { time: 1_785_182_401, seconds: 0.25, status: 200 }),
             feeds: BTreeMap::from([(
@@ -242,26 +268,27 @@ mod tests {
         };
         for _ in 0..2 {
             state.set_last_run("crypto-stocks-0", &run).unwrap();
-            state.set_last_call("kraken", 1_785_182_401).unwrap();
+            state.set_last_fetch("fx.0-4", 1_785_182_401).unwrap();
         }
         assert_eq!(state.last_run("crypto-stocks-0"), run);
-        assert_eq!(state.last_call("kraken"), Some(1_785_182_401));
-        assert_eq!((state.last_run("all"), state.last_call("yahoo")), (LastRun::default(), None));
+        assert_eq!(state.last_fetch("fx.0-4"), Some(1_785_182_401));
+        assert_eq!((state.last_run("all"), state.last_fetch("fx")), (LastRun::default(), None));
         let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode("a/b"), mode("a/b/calls"), mode("a/b/calls/kraken")), (0o700, 0o700, 0o600));
-        assert_eq!(fs::read_dir(folder.path().join("a/b/state")).unwrap().count(), 1);
+        assert_eq!((mode("a/b"), mode("a/b/fetched"), mode("a/b/fetched/fx.0-4")), (0o700, 0o700, 0o600));
+        let count = |path: &str| fs::read_dir(folder.path().join(path)).unwrap().count();
+        assert_eq!((count("a/b/state"), count("a/b/tmp")), (1, 0));
     }
 
     #[test]
     fn unreadable_state_counts_as_absent() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = State::new(&SystemDisk, folder.path());
+        let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
+        let state = State::new(&SystemDisk, &random, folder.path());
         state.set_last_run("all", &LastRun::default()).unwrap();
-        state.set_last_call("kraken", 5).unwrap();
+        state.set_last_fetch("fx", 5).unwrap();
         for bytes in [&b""[..], b"{", b"[]", b"\xff\0", b"{\"push\": {\"time\": \"x\"}}"] {
             fs::write(folder.path().join("state/all.json"), bytes).unwrap();
-            fs::write(folder.path().join("calls/kraken"), bytes).unwrap();
-            assert_eq!((state.last_run("all"), state.last_call("kraken")), (LastRun::default(), None));
+            fs::write(folder.path().join("fetched/fx"), bytes).unwrap();
+            assert_eq!((state.last_run("all"), state.last_fetch("fx")), (LastRun::default(), None));
         }
         fs::write(folder.path().join("state/all.json"), b"{\"later\": 1, \"push\": null}").unwrap();
         assert_eq!(state.last_run("all"), LastRun::default());
@@ -269,15 +296,41 @@ mod tests {
 
     #[test]
     fn state_that_cannot_be_written_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = State::new(&SystemDisk, folder.path());
-        let error = state.set_last_call("../x", 5).unwrap_err();
+        let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
+        let state = State::new(&SystemDisk, &random, folder.path());
+        let error = state.set_last_fetch("../x", 5).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         // `tests/messages/rendered.rs` writes this error by hand.
         let page = include_str!("../../tests/messages/README.md");
         assert!(page.contains(&format!("| {error} |")), "tests/messages has no {error}");
-        assert_eq!(state.last_call("../x"), None);
-        fs::write(folder.path().join("calls2"), b"").unwrap();
-        assert!(State::new(&SystemDisk, &folder.path().join("calls2")).set_last_call("kraken", 5).is_err());
+        assert_eq!(state.last_fetch("../x"), None);
+        fs::write(folder.path().join("file"), b"").unwrap();
+        assert!(State::new(&SystemDisk, &random, &folder.path().join("file")).set_last_fetch("fx", 5).is_err());
+    }
+
+    #[test]
+    fn names_of_any_length_have_state_of_their_own() {
+        let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
+        let state = State::new(&SystemDisk, &random, folder.path());
+        let [a, b] = ["a", "b"].map(|end| "x".repeat(300) + end);
+        state.set_last_fetch(&a, 1).unwrap();
+        state.set_last_fetch(&b, 2).unwrap();
+        assert_eq!([state.last_fetch(&a), state.last_fetch(&b)], [Some(1), Some(2)]);
+    }
+
+    /// A process ID would be the same in two containers, each of which has a first process.
+    #[test]
+    fn a_temporary_file_of_another_run_is_neither_used_nor_removed_before_it_is_a_day_old() {
+        let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
+        let state = State::new(&SystemDisk, &random, folder.path());
+        let temporary = folder.path().join("tmp").join(format!("fx.{:016x}", Random::seeded(2).next()));
+        fs::create_dir(folder.path().join("tmp")).unwrap();
+        fs::write(&temporary, "half").unwrap();
+        state.set_last_fetch("fx", 5).unwrap();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        state.remove_abandoned(now + Duration::from_secs(86_000));
+        assert_eq!(fs::read_to_string(&temporary).unwrap(), "half");
+        state.remove_abandoned(now + Duration::from_secs(87_000));
+        assert!(!temporary.exists());
     }
 }

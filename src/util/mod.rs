@@ -6,4 +6,5 @@ pub(crate) mod line_buffer;
 pub(crate) mod placeholder;
 pub(crate) mod pluralize;
 pub(crate) mod sanitize;
+pub(crate) mod shorten;
 pub(crate) mod suggest;

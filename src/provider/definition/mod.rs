@@ -220,11 +220,6 @@ impl Definition {
         self.min_interval.max(self.min_interval_per_symbol.saturating_mul(symbols as u64))
     }
 
-    /// Whether there must be any time between two runs that send it requests.
-    pub(crate) fn has_interval(&self) -> bool {
-        self.min_interval > 0 || self.min_interval_per_symbol > 0
-    }
-
     /// All its fields: first those of its endpoints, then `age` and those that are computed.
     pub(crate) fn fields(&self) -> Vec<Field> {
         let mut fields: Vec<Field> = Vec::new();
@@ -300,7 +295,7 @@ mod tests {
     #[test]
     fn the_interval_is_the_longer_one_of_run_and_symbols() {
         let mut definition = definition("[[quote]]\npath = '/'\nfields = { last = '/l' }\n");
-        assert!(!definition.has_interval());
+        assert_eq!(definition.interval_for(2), 0);
         (definition.min_interval, definition.min_interval_per_symbol) = (60, 25);
         assert_eq!([definition.interval_for(2), definition.interval_for(3)], [60, 75]);
     }

@@ -358,7 +358,7 @@ mod tests {
     fn keys_that_are_left_out_have_their_defaults() {
         let definition = definition(ENDPOINT);
         assert_eq!((definition.max_concurrency, definition.max_body), (4, 16 << 20));
-        assert_eq!((definition.per_second, definition.has_interval()), (None, false));
+        assert_eq!((definition.per_second, definition.interval_for(9)), (None, 0));
         assert_eq!((&definition.symbol, &definition.spelling), (&Template::whole_symbol(), &Spelling::default()));
         let endpoint = &definition.endpoints[0];
         assert_eq!((endpoint.batch, endpoint.join.as_str(), endpoint.rows.as_str()), (100, ",", ""));

@@ -96,6 +96,10 @@ impl<'a> FeedReader<'_, 'a> {
         let names = config.names.unwrap_or_else(|| self.metrics.names.clone());
         Ok(Feed {
             affixes: names.affixes(&self.metrics.prefix, &config.name, &symbols),
+            state_name: self.options.shard.map_or_else(
+                || config.name.clone(),
+                |shard| format!("{}.{}", config.name, shard.to_string().replace('/', "-")),
+            ),
             name: config.name,
             symbols,
             fields,
