@@ -491,6 +491,15 @@ fn invalid_names_in_the_config_are_errors_with_suggestions() {
         ("[feeds.all]\n", "1: feeds.all: a feed's name [..]"),
         ("[feeds.'a b']\n", "1: feeds.a b: a feed's name [..]"),
         (
+            "[feeds.fx]\n[feeds.crypto-0]\n",
+            "2: feeds.crypto-0: `--feed crypto-0` and `--crypto --shard 0/1` would both be the run crypto-0: choose \
+             another name",
+        ),
+        (
+            "[feeds.a]\n[feeds.a-b]\n[feeds.b]\n",
+            "2: feeds.a-b: `--feed a-b` and `--feed a --feed b` would both be the run a-b: choose another name",
+        ),
+        (
             "[graphite.tags]\nname = 'x'\n",
             "2: graphite.tags.name: is taken: Graphite keeps the metric's name under it; choose another",
         ),

@@ -45,9 +45,14 @@ impl State<'_> {
     ) -> io::Result<Option<u64>> {
         let stem = file_name(provider)?;
         let path = |call: Call| self.calls_dir().join(format!("{stem}.{}.{:016x}", call.started, call.run));
-        self.disk.create_dir(&self.calls_dir())?;
         for _ in 0..ATTEMPTS {
-            let mut others = self.calls(&stem)?;
+            let mut others = match self.calls(&stem) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.disk.create_dir(&self.calls_dir())?;
+                    Vec::new()
+                }
+                calls => calls?,
+            };
             let count = others.len();
             others.retain(|call| *call != own);
             let resting = others.iter().filter(|call| **call != NO_CALL).filter_map(|call| seconds_left(call.started));

@@ -22,6 +22,7 @@ const FAR: i64 = 600;
 pub(super) struct Asked {
     process: usize,
     started: i64,
+    /// When it began: where it cannot write a call down, it asks all the same.
     disk_faults: u64,
     jumps: u64,
     power_cuts: u64,
@@ -37,7 +38,8 @@ impl Inner {
         let started = of.started.expect("a run that asked for the time");
         let counts = &self.counts;
         let (disk_faults, jumps, power_cuts) = (counts.disk_faults, counts.clock_jumps, counts.power_cuts);
-        let now = Asked { process: machine.process, started, disk_faults, jumps, power_cuts };
+        let faults_before = self.processes[machine.process].faults_before;
+        let now = Asked { process: machine.process, started, disk_faults: faults_before, jumps, power_cuts };
         if let Some(last) = self.last_asked.replace(now) {
             let passed = started - last.started;
             let is_too_early = (0..INTERVAL - TOLERANCE).contains(&passed);

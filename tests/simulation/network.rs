@@ -340,5 +340,5 @@ fn is_bad(key: &(String, i64), one_in: u64) -> bool {
 
 /// The feed of a symbol: its name is the first letter.
 pub(super) fn feed_of(symbol: &str) -> String {
-    symbol[..1].to_lowercase() + if symbol.ends_with('0') { "-0" } else { "" }
+    symbol[..1].to_lowercase() + if symbol.ends_with('0') { "-x" } else { "" }
 }

@@ -1,8 +1,7 @@
 //! What the program promises and does not keep yet.
 
 use Promise::{
-    AgeNeedsAnswer, BoundsWithoutLock, DeadCarbon, IntervalSideBySide, OneRefusalIsNone, OwnDestination, RunNames,
-    UnkeptFirst,
+    AgeNeedsAnswer, BoundsWithoutLock, DeadCarbon, IntervalSideBySide, OneRefusalIsNone, OwnDestination, UnkeptFirst,
 };
 
 /// A promise that the simulation can leave alone: its faults do not happen, or what comes of them is not
@@ -11,8 +10,6 @@ use Promise::{
 pub(super) enum Promise {
     /// A point goes to the destination of its run and to no other, also after the URL was changed.
     OwnDestination,
-    /// Runs with different feeds and shards have different names.
-    RunNames,
     /// A point is dropped only if the server named it, or refused it alone in two runs.
     OneRefusalIsNone,
     /// `max_bytes`, `max_age` and the sending of old files do not depend on the lock.
@@ -29,10 +26,6 @@ pub(super) enum Promise {
 
 /// The promises that are not kept yet. Who keeps one removes it here.
 pub(super) const KNOWN: &[Promise] = &[
-    // `crypto --shard 0/1` and a feed `crypto-0` are both the run `crypto-0`.
-    RunNames,
-    // A call is noted after the run, in a temporary file that is named by the process ID.
-    IntervalSideBySide,
     // Carbon's close counts as success, whoever closes.
     DeadCarbon,
 ];
@@ -40,7 +33,6 @@ pub(super) const KNOWN: &[Promise] = &[
 /// Every promise, with the name by which `SIMULATION_HOLD` asks for it.
 pub(super) const NAMES: &[(&str, Promise)] = &[
     ("own_destination", OwnDestination),
-    ("run_names", RunNames),
     ("one_refusal_is_none", OneRefusalIsNone),
     ("bounds_without_lock", BoundsWithoutLock),
     ("unkept_first", UnkeptFirst),

@@ -36,9 +36,8 @@ pub(super) const JOBS: [Job; 7] = [
     Job { args: &["--feed=c"], symbols: &["C1"] },
     Job { args: &["--feed=d"], symbols: &["D1"] },
     Job { args: &["--feed=a", "--feed=c"], symbols: &["A1", "A2", "A3", "C1"] },
-    // These two have one name.
     Job { args: &["--feed=a", "--shard=0/1"], symbols: &["A1", "A2", "A3"] },
-    Job { args: &["--feed=a-0"], symbols: &["A0"] },
+    Job { args: &["--feed=a-x"], symbols: &["A0"] },
 ];
 
 /// Crontabs whose lines have no feed in common.
@@ -57,7 +56,7 @@ symbols = ['C1']
 [feeds.d]
 providers = ['rare']
 symbols = ['D1']
-[feeds.a-0]
+[feeds.a-x]
 providers = ['own']
 symbols = ['A0']
 [providers.own]
@@ -136,8 +135,7 @@ pub(super) fn simulate(seed: u64, left: &[Promise], is_traced: bool) -> Result<S
         max_bytes: baton.pick(&[64 << 20, 64 << 20, 20_000, 5_000]),
         max_age: baton.pick(&[3_600, 3_600, 1_200, 604_800]),
     };
-    let crontabs = CRONTABS.len() - usize::from(world.leaves(Promise::RunNames));
-    let crontab = baton.pick(&CRONTABS[..crontabs]);
+    let crontab = baton.pick(&CRONTABS);
     let minutes = baton.pick(&[20, 40, 90, 180]);
     let minutes = number("SIMULATION_HOURS").map_or(minutes, |hours| hours * 60);
     for _ in DESTINATIONS {
@@ -294,6 +292,7 @@ impl Simulation {
         let messages = Messages::new(if inner.trace.is_some() { LevelFilter::Info } else { LevelFilter::Warn });
         let mut new = Process::new(job, self.destination, messages.clone());
         (new.dies_at, new.stall, new.had_company) = (dies_at, stall, !running.is_empty());
+        new.faults_before = inner.counts.disk_faults;
         inner.processes.push(new);
         let process = inner.processes.len() - 1;
         drop(inner);

@@ -76,6 +76,8 @@ pub(super) struct Process {
     pub(super) is_disturbed: bool,
     /// The quotes that it was given.
     pub(super) quotes: Vec<Quote>,
+    /// How many calls about files had failed when it began.
+    pub(super) faults_before: u64,
     /// It has asked a provider, by its index.
     pub(super) asked: [bool; 2],
     /// A destination answered with something other than success.
@@ -105,6 +107,7 @@ impl Process {
             stall: None,
             is_disturbed: false,
             quotes: Vec::new(),
+            faults_before: 0,
             asked: [false; 2],
             saw_failure: false,
             saw_forbidden: false,

@@ -2,16 +2,18 @@
 
 mod names;
 mod reader;
+mod run_names;
 
 pub(super) use reader::{FeedOptions, FeedReader, keep_shard, select};
 
 use super::graphite::{read_interval, read_names};
 use super::sources::Sources;
-use crate::config::{ConfigError, ConfigValue, Section};
+use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::market::hours::MarketHours;
 use crate::market::spellings::old_code;
 use crate::metrics::names::NameTemplate;
 use jiff::civil::Date;
+use run_names::SameName;
 
 /// The configuration of a feed. Its symbols, fields and providers are not checked yet.
 pub(super) struct FeedConfig<'a> {
@@ -89,6 +91,12 @@ pub(super) fn read_configs(sources: Sources<'_>) -> Result<Vec<FeedConfig<'_>>, 
             return Err(ConfigError::invalid(section.origin(), problem));
         }
         configs.push(read_config(&name, &section, sources, &OWN)?);
+    }
+    let names: Vec<&str> = configs.iter().map(|config| config.name.as_str()).collect();
+    if let Some(SameName { feed, problem }) = run_names::find_same(&names) {
+        let mut sections = sources.file.section("feeds")?.sections()?.into_iter();
+        let origin = sections.find(|(name, _)| name == feed).map(|(_, section)| section.origin());
+        return Err(ConfigError::invalid(origin.unwrap_or_else(|| Origin::Default("feeds".into())), problem));
     }
     Ok(configs)
 }
