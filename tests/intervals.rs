@@ -1,9 +1,11 @@
 //! How often a feed is due, and how often a provider is asked.
 
 use crate::support::{
-    Datametrics, Reply, Server,
+    Datametrics, Dialect, Ingest, Reply, Server,
+    command::Running,
     samples::{CRYPTO, KRAKEN, kraken},
 };
+use std::fs;
 
 /// Two feeds with one symbol each: rates, which are due once a day, and a sensor.
 const CONFIG: &str = "
@@ -31,6 +33,11 @@ fn rate() -> Reply {
 
 fn sensor() -> Reply {
     Reply::json(r#"{"celsius":19.5}"#)
+}
+
+/// The bank gets so many requests.
+fn expect_rates(bank: &Server, count: usize) {
+    (0..count).for_each(|_| bank.on(RATE).reply(rate()));
 }
 
 /// A run with the config, and its two servers.
@@ -66,4 +73,141 @@ fn crypto_and_stocks_have_intervals_too() {
         let problem = format!("stocks.interval: must be a whole number from 1 to 86400{found}");
         run.stderr(format!("error: config.toml:2: {problem}\n")).exit(78).check();
     }
+}
+
+/// Moves what a run left so many seconds into the past.
+fn age(run: &Datametrics, file: &str, seconds: i64) {
+    let path = run.state_dir().join(file);
+    let started: i64 = fs::read_to_string(&path).unwrap().trim().parse().unwrap();
+    fs::write(path, (started - seconds).to_string()).unwrap();
+}
+
+#[test]
+fn a_feed_inside_its_interval_is_left_out() {
+    let (run, bank, house) = run();
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let run = run.args(["--feed", "rates", "--feed", "sensor"]).graphite(&ingest);
+    bank.on(RATE).reply(rate());
+    for _ in 0..3 {
+        house.on(SENSOR).reply(sensor());
+    }
+    run.clone().check();
+    assert_eq!(ingest.value("metrics.rates-sensor.feed.rates.expected").as_deref(), Some("1"));
+    run.clone().check();
+    assert_eq!(ingest.value("metrics.rates-sensor.feed.rates.expected").as_deref(), Some("0"));
+    assert_eq!(ingest.value("metrics.rates-sensor.feed.sensor.expected").as_deref(), Some("1"));
+    run.clone().args(["-v"]).stderr("[..]\nrates: not due: its interval lasts another <time>\n...").check();
+    // Another run with the feed leaves it out too.
+    let other = Datametrics::new().config(CONFIG).provider("bank", &bank).graphite(&ingest);
+    let other = other.env("DATAMETRICS_STATE_DIR", run.state_dir()).args(["--feed", "rates"]);
+    other.clone().check();
+    // A scheduler may be early by a few seconds.
+    age(&run, "fetched/rates", 86_400 - 20);
+    other.clone().check();
+    age(&run, "fetched/rates", 17);
+    bank.on(RATE).reply(rate());
+    other.check();
+}
+
+#[test]
+fn only_a_run_that_fetched_something_of_a_feed_begins_its_interval() {
+    let (run, bank, _house) = run();
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let run = run.args(["--feed", "rates", "--retries", "0"]).graphite(&ingest);
+    bank.on(RATE).reply(Reply::status(500));
+    assert_eq!(run.clone().run().code, Some(69));
+    bank.on(RATE).reply(rate());
+    run.clone().check();
+    run.check();
+}
+
+/// Points that are lost would be missing for a whole day.
+#[test]
+fn a_run_whose_points_are_lost_begins_no_interval() {
+    let (run, bank, _house) = run();
+    let run = run.args(["--feed", "rates", "--retries", "0"]);
+    let lost = run.clone().args(["--no-journal", "--graphite-url", "tcp://127.0.0.1:1"]);
+    expect_rates(&bank, 2);
+    assert_eq!(lost.run().code, Some(75));
+    // Points in the journal are as good as sent.
+    let kept = run.clone().args(["--graphite-url", "tcp://127.0.0.1:1"]);
+    assert_eq!(kept.clone().run().code, Some(75));
+    assert_eq!(kept.run().code, Some(75));
+}
+
+#[test]
+fn dry_runs_and_symbols_of_the_command_line_neither_wait_nor_count() {
+    let (run, bank, _house) = run();
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let run = run.args(["--feed", "rates"]).graphite(&ingest);
+    expect_rates(&bank, 4);
+    run.clone().args(["--symbols", "EUR/USD"]).check();
+    run.clone().args(["--dry-run"]).stdout("[..]\n").check();
+    run.clone().check();
+    run.clone().check();
+    run.args(["--symbols", "EUR/USD"]).check();
+}
+
+#[test]
+fn each_shard_of_a_feed_has_its_own_interval() {
+    let (run, bank, _house) = run();
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let run = run.args(["--feed", "rates"]).graphite(&ingest);
+    expect_rates(&bank, 2);
+    for shard in ["0/1", "0/1", "0/2", "1/2"] {
+        run.clone().args(["--shard", shard]).check();
+    }
+}
+
+#[test]
+fn without_a_state_directory_a_feed_is_due_in_every_run() {
+    let (run, bank, _house) = run();
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    expect_rates(&bank, 2);
+    let run = run.args(["--feed", "rates", "--no-journal"]).graphite(&ingest);
+    for _ in 0..2 {
+        assert!(run.command().env_remove("HOME").output().unwrap().status.success());
+    }
+}
+
+/// The interval of all feeds is for Graphite alone.
+#[test]
+fn the_interval_of_the_command_line_makes_nothing_rest() {
+    let (run, _bank, house) = run();
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    for _ in 0..2 {
+        house.on(SENSOR).reply(sensor());
+    }
+    let run = run.args(["--feed", "sensor", "--interval", "86400"]).graphite(&ingest);
+    run.clone().check();
+    run.check();
+}
+
+/// A run of one feed, whose provider may be asked once an hour.
+fn hourly(bank: &Server) -> Datametrics {
+    let url = "'https://bank.example'";
+    let config = CONFIG.replace("interval = 86400", "").replace(url, &format!("{url}\nmin_interval = 3600"));
+    Datametrics::new().config(&config).provider("bank", bank).args(["--feed", "rates"])
+}
+
+#[test]
+fn of_runs_side_by_side_one_asks_a_provider_that_has_a_min_interval() {
+    let (bank, ingest) = (Server::with(|_| rate()), Ingest::start(Dialect::WriteProxy));
+    let run = hourly(&bank).graphite(&ingest);
+    let runs: Vec<Running> = (0..8).map(|_| run.spawn()).collect();
+    for output in runs.into_iter().map(Running::wait) {
+        assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+    }
+    assert_eq!(bank.requests().len(), 1);
+}
+
+#[test]
+fn a_killed_run_has_asked_a_provider_that_has_a_min_interval() {
+    let (bank, ingest) = (Server::with(|_| Reply::hang()), Ingest::start(Dialect::WriteProxy));
+    let run = hourly(&bank).graphite(&ingest);
+    let killed = run.spawn();
+    bank.wait_for(1);
+    killed.kill();
+    run.check();
+    assert_eq!(bank.requests().len(), 1);
 }
