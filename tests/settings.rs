@@ -276,8 +276,11 @@ fn config_file_is_looked_for_in_order() {
     let places = ["named.toml", "variable.toml", "xdg/datametrics/config.toml", ".config/datametrics/config.toml"];
     for (at, _) in places.iter().enumerate() {
         let bank = bank();
-        let run = if at <= 2 { fx(&bank).env("XDG_CONFIG_HOME", "xdg") } else { fx(&bank) };
-        for (later, place) in places.iter().enumerate().skip(at) {
+        let run = fx(&bank);
+        // A relative path is to be ignored.
+        let xdg = if at <= 2 { run.home().join("xdg") } else { "xdg".into() };
+        let run = run.env("XDG_CONFIG_HOME", xdg);
+        for (later, place) in places.iter().enumerate().filter(|(later, _)| *later >= at || *later == 2) {
             write(&run, place, &format!("[graphite]\nprefix = 'place{later}'\n{FX}"));
         }
         let run = if at == 0 { run.args(["--config", "named.toml"]) } else { run };
@@ -291,7 +294,9 @@ fn default_config_file_may_be_missing() {
     let server = Server::with(|_| kraken(&CRYPTO));
     let run = Datametrics::new().args(["crypto", "--dry-run"]).provider("kraken", &server);
     run.clone().stdout("[{\"name\":\"crypto.BTC-USD.last\"[..]\n").check();
-    run.clone().env("XDG_CONFIG_HOME", "nowhere").stdout("[{\"name\":\"crypto.BTC-USD.last\"[..]\n").check();
+    run.clone().env("XDG_CONFIG_HOME", "/nowhere").stdout("[{\"name\":\"crypto.BTC-USD.last\"[..]\n").check();
+    // Users of services have such a home at times.
+    run.clone().env("HOME", "/dev/null").stdout("[{\"name\":\"crypto.BTC-USD.last\"[..]\n").check();
     // A container may have no HOME, unlike cron.
     let output = run.command().env_remove("HOME").output().unwrap();
     assert!(output.stdout.starts_with(b"[{\"name\":\"crypto.BTC-USD.last\"") && output.stderr.is_empty());
@@ -986,13 +991,19 @@ fn min_interval_per_symbol_counts_symbols() {
 
 /// A container may have no home directory.
 #[test]
-fn push_succeeds_without_a_home_variable() {
+fn push_succeeds_without_a_home_and_says_that_there_is_no_journal() {
     let (server, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
-    server.on(KRAKEN).reply(kraken(&CRYPTO));
+    (0..3).for_each(|_| server.on(KRAKEN).reply(kraken(&CRYPTO)));
     let run = Datametrics::new().args(["crypto"]).provider("kraken", &server).graphite(&ingest);
     let output = run.command().env_remove("HOME").output().unwrap();
-    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("warning: journal: there is none, as HOME is not set") && stderr.lines().count() == 1);
+    assert_eq!(output.status.code(), Some(0));
     assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("65600.10"));
     let left: Vec<_> = fs::read_dir(run.home()).unwrap().collect();
     assert!(left.is_empty() && !Path::new("/.local/state/datametrics").exists(), "{left:?}");
+    let output = run.command().arg("--no-journal").env_remove("HOME").output().unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+    let warning = "warning: journal: cannot make /dev/null/.local/state/datametrics/journal: Not a directory [..]\n";
+    run.env("HOME", "/dev/null").stderr(warning).check();
 }

@@ -10,7 +10,6 @@ use crate::fetch::{Collector, Feed, FeedReport};
 use crate::http::retry::RetryPolicy;
 use crate::logging::log_all;
 use crate::market::field::Field;
-use crate::market::hours::MarketHours;
 use crate::market::number::Number;
 use crate::outcome::Outcome;
 use crate::output::print;
@@ -199,13 +198,9 @@ fn probe_feed(settings: &Settings, provider: usize) -> Option<Feed> {
         return None;
     }
     let probe = |feed: &Feed| {
-        let mut probe = feed.clone();
-        probe.symbols.truncate(1);
-        probe.fields.retain(|field| definition.gives(field));
-        probe.providers = vec![provider];
-        probe.market_hours = MarketHours::Any;
-        probe.due_every = None;
-        (!probe.symbols.is_empty() && !probe.fields.is_empty()).then_some(probe)
+        let fields: Vec<Field> = feed.fields.iter().filter(|field| definition.gives(field)).cloned().collect();
+        let symbol = feed.symbols.first().filter(|_| !fields.is_empty())?;
+        Some(feed.probe(symbol.clone(), fields, provider))
     };
     settings.fetch.feeds.iter().filter(|feed| feed.providers.contains(&provider)).find_map(probe)
 }

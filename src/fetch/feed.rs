@@ -7,7 +7,7 @@ use crate::metrics::names::{NameAffixes, NameTemplate};
 use jiff::civil::Date;
 
 /// What is watched together, and who is asked for it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Feed {
     /// Its name, the first node of its metrics.
     pub(crate) name: String,
@@ -34,4 +34,26 @@ pub(crate) struct Feed {
     /// The feed is due once in so many seconds: its own interval, unless symbols were given on the command
     /// line. `None` if it is due in every run.
     pub(crate) due_every: Option<u32>,
+}
+
+impl Feed {
+    /// This feed with one symbol and these fields, of which one provider is asked at any time. Of a long list
+    /// there is no copy.
+    pub(crate) fn probe(&self, symbol: Symbol, fields: Vec<Field>, provider: usize) -> Self {
+        let symbols = vec![symbol];
+        Self {
+            name: self.name.clone(),
+            state_name: self.state_name.clone(),
+            affixes: self.names.affixes("", &self.name, &symbols),
+            symbols,
+            fields,
+            fields_are_named: self.fields_are_named,
+            providers: vec![provider],
+            names: self.names.clone(),
+            market_hours: MarketHours::Any,
+            closed: Vec::new(),
+            interval: self.interval,
+            due_every: None,
+        }
+    }
 }

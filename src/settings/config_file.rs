@@ -25,11 +25,16 @@ pub(super) fn read(options: &Options, env: Env<'_>) -> Result<ConfigFile, Config
     if let Some((path, origin)) = flag.or_else(variable) {
         return read_file(&path, origin.clone(), origin);
     }
-    let user = path_variable(env, "XDG_CONFIG_HOME").or_else(|| Some(path_variable(env, "HOME")?.join(".config")));
+    // The specification says that relative paths are to be ignored:
+    // <https://specifications.freedesktop.org/basedir-spec/latest/>
+    let xdg = path_variable(env, "XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+    let user = xdg.or_else(|| Some(path_variable(env, "HOME")?.join(".config")));
+    // A user without a home may have /dev/null as HOME, which is no folder.
+    let is_absent = |cause: &io::Error| matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
     for folder in user.into_iter().chain([PathBuf::from("/etc")]) {
         let path = folder.join("datametrics/config.toml");
         match read_file(&path, Origin::Default("config file".into()), Origin::Default("--config".into())) {
-            Err(ConfigError::Unreadable { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(ConfigError::Unreadable { cause, .. }) if is_absent(&cause) => {}
             result => return result,
         }
     }

@@ -46,6 +46,10 @@ use std::time::Duration;
 /// Longest name of a run, in bytes. File systems take 255.
 const MAX_RUN_NAME: usize = 200;
 
+/// The warning about a run that wants a journal and has no folder for it.
+const NO_JOURNAL: &str = "journal: there is none, as HOME is not set: points that Graphite does not take will be lost; \
+                          name a folder in DATAMETRICS_STATE_DIR, or give up the journal with --no-journal";
+
 /// All settings of a run. Each stage of a run gets the part that it needs.
 #[derive(Debug)]
 pub struct Settings {
@@ -177,6 +181,9 @@ impl<'a> Reader<'a> {
         let alerts = alerts::read(sources)?;
         let journal = journal::read(options, sources, destination.as_ref())?;
         let state_dir = if options.dry_run { None } else { state_dir::read(sources) };
+        if self.purpose == Purpose::Push && journal.is_some() && state_dir.is_none() {
+            warnings.push(NO_JOURNAL.to_owned());
+        }
         monitor::record(options, sources)?;
         let Providers { definitions, secrets, not_ready, .. } = providers;
         warnings.extend(cleartext_warnings(&definitions));
