@@ -36,8 +36,18 @@ fn dry_run(feeds: &[&str], transport: &dyn Transport, threads: &dyn Threads) -> 
 }
 
 fn dry_run_with(config: &str, feeds: &[&str], transport: &dyn Transport, threads: &dyn Threads) -> Outcome {
+    dry_run_within(30, config, feeds, transport, threads)
+}
+
+fn dry_run_within(
+    seconds: u64,
+    config: &str,
+    feeds: &[&str],
+    transport: &dyn Transport,
+    threads: &dyn Threads,
+) -> Outcome {
     let flags = feeds.iter().map(|feed| format!("--feed={feed}"));
-    let args = ["datametrics", "--dry-run", "--retries=0"].map(str::to_owned);
+    let args = ["datametrics", "--dry-run", "--retries=0", &format!("--timeout={seconds}")].map(str::to_owned);
     let cli = Cli::from_args(args.into_iter().chain(flags)).expect("a command line");
     let document = Document::new("config.toml", config);
     let settings = Settings::from_config(&cli, &|_| None, &document, std::io::empty()).expect("good settings");
@@ -95,6 +105,26 @@ fn max_concurrency_holds_across_feeds() {
     let outcome = dry_run(&["a", "b"], &provider, &threads);
     assert_eq!(outcome, Outcome::Success);
     assert_eq!(provider.most_in_flight.into_inner(), 1);
+}
+
+/// A provider that answers when the time for fetching is over, and counts.
+struct Late(AtomicUsize);
+
+impl Transport for Late {
+    fn send(&self, _: &Request, deadline: Deadline<'_>) -> Result<Response, TransportError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        thread::sleep(deadline.remaining());
+        Ok(reply(200, r#"{"last":1}"#))
+    }
+}
+
+/// A request that waits for its turn until the deadline would be counted, and could bring nothing.
+#[test]
+fn a_request_whose_turn_does_not_come_in_time_is_not_sent() {
+    let provider = Late(AtomicUsize::new(0));
+    let outcome = dry_run_within(1, CONFIG, &["a", "b"], &provider, &SystemThreads);
+    assert_eq!(outcome, Outcome::Partial);
+    assert_eq!(provider.0.into_inner(), 1);
 }
 
 /// A provider that answers everything with one status, and counts.

@@ -232,6 +232,13 @@ pub(crate) const SKIPPED: &[Scene] = &[
         assert_eq!(run.run().code, Some(0));
         Observed::of_run(&run.args(["-v"]))
     }),
+    Played("the interval of the feed is not over", || {
+        let (server, ingest) = (Server::with(|_| Reply::json(r#"{"price":"5"}"#)), Ingest::start(Dialect::WriteProxy));
+        let config = "[crypto]\nproviders = ['coinbase']\nsymbols = ['BTC']\nfields = ['last']\ninterval = 3600";
+        let run = Datametrics::new().config(config).provider("coinbase", &server).graphite(&ingest).args(["crypto"]);
+        assert_eq!(run.run().code, Some(0));
+        Observed::of_run(&run.args(["-v"]))
+    }),
 ];
 
 /// The explanation of a reply by `-vv`.

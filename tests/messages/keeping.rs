@@ -126,6 +126,10 @@ pub(crate) const SCENES: &[Scene] = &[
             fs::write(run.state_dir(), "").expect("a file");
         })
     }),
+    Played("no variable names a state directory", || {
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        Observed::of_run(&run(&server, "").graphite(&ingest).env("HOME", ""))
+    }),
     Played("the lock is a folder", || after(|run| fs::create_dir_all(run.state_dir().join("lock")).expect("a folder"))),
     Played("a damaged file has no place", || {
         let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
