@@ -446,3 +446,25 @@ fn listed_names() -> BTreeSet<String> {
         Datametrics::new().config(config).args(["check", "--retries", "0"]).env("HTTPS_PROXY", "http://127.0.0.1:9");
     settings(&run.run()).into_iter().map(|[name, ..]| name).collect()
 }
+
+/// A check asks each provider for one symbol, so it needs no copy of a long list.
+#[test]
+fn a_check_of_many_providers_needs_little_memory_for_a_long_list() {
+    const PROVIDERS: usize = 20;
+    let server = Server::with(|_| Reply::hang());
+    let list = |count: usize| (0..count).map(|item| format!("'N{item}'")).collect::<Vec<_>>().join(",");
+    let quote = "[{ path = '/{symbols}', fields = { last = '/last' } }]";
+    let provider =
+        |name| format!("[providers.N{name}]\nmarket = 'other'\nbase_url = '{}'\nquote = {quote}\n", server.url());
+    let config = format!(
+        "[crypto]\nsymbols = []\n[stocks]\nsymbols = []\n[feeds.long]\nproviders = [{}]\nsymbols = [{}]\n{}",
+        list(PROVIDERS),
+        list(100_000),
+        (0..PROVIDERS).map(provider).collect::<Vec<_>>().concat()
+    );
+    let running = Datametrics::new().config(&config).args(["check", "--graphite-url", "tcp://127.0.0.1:1"]).spawn();
+    server.wait_for(PROVIDERS);
+    let peak = running.peak_memory();
+    running.kill();
+    assert!(peak.is_none_or(|kib| kib < 80 << 10), "{peak:?} KiB");
+}

@@ -61,7 +61,9 @@ impl State<'_> {
             }
             // Also after the renaming: where there was no call yet, two runs may have made and renamed a file.
             if others.len() < count {
-                others.iter().for_each(|call| drop(self.disk.remove_file(&path(*call))));
+                for call in others {
+                    let _ = self.disk.remove_file(&path(call));
+                }
                 return Ok(None);
             }
             let (claimed, is_lost) = match others.iter().max() {
@@ -74,7 +76,7 @@ impl State<'_> {
     }
 
     fn calls_dir(&self) -> PathBuf {
-        self.state_dir.join("calls")
+        self.dir.join("calls")
     }
 
     fn calls(&self, stem: &str) -> io::Result<Vec<Call>> {

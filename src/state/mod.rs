@@ -38,7 +38,7 @@ pub(crate) struct State<'a> {
     disk: &'a dyn Disk,
     /// Makes the names of temporary files unique. The same process may exist in two containers.
     random: &'a Random,
-    state_dir: PathBuf,
+    dir: PathBuf,
 }
 
 /// What the last run of the same name left.
@@ -112,12 +112,12 @@ impl CoolDown {
 impl<'a> State<'a> {
     /// The state files in this folder, which need not exist yet.
     pub(crate) fn new(disk: &'a dyn Disk, random: &'a Random, state_dir: &Path) -> Self {
-        Self { disk, random, state_dir: state_dir.to_owned() }
+        Self { disk, random, dir: state_dir.to_owned() }
     }
 
     /// The folder.
     pub(crate) fn dir(&self) -> &Path {
-        &self.state_dir
+        &self.dir
     }
 
     /// What the last run of this name left; the default if it cannot be read.
@@ -185,8 +185,8 @@ impl<'a> State<'a> {
     /// # Errors
     /// What the operating system refuses.
     pub(crate) fn probe(&self) -> io::Result<()> {
-        self.disk.create_dir(&self.state_dir)?;
-        let path = self.state_dir.join(format!("check.{:016x}.tmp", self.random.next()));
+        self.disk.create_dir(&self.dir)?;
+        let path = self.dir.join(format!("check.{:016x}.tmp", self.random.next()));
         let write = || {
             let mut file = self.disk.create_new(&path)?;
             file.write_all(b"check\n")?;
@@ -209,18 +209,18 @@ impl<'a> State<'a> {
     }
 
     fn temporary_dir(&self) -> PathBuf {
-        self.state_dir.join("tmp")
+        self.dir.join("tmp")
     }
 
     fn read(&self, folder: &str, name: &str) -> Option<Vec<u8>> {
-        let file = self.disk.open(&self.state_dir.join(folder).join(&*file_name(name).ok()?)).ok()?;
+        let file = self.disk.open(&self.dir.join(folder).join(&*file_name(name).ok()?)).ok()?;
         let mut bytes = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
 
     fn write(&self, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let (folder, name) = (self.state_dir.join(folder), file_name(name)?);
+        let (folder, name) = (self.dir.join(folder), file_name(name)?);
         let temporary = self.temporary_dir().join(format!("{name}.{:016x}", self.random.next()));
         self.disk.create_dir(&folder)?;
         self.disk.create_dir(&self.temporary_dir())?;
