@@ -218,7 +218,7 @@ fn crontab_example_has_only_variables_and_jobs() {
             assert!(!value.contains(['$', '~', '#']), "cron expands nothing here: {line}");
         }
     }
-    assert!(jobs >= 3, "{jobs} jobs");
+    assert!(jobs >= 1, "{jobs} jobs");
 }
 
 /// The option with which this machine's crontab only checks a file. Debian's and cronie's options differ.
