@@ -217,11 +217,8 @@ fn a_killed_run_has_asked_a_provider_that_has_a_min_interval() {
 fn feeds_with_long_names_have_state_and_health_points() {
     let (bank, ingest) = (Server::start(), Ingest::start(Dialect::WriteProxy));
     let names = ["a", "b"].map(|letter| letter.repeat(240));
-    let feed =
-        |name: &String| CONFIG.replace("feeds.rates", &format!("feeds.{name}")).replace("feeds.sensor", "feeds.s");
-    let (_, providers) = CONFIG.split_once("[providers.bank]").expect("providers");
-    let other = format!("[feeds.{}]\nproviders = ['bank']\nsymbols = ['EUR/USD']\ninterval = 3600\n", names[1]);
-    let config = feed(&names[0]).replace(providers, &format!("{providers}\n{other}"));
+    let feed = |name: &str| format!("[feeds.{name}]\nproviders = ['bank']\nsymbols = ['EUR/USD']\ninterval = 3600\n");
+    let config = format!("{CONFIG}\n{}{}", feed(&names[0]), feed(&names[1]));
     let run = Datametrics::new().config(&config).provider("bank", &bank).graphite(&ingest);
     let run = run.args(["--feed", &names[0], "--feed", &names[1]]);
     // Both feeds make the same request.
