@@ -38,9 +38,12 @@ impl JournalReplay<'_> {
     /// last, as they may be refused for that: nothing of them is dropped before Graphite has answered.
     pub(super) fn send_all(&self, files: Vec<Entry>, report: &mut DeliveryReport) {
         let (ours, others): (Vec<Entry>, Vec<Entry>) = files.into_iter().partition(|entry| self.owns(entry));
-        let (ahead, ours): (Vec<Entry>, Vec<Entry>) = ours.into_iter().partition(|entry| self.is_ahead(entry));
+        // The clock may have been put right while the run was fetching.
+        let now = self.sender.context.unix_seconds();
+        let is_ahead = |entry: &Entry| entry.started > now.saturating_add(MAX_AHEAD);
+        let (ahead, ours): (Vec<Entry>, Vec<Entry>) = ours.into_iter().partition(is_ahead);
         let (too_old, young): (Vec<Entry>, Vec<Entry>) = ours.into_iter().partition(|entry| self.is_too_old(entry));
-        self.put_aside(&ahead, report);
+        self.put_aside(&ahead, now, report);
         let is_idle = young.is_empty();
         // An error of points that could not be kept.
         let is_failing = report.error.is_some();
@@ -64,10 +67,6 @@ impl JournalReplay<'_> {
         belongs_to(entry, &self.id, self.sender.formerly)
     }
 
-    fn is_ahead(&self, entry: &Entry) -> bool {
-        entry.started > self.started.saturating_add(MAX_AHEAD)
-    }
-
     fn is_too_old(&self, entry: &Entry) -> bool {
         let max_age = i64::try_from(self.limits.max_age.as_secs()).unwrap_or(i64::MAX);
         self.is_older(entry, max_age)
@@ -78,7 +77,7 @@ impl JournalReplay<'_> {
     }
 
     /// Puts aside what was made when the clock was ahead: nobody knows the time of such points.
-    fn put_aside(&self, ahead: &[Entry], report: &mut DeliveryReport) {
+    fn put_aside(&self, ahead: &[Entry], now: i64, report: &mut DeliveryReport) {
         let (mut aside, mut furthest) = (Dropped::default(), 0);
         for entry in ahead {
             match self.journal.quarantine(entry) {
@@ -86,7 +85,7 @@ impl JournalReplay<'_> {
                 Ok(true) => {
                     aside.files += 1;
                     aside.points += entry.points;
-                    furthest = furthest.max(entry.started.saturating_sub(self.started) / 60);
+                    furthest = furthest.max(entry.started.saturating_sub(now) / 60);
                 }
                 Err(error) => report.warnings.push(error.to_string()),
             }
