@@ -70,6 +70,7 @@ pub use system::clock::{Clock, SystemClock};
 pub use system::deadline::Deadline;
 pub use system::dialer::{Connection, Dialer, SystemDialer};
 pub use system::disk::{DirEntry, Disk, LockGuard, NewFile, SystemDisk};
+pub use system::limit::Limit;
 pub use system::random::Random;
 pub use system::resolver::ResolveError;
 pub use system::threads::{Signal, SystemThreads, Task, Threads};
@@ -168,6 +169,8 @@ fn report_feeds(feeds: &[FeedReport<'_>], history: &RunHistory<'_>) -> Outcome {
     }
     if feeds.iter().any(|feed| feed.has_defect) {
         Outcome::Defect
+    } else if feeds.iter().any(|feed| feed.is_limited(history)) {
+        Outcome::NotTaken
     } else if feeds.iter().any(|feed| feed.expected > 0) && feeds.iter().all(|feed| feed.fetched() == 0) {
         Outcome::NothingFetched
     } else if feeds.iter().all(|feed| feed.is_whole(history)) {

@@ -13,7 +13,7 @@ pub enum Outcome {
     Partial,
     /// No quote could be fetched; health points were still pushed.
     NothingFetched,
-    /// Graphite did not take the points.
+    /// Graphite did not take the points, or a limit of the machine kept the run from its work.
     NotTaken,
     /// Graphite refused the credentials.
     NotAllowed,

@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::system::clock::SystemClock;
 use crate::system::deadline::Deadline;
 use crate::system::random::Random;
+use crate::system::threads::warn_of_no_thread;
 use std::thread;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ impl Ping<'_> {
                 self.send_ping(&request, Deadline::after(&SystemClock, START_LIMIT), log::Level::Info);
             };
             // If no thread can be started, there is no first ping.
-            let start = thread::Builder::new().spawn_scoped(scope, ping_start);
+            let start = thread::Builder::new().spawn_scoped(scope, ping_start).inspect_err(warn_of_no_thread);
             let outcome = work();
             let deadline = Deadline::after(&SystemClock, END_LIMIT);
             // The first ping must not arrive after the last one, which would look like a run without an end.

@@ -183,6 +183,7 @@ fn check_providers(settings: &Settings, context: Context<'_>, deadline: Deadline
             return Finding::new(&definition.name, Err(error.to_string()), error.outcome());
         }
         match reports.iter().find(|report| report.feed.providers == [index]) {
+            Some(report) if report.is_limited(&history) => provider_finding(definition, report, Outcome::NotTaken),
             Some(report) => provider_finding(definition, report, if_failed),
             None => Finding::ok(&definition.name, "not asked: no feed has a symbol here and a field that it gives"),
         }

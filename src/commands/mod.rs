@@ -18,7 +18,9 @@ use crate::ping::Ping;
 use crate::progress::CountingTransport;
 use crate::settings::{self, Settings};
 use crate::system::dialer::SystemDialer;
+use crate::system::limit::Limit;
 use crate::system::random::Random;
+use crate::system::signals::survive_file_size_limit;
 use crate::{logging, progress};
 use clap::CommandFactory;
 use std::ffi::OsString;
@@ -28,6 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs the command of a command line. The first of `args` is the name of the program.
 pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
+    survive_file_size_limit();
     // Leaked on purpose: freeing it would be 10 % of what `--version` costs.
     let command = Box::leak(Box::new(Cli::command()));
     let cli = match Cli::from_command(command, args) {
@@ -36,9 +39,8 @@ pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
     };
     logging::start(&cli.options);
     let outside = Outside { random: Random::seeded(RandomState::new().hash_one(())), dialer: SystemDialer::default() };
-    // The panic hook has logged the panic.
-    let work = || catch_unwind(AssertUnwindSafe(|| dispatch(&cli, &outside))).unwrap_or(Outcome::Defect);
-    if pushes(&cli) { with_monitor(&cli, &outside, work) } else { work() }
+    let work = || or_defect(|| dispatch(&cli, &outside));
+    if pushes(&cli) { or_defect(|| with_monitor(&cli, &outside, work)) } else { work() }
 }
 
 /// What the run and its monitor share.
@@ -47,12 +49,17 @@ struct Outside {
     dialer: SystemDialer,
 }
 
+/// Does some work. A panic is a defect, and the panic hook has logged it.
+fn or_defect(work: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Outcome::Defect)
+}
+
 /// Prints help and version to standard output, and errors to standard error.
 fn print_clap(error: &clap::Error) -> Outcome {
     match error.print() {
         Err(cause) if !error.use_stderr() && cause.kind() != io::ErrorKind::BrokenPipe => {
             // If standard error cannot be written either, the exit code alone tells of it.
-            let _ = writeln!(io::stderr(), "error: cannot write to standard output: {cause}");
+            let _ = writeln!(io::stderr(), "error: cannot write to standard output: {}", Limit::name_in(cause));
             Outcome::Io
         }
         _ if error.use_stderr() => Outcome::Usage,

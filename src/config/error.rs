@@ -2,6 +2,7 @@
 
 use crate::outcome::Outcome;
 use crate::secret::{MASK, looks_like_key};
+use crate::system::limit::Limit;
 use crate::util::sanitize::sanitize;
 use std::borrow::Cow;
 use std::fmt;
@@ -76,6 +77,7 @@ impl ConfigError {
         match self {
             Self::Usage { .. } => Outcome::Usage,
             Self::Setting { .. } => Outcome::Misconfigured,
+            Self::Unreadable { cause, .. } if is_temporary(cause) => Outcome::NotTaken,
             Self::Unreadable { .. } => Outcome::Io,
         }
     }
@@ -92,6 +94,12 @@ pub(crate) fn redact_path(path: &str) -> String {
     }
     let node = |node| if looks_like_key(node) { MASK } else { node };
     path.split('/').map(node).collect::<Vec<_>>().join("/")
+}
+
+/// Whether a file or stream may be readable in another run: it did not end in time, or a limit of the machine is
+/// reached.
+fn is_temporary(cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::TimedOut || Limit::of(cause).is_some()
 }
 
 /// A message with its unsafe characters escaped. It quotes keys, paths and symbols, which come from

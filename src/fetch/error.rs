@@ -74,6 +74,11 @@ impl FetchError {
         )
     }
 
+    /// Whether a limit of the machine kept the request from being sent.
+    pub(crate) fn is_limit(&self) -> bool {
+        matches!(self, Self::Transport(TransportError::Limit { .. }))
+    }
+
     /// Whether the provider refuses access, perhaps to single symbols only.
     pub(crate) fn is_forbidden(&self) -> bool {
         matches!(self, Self::Status { status: 403, .. })

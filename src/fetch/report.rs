@@ -151,6 +151,12 @@ impl<'a> FeedReport<'a> {
         self.expected - self.missing.len()
     }
 
+    /// Whether a limit of the machine kept a request from being sent, and so something is missing.
+    pub(crate) fn is_limited(&self, history: &RunHistory<'_>) -> bool {
+        let mut failures = self.providers.iter().flat_map(|report| &report.failures);
+        failures.any(|(error, _)| error.is_limit()) && !self.is_whole(history)
+    }
+
     /// Whether everything that was asked for is there, from whichever provider.
     pub(crate) fn is_whole(&self, history: &RunHistory<'_>) -> bool {
         self.missing.is_empty()

@@ -12,6 +12,7 @@ use super::url::Url;
 use crate::secret::mask;
 use crate::system::deadline::Deadline;
 use crate::system::dialer::SystemDialer;
+use crate::system::limit::Limit;
 use crate::util::sanitize::excerpt;
 use std::error::Error;
 use std::io::{self, ErrorKind, Read};
@@ -384,6 +385,9 @@ fn map_error(host: String, error: ureq::Error, has_own_roots: bool) -> Transport
 }
 
 fn map_io_error(host: String, error: &io::Error, has_own_roots: bool) -> TransportError {
+    if let Some(limit) = Limit::of(error) {
+        return TransportError::Limit { host, limit };
+    }
     let text = error.to_string();
     if error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Damaged>) {
         return TransportError::Damaged { host, reason: text };

@@ -186,6 +186,7 @@ impl resolver::Resolver for CachingResolver {
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let addresses = self.0.resolve(host, port, *timeout.after).map_err(|error| match error {
             ResolveError::Failed(_) => ureq::Error::HostNotFound,
+            ResolveError::Limit(limit) => ureq::Error::Io(io::Error::other(limit)),
             ResolveError::TimedOut => ureq::Error::Timeout(timeout.reason),
         })?;
         let mut resolved = self.empty();

@@ -2,6 +2,7 @@
 
 use super::request::{Request, Response};
 use crate::system::deadline::Deadline;
+use crate::system::limit::Limit;
 
 /// Sends requests.
 pub trait Transport: Sync {
@@ -47,6 +48,14 @@ pub enum TransportError {
         host: String,
         /// The limit in bytes.
         limit: usize,
+    },
+    /// The connection could not be opened, as a limit of the machine is reached.
+    #[error("no connection to {host}: {limit}")]
+    Limit {
+        /// The host.
+        host: String,
+        /// The limit.
+        limit: Limit,
     },
     /// The response was not complete in time.
     #[error("no whole answer from {host} in time ({reason})")]
@@ -117,6 +126,7 @@ impl TransportError {
             Self::Resolve(_)
                 | Self::Connect { .. }
                 | Self::Proxy { status: 408 | 429 | 500..=599, .. }
+                | Self::Limit { .. }
                 | Self::Timeout { .. }
                 | Self::Cut(_)
                 | Self::Damaged { .. }

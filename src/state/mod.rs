@@ -213,7 +213,13 @@ impl<'a> State<'a> {
     }
 
     fn read(&self, folder: &str, name: &str) -> Option<Vec<u8>> {
-        let file = self.disk.open(&self.dir.join(folder).join(&*file_name(name).ok()?)).ok()?;
+        let path = self.dir.join(folder).join(&*file_name(name).ok()?);
+        let note = |cause: &io::Error| {
+            if cause.kind() != io::ErrorKind::NotFound {
+                log::info!("state: cannot read {}: {cause}; it counts as empty", path.display());
+            }
+        };
+        let file = self.disk.open(&path).inspect_err(note).ok()?;
         let mut bytes = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
         Some(bytes)

@@ -1,6 +1,7 @@
 //! TCP: names into addresses, and connections.
 
 use super::deadline::Deadline;
+use super::limit::Limit;
 use super::resolver::{ResolveError, Resolver};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -69,7 +70,7 @@ impl Dialer for SystemDialer {
     }
 
     fn dial(&self, address: SocketAddr, timeout: Duration) -> io::Result<Box<dyn Connection>> {
-        let stream = TcpStream::connect_timeout(&address, timeout)?;
+        let stream = TcpStream::connect_timeout(&address, timeout).map_err(Limit::name_in)?;
         // The last segment leaves at once, so that a refusal is seen before the close.
         stream.set_nodelay(true)?;
         Ok(Box::new(stream))

@@ -1,12 +1,15 @@
 //! The machine, behind traits: clocks, threads, chance, network and disk.
 //!
-//! Each file has one trait and the real implementation behind it. A run gets all of them in a
-//! [`Context`](crate::Context), so that a test or a simulation can put its own in their place.
+//! Most files have one trait and the real implementation behind it. A run gets all of them in a
+//! [`Context`](crate::Context), so that a test or a simulation can put its own in their place. `input.rs`,
+//! `limit.rs` and `signals.rs` are for what comes before a run, and for what the machine refuses.
 
 pub(crate) mod clock;
 pub(crate) mod deadline;
 pub(crate) mod dialer;
 pub(crate) mod disk;
+pub(crate) mod limit;
 pub(crate) mod random;
 pub(crate) mod resolver;
+pub(crate) mod signals;
 pub(crate) mod threads;

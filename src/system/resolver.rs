@@ -1,6 +1,7 @@
 //! Names into addresses.
 
-use super::threads::lock;
+use super::limit::Limit;
+use super::threads::{lock, warn_of_no_thread};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -13,6 +14,8 @@ use std::time::Duration;
 pub enum ResolveError {
     /// The resolver's own words.
     Failed(String),
+    /// The resolver could not be asked, as a limit of the machine is reached.
+    Limit(Limit),
     /// The resolver did not answer in time.
     TimedOut,
 }
@@ -43,13 +46,17 @@ pub(crate) struct Resolver {
 /// One lookup, which may be going on.
 #[derive(Debug, Default)]
 struct Lookup {
-    result: Mutex<Option<Result<Vec<IpAddr>, String>>>,
+    result: Mutex<Option<Result<Vec<IpAddr>, ResolveError>>>,
     done: Condvar,
 }
 
 impl Lookup {
     fn finish(&self, result: io::Result<Vec<IpAddr>>) {
-        *lock(&self.result) = Some(result.map_err(|cause| cause.to_string()));
+        let describe = |cause: io::Error| match Limit::of(&cause).map_or_else(Limit::check_open_files, Err) {
+            Ok(()) => ResolveError::Failed(cause.to_string()),
+            Err(limit) => ResolveError::Limit(limit),
+        };
+        *lock(&self.result) = Some(result.map_err(describe));
         self.done.notify_all();
     }
 
@@ -60,7 +67,7 @@ impl Lookup {
             .wait_timeout_while(lock(&self.result), timeout, is_going_on)
             .unwrap_or_else(PoisonError::into_inner);
         match &*result {
-            Some(result) => result.clone().map_err(ResolveError::Failed),
+            Some(result) => result.clone(),
             None => Err(ResolveError::TimedOut),
         }
     }
@@ -95,7 +102,7 @@ impl Resolver {
             self.start(host, &lookup);
         }
         let result = lookup.wait(timeout);
-        if let Err(ResolveError::Failed(_)) = &result {
+        if let Err(ResolveError::Failed(_) | ResolveError::Limit(_)) = &result {
             let mut lookups = lock(&self.lookups);
             // Somebody else may have begun the next one.
             if lookups.get(host).is_some_and(|current| Arc::ptr_eq(current, &lookup)) {
@@ -110,7 +117,8 @@ impl Resolver {
     fn start(&self, host: &str, lookup: &Arc<Lookup>) {
         let (ask, thread_host, thread_lookup) = (self.ask, host.to_owned(), Arc::clone(lookup));
         let work = move || thread_lookup.finish(ask(&thread_host));
-        if thread::Builder::new().name("resolve".to_owned()).spawn(work).is_err() {
+        if let Err(cause) = thread::Builder::new().name("resolve".to_owned()).spawn(work) {
+            warn_of_no_thread(&cause);
             lookup.finish((self.ask)(host));
         }
     }

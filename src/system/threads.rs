@@ -1,7 +1,8 @@
 //! Threads: work side by side, and waiting for each other.
 
-use std::panic::resume_unwind;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ pub type Task<'a> = Box<dyn FnOnce() + Send + 'a>;
 
 /// The threads of a machine.
 pub trait Threads: Sync {
-    /// Runs all tasks side by side and returns when the last of them has ended. If a task panics,
-    /// the panic goes on in the calling thread after that.
+    /// Runs all tasks side by side, as far as there are threads for them, and returns when the last of
+    /// them has ended. If a task panics, the panic goes on in the calling thread after that.
     fn run_all(&self, tasks: Vec<Task<'_>>);
 
     /// Blocks until `signal` was raised after its generation was `seen`, or until `timeout` has
@@ -52,18 +53,46 @@ pub struct SystemThreads;
 
 impl Threads for SystemThreads {
     fn run_all(&self, tasks: Vec<Task<'_>>) {
-        thread::scope(|scope| {
-            let threads: Vec<_> = tasks.into_iter().map(|task| scope.spawn(task)).collect();
-            let panics: Vec<_> = threads.into_iter().filter_map(|thread| thread.join().err()).collect();
-            if let Some(panic) = panics.into_iter().next() {
-                resume_unwind(panic);
+        let width = tasks.len();
+        let queue = Mutex::new(tasks.into_iter());
+        let panicked = Mutex::new(None);
+        let worker = || {
+            loop {
+                let next = lock(&queue).next();
+                let Some(task) = next else { break };
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(task)) {
+                    lock(&panicked).get_or_insert(panic);
+                }
             }
+        };
+        thread::scope(|scope| {
+            // The calling thread is one of the workers, and does what no other thread takes. A task that
+            // waits for another waits for one that has begun.
+            let started = (1..width).try_for_each(|_| thread::Builder::new().spawn_scoped(scope, worker).map(drop));
+            if let Err(cause) = started {
+                warn_of_no_thread(&cause);
+            }
+            worker();
         });
+        if let Some(panic) = panicked.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            resume_unwind(panic);
+        }
     }
 
     fn wait(&self, signal: &Signal, seen: u64, timeout: Duration) {
         signal.wait_past(seen, timeout);
     }
+}
+
+/// Says once that the machine gives no more threads, and why.
+pub(crate) fn warn_of_no_thread(cause: &io::Error) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::warn!(
+            "the machine gives no more threads ({cause}), so the run goes on with those it has and may take longer; \
+             raise the limit (ulimit -u, pids.max, TasksMax of systemd)"
+        );
+    });
 }
 
 /// Applies `work` to every item, on at most `width` threads, and gives the results in the order of

@@ -1,6 +1,7 @@
 //! Why Graphite did not take points.
 
 use crate::http::transport::TransportError;
+use crate::system::limit::Limit;
 
 /// Why Graphite did not take points.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +98,9 @@ pub(crate) enum CarbonErrorKind {
     /// The name has no address, or no resolver answers.
     #[error("the host cannot be looked up: {0}; see that it is right in the Graphite URL")]
     Lookup(String),
+    /// A limit of the machine is reached.
+    #[error("no connection: {0}")]
+    Limit(Limit),
     /// The resolver did not answer before the deadline.
     #[error("the host was not looked up in time; is this machine's name server reachable?")]
     LookupTimedOut,

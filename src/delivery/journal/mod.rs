@@ -14,6 +14,7 @@ use crate::metrics::batch::Batch;
 use crate::system::clock::Clock;
 use crate::system::deadline::Deadline;
 use crate::system::disk::{DirEntry, Disk, LockGuard};
+use crate::system::limit::Limit;
 use crate::util::sanitize::excerpt;
 use format::{Decoded, FORMAT_VERSION, decode, destination_label, encode};
 use std::io::{self, BufReader, ErrorKind};
@@ -48,10 +49,7 @@ pub(crate) struct JournalLimits {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     /// The operating system refused something.
-    #[error(
-        "journal: cannot {action} {path}: {cause}; \
-         the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)"
-    )]
+    #[error("journal: cannot {action} {path}: {cause}{}", advice(cause))]
     Io {
         /// What was to be done, a verb.
         action: &'static str,
@@ -77,6 +75,14 @@ pub(crate) enum JournalError {
         /// The version that its first line names.
         version: String,
     },
+}
+
+/// What to do about an error, unless its own words tell.
+fn advice(cause: &io::Error) -> &'static str {
+    match Limit::of(cause) {
+        Some(_) => "",
+        None => "; the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)",
+    }
 }
 
 impl JournalError {

@@ -6,6 +6,7 @@
 use crate::delivery::graphite::error::{CarbonError, CarbonErrorKind};
 use crate::system::deadline::Deadline;
 use crate::system::dialer::{Connection, Dialer};
+use crate::system::limit::Limit;
 use crate::system::resolver::ResolveError;
 use crate::util::sanitize::excerpt;
 use std::io::{self, ErrorKind};
@@ -35,6 +36,7 @@ pub(super) fn deliver(
     let attempt = || {
         let addresses = dialer.resolve(host, port, deadline).map_err(|error| match error {
             ResolveError::Failed(words) => CarbonErrorKind::Lookup(words),
+            ResolveError::Limit(limit) => CarbonErrorKind::Limit(limit),
             ResolveError::TimedOut => CarbonErrorKind::LookupTimedOut,
         })?;
         let connection = connect(dialer, &addresses, deadline)?;
@@ -60,7 +62,10 @@ fn connect(
         }
         match dialer.dial(*address, timeout) {
             Ok(connection) => return Ok(connection),
-            Err(cause) => tried.push(format!("{address}: {cause}")),
+            Err(cause) => match Limit::of(&cause) {
+                Some(limit) => return Err(CarbonErrorKind::Limit(limit)),
+                None => tried.push(format!("{address}: {cause}")),
+            },
         }
     }
     Err(CarbonErrorKind::Connect(if tried.is_empty() {
