@@ -1,10 +1,15 @@
 //! A TOML text that knows its lines.
 
 use super::error::{ConfigError, Origin};
+use crate::system::deadline::Deadline;
+use crate::system::input;
 use std::cell::OnceCell;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::DeTable;
+
+/// The longest config, in bytes. A list of a million symbols is shorter.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// A TOML text, and the name that messages use for it.
 #[derive(Debug)]
@@ -25,9 +30,10 @@ impl Document {
     /// Reads the file at `path`. `origin` is the setting that holds the path.
     ///
     /// # Errors
-    /// When the file cannot be read, or is not UTF-8.
-    pub(crate) fn read(path: &Path, origin: Origin) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(ConfigError::unreadable(origin, path))?;
+    /// When the file cannot be read by the deadline, or is not UTF-8.
+    pub(crate) fn read(path: &Path, origin: Origin, deadline: Deadline<'_>) -> Result<Self, ConfigError> {
+        let text = input::read_file(path, MAX_BYTES, deadline).and_then(input::text);
+        let text = text.map_err(ConfigError::unreadable(origin, path))?;
         Ok(Self::new(path.display().to_string(), text))
     }
 

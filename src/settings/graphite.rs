@@ -1,6 +1,6 @@
 //! The settings of `[graphite]`: the destination of the points, and what all points share.
 
-use super::sources::{Sources, check_secret, read_secret};
+use super::sources::{Sources, check_secret};
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::delivery::graphite::{Destination, DestinationId, Protocol, suggested_url};
@@ -106,7 +106,7 @@ fn read_credentials(
     let password = match (sources.secret("GRAPHITE_PASSWORD")?, file, value) {
         (Some(password), ..) => Some(password),
         (None, Some(_), Some(value)) => return Err(value.invalid("is set, and password_file too: remove one")),
-        (None, Some(file), None) => Some(read_secret(Path::new(file.text()?), file.origin())?),
+        (None, Some(file), None) => Some(sources.secret_in(Path::new(file.text()?), file.origin())?),
         (None, None, Some(value)) => {
             warnings.extend(permission_warning(&value.origin()));
             Some(check_secret(value.text()?, value.origin())?)

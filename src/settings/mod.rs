@@ -31,6 +31,8 @@ use crate::http::proxy::NetworkConfig;
 use crate::market::shard::Shard;
 use crate::metrics::MetricsConfig;
 use crate::state::State;
+use crate::system::clock::SystemClock;
+use crate::system::deadline::Deadline;
 use crate::util::shorten::shorten;
 use config_file::ConfigFile;
 use feeds::FeedReader;
@@ -89,17 +91,25 @@ impl Settings {
     ///
     /// # Errors
     /// The first error in the settings, with its origin.
-    pub fn read(cli: &Cli, env: Env<'_>, stdin: impl Read) -> Result<Self, ConfigError> {
-        let ConfigFile { document, path } = config_file::read(&cli.options, env)?;
-        Self::read_all(cli, env, &document, path, stdin)
+    pub fn read(cli: &Cli, env: Env<'_>, stdin: impl Read + Send + 'static) -> Result<Self, ConfigError> {
+        let deadline = read_deadline(&cli.options, env)?;
+        let ConfigFile { document, path } = config_file::read(&cli.options, env, deadline)?;
+        let settings = Self::read_all(cli, env, &document, path, stdin, deadline)?;
+        // What it took to read is time of the run.
+        Ok(Self { timeout: settings.timeout.min(deadline.remaining()), ..settings })
     }
 
     /// Like [`Settings::read`], with a config file that is in memory.
     ///
     /// # Errors
     /// The first error in the settings, with its origin.
-    pub fn from_config(cli: &Cli, env: Env<'_>, config: &Document, stdin: impl Read) -> Result<Self, ConfigError> {
-        Self::read_all(cli, env, config, None, stdin)
+    pub fn from_config(
+        cli: &Cli,
+        env: Env<'_>,
+        config: &Document,
+        stdin: impl Read + Send + 'static,
+    ) -> Result<Self, ConfigError> {
+        Self::read_all(cli, env, config, None, stdin, read_deadline(&cli.options, env)?)
     }
 
     /// Proxies and trusted certificates, for an [`HttpClient`](crate::HttpClient).
@@ -117,13 +127,15 @@ impl Settings {
         env: Env<'_>,
         document: &Document,
         path: Option<ConfigValue<'_>>,
-        stdin: impl Read,
+        stdin: impl Read + Send + 'static,
+        deadline: Deadline<'_>,
     ) -> Result<Self, ConfigError> {
         let purpose = Purpose::of(cli)?;
         let recorder = Recorder::default();
         let table = document.parse()?;
         let file = Section::root(document, &table);
-        let sources = Sources { env, file: &file, recorder: (purpose == Purpose::Check).then_some(&recorder) };
+        let recorder_of_check = (purpose == Purpose::Check).then_some(&recorder);
+        let sources = Sources { env, file: &file, recorder: recorder_of_check, deadline };
         sources.optional_setting("--config", path);
         let settings = Reader { cli, purpose, sources }.read(stdin)?;
         file.deny_unknown_keys()?;
@@ -163,7 +175,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn read(&self, stdin: impl Read) -> Result<Settings, ConfigError> {
+    fn read(&self, stdin: impl Read + Send + 'static) -> Result<Settings, ConfigError> {
         let (options, sources) = (&self.cli.options, self.sources);
         let mut warnings = Vec::new();
         let Graphite { destination, formerly, metrics } = Graphite::read(options, sources, &mut warnings)?;
@@ -216,7 +228,7 @@ impl<'a> Reader<'a> {
         &self,
         providers: &mut Providers<'a>,
         metrics: &MetricsConfig,
-        stdin: impl Read,
+        stdin: impl Read + Send + 'static,
     ) -> Result<(String, Vec<Feed>), ConfigError> {
         let (options, sources) = (&self.cli.options, self.sources);
         let configs = feeds::read_configs(sources)?;
@@ -244,17 +256,30 @@ pub(crate) fn providers(
     env: Env<'_>,
     only: Option<&str>,
 ) -> Result<Vec<ProviderListing>, ConfigError> {
-    let ConfigFile { document, .. } = config_file::read(options, env)?;
+    let deadline = read_deadline(options, env)?;
+    let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
     let table = document.parse()?;
     let file = Section::root(&document, &table);
-    Providers::new(Sources { env, file: &file, recorder: None })?.list(only)
+    Providers::new(Sources { env, file: &file, recorder: None, deadline })?.list(only)
+}
+
+/// When the settings must be read: the time limit of the whole run, from now.
+fn read_deadline(options: &Options, env: Env<'_>) -> Result<Deadline<'static>, ConfigError> {
+    let deadline = Deadline::after(&SystemClock, Duration::ZERO);
+    let sources = Sources { env, file: &Section::empty(""), recorder: None, deadline };
+    Ok(Deadline::after(&SystemClock, read_timeout(options, sources)?))
+}
+
+/// Reads the time limit of the whole run.
+fn read_timeout(options: &Options, sources: Sources<'_>) -> Result<Duration, ConfigError> {
+    let timeout = sources.first_of(Some(("--timeout", &options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
+    sources.setting_or_default("--timeout", timeout, "30").seconds()
 }
 
 /// Reads the time limit of the whole run, and the number of retries of a failed request.
 fn read_run_limits(options: &Options, sources: Sources<'_>) -> Result<(Duration, u32), ConfigError> {
-    let timeout = sources.first_of(Some(("--timeout", &options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
+    let timeout = read_timeout(options, sources)?;
     let retries = sources.first_of(Some(("--retries", &options.retries)), "DATAMETRICS_RETRIES", None)?;
-    let timeout = sources.setting_or_default("--timeout", timeout, "30").seconds()?;
     let retries = sources.setting_or_default("--retries", retries, "2").integer(0, 100)?;
     Ok((timeout, u32::try_from(retries).unwrap_or(u32::MAX)))
 }

@@ -1,8 +1,8 @@
 //! The monitor that a run pings. It is read before all other settings, so that it is also told about a run
 //! that ends because of a wrong setting.
 
-use super::network;
 use super::sources::{Env, Sources, check_secret};
+use super::{network, read_deadline};
 use crate::cli::Options;
 use crate::config::{ConfigError, Origin, Section};
 use crate::http::proxy::NetworkConfig;
@@ -24,7 +24,7 @@ pub(crate) struct Monitor {
 /// When its URL is wrong, or would send a password in cleartext.
 pub(crate) fn monitor(options: &Options, env: Env<'_>) -> Result<Option<Monitor>, ConfigError> {
     let file = Section::empty("");
-    let sources = Sources { env, file: &file, recorder: None };
+    let sources = Sources { env, file: &file, recorder: None, deadline: read_deadline(options, env)? };
     let Some((text, origin)) = read_url(options, sources)? else { return Ok(None) };
     let invalid = |problem: &str| ConfigError::invalid(origin.clone(), problem);
     let url = Url::parse(text.expose()).map_err(|error| invalid(&error.to_string()))?;
@@ -40,7 +40,10 @@ pub(crate) fn monitor(options: &Options, env: Env<'_>) -> Result<Option<Monitor>
 
 /// Records for `datametrics check` whether there is a monitor.
 pub(super) fn record(options: &Options, sources: Sources<'_>) -> Result<(), ConfigError> {
-    sources.hidden_setting("--ping-url", read_url(options, sources)?.map(|(_, origin)| origin));
+    // A run has read it already, and what is in a pipe can be read only once.
+    if sources.recorder.is_some() {
+        sources.hidden_setting("--ping-url", read_url(options, sources)?.map(|(_, origin)| origin));
+    }
     Ok(())
 }
 

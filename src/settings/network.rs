@@ -6,7 +6,12 @@ use crate::http::no_proxy::NoProxy;
 use crate::http::proxy::{NetworkConfig, Proxies};
 use crate::http::url::Url;
 use crate::secret::Secret;
+use crate::system::deadline::Deadline;
+use crate::system::input;
 use std::path::Path;
+
+/// The longest file of certificates, in bytes. That of Debian has 220 kB.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Reads `SSL_CERT_FILE`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. `urls` are the URLs that the run may
 /// use. If neither one of them nor a proxy is `https`, the file of certificates is not read.
@@ -23,12 +28,12 @@ pub(super) fn read<'a>(
     sources.path_setting("SSL_CERT_FILE", value);
     let proxies = read_proxies(sources)?;
     let path = path.filter(|_| proxies.have_tls() || urls.any(|url| url.scheme == "https"));
-    let roots = path.map(|path| read_certificates(&path, origin())).transpose()?;
+    let roots = path.map(|path| read_certificates(&path, origin(), sources.deadline)).transpose()?;
     Ok(NetworkConfig { proxies, roots })
 }
 
-fn read_certificates(path: &Path, origin: Origin) -> Result<Vec<u8>, ConfigError> {
-    let pem = std::fs::read(path).map_err(ConfigError::unreadable(origin.clone(), path))?;
+fn read_certificates(path: &Path, origin: Origin, deadline: Deadline<'_>) -> Result<Vec<u8>, ConfigError> {
+    let pem = input::read_file(path, MAX_BYTES, deadline).map_err(ConfigError::unreadable(origin.clone(), path))?;
     if String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
         Ok(pem)
     } else {

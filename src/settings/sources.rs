@@ -3,8 +3,13 @@
 use super::recorder::{RecordedSetting, Recorder};
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::secret::Secret;
+use crate::system::deadline::Deadline;
+use crate::system::input;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+/// The longest file of a secret, in bytes. A header cannot be longer.
+const MAX_SECRET_BYTES: u64 = 64 << 10;
 
 /// Looks up an environment variable.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -18,6 +23,8 @@ pub(super) struct Sources<'a> {
     pub(super) file: &'a Section<'a>,
     /// Records every setting that is read. `None` outside of `datametrics check`.
     pub(super) recorder: Option<&'a Recorder>,
+    /// When everything must be read that is a file or a stream.
+    pub(super) deadline: Deadline<'a>,
 }
 
 /// The path that a variable holds. An empty variable counts as unset.
@@ -128,7 +135,7 @@ impl<'a> Sources<'a> {
             (Some(value), None) => Ok(Some((check_secret(value.text()?, origin())?, origin()))),
             (None, Some(path)) => {
                 let origin = Origin::Variable(file_name);
-                Ok(Some((read_secret(&path, origin.clone())?, origin)))
+                Ok(Some((self.secret_in(&path, origin.clone())?, origin)))
             }
             (None, None) => self.systemd_credential(name),
         }
@@ -141,18 +148,20 @@ impl<'a> Sources<'a> {
         if !path.exists() {
             return Ok(None);
         }
-        Ok(Some((read_secret(&path, Origin::Variable(DIRECTORY.to_owned()))?, Origin::File(path))))
+        let secret = self.secret_in(&path, Origin::Variable(DIRECTORY.to_owned()))?;
+        Ok(Some((secret, Origin::File(path))))
     }
-}
 
-/// Reads a file that holds one secret. Line breaks at its end are removed. `origin` is the setting that
-/// holds the path.
-///
-/// # Errors
-/// When the file cannot be read, or its content is not fit for a header.
-pub(super) fn read_secret(path: &Path, origin: Origin) -> Result<Secret, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(ConfigError::unreadable(origin, path))?;
-    check_secret(text.trim_end_matches(['\n', '\r']), Origin::File(path.to_owned()))
+    /// Reads a file that holds one secret. Line breaks at its end are removed, and a byte order mark. `origin`
+    /// is the setting that holds the path.
+    ///
+    /// # Errors
+    /// When the file cannot be read by the deadline, or its content is not fit for a header.
+    pub(super) fn secret_in(&self, path: &Path, origin: Origin) -> Result<Secret, ConfigError> {
+        let text = input::read_file(path, MAX_SECRET_BYTES, self.deadline).and_then(input::text);
+        let text = text.map_err(ConfigError::unreadable(origin, path))?;
+        check_secret(text.trim_end_matches(['\n', '\r']), Origin::File(path.to_owned()))
+    }
 }
 
 /// Checks that a secret is fit for a header.

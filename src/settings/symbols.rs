@@ -3,7 +3,11 @@
 use super::sources::Sources;
 use crate::cli::Cli;
 use crate::config::{ConfigError, Origin};
+use crate::system::input;
 use std::io::Read;
+
+/// The longest list on standard input, in bytes.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// Symbols from the command line, a variable or standard input.
 pub(super) struct SymbolOverride {
@@ -41,7 +45,11 @@ impl SymbolOverride {
 
 /// Reads the SYMBOL arguments, or else `--symbols` or its variable. A `-` among them stands for the lines
 /// of standard input.
-pub(super) fn read(cli: &Cli, sources: Sources<'_>, stdin: impl Read) -> Result<Option<SymbolOverride>, ConfigError> {
+pub(super) fn read(
+    cli: &Cli,
+    sources: Sources<'_>,
+    stdin: impl Read + Send + 'static,
+) -> Result<Option<SymbolOverride>, ConfigError> {
     let flag = Some(("--symbols", &cli.options.symbols));
     let (origin, texts) = if cli.symbols().is_empty() {
         let value = sources.optional_setting("--symbols", sources.first_of(flag, "DATAMETRICS_SYMBOLS", None)?);
@@ -57,7 +65,7 @@ pub(super) fn read(cli: &Cli, sources: Sources<'_>, stdin: impl Read) -> Result<
     let has_list = texts.iter().any(|text| text == "-");
     let mut stdin = Some(stdin);
     let read_source = |text: String| match stdin.take_if(|_| text == "-") {
-        Some(stdin) => read_stdin(stdin).map(SymbolSource::List),
+        Some(stdin) => read_stdin(stdin, sources).map(SymbolSource::List),
         // Standard input was read for an earlier `-`.
         None if text == "-" => Ok(SymbolSource::List(String::new())),
         None => Ok(SymbolSource::Symbol(text)),
@@ -67,11 +75,9 @@ pub(super) fn read(cli: &Cli, sources: Sources<'_>, stdin: impl Read) -> Result<
     Ok(Some(SymbolOverride { origin, sources: symbol_sources }))
 }
 
-fn read_stdin(mut stdin: impl Read) -> Result<String, ConfigError> {
-    let mut text = String::new();
+fn read_stdin(stdin: impl Read + Send + 'static, sources: Sources<'_>) -> Result<String, ConfigError> {
     let unreadable = |cause| ConfigError::Unreadable { origin: Origin::Stdin, subject: "symbols".to_owned(), cause };
-    stdin.read_to_string(&mut text).map_err(unreadable)?;
-    Ok(text)
+    input::read_stream(stdin, MAX_BYTES, sources.deadline).and_then(input::text).map_err(unreadable)
 }
 
 /// The symbols in a list: its lines without comments, blank lines left out.

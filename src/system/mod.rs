@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod deadline;
 pub(crate) mod dialer;
 pub(crate) mod disk;
+pub(crate) mod input;
 pub(crate) mod limit;
 pub(crate) mod random;
 pub(crate) mod resolver;
