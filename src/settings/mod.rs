@@ -301,3 +301,28 @@ fn run_name(selection: &FeedSelection, feeds: &[Feed], shard: Option<Shard>) -> 
     // It is a folder at Carbon, and a file in the state directory.
     shorten(&name, MAX_RUN_NAME).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::thread;
+
+    /// Standard input that takes its time for one symbol.
+    struct Slow(&'static [u8]);
+
+    impl Read for Slow {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            thread::sleep(Duration::from_millis(100));
+            self.0.read(bytes)
+        }
+    }
+
+    #[test]
+    fn what_it_takes_to_read_standard_input_is_time_of_the_run() {
+        let args = ["datametrics", "stocks", "-", "--dry-run", "--config", "/dev/null", "--timeout", "60"];
+        let cli = Cli::from_args(args).unwrap();
+        let settings = Settings::read(&cli, &|_| None, Slow(b"AAPL\n")).unwrap();
+        assert!(settings.timeout <= Duration::from_millis(59_900), "{:?}", settings.timeout);
+    }
+}

@@ -27,6 +27,8 @@ use tempfile::TempDir;
 #[derive(Clone)]
 pub(crate) struct Datametrics {
     program: OsString,
+    /// The program that starts it, with its arguments.
+    starter: Vec<OsString>,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     stdin: Option<Vec<u8>>,
@@ -68,6 +70,7 @@ impl Datametrics {
         normaliser.hide(home.path().to_str().expect("a path in UTF-8"), "<home>");
         Self {
             program: program.into(),
+            starter: Vec::new(),
             args: Vec::new(),
             env: Vec::new(),
             stdin: None,
@@ -117,6 +120,12 @@ impl Datametrics {
     pub(crate) fn etc(mut self, name: &str, text: &str) -> Self {
         fs::write(self.home().join(name), text).expect("a file");
         self.etc.push(name.to_owned());
+        self
+    }
+
+    /// Starts it by another program, which gets the program and its arguments after these words.
+    pub(crate) fn started_by<I: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = I>) -> Self {
+        self.starter.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
         self
     }
 
@@ -229,14 +238,14 @@ impl Datametrics {
 
     /// The command itself, for tests that change it.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(if self.etc.is_empty() { &self.program } else { OsStr::new("unshare") });
-        if !self.etc.is_empty() {
-            // The mounts end with the program. `exec` keeps the process id.
-            let mounts: Vec<_> = self.etc.iter().map(|name| format!("mount --bind {name} /etc/{name}")).collect();
-            let script = format!("{} && exec \"$@\"", mounts.join(" && "));
-            command.args(["-rm", "sh", "-c", &script, "sh"]).arg(&self.program);
-        }
+        // The mounts end with the program. `exec` keeps the process id.
+        let mounts: Vec<_> = self.etc.iter().map(|name| format!("mount --bind {name} /etc/{name}")).collect();
+        let script = format!("{} && exec \"$@\"", mounts.join(" && "));
+        let mount = ["unshare", "-rm", "sh", "-c", &script, "sh"].into_iter().filter(|_| !self.etc.is_empty());
+        let mut words = mount.map(OsStr::new).chain(self.starter.iter().map(OsStr::new)).chain([&*self.program]);
+        let mut command = Command::new(words.next().expect("a program"));
         command
+            .args(words)
             .args(&self.args)
             .env_clear()
             .env("HOME", self.home())

@@ -13,6 +13,7 @@ pub(crate) mod intermediary;
 pub(crate) mod journal;
 pub(crate) mod latch;
 pub(crate) mod leak;
+pub(crate) mod limit;
 pub(crate) mod listener;
 pub(crate) mod log_capture;
 pub(crate) mod mount;

@@ -1,0 +1,49 @@
+//! Limits of the machine for one run, by `prlimit` and `setpriv` of util-linux.
+
+use super::{Datametrics, skip};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, chown},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// Whether limits can be set here. If not, the test is to be skipped; under `CI=true` this panics instead.
+pub(crate) fn can_limit() -> bool {
+    let can = |program: &str| {
+        let mut command = Command::new(program);
+        command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    (can("prlimit") && can("setpriv"))
+        || skip("no limits can be set here: prlimit and setpriv (of util-linux) are needed")
+}
+
+/// A run that may have so many open files, the standard streams among them.
+pub(crate) fn with_open_files(run: Datametrics, count: u32) -> Datametrics {
+    run.started_by(["prlimit", &format!("--nofile={count}")])
+}
+
+/// A run that may write so many bytes into a file.
+pub(crate) fn with_file_size(run: Datametrics, bytes: u32) -> Datametrics {
+    run.started_by(["prlimit", &format!("--fsize={bytes}")])
+}
+
+/// A run that may have so many threads. The limit holds for all processes of a user, and not for root. So if
+/// the test is root, the run gets a user of its own, and with it its home and a copy of the program.
+pub(crate) fn with_threads(run: Datametrics, count: u32) -> Datametrics {
+    static USERS: AtomicU32 = AtomicU32::new(61_000);
+    let limit = format!("--nproc={count}");
+    if fs::metadata("/proc/self").expect("a process").uid() != 0 {
+        return run.started_by(["prlimit", &limit]);
+    }
+    let user = USERS.fetch_add(1, Ordering::Relaxed);
+    let copy = run.home().join("datametrics");
+    fs::copy(env!("CARGO_BIN_EXE_datametrics"), &copy).expect("a copy");
+    for path in [run.home(), &run.home().join("config.toml"), &copy] {
+        chown(path, Some(user), Some(user)).expect("a change of the owner");
+    }
+    let (uid, gid) = (format!("--reuid={user}"), format!("--regid={user}"));
+    let script = "exec ./datametrics \"$@\"";
+    run.started_by(["setpriv", &uid, &gid, "--clear-groups", "prlimit", &limit, "sh", "-c", script])
+}
