@@ -48,8 +48,12 @@ pub(crate) fn start(options: &Options) {
     std::panic::set_hook(Box::new(|panic| {
         // The message of the panic is not logged, as it may quote data, such as a key.
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        log::error!("a defect in datametrics at {location}; please report it: {}", env!("CARGO_PKG_REPOSITORY"));
+        log::error!("{}", describe_defect(&location));
     }));
+}
+
+fn describe_defect(location: &str) -> String {
+    format!("a defect in datametrics at {location}; please report it: {}", env!("CARGO_PKG_REPOSITORY"))
 }
 
 /// Logs each line at this level.
@@ -108,4 +112,16 @@ fn stderr_is_journald() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     let stderr = std::fs::metadata("/dev/stderr").map(|metadata| format!("{}:{}", metadata.dev(), metadata.ino()));
     stderr.is_ok_and(|stderr| stderr == stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/messages/rendered.rs` writes it by hand, as there is no defect that a test could bring about.
+    #[test]
+    fn the_message_about_a_defect_is_recorded_as_it_is() {
+        let page = include_str!("../tests/messages/README.md");
+        assert!(page.contains(&format!("| {} |", describe_defect("PLACE"))));
+    }
 }

@@ -3,10 +3,10 @@
 
 use crate::support::{
     Datametrics, Dialect, Ingest, Output, graphite, in_parallel,
-    limit::can_limit,
+    limit::{can_limit, make_pipe},
     prices::{provider, run},
 };
-use std::{fs, path::Path, process::Command};
+use std::fs;
 
 const LATE: &str = "it did not end in time; a longer --timeout waits for it";
 
@@ -14,11 +14,6 @@ const LATE: &str = "it did not end in time; a longer --timeout waits for it";
 fn all() -> Datametrics {
     let run = Datametrics::new().env("GRAPHITE_URL", "https://graphite.test/metrics");
     run.env("GRAPHITE_USER", graphite::USER).args(["all"])
-}
-
-fn make_pipe(path: &Path) {
-    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-    assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo starts").success());
 }
 
 /// Checks the code and the only message of a run that ends before its first request.

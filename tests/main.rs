@@ -8,6 +8,7 @@ mod carbon;
 mod check;
 mod cli;
 mod clock;
+mod defect;
 mod docs;
 mod examples;
 mod faults;

@@ -159,6 +159,8 @@ mod tests {
             budget("the replies of this run take all the memory there is for them"),
             protocol("a header or the path cannot be sent"),
             protocol("an error of an unknown kind"),
+            TransportError::Limit { host: host(), limit: Limit::OpenFilesOfMachine },
+            TransportError::Limit { host: host(), limit: Limit::Memory },
             TransportError::Tls { host: host(), reason: "TLS failed (its words)".to_owned() },
         ] {
             assert!(PAGE.contains(&format!("| {error} |")), "tests/messages has no {error}");

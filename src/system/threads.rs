@@ -89,7 +89,7 @@ pub(crate) fn warn_of_no_thread(cause: &io::Error) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         log::warn!(
-            "the machine gives no more threads ({cause}), so the run goes on with those it has and may take longer; \
+            "the machine gives no more threads ({cause}): the run goes on with those it has, and may take longer; \
              raise the limit (ulimit -u, pids.max, TasksMax of systemd)"
         );
     });

@@ -1,14 +1,15 @@
-//! Every fault of a provider or of Graphite, and the outcome of the run. `README.md` is the table of
+//! Every fault of a provider, of Graphite or of the machine, and the outcome of the run. `README.md` is the table of
 //! outcomes. Each row runs the built program and also checks what must hold for every fault: the exit code,
 //! the points of other feeds, one message for one cause, the memory, and that no secret is shown.
 
 mod body;
 mod fetch;
+mod machine;
 mod memory;
 mod push;
 pub(crate) mod target;
 
-use crate::support::{in_parallel, mount::can_mount, panic_text};
+use crate::support::{in_parallel, limit::can_limit, mount::can_mount, panic_text};
 use snapbox::{Assert, Data};
 use std::{
     fs,
@@ -22,8 +23,8 @@ const MOST_MEMORY: u64 = 64 << 10;
 const HEAD: &str = "\
 # Faults
 
-What the program does when a provider or Graphite does something wrong. `cargo test --test integration faults` compares
-this page with the runs of the built program. After an intended change,
+What the program does when a provider, Graphite or the machine does something wrong.
+`cargo test --test integration faults` compares this page with the runs of the built program. After an intended change,
 `SNAPSHOTS=overwrite cargo test --test integration faults` rewrites it.
 
 The test also checks for every row that the run ends, that its memory stays under 64 MiB, that nothing panics, and that
@@ -36,6 +37,10 @@ trait Fault: Sync {
     fn what(&self) -> &'static str;
     /// Whether the run sees another `/etc/hosts`.
     fn needs_hosts(&self) -> bool;
+    /// Whether limits of the machine are set for the run.
+    fn needs_limits(&self) -> bool {
+        false
+    }
     /// Runs the program. Returns the line of the table.
     fn play(&self) -> String;
 }
@@ -44,7 +49,8 @@ trait Fault: Sync {
 /// taken from the recorded page, so that the rest of the page can still be compared.
 fn table<R: Fault>(recorded: &str, head: &str, rows: &[R]) -> String {
     let line = |row: &R| {
-        if row.needs_hosts() && !can_mount() { recorded_line(recorded, head, row.what()) } else { row.play() }
+        let can_play = (!row.needs_hosts() || can_mount()) && (!row.needs_limits() || can_limit());
+        if can_play { row.play() } else { recorded_line(recorded, head, row.what()) }
     };
     let lines = in_parallel(rows, |row| {
         catch_unwind(AssertUnwindSafe(|| line(row)))
@@ -69,6 +75,7 @@ fn every_fault_has_the_recorded_outcome() {
         table(&recorded, fetch::HEAD, fetch::ROWS),
         table(&recorded, body::HEAD, body::ROWS),
         table(&recorded, push::HEAD, push::ROWS),
+        table(&recorded, machine::HEAD, machine::ROWS),
     ];
     let text = format!("{HEAD}{}", tables.concat());
     let assert = Assert::new().action_env("SNAPSHOTS").normalize_paths(false);

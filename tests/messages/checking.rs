@@ -1,7 +1,12 @@
-//! The findings of `datametrics check`, and failures of standard output.
+//! The findings of `datametrics check`, limits of the machine, and failures of standard output.
 
 use super::scene::{Observed, Scene, typed};
-use crate::support::{Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict, journal::Journal};
+use crate::support::{
+    Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict,
+    journal::Journal,
+    limit::{with_file_size, with_open_files},
+    prices,
+};
 use Scene::Played;
 use std::fs::{self, File};
 
@@ -28,15 +33,10 @@ fn carbon(url: impl FnOnce(&Carbon) -> String) -> Observed {
     Observed::of_run(&typed(run, "--timeout 5").env("GRAPHITE_URL", url(&carbon)))
 }
 
-/// A defect: the system refuses to create a thread whose stack is larger than any memory.
-fn defect(line: &str) -> Observed {
-    let run = typed(Datametrics::new().env("RUST_MIN_STACK", "1000000000000000"), line);
-    let mut output = run.run();
-    // The location in the source changes often.
-    let location = output.stderr.split_once(" at ").zip(output.stderr.split_once("; please"));
-    output.stderr =
-        location.map_or_else(String::new, |((head, _), (_, tail))| format!("{head} at PLACE; please{tail}"));
-    Observed::of_output(&output)
+/// No thread can be had, as its stack would be larger than any memory.
+fn without_threads(line: &str) -> Observed {
+    let run = Datametrics::new().env("RUST_MIN_STACK", "1000000000000000").env("HTTPS_PROXY", "http://127.0.0.1:9");
+    Observed::of_run(&typed(run, line))
 }
 
 pub(crate) const SCENES: &[Scene] = &[
@@ -93,12 +93,28 @@ pub(crate) const SCENES: &[Scene] = &[
         assert_eq!(run.clone().args(["all"]).run().code, Some(0));
         Observed::of_run(&run.args(["check"]))
     }),
-    Played("no thread can be had", || defect("check")),
 ];
 
-pub(crate) const DEFECTS: &[Scene] = &[
-    Played("no thread can be had for two feeds", || defect("all --dry-run")),
-    Played("no thread can be had for two requests", || defect("crypto BTC ETH --provider coinbase --dry-run")),
+pub(crate) const MACHINE: &[Scene] = &[
+    Played("no thread can be had", || without_threads("crypto BTC ETH --provider coinbase --dry-run --retries 0")),
+    Played("no file may be written", || {
+        let (server, ingest) = (Server::with(price), Ingest::start(Dialect::WriteProxy));
+        let run = check_run(&server).graphite(&ingest);
+        Observed::of_run(&with_file_size(run, 0))
+    }),
+    Played("no file may be written, and points are printed into one", || {
+        let run = typed(Datametrics::new(), "providers kraken");
+        Observed::of_run(&with_file_size(run, 0).started_by(["sh", "-c", "exec \"$0\" \"$@\" > file"]))
+    }),
+    Played("4 files may be open, and one is the connection to the provider", || {
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        Observed::of_run(&with_open_files(prices::run(&server, "").graphite(&ingest).args(["--no-journal"]), 4))
+    }),
+    Played("the same, with Carbon", || {
+        let (server, carbon) = (prices::provider(&[("BTC", "5")]), Carbon::start());
+        let run = prices::run(&server, "").carbon(&carbon).hide(carbon.authority(), "CARBON:2003");
+        Observed::of_run(&with_open_files(run.args(["--no-journal"]), 4))
+    }),
 ];
 
 pub(crate) const OUTPUT: &[Scene] = &[

@@ -47,6 +47,12 @@ pub(crate) const SCENES: &[Scene] = &[
         command.stdin(std::fs::File::open(run.home()).expect("a folder"));
         Observed::of_command(&run, command)
     }),
+    Played("standard input has no end", || {
+        let run = typed(Datametrics::new(), "stocks - --dry-run");
+        let mut command = run.command();
+        command.stdin(std::fs::File::open("/dev/zero").expect("a device"));
+        Observed::of_command(&run, command)
+    }),
     Played("standard input is empty", || Observed::of_run(&typed(Datametrics::new().stdin("# none\n"), "stocks -"))),
     Played("standard input has a bad symbol", || {
         Observed::of_run(&typed(Datametrics::new().stdin("A\nB C\n"), "stocks -"))

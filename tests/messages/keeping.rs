@@ -4,6 +4,7 @@ use super::scene::{Observed, Scene};
 use crate::support::{
     Datametrics, Dialect, Ingest, Output, Received, Reply, Server, Verdict,
     journal::Journal,
+    limit::{make_pipe, with_file_size},
     numbered,
     prices::{self, run},
 };
@@ -131,6 +132,18 @@ pub(crate) const SCENES: &[Scene] = &[
         Observed::of_run(&run(&server, "").graphite(&ingest).env("HOME", ""))
     }),
     Played("the lock is a folder", || after(|run| fs::create_dir_all(run.state_dir().join("lock")).expect("a folder"))),
+    Played("the lock is a pipe", || after(|run| make_pipe(&run.state_dir().join("lock")))),
+    Played("a file of the state is a pipe, with `-v`", || {
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let run = run(&server, "").graphite(&ingest).args(["-v"]);
+        make_pipe(&run.state_dir().join("state/crypto.json"));
+        Observed::of_run(&run)
+    }),
+    Played("no file may be written", || {
+        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
+        let run = run(&server, "").graphite(&ingest);
+        observed(&run, &with_file_size(run.clone(), 0).run())
+    }),
     Played("a damaged file has no place", || {
         let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest);

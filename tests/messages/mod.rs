@@ -53,7 +53,7 @@ const SECTIONS: &[(&str, &[Scene])] = &[
     ("Monitor", keeping::MONITOR),
     ("`datametrics check`", checking::SCENES),
     ("Standard output", checking::OUTPUT),
-    ("Defects", checking::DEFECTS),
+    ("Limits of the machine", checking::MACHINE),
     ("Not brought about", rendered::SCENES),
 ];
 

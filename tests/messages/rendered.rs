@@ -1,7 +1,7 @@
 //! Errors that no test can bring about. They are written here by hand, as their types are not public. Unit
 //! tests beside these types (`src/http/transport.rs`, `src/delivery/graphite/carbon/connection.rs`,
-//! `src/state/mod.rs`) make the real errors and look for them on the page. The defect in a check is one
-//! literal, so the search for the texts of the source finds a change of it.
+//! `src/state/mod.rs`, `src/logging.rs`) make the real errors and look for them on the page. What is said after
+//! a defect is one literal, so the search for the texts of the source finds a change of it.
 
 use super::scene::Scene;
 use Scene::Rendered;
@@ -71,6 +71,26 @@ pub(crate) const SCENES: &[Scene] = &[
         "Carbon at HOST:2003: it closed the connection before the end; Carbon's log may say why, or a proxy has no Carbon behind it",
     ),
     Rendered("Carbon takes too long", 75, "Carbon at HOST:2003: it took 1 of 2 bytes in time; it may be overloaded"),
+    Rendered(
+        "the whole machine may open no more files",
+        75,
+        "no connection to HOST: the limit of open files of the whole machine is reached (sysctl fs.file-max)",
+    ),
+    Rendered(
+        "the operating system has no memory for a connection",
+        75,
+        "no connection to HOST: the machine gives no more memory",
+    ),
+    Rendered(
+        "a defect",
+        70,
+        "a defect in datametrics at PLACE; please report it: https://github.com/mateuszklimek/datametrics",
+    ),
+    Rendered(
+        "a defect in fetching a feed",
+        70,
+        "crypto: no quote of BTC/USD: no provider was asked, for the defect above",
+    ),
     Rendered("a defect in asking a provider, in a check", 70, "a defect in datametrics, see above"),
     Rendered("a provider whose name is no name of a file", 0, "\"../x\" cannot be the name of a file"),
 ];

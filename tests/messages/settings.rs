@@ -1,7 +1,7 @@
 //! Errors in the config file, in variables, and in the files that they name.
 
 use super::scene::{Observed, Scene, typed};
-use crate::support::Datametrics;
+use crate::support::{Datametrics, limit::make_pipe};
 use Scene::{Both, Config, Played, Typed};
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::PermissionsExt as _};
 
@@ -90,6 +90,12 @@ pub(crate) const SECRETS: &[Scene] = &[
     Both("GRAPHITE_PASSWORD=s3same all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
     Typed("GRAPHITE_PASSWORD=s3same GRAPHITE_PASSWORD_FILE=y all"),
     Typed("GRAPHITE_PASSWORD_FILE=gone all"),
+    Played("a file of a secret that is a pipe, and nobody writes", || {
+        let run = typed(Datametrics::new(), "GRAPHITE_PASSWORD_FILE=pipe all --timeout 1");
+        make_pipe(&run.home().join("pipe"));
+        Observed::of_run(&run)
+    }),
+    Typed("GRAPHITE_PASSWORD_FILE=/dev/zero all"),
     Played("a file of a secret that is empty", || with_files(&[("x", b"\n")], "GRAPHITE_PASSWORD_FILE=x all")),
     Played("a file of a secret that has two lines", || {
         with_files(&[("x", b"s3same\ns3same\n")], "GRAPHITE_PASSWORD_FILE=x all")

@@ -1,9 +1,10 @@
-//! Limits of the machine for one run, by `prlimit` and `setpriv` of util-linux.
+//! Limits of the machine for one run, by `prlimit` and `setpriv` of util-linux; and pipes in the place of files.
 
 use super::{Datametrics, skip};
 use std::{
     fs,
     os::unix::fs::{MetadataExt as _, chown},
+    path::Path,
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -17,6 +18,12 @@ pub(crate) fn can_limit() -> bool {
     };
     (can("prlimit") && can("setpriv"))
         || skip("no limits can be set here: prlimit and setpriv (of util-linux) are needed")
+}
+
+/// Makes a pipe, and the folder for it. Until somebody writes into it, it keeps a reader waiting.
+pub(crate) fn make_pipe(path: &Path) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo starts").success());
 }
 
 /// A run that may have so many open files, the standard streams among them.
@@ -39,7 +46,10 @@ pub(crate) fn with_threads(run: Datametrics, count: u32) -> Datametrics {
     }
     let user = USERS.fetch_add(1, Ordering::Relaxed);
     let copy = run.home().join("datametrics");
-    fs::copy(env!("CARGO_BIN_EXE_datametrics"), &copy).expect("a copy");
+    // By a process of its own: a program cannot be started while a file is open to write it, and a test that
+    // starts another process at this moment hands that on.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_datametrics")).arg(&copy).status();
+    assert!(copied.is_ok_and(|status| status.success()), "a copy of the program");
     for path in [run.home(), &run.home().join("config.toml"), &copy] {
         chown(path, Some(user), Some(user)).expect("a change of the owner");
     }

@@ -81,6 +81,7 @@ pub(crate) enum JournalError {
 fn advice(cause: &io::Error) -> &'static str {
     match Limit::of(cause) {
         Some(_) => "",
+        None if cause.kind() == ErrorKind::InvalidInput => "; remove it",
         None => "; the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)",
     }
 }
