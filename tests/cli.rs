@@ -377,7 +377,7 @@ fn standard_input_with_an_invalid_symbol_is_an_error() {
 #[test]
 fn unreadable_standard_input_is_an_error() {
     let message = "error: standard input: cannot read symbols: ";
-    let why = "stream did not contain valid UTF-8\n";
+    let why = "it is not valid UTF-8\n";
     dry().args(["stocks", "-"]).stdin(b"AAPL\n\xff\n").stderr(format!("{message}{why}")).exit(74).check();
     let run = dry().args(["stocks", "-"]);
     let folder = File::open(run.home()).unwrap();

@@ -315,7 +315,7 @@ fn named_config_file_that_cannot_be_read_is_an_error() {
     fails(folder, 74, "--config: cannot read .: Is a directory (os error 21)");
     write(&run, ".config/datametrics/config.toml", "");
     fs::write(run.home().join(".config/datametrics/config.toml"), b"\xff").unwrap();
-    let own = "config file: cannot read <home>/.config/datametrics/config.toml: stream did not contain valid UTF-8";
+    let own = "config file: cannot read <home>/.config/datametrics/config.toml: it is not valid UTF-8";
     fails(run, 74, own);
 }
 

@@ -10,6 +10,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
+/// What some editors write before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads a file. It may also be a pipe or a device, such as `/dev/stdin`, which is waited for.
 ///
 /// # Errors
@@ -37,25 +40,23 @@ pub(crate) fn read_stream(
     within(deadline, move || read_all(stream, 0, max_bytes))
 }
 
-/// The text in what was read, without a byte order mark.
+/// The text in what was read.
 ///
 /// # Errors
 /// When it is not UTF-8.
 pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
-    let mut text =
-        String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not valid UTF-8"))?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not valid UTF-8"))
 }
 
-/// Reads to the end. `len` is how much there may be.
+/// Reads to the end, without a byte order mark. `len` is how much there may be.
 fn read_all(reader: impl Read, len: u64, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(usize::try_from(len.min(max_bytes)).unwrap_or_default());
     reader.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes {
         return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {max_bytes} bytes")));
+    }
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(bytes)
 }
