@@ -176,4 +176,14 @@ mod tests {
         assert!(error(io::ErrorKind::PermissionDenied).to_string().contains("cannot read graphite: "));
         assert!(error(io::ErrorKind::NotFound).to_string().contains("cannot read *** (hidden"));
     }
+
+    #[test]
+    fn what_another_run_may_be_able_to_read_is_temporary() {
+        let outcome = |cause: io::Error| ConfigError::unreadable(Origin::Stdin, Path::new("x"))(cause).outcome();
+        assert_eq!(outcome(io::ErrorKind::TimedOut.into()), Outcome::NotTaken);
+        assert_eq!(outcome(io::Error::from_raw_os_error(libc::EMFILE)), Outcome::NotTaken);
+        assert_eq!(outcome(Limit::name_in(io::Error::from_raw_os_error(libc::EMFILE))), Outcome::NotTaken);
+        assert_eq!(outcome(io::ErrorKind::NotFound.into()), Outcome::Io);
+        assert_eq!(outcome(io::ErrorKind::FileTooLarge.into()), Outcome::Io);
+    }
 }

@@ -3,6 +3,7 @@
 
 use super::deadline::Deadline;
 use super::disk::open_regular;
+use super::limit::Limit;
 use super::threads::{lock, warn_of_no_thread};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -25,7 +26,7 @@ pub(crate) fn read_file(path: &Path, max_bytes: u64, deadline: Deadline<'_>) -> 
     }
     let path = path.to_owned();
     // To open a pipe waits until somebody writes into it.
-    within(deadline, move || read_all(File::open(path)?, 0, max_bytes))
+    within(deadline, move || read_all(File::open(path).map_err(Limit::name_in)?, 0, max_bytes))
 }
 
 /// Reads a stream to its end.
