@@ -141,7 +141,11 @@ pub(super) fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result
         Err(cause) if cause.raw_os_error() == Some(libc::ENXIO) => return Err(not_regular()),
         result => result.map_err(Limit::name_in)?,
     };
-    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::Error::from_raw_os_error(libc::EISDIR));
+    }
+    if metadata.is_file() { Ok(file) } else { Err(not_regular()) }
 }
 
 /// A file that is being written.
