@@ -1,7 +1,8 @@
 //! A defect of the program costs as little as it can. A panic stands for it.
 
 use datametrics::{
-    Cli, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, Transport, TransportError,
+    Cli, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, SystemDialer, Transport,
+    TransportError,
 };
 
 const CONFIG: &str = "
@@ -33,8 +34,8 @@ fn a_defect_in_one_feed_leaves_the_points_of_the_others() {
     let cli = Cli::from_args(["datametrics", "--feed=a", "--feed=b", "--dry-run"]).expect("a command line");
     let document = Document::new("config.toml", CONFIG);
     let settings = Settings::from_config(&cli, &|_| None, &document, std::io::empty()).expect("good settings");
-    let (random, mut printed) = (Random::seeded(1), Vec::new());
-    let outcome = datametrics::run(&settings, Context::system(&Defective, &random), &mut printed);
+    let (dialer, random, mut printed) = (SystemDialer::default(), Random::seeded(1), Vec::new());
+    let outcome = datametrics::run(&settings, Context::system(&Defective, &dialer, &random), &mut printed);
     assert_eq!(outcome, Outcome::Defect);
     let printed = String::from_utf8(printed).expect("UTF-8");
     assert!(printed.contains("b.B.last") && !printed.contains("a.A.last"), "{printed}");
