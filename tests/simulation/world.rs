@@ -88,6 +88,8 @@ pub(super) struct Process {
     pub(super) sent_own: bool,
     /// Other processes were running while it was.
     pub(super) had_company: bool,
+    /// It has listed the journal, which takes long where there are many files.
+    has_listed: bool,
     messages: Messages,
     /// What it said of losses.
     pub(super) losses: Losses,
@@ -114,6 +116,7 @@ impl Process {
             saw_success: false,
             sent_own: false,
             had_company: false,
+            has_listed: false,
             messages,
             losses: Losses::default(),
             is_locked_out: false,
@@ -402,6 +405,12 @@ impl datametrics::Disk for Machine {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        if path == journal() {
+            let mut inner = self.world.inner();
+            if std::mem::replace(&mut inner.processes[self.process].has_listed, true) {
+                inner.ledger.violations.push(format!("run {} lists the journal once more", self.process));
+            }
+        }
         let mut entries = self.on_disk(format_args!("list {}", path.display()), 100, |inner| inner.disk.list(path))?;
         // The order is the file system's.
         for index in (1..entries.len()).rev() {
