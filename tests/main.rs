@@ -27,6 +27,7 @@ mod machine;
 mod messages;
 mod name_servers;
 mod networks;
+mod own_apis;
 mod ping;
 mod power_cut;
 mod providers;

@@ -19,6 +19,8 @@ pub(crate) struct Feed {
     pub(crate) fields: Vec<Field>,
     /// Whether the user named the fields, so that a missing one is reported.
     pub(crate) fields_are_named: bool,
+    /// Whether a symbol is fetched when any field has a value. Otherwise the first field must have one.
+    pub(crate) any_field_counts: bool,
     /// The providers in order of preference, as indexes of definitions.
     pub(crate) providers: Vec<usize>,
     /// How its metrics are named.

@@ -129,7 +129,8 @@ impl<'a> FeedReport<'a> {
     /// A feed of which these rows were fetched. `None` if no provider was asked.
     pub(crate) fn new(feed: &'a Feed, rows: Option<Table>, providers: Vec<ProviderReport<'a>>) -> Self {
         let rows = rows.unwrap_or_else(|| Table::new(feed.symbols.len(), feed.fields.len()));
-        let missing = (0..rows.len()).filter(|symbol| rows.row(*symbol)[0].is_none()).collect();
+        let is_fetched = |symbol| if feed.any_field_counts { rows.has(symbol) } else { rows.row(symbol)[0].is_some() };
+        let missing = (0..rows.len()).filter(|symbol| !is_fetched(*symbol)).collect();
         let lacking = if feed.fields_are_named { lacking(feed, &rows) } else { Vec::new() };
         Self { feed, expected: rows.len(), rows, missing, lacking, providers, skipped: None, has_defect: false }
     }

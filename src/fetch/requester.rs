@@ -20,8 +20,8 @@ pub(super) struct ProviderGuard<'a> {
     pub(super) limiter: RateLimiter<'a>,
     pub(super) breaker: CircuitBreaker,
     pub(super) replies: SharedReplies<'a>,
-    /// Whether several feeds use the provider, so that their requests may be alike.
-    pub(super) has_several_feeds: bool,
+    /// Whether requests to the provider may be alike.
+    pub(super) has_alike_requests: bool,
 }
 
 impl<'a> ProviderGuard<'a> {
@@ -30,7 +30,7 @@ impl<'a> ProviderGuard<'a> {
             limiter: RateLimiter::new(definition, context.clock, context.threads),
             breaker: CircuitBreaker::default(),
             replies: SharedReplies::new(context.threads),
-            has_several_feeds,
+            has_alike_requests: has_several_feeds || definition.repeats_requests(),
         }
     }
 }
@@ -56,7 +56,7 @@ pub(super) struct Requester<'p, 'a> {
 impl Requester<'_, '_> {
     /// Sends one request, unless an earlier one of any feed has stopped the provider or was the same.
     pub(super) fn request(&self, query: &Query<'_>, is_shared: bool, stats: &mut RequestStats) -> Answer {
-        let replies = Some(&self.guard.replies).filter(|_| is_shared || self.guard.has_several_feeds);
+        let replies = Some(&self.guard.replies).filter(|_| is_shared || self.guard.has_alike_requests);
         if let Some(result) = replies.and_then(|replies| replies.get(&query.request, self.policy.deadline)) {
             return self.answer(query, result, stats);
         }

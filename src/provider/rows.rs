@@ -276,7 +276,8 @@ impl<'a, 'de> RowReader<'a, 'de> {
     /// Reads the value where the rows should be if rows have neither names nor keys.
     fn read_bare(&mut self, json: &'de str) -> serde_json::Result<()> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        match BareShape::of(json) {
+        let shape = if self.query.endpoint.document { BareShape::Row } else { BareShape::of(json) };
+        match shape {
             BareShape::Nothing => Ok(()),
             BareShape::Rows => deserializer.deserialize_any(self),
             BareShape::Row => self.read_row(Some(0), |row| row.deserialize(&mut deserializer)),
@@ -438,6 +439,17 @@ mod tests {
         assert_eq!(read(SINGLE, &["A"], r#"{"l":1,"h":2}"#), ["2 1"]);
         assert_eq!(read(SINGLE, &["A"], r#"[{"l":1},{"l":1,"h":2}]"#), ["2 1"]);
         assert_eq!(read(SINGLE, &["A"], r#"[{"l":1},{"l":3,"h":2}]"#), ["- -"]);
+    }
+
+    #[test]
+    fn a_document_is_the_row_of_each_symbol_whatever_it_is() {
+        let document = "path = '/all'\ndocument = true\nrows = '/d'";
+        assert_eq!(read(document, &["A"], r#"{"d":{"l":1,"h":2}}"#), ["2 1"]);
+        let text = "[[quote]]\npath = '/all'\ndocument = true\n[quote.fields]\nlast = '/{symbol}/0'\nvolume = '/0/v'\n";
+        let read = |symbol, body| rows(&read_reply(text, &[symbol], body).unwrap()).concat();
+        assert_eq!(read("B", r#"{"A":[1],"B":[2]}"#), "2 -");
+        assert_eq!(read("B", r#"[{"v":3}]"#), "- 3", "an array of objects is no list of rows");
+        assert_eq!(read("B", "null"), "- -");
     }
 
     #[test]

@@ -105,6 +105,13 @@ impl Template {
         self.0.iter().any(|part| matches!(part, TemplatePart::Symbol { part, .. } if *part == symbol_part))
     }
 
+    /// Whether the template is the same for all symbols.
+    pub(crate) fn is_without_symbols(&self) -> bool {
+        let is_symbol =
+            |part: &TemplatePart| matches!(part, TemplatePart::Symbols { .. } | TemplatePart::Symbol { .. });
+        !self.0.iter().any(is_symbol)
+    }
+
     /// Whether the template has no placeholders.
     pub(crate) fn is_literal(&self) -> bool {
         self.0.iter().all(|part| matches!(part, TemplatePart::Text(_)))

@@ -231,7 +231,8 @@ impl<'a> Reader<'a> {
         stdin: impl Read + Send + 'static,
     ) -> Result<(String, Vec<Feed>), ConfigError> {
         let (options, sources) = (&self.cli.options, self.sources);
-        let configs = feeds::read_configs(sources)?;
+        let mut configs = feeds::read_configs(sources)?;
+        feeds::add_default_symbols(&mut configs, providers);
         let symbols = symbols::read(self.cli, sources, stdin)?;
         let selection = self.cli.selection();
         let selected = feeds::select(configs, &selection, symbols.as_ref())?;

@@ -133,7 +133,11 @@ impl<'a> Providers<'a> {
         })
     }
 
-    fn definition(&self, name: &ConfigValue<'_>) -> Result<Definition, ConfigError> {
+    /// The definition of a provider. To read it does not put the provider in use.
+    ///
+    /// # Errors
+    /// When the provider is unknown, or its definition is wrong.
+    pub(super) fn definition(&self, name: &ConfigValue<'_>) -> Result<Definition, ConfigError> {
         let text = name.text()?;
         if built_in(text).is_none() && !self.is_in_config(text) {
             let suggestion = did_you_mean(text, self.names());

@@ -3,6 +3,7 @@
 mod error_texts;
 mod options;
 mod read;
+mod read_quote;
 
 pub(crate) use error_texts::{BadSymbol, ErrorTexts, NamedSymbol};
 pub(crate) use read::base_url;
@@ -131,6 +132,8 @@ pub(crate) struct Endpoint {
     pub(crate) row_error: Option<Pointer>,
     /// Whether the body is the row itself if the request was for one symbol.
     pub(crate) unwrapped_single: bool,
+    /// Whether the value at `rows` is the row of each symbol, whatever it is.
+    pub(crate) document: bool,
     /// Where the time of a quote is in a row.
     pub(crate) time: Option<TimeSpec>,
     /// Where the values are in a row.
@@ -141,7 +144,7 @@ impl Endpoint {
     /// Whether each request is for one symbol.
     pub(crate) fn is_single(&self) -> bool {
         let (base, quote) = (self.path.has(SymbolPart::Base), self.path.has(SymbolPart::Quote));
-        self.path.has(SymbolPart::Whole) || (base && quote && !self.path.has_symbols())
+        self.document || self.path.has(SymbolPart::Whole) || (base && quote && !self.path.has_symbols())
     }
 
     /// Whether requests for any of these many symbols, which share one request, have the same URL.
@@ -152,6 +155,11 @@ impl Endpoint {
     /// Whether its replies have this field.
     pub(crate) fn gives(&self, field: &Field) -> bool {
         self.fields.iter().any(|spec| spec.field == *field) || (field.as_str() == "age" && self.time.is_some())
+    }
+
+    /// Whether nothing in the requests and the replies is about a symbol.
+    fn is_without_symbols(&self) -> bool {
+        self.document && self.path.is_without_symbols() && self.pointers().all(Pointer::is_literal)
     }
 
     fn pointers(&self) -> impl Iterator<Item = &Pointer> {
@@ -213,6 +221,19 @@ impl Definition {
     /// Whether it quotes only pairs such as `BTC/USD`.
     pub(crate) fn needs_pairs(&self) -> bool {
         self.symbol.has(SymbolPart::Quote) || self.endpoints.iter().all(|endpoint| endpoint.path.has(SymbolPart::Quote))
+    }
+
+    /// The symbol of a feed that names none, if this API has no symbols: its own name.
+    pub(crate) fn default_symbol(&self) -> Option<&str> {
+        self.endpoints.iter().all(Endpoint::is_without_symbols).then_some(self.name.as_str())
+    }
+
+    /// Whether several requests of one feed may be the same.
+    pub(crate) fn repeats_requests(&self) -> bool {
+        let is_repeated = |(index, endpoint): (usize, &Endpoint)| {
+            endpoint.document || self.endpoints[..index].iter().any(|earlier| earlier.path == endpoint.path)
+        };
+        self.endpoints.iter().enumerate().any(is_repeated)
     }
 
     /// Seconds between the starts of two runs that send it requests for this many symbols.

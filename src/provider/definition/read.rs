@@ -1,13 +1,14 @@
 //! Reading a definition from TOML.
 
 use super::options::{Options, parse_template};
-use super::{BadSymbol, Definition, Endpoint, ErrorTexts, FieldSpec, Market, NamedSymbol, Pick, TimeSpec, TimeUnit};
+use super::read_quote::endpoints;
+use super::{BadSymbol, Definition, ErrorTexts, Market, NamedSymbol};
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::http::request::RemainingHeader;
 use crate::http::url::Url;
 use crate::market::field::Field;
 use crate::provider::pointer::Pointer;
-use crate::provider::spelling::{Spelling, SymbolPart};
+use crate::provider::spelling::Spelling;
 use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::must_be_one_of;
 
@@ -52,15 +53,15 @@ impl Definition {
     }
 }
 
-fn missing(section: &Section<'_>, key: &str) -> ConfigError {
+pub(super) fn missing(section: &Section<'_>, key: &str) -> ConfigError {
     ConfigError::invalid(section.origin(), format!("{key} is missing"))
 }
 
-fn required<'a>(section: &Section<'a>, key: &'static str) -> Result<ConfigValue<'a>, ConfigError> {
+pub(super) fn required<'a>(section: &Section<'a>, key: &'static str) -> Result<ConfigValue<'a>, ConfigError> {
     section.get(key).ok_or_else(|| missing(section, key))
 }
 
-fn optional<T>(
+pub(super) fn optional<T>(
     section: &Section<'_>,
     key: &'static str,
     read: impl Fn(&ConfigValue<'_>) -> Result<T, ConfigError>,
@@ -69,7 +70,7 @@ fn optional<T>(
 }
 
 /// One value or an array of values; no values if there is no such key.
-fn one_or_more<T>(
+pub(super) fn one_or_more<T>(
     section: &Section<'_>,
     key: &'static str,
     read: impl Fn(&ConfigValue<'_>) -> Result<T, ConfigError>,
@@ -77,7 +78,13 @@ fn one_or_more<T>(
     section.get(key).map_or(Ok(Vec::new()), |value| value.one_or_more().iter().map(read).collect())
 }
 
-fn integer<T>(section: &Section<'_>, key: &'static str, min: i64, max: i64, default: T) -> Result<T, ConfigError>
+pub(super) fn integer<T>(
+    section: &Section<'_>,
+    key: &'static str,
+    min: i64,
+    max: i64,
+    default: T,
+) -> Result<T, ConfigError>
 where
     T: TryFrom<i64>,
 {
@@ -85,7 +92,7 @@ where
     T::try_from(value.integer(min, max)?).map_err(|_| value.invalid("is out of range"))
 }
 
-fn flag(section: &Section<'_>, key: &'static str) -> Result<bool, ConfigError> {
+pub(super) fn flag(section: &Section<'_>, key: &'static str) -> Result<bool, ConfigError> {
     section.get(key).map_or(Ok(false), |value| value.boolean())
 }
 
@@ -95,15 +102,15 @@ fn rate(value: &ConfigValue<'_>) -> Result<f64, ConfigError> {
     if rate < 1e-5 { Err(value.invalid("must be 0.00001 at least")) } else { Ok(rate) }
 }
 
-fn pointer(value: &ConfigValue<'_>) -> Result<Pointer, ConfigError> {
+pub(super) fn pointer(value: &ConfigValue<'_>) -> Result<Pointer, ConfigError> {
     Pointer::parse(value.text()?).map_err(|problem| value.invalid(problem))
 }
 
-fn spelling_template(value: &ConfigValue<'_>) -> Result<Template, ConfigError> {
+pub(super) fn spelling_template(value: &ConfigValue<'_>) -> Result<Template, ConfigError> {
     parse_template(value, TemplateKind::Spelling)
 }
 
-fn field(name: &str, value: &ConfigValue<'_>) -> Result<Field, ConfigError> {
+pub(super) fn field(name: &str, value: &ConfigValue<'_>) -> Result<Field, ConfigError> {
     Field::new(name)
         .ok_or_else(|| value.invalid(format!("{name:?} is no field name: a letter, then letters, digits and _")))
 }
@@ -219,125 +226,6 @@ fn change_from(section: &Section<'_>, market: Market) -> Result<Option<Field>, C
         name @ ("open" | "previous_close") => Ok(Field::new(name)),
         name => Err(value.invalid(must_be_one_of(name, &["open", "previous_close", "none"]))),
     }
-}
-
-fn endpoints(section: &Section<'_>, options: &Options<'_>) -> Result<Vec<Endpoint>, ConfigError> {
-    let list = required(section, "quote").map_err(|_| missing(section, "[[quote]]"))?;
-    let endpoints =
-        list.list()?.iter().map(|value| endpoint(&value.section()?, options)).collect::<Result<Vec<_>, _>>()?;
-    if endpoints.is_empty() { Err(missing(section, "[[quote]]")) } else { Ok(endpoints) }
-}
-
-fn endpoint(section: &Section<'_>, options: &Options<'_>) -> Result<Endpoint, ConfigError> {
-    let path = required(section, "path")?;
-    let join = section.get("join").map_or(Ok(",".to_owned()), |value| value.text().map(str::to_owned))?;
-    let endpoint = Endpoint {
-        path: path_template(&path, options)?,
-        all: optional(section, "all", |value| all_path(value, options))?,
-        batch: integer(section, "batch", 0, 1_000_000, 100)?,
-        join,
-        rows: optional(section, "rows", pointer)?.unwrap_or_default(),
-        key: optional(section, "key", pointer)?,
-        keys: one_or_more(section, "keys", spelling_template)?,
-        ignore_case: flag(section, "ignore_case")?,
-        pick: optional(section, "pick", pick)?.unwrap_or_default(),
-        error: one_or_more(section, "error", pointer)?,
-        row_error: optional(section, "row_error", pointer)?,
-        unwrapped_single: flag(section, "unwrapped_single")?,
-        time: time(section)?,
-        fields: fields(section)?,
-    };
-    if endpoint.fields.is_empty() {
-        let problem = "has no fields: name one, such as fields = { last = \"/price\" }";
-        return Err(ConfigError::invalid(section.origin(), problem));
-    }
-    if let Some(pointer) = endpoint.pointers().find(|pointer| !endpoint.is_single() && !pointer.is_literal()) {
-        let problem = format!(
-            "pointer {:?} has a placeholder, but more than one symbol is asked: ask for {{symbol}} in the path",
-            pointer.as_str()
-        );
-        return Err(path.invalid(problem));
-    }
-    if endpoint.pick == Pick::Now && endpoint.time.is_none() {
-        return Err(ConfigError::invalid(section.origin(), "pick = \"now\" needs the time of a row: add `time`"));
-    }
-    section.deny_unknown_keys()?;
-    Ok(endpoint)
-}
-
-fn path_template(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
-    if !value.text()?.starts_with('/') {
-        return Err(value.invalid("must begin with \"/\""));
-    }
-    options.template(value, TemplateKind::Path)
-}
-
-fn all_path(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
-    let path = path_template(value, options)?;
-    let has_symbol = [SymbolPart::Whole, SymbolPart::Base, SymbolPart::Quote].into_iter().any(|part| path.has(part));
-    if has_symbol || path.has_symbols() {
-        return Err(value.invalid("must not have symbols: its reply has all of them"));
-    }
-    Ok(path)
-}
-
-fn pick(value: &ConfigValue<'_>) -> Result<Pick, ConfigError> {
-    let name = value.text()?;
-    let known = Pick::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, pick)| pick);
-    known.ok_or_else(|| value.invalid(must_be_one_of(name, &Pick::ALL.map(|(known, _)| known))))
-}
-
-fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {
-    if section.get("time").is_none() {
-        return Ok(None);
-    }
-    let section = section.section("time")?;
-    let unit = required(&section, "unit")?;
-    let time = TimeSpec {
-        pointers: one_or_more(&section, "at", pointer)?,
-        unit: match unit.text()? {
-            "s" => TimeUnit::Decimal(0),
-            "ms" => TimeUnit::Decimal(3),
-            "us" => TimeUnit::Decimal(6),
-            "ns" => TimeUnit::Decimal(9),
-            "rfc3339" => TimeUnit::Rfc3339,
-            name => return Err(unit.invalid(must_be_one_of(name, &["s", "ms", "us", "ns", "rfc3339"]))),
-        },
-    };
-    if time.pointers.is_empty() {
-        return Err(missing(&section, "at"));
-    }
-    section.deny_unknown_keys()?;
-    Ok(Some(time))
-}
-
-fn fields(section: &Section<'_>) -> Result<Vec<FieldSpec>, ConfigError> {
-    section.section("fields")?.entries().into_iter().map(|(name, value)| field_spec(&name, &value)).collect()
-}
-
-fn field_spec(name: &str, value: &ConfigValue<'_>) -> Result<FieldSpec, ConfigError> {
-    let field = field(name, value)?;
-    let price = field.is_price();
-    if !value.is_section() {
-        let pointers: Vec<Pointer> = value.one_or_more().iter().map(pointer).collect::<Result<_, _>>()?;
-        if pointers.is_empty() {
-            return Err(value.invalid("has no pointer: give one, such as \"/price\""));
-        }
-        return Ok(FieldSpec { field, pointers, exponent: 0, price, separators: false });
-    }
-    let section = value.section()?;
-    let spec = FieldSpec {
-        field,
-        pointers: one_or_more(&section, "at", pointer)?,
-        exponent: integer(&section, "exponent", -30, 30, 0)?,
-        price: section.get("price").map_or(Ok(price), |value| value.boolean())?,
-        separators: flag(&section, "separators")?,
-    };
-    if spec.pointers.is_empty() {
-        return Err(missing(&section, "at"));
-    }
-    section.deny_unknown_keys()?;
-    Ok(spec)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod names;
 mod reader;
 mod run_names;
 
-pub(super) use reader::{FeedOptions, FeedReader, keep_shard, select};
+pub(super) use reader::{FeedOptions, FeedReader, add_default_symbols, keep_shard, select};
 
 use super::graphite::{read_interval, read_names};
 use super::sources::Sources;
@@ -20,6 +20,7 @@ pub(super) struct FeedConfig<'a> {
     name: String,
     providers: ValueList<'a>,
     symbols: ValueList<'a>,
+    symbols_are_named: bool,
     fields: ValueList<'a>,
     /// Whether the user named the fields, so that they are not the defaults.
     fields_are_named: bool,
@@ -69,7 +70,8 @@ const STOCKS: Defaults = Defaults {
     symbols: "AMZN,NFLX,AAPL",
     fields: "last,high,low,previous_close,change_percent,volume",
 };
-const OWN: Defaults = Defaults { providers: "", symbols: "", fields: "last" };
+/// A feed of the user's own has all fields of its providers, and of a provider without symbols its name.
+const OWN: Defaults = Defaults { providers: "", symbols: "", fields: "" };
 
 fn is_own(name: &str) -> bool {
     !matches!(name, "crypto" | "stocks")
@@ -119,7 +121,7 @@ fn read_config<'a>(
         Ok((ValueList::read(sources.setting_or_default(&format!("{path}.{key}"), value, default))?, is_named))
     };
     let (providers, _) = list("providers", defaults.providers)?;
-    let (symbols, _) = list("symbols", defaults.symbols)?;
+    let (symbols, symbols_are_named) = list("symbols", defaults.symbols)?;
     let (fields, fields_are_named) = list("fields", defaults.fields)?;
     let mut currency = String::new();
     if name == "crypto" {
@@ -147,6 +149,7 @@ fn read_config<'a>(
         name,
         providers,
         symbols,
+        symbols_are_named,
         fields,
         fields_are_named,
         currency,

@@ -76,15 +76,21 @@ impl<'a> FeedReader<'_, 'a> {
     ) -> Result<Feed, ConfigError> {
         let origin = symbol_override.map_or_else(|| config.symbols.list.origin(), |symbols| symbols.origin.clone());
         let symbols = read_symbols(&config, symbol_override)?;
-        if symbols.is_empty() {
+        if symbols.is_empty() && (config.symbols_are_named || symbol_override.is_some()) {
             return Err(ConfigError::invalid(origin, "is empty"));
         }
         let providers = self.providers_of(&config)?;
+        if symbols.is_empty() {
+            let name = &self.providers.definitions[providers[0]].name;
+            return Err(ConfigError::invalid(origin, format!("is missing: name what {name} is to be asked for")));
+        }
         let definitions: Vec<&Definition> = providers.iter().map(|index| &self.providers.definitions[*index]).collect();
         let (fields, fields_are_named) = match &self.options.fields {
             Some(fields) => (read_fields(&ValueList::read(fields.clone())?, true, &definitions)?, true),
+            None if config.is_own() && !config.fields_are_named => (all_fields(&definitions), false),
             None => (read_fields(&config.fields, config.fields_are_named, &definitions)?, config.fields_are_named),
         };
+        let any_field_counts = config.is_own() && !fields_are_named;
         for definition in &definitions {
             if let Some((a, b)) = definition.find_ambiguous(&symbols) {
                 // Both symbols are valid, but the definition cannot tell them apart.
@@ -104,6 +110,7 @@ impl<'a> FeedReader<'_, 'a> {
             symbols,
             fields,
             fields_are_named,
+            any_field_counts,
             providers,
             names,
             market_hours: self.options.market_hours.filter(|_| is_stocks).unwrap_or(config.market_hours),
@@ -152,6 +159,24 @@ impl<'a> FeedReader<'_, 'a> {
         }
         Ok(providers)
     }
+}
+
+/// Gives feeds of the user's own that name no symbols the default one, where all their providers have one.
+/// Errors are left to be found when such a feed is read, as it may not be selected.
+pub(in crate::settings) fn add_default_symbols<'a>(configs: &mut [FeedConfig<'a>], providers: &Providers<'a>) {
+    for config in configs.iter_mut().filter(|config| config.is_own() && !config.symbols_are_named) {
+        let definitions: Result<Vec<Definition>, _> =
+            config.providers.values.iter().map(|value| providers.definition(value)).collect();
+        let symbols = definitions.ok().and_then(|definitions| default_symbols(&definitions));
+        let value = |symbol| ConfigValue::from_text(symbol, config.symbols.list.origin());
+        config.symbols.values = symbols.into_iter().flatten().map(value).collect();
+    }
+}
+
+/// The symbols of a feed that names none. `None` if a provider must be asked for something.
+fn default_symbols(definitions: &[Definition]) -> Option<Vec<String>> {
+    let symbols: Vec<&str> = definitions.iter().map(Definition::default_symbol).collect::<Option<_>>()?;
+    Some(symbols.first().map(ToString::to_string).into_iter().collect())
 }
 
 /// Keeps only the symbols of a shard.
@@ -290,6 +315,13 @@ impl SymbolReader<'_> {
         }
         Symbol::new(text)
     }
+}
+
+/// The fields that any of the providers gives, each once.
+fn all_fields(definitions: &[&Definition]) -> Vec<Field> {
+    let mut seen = FxHashSet::default();
+    let fields = definitions.iter().flat_map(|definition| definition.fields());
+    fields.filter(|field| seen.insert(field.clone())).collect()
 }
 
 /// Reads the fields of a feed, each once. A default field that no provider gives is left out.

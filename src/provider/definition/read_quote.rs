@@ -1,0 +1,138 @@
+//! Reading a `[[quote]]` of a definition from TOML.
+
+use super::options::Options;
+use super::read::{field, flag, integer, missing, one_or_more, optional, pointer, required, spelling_template};
+use super::{Endpoint, FieldSpec, Pick, TimeSpec, TimeUnit};
+use crate::config::{ConfigError, ConfigValue, Section};
+use crate::provider::pointer::Pointer;
+use crate::provider::spelling::SymbolPart;
+use crate::provider::template::{Template, TemplateKind};
+use crate::util::suggest::must_be_one_of;
+
+/// Reads all `[[quote]]` of a definition.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub(super) fn endpoints(section: &Section<'_>, options: &Options<'_>) -> Result<Vec<Endpoint>, ConfigError> {
+    let list = required(section, "quote").map_err(|_| missing(section, "[[quote]]"))?;
+    let endpoints =
+        list.list()?.iter().map(|value| endpoint(&value.section()?, options)).collect::<Result<Vec<_>, _>>()?;
+    if endpoints.is_empty() { Err(missing(section, "[[quote]]")) } else { Ok(endpoints) }
+}
+
+fn endpoint(section: &Section<'_>, options: &Options<'_>) -> Result<Endpoint, ConfigError> {
+    let path = required(section, "path")?;
+    let join = section.get("join").map_or(Ok(",".to_owned()), |value| value.text().map(str::to_owned))?;
+    let endpoint = Endpoint {
+        path: path_template(&path, options)?,
+        all: optional(section, "all", |value| all_path(value, options))?,
+        batch: integer(section, "batch", 0, 1_000_000, 100)?,
+        join,
+        rows: optional(section, "rows", pointer)?.unwrap_or_default(),
+        key: optional(section, "key", pointer)?,
+        keys: one_or_more(section, "keys", spelling_template)?,
+        ignore_case: flag(section, "ignore_case")?,
+        pick: optional(section, "pick", pick)?.unwrap_or_default(),
+        error: one_or_more(section, "error", pointer)?,
+        row_error: optional(section, "row_error", pointer)?,
+        unwrapped_single: flag(section, "unwrapped_single")?,
+        document: flag(section, "document")?,
+        time: time(section)?,
+        fields: fields(section)?,
+    };
+    if endpoint.fields.is_empty() {
+        let problem = "has no fields: name one, such as fields = { last = \"/price\" }";
+        return Err(ConfigError::invalid(section.origin(), problem));
+    }
+    if let Some(pointer) = endpoint.pointers().find(|pointer| !endpoint.is_single() && !pointer.is_literal()) {
+        let problem = format!(
+            "pointer {:?} has a placeholder, but more than one symbol is asked: ask for {{symbol}} in the path",
+            pointer.as_str()
+        );
+        return Err(path.invalid(problem));
+    }
+    if endpoint.document && (endpoint.key.is_some() || endpoint.path.has_symbols()) {
+        let problem = "document = true is for a reply that is one row: leave it out, or `key` and {symbols}";
+        return Err(ConfigError::invalid(section.origin(), problem));
+    }
+    if endpoint.pick == Pick::Now && endpoint.time.is_none() {
+        return Err(ConfigError::invalid(section.origin(), "pick = \"now\" needs the time of a row: add `time`"));
+    }
+    section.deny_unknown_keys()?;
+    Ok(endpoint)
+}
+
+fn path_template(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
+    if !value.text()?.starts_with('/') {
+        return Err(value.invalid("must begin with \"/\""));
+    }
+    options.template(value, TemplateKind::Path)
+}
+
+fn all_path(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
+    let path = path_template(value, options)?;
+    let has_symbol = [SymbolPart::Whole, SymbolPart::Base, SymbolPart::Quote].into_iter().any(|part| path.has(part));
+    if has_symbol || path.has_symbols() {
+        return Err(value.invalid("must not have symbols: its reply has all of them"));
+    }
+    Ok(path)
+}
+
+fn pick(value: &ConfigValue<'_>) -> Result<Pick, ConfigError> {
+    let name = value.text()?;
+    let known = Pick::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, pick)| pick);
+    known.ok_or_else(|| value.invalid(must_be_one_of(name, &Pick::ALL.map(|(known, _)| known))))
+}
+
+fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {
+    if section.get("time").is_none() {
+        return Ok(None);
+    }
+    let section = section.section("time")?;
+    let unit = required(&section, "unit")?;
+    let time = TimeSpec {
+        pointers: one_or_more(&section, "at", pointer)?,
+        unit: match unit.text()? {
+            "s" => TimeUnit::Decimal(0),
+            "ms" => TimeUnit::Decimal(3),
+            "us" => TimeUnit::Decimal(6),
+            "ns" => TimeUnit::Decimal(9),
+            "rfc3339" => TimeUnit::Rfc3339,
+            name => return Err(unit.invalid(must_be_one_of(name, &["s", "ms", "us", "ns", "rfc3339"]))),
+        },
+    };
+    if time.pointers.is_empty() {
+        return Err(missing(&section, "at"));
+    }
+    section.deny_unknown_keys()?;
+    Ok(Some(time))
+}
+
+fn fields(section: &Section<'_>) -> Result<Vec<FieldSpec>, ConfigError> {
+    section.section("fields")?.entries().into_iter().map(|(name, value)| field_spec(&name, &value)).collect()
+}
+
+fn field_spec(name: &str, value: &ConfigValue<'_>) -> Result<FieldSpec, ConfigError> {
+    let field = field(name, value)?;
+    let price = field.is_price();
+    if !value.is_section() {
+        let pointers: Vec<Pointer> = value.one_or_more().iter().map(pointer).collect::<Result<_, _>>()?;
+        if pointers.is_empty() {
+            return Err(value.invalid("has no pointer: give one, such as \"/price\""));
+        }
+        return Ok(FieldSpec { field, pointers, exponent: 0, price, separators: false });
+    }
+    let section = value.section()?;
+    let spec = FieldSpec {
+        field,
+        pointers: one_or_more(&section, "at", pointer)?,
+        exponent: integer(&section, "exponent", -30, 30, 0)?,
+        price: section.get("price").map_or(Ok(price), |value| value.boolean())?,
+        separators: flag(&section, "separators")?,
+    };
+    if spec.pointers.is_empty() {
+        return Err(missing(&section, "at"));
+    }
+    section.deny_unknown_keys()?;
+    Ok(spec)
+}
