@@ -62,6 +62,32 @@ fn a_document_is_asked_for_once_by_all_that_need_it() {
 }
 
 #[test]
+fn words_and_hexadecimal_digits_may_be_numbers() {
+    let server = Server::start();
+    let body = r#"{"state":"degraded","on":true,"power":null,"gas":"0x4a817c800","price":"1,200"}"#;
+    server.on("GET /status").reply(Reply::json(body));
+    let text = "
+        [[providers.own.quote]]
+        path = '/status'
+        document = true
+        [providers.own.quote.fields]
+        state = { at = '/state', values = { operational = 0, major_outage = 3 } }
+        on = { at = '/on', values = { true = 1, false = 0 } }
+        power = { at = '/power', values = { null = 0 } }
+        gas = { at = '/gas', hex = true, exponent = -9 }
+        price = '/price'
+        [feeds.x]
+        providers = ['own']
+        fields = ['state', 'on', 'power', 'gas', 'price']
+    ";
+    let (points, stderr, code) = run(own(&server, text).args(["--feed", "x"]));
+    assert_eq!(points, ["x.own.on 1", "x.own.power 0", "x.own.gas 20"]);
+    let message = "error: x: no state of own: own has no number at \"/state\" (\"degraded\", which is not in values)\n\
+                   error: x: no price of own: no provider gave it\n";
+    assert_eq!((stderr.as_str(), code), (message, Some(69)));
+}
+
+#[test]
 fn a_symbol_of_a_feed_without_named_fields_is_missing_only_if_it_has_no_value_at_all() {
     let server = Server::start();
     server.on("GET /all").reply(Reply::json(r#"{"A":{"b":1},"B":{"a":"off"},"C":{"a":2,"b":3}}"#));

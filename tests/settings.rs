@@ -526,7 +526,16 @@ fn feed_without_symbols_providers_or_fields_is_an_error() {
         ("[crypto]\nproviders = []\n", &["crypto"], "config.toml:2: crypto.providers: is empty"),
         ("[crypto]\n\nfields = []\n", &["crypto"], "config.toml:3: crypto.fields: is empty"),
         ("[feeds.fx]\nsymbols = ['A']\n", &["--feed", "fx"], "feeds.fx.providers: is empty"),
-        ("[feeds.fx]\nproviders = ['A']\n", &["--feed", "fx"], "feeds.fx.symbols: is empty"),
+        (
+            "[feeds.fx]\nproviders = ['kraken']\n",
+            &["--feed", "fx"],
+            "feeds.fx.symbols: is missing: name what kraken is to be asked for",
+        ),
+        (
+            "[feeds.fx]\nproviders = ['kraken']\nsymbols = []",
+            &["--feed", "fx"],
+            "config.toml:3: feeds.fx.symbols: is empty",
+        ),
         (
             "[crypto]\nsymbols = []\n[stocks]\nsymbols = []\n",
             &["all"],

@@ -274,21 +274,33 @@ impl<'a> ConfigValue<'a> {
         number.filter(|number| (min..=max).contains(number)).ok_or_else(|| self.expected_number(&expected()))
     }
 
+    /// The value as a finite number.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub(crate) fn number(&self) -> Result<f64, ConfigError> {
+        self.parse_number().filter(|number| number.is_finite()).ok_or_else(|| self.expected_number("a number"))
+    }
+
+    fn parse_number(&self) -> Option<f64> {
+        match (&self.source, self.toml_value()) {
+            (Source::Text(text, _), _) => text.trim().parse().ok(),
+            (_, Some(DeValue::Integer(integer))) => integer.as_str().parse().ok(),
+            (_, Some(DeValue::Float(float))) => float.as_str().parse().ok(),
+            _ => None,
+        }
+    }
+
     /// The value as a number above zero, `max` at most.
     ///
     /// # Errors
     /// When it is not a number, or is out of bounds.
     pub(crate) fn positive(&self, max: f64) -> Result<f64, ConfigError> {
-        let number: Option<f64> = match (&self.source, self.toml_value()) {
-            (Source::Text(text, _), _) => text.trim().parse().ok(),
-            (_, Some(DeValue::Integer(integer))) => integer.as_str().parse().ok(),
-            (_, Some(DeValue::Float(float))) => float.as_str().parse().ok(),
-            _ => None,
-        };
         let is_in_bounds = |number: &f64| *number > 0.0 && *number <= max;
         // An upper bound that no real value reaches is not worth mentioning.
         let bound = if max < 1e9 { format!(", {max} at most") } else { String::new() };
-        number.filter(is_in_bounds).ok_or_else(|| self.expected_number(&format!("a number above 0{bound}")))
+        let number = self.parse_number().filter(is_in_bounds);
+        number.ok_or_else(|| self.expected_number(&format!("a number above 0{bound}")))
     }
 
     /// The value as a number of seconds above zero, a day at most.

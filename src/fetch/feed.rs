@@ -5,6 +5,7 @@ use crate::market::hours::MarketHours;
 use crate::market::symbol::Symbol;
 use crate::metrics::names::{NameAffixes, NameTemplate};
 use jiff::civil::Date;
+use std::collections::BTreeMap;
 
 /// What is watched together, and who is asked for it.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Feed {
     pub(crate) fields: Vec<Field>,
     /// Whether the user named the fields, so that a missing one is reported.
     pub(crate) fields_are_named: bool,
+    /// Grafana's names of the units of fields whose definitions have one.
+    pub(crate) units: BTreeMap<Field, String>,
     /// Whether a symbol is fetched when any field has a value. Otherwise the first field must have one.
     pub(crate) any_field_counts: bool,
     /// The providers in order of preference, as indexes of definitions.

@@ -163,7 +163,8 @@ impl DashboardBuilder<'_> {
     fn add_feed(&mut self, feed: &Feed) {
         self.grid.add_row(&feed.name);
         let fields: Vec<&str> = feed.fields.iter().map(Field::as_str).collect();
-        let currency = currency_unit(feed);
+        let unit_of = |field: &str| Some(feed.units.get(&Field::new(field)?)?.as_str());
+        let currency = unit_of("last").map_or_else(|| currency_unit(feed), str::to_owned);
         if fields.contains(&"last") {
             self.add_price(feed, &currency);
         }
@@ -177,6 +178,7 @@ impl DashboardBuilder<'_> {
             }
             let title = if present.len() == 1 { field_title(present[0]) } else { group.title.to_owned() };
             let unit = if let Unit::Fixed(unit) = group.unit { unit } else { &currency };
+            let unit = present.iter().find_map(|field| unit_of(field)).unwrap_or(unit);
             self.add_fields(feed, &title, group.description, unit, &present);
             if present == ["bid", "ask"] {
                 self.add_spread(feed);
@@ -184,7 +186,7 @@ impl DashboardBuilder<'_> {
         }
         for field in fields.iter().filter(|field| !has_panel(field)) {
             let description = "A field of a definition; its unit is that of the provider.";
-            self.add_fields(feed, &field_title(field), description, "short", &[field]);
+            self.add_fields(feed, &field_title(field), description, unit_of(field).unwrap_or("short"), &[field]);
         }
     }
 

@@ -7,6 +7,9 @@ use crate::http::request::Request;
 /// of unknown symbols. Messages show less.
 const MAX_CHARACTERS: usize = 4_000;
 
+/// Most characters of a value that messages show.
+const MAX_VALUE_CHARACTERS: usize = 60;
+
 /// The error text in a JSON value. `None` if it is not a string, is empty or is `OK`: many APIs send such a
 /// value when there is no error.
 pub(super) fn error_text(request: &Request, json: &str) -> Option<String> {
@@ -23,6 +26,11 @@ pub(super) fn is_error_text(json: &str) -> bool {
 /// The beginning of a text from a reply, long enough to search it.
 pub(super) fn safe_text(request: &Request, text: &str) -> String {
     request.sanitize(text, MAX_CHARACTERS)
+}
+
+/// The beginning of a value from a reply, short enough to stand beside others in a message.
+pub(super) fn value_start(request: &Request, text: &str) -> String {
+    request.sanitize(text, MAX_VALUE_CHARACTERS)
 }
 
 #[cfg(test)]

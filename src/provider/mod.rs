@@ -21,6 +21,8 @@ mod testing;
 pub(crate) mod to_toml;
 mod value;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use definition::FieldSpec;
 pub(crate) use definition::{Definition, Endpoint, Market, base_url};
 pub(crate) use found_rows::FoundRows;
 pub(crate) use reply::{Reply, ReplyError};

@@ -1,14 +1,14 @@
 //! The rows of a reply, which are read one after the other while the JSON text is parsed.
 
 use super::definition::{FieldSpec, Pick};
-use super::error_text::{error_text, is_error_text};
+use super::error_text::{error_text, is_error_text, value_start};
 use super::found_rows::FoundRows;
 use super::json_walk::{ExtractSeed, MemberName, is_index, scalars, string_or_number};
 use super::layout::Layout;
 use super::pointer::Pointer;
 use super::request::{Plan, Query};
 use super::row_names::{RowKey, RowNames};
-use super::value::{read_value, unix_seconds};
+use super::value::{NoValue, instead_of_number, read_value, unix_seconds};
 use crate::market::field::Field;
 use crate::market::number::Number;
 use crate::market::table::Table;
@@ -24,6 +24,9 @@ use std::ops::{Range, RangeInclusive};
 /// Others come from a time in another unit.
 const POSSIBLE_AGES: RangeInclusive<f64> = -86_400.0..=315_360_000.0;
 
+/// Of more symbols, messages show only words that are there instead of numbers, as all numbers differ.
+const MAX_SHORT_LIST: usize = 10;
+
 /// Reads the rows of a reply into a table.
 pub(super) struct RowReader<'a, 'de> {
     query: &'a Query<'a>,
@@ -31,6 +34,8 @@ pub(super) struct RowReader<'a, 'de> {
     /// Whether the request is for one symbol and its row has neither a name nor a key.
     is_bare: bool,
     names: RowNames<'a>,
+    /// Whether the feed has so few symbols that a line for each says more than one about all.
+    is_short_list: bool,
     /// What was found in the row that is being read, by the slots of the layout.
     slots: Vec<Option<&'de RawValue>>,
     /// The values of the row that is being read, one per column.
@@ -75,6 +80,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
             layout,
             is_bare,
             names: if is_bare { RowNames::default() } else { RowNames::new(plan, query) },
+            is_short_list: plan.symbols.len() <= MAX_SHORT_LIST,
             slots: vec![None; layout.slots],
             values: vec![None; plan.columns.len()],
             age: plan.columns.iter().position(|field| field.as_str() == "age"),
@@ -175,7 +181,8 @@ impl<'a, 'de> RowReader<'a, 'de> {
     fn explain_first(&mut self, position: usize) {
         let (slots, Some(spec)) = self.layout.columns[0].clone() else { return };
         if !self.valueless.contains_key(&position) {
-            let reasons = self.reasons(spec, &slots);
+            let has_digits = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
+            let reasons = self.reasons(spec, &slots, |text| self.is_short_list || !has_digits(text));
             self.valueless.insert(position, format!("has {reasons}"));
         }
     }
@@ -260,14 +267,22 @@ impl<'a, 'de> RowReader<'a, 'de> {
         if let (Some((pointer, _)), Some(value)) = (used, value) {
             return format!("{value} from {pointer:?}");
         }
-        format!("no value: {}", self.reasons(spec, slots))
+        format!("no value: {}", self.reasons(spec, slots, |_| true))
     }
 
-    /// Why each of the pointers of a field gives no value.
-    fn reasons(&self, spec: &FieldSpec, slots: &Range<usize>) -> String {
+    /// Why each of the pointers of a field gives no value. `shows` decides which values are shown.
+    fn reasons(&self, spec: &FieldSpec, slots: &Range<usize>, shows: impl Fn(&str) -> bool) -> String {
         let reason = |(pointer, json): (&Pointer, Option<&RawValue>)| {
-            let reason = json.map_or("nothing", |json| read_value(spec, json).err().unwrap_or_default());
-            format!("{reason} at {:?}", pointer.as_str())
+            let (reason, shown) = match json.map(|json| (json.get(), read_value(spec, json))) {
+                None => ("nothing", None),
+                Some((_, Err(NoValue::Null) | Ok(_))) => ("null", None),
+                Some((_, Err(NoValue::NotPositive))) => ("a price that is not above zero", None),
+                Some((json, Err(NoValue::NoNumber))) => ("no number", instead_of_number(spec, json)),
+            };
+            let shown = shown.map(|(text, hint)| (value_start(&self.query.request, text), hint));
+            let shown = shown.filter(|(text, _)| shows(text)).map(|(text, hint)| format!(" ({text}{hint})"));
+            let shown = shown.unwrap_or_default();
+            format!("{reason} at {:?}{shown}", pointer.as_str())
         };
         let found = spec.pointers.iter().zip(self.slots[slots.clone()].iter().copied());
         found.map(reason).collect::<Vec<_>>().join(", ")

@@ -5,18 +5,85 @@ use super::json_walk::string_or_number;
 use crate::market::number::Number;
 use serde_json::value::RawValue;
 
+/// Most bytes of a text that is no number for which a way to read it is looked for.
+const MAX_HINTED: usize = 100;
+
+/// Why a JSON value gives a field no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoValue {
+    Null,
+    NoNumber,
+    NotPositive,
+}
+
 /// The value of a field, or the reason why it has none.
-pub(super) fn read_value(spec: &FieldSpec, json: &RawValue) -> Result<Number, &'static str> {
-    const NO_NUMBER: &str = "no number";
+pub(super) fn read_value(spec: &FieldSpec, json: &RawValue) -> Result<Number, NoValue> {
+    if !spec.values.is_empty()
+        && let Some(number) = listed(spec, json.get())
+    {
+        return Ok(number);
+    }
     let number = if let Some(number) = Number::from_json(json) {
         number
     } else {
-        let text = string_or_number(json.get()).ok_or(if json.get() == "null" { "null" } else { NO_NUMBER })?;
-        let number = if spec.separators { parse_with_separators(&text) } else { Number::parse(&text) };
-        number.ok_or(NO_NUMBER)?
+        let no_text = if json.get() == "null" { NoValue::Null } else { NoValue::NoNumber };
+        let text = string_or_number(json.get()).ok_or(no_text)?;
+        parse(spec, json, &text).ok_or(NoValue::NoNumber)?
     };
-    let number = if spec.exponent == 0 { number } else { number.shifted(spec.exponent).ok_or(NO_NUMBER)? };
-    if spec.price && !number.is_positive() { Err("a price that is not above zero") } else { Ok(number) }
+    let number = if spec.exponent == 0 { number } else { number.shifted(spec.exponent).ok_or(NoValue::NoNumber)? };
+    if spec.price && !number.is_positive() { Err(NoValue::NotPositive) } else { Ok(number) }
+}
+
+/// The number that the definition gives for a word, `true`, `false` or `null`.
+fn listed(spec: &FieldSpec, json: &str) -> Option<Number> {
+    let word = string_or_number(json);
+    spec.values.get(word.as_deref().unwrap_or(json)).copied()
+}
+
+fn parse(spec: &FieldSpec, json: &RawValue, text: &str) -> Option<Number> {
+    if spec.hex && json.get().starts_with('"') {
+        parse_hex(text)
+    } else if spec.separators {
+        parse_with_separators(text)
+    } else {
+        Number::parse(text)
+    }
+}
+
+/// A whole number in hexadecimal digits, as Ethereum's nodes write it: `0x4a817c800`.
+fn parse_hex(text: &str) -> Option<Number> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
+    let values: Vec<u32> = digits.chars().map(|c| c.to_digit(16)).collect::<Option<_>>()?;
+    if values.is_empty() {
+        return None;
+    }
+    match u128::from_str_radix(digits, 16) {
+        Ok(number) => Number::parse(&number.to_string()),
+        // More digits than an `f64` holds.
+        Err(_) => Number::from_f64(values.iter().fold(0.0, |number, digit| number * 16.0 + f64::from(*digit))),
+    }
+}
+
+/// What is there instead of a number, not masked, and what may help. `None` if there is nothing to show.
+pub(super) fn instead_of_number<'j>(spec: &FieldSpec, json: &'j str) -> Option<(&'j str, &'static str)> {
+    let shown = match json.as_bytes() {
+        [b'{', ..] => "an object",
+        [b'[', ..] => "an array",
+        // A bare NaN is read as an empty text too.
+        b"null" | b"\"\"" => return None,
+        _ => json,
+    };
+    let text = string_or_number(json).filter(|text| text.len() <= MAX_HINTED).unwrap_or_default();
+    let hint = if !spec.values.is_empty() {
+        ", which is not in values"
+    } else if text.starts_with("0x") && parse_hex(&text).is_some() {
+        "; hex = true reads it"
+    } else if !spec.separators && parse_with_separators(&text).is_some() {
+        "; separators = true reads it"
+    } else {
+        ""
+    };
+    Some((shown, hint))
 }
 
 /// A number that is formatted for people: `5,767.57`, `$12`, `-6.59%`. Commas are only accepted between
@@ -51,10 +118,10 @@ mod tests {
 
     fn spec() -> FieldSpec {
         let field = Field::new("volume").unwrap();
-        FieldSpec { field, pointers: Vec::new(), exponent: 0, price: false, separators: false }
+        FieldSpec::new(field, Vec::new())
     }
 
-    fn value(spec: &FieldSpec, json: &str) -> Result<String, &'static str> {
+    fn value(spec: &FieldSpec, json: &str) -> Result<String, NoValue> {
         read_value(spec, serde_json::from_str(json).unwrap()).map(|number| number.to_string())
     }
 
@@ -67,9 +134,9 @@ mod tests {
 
     #[test]
     fn other_json_values_are_no_numbers() {
-        assert_eq!(value(&spec(), "null"), Err("null"));
+        assert_eq!(value(&spec(), "null"), Err(NoValue::Null));
         for json in ["\"\"", "\"N/A\"", "\"NaN\"", "\"1,000\"", "1e999", "true", "[1]", "{\"a\":1}"] {
-            assert_eq!(value(&spec(), json), Err("no number"), "{json}");
+            assert_eq!(value(&spec(), json), Err(NoValue::NoNumber), "{json}");
         }
     }
 
@@ -77,7 +144,7 @@ mod tests {
     fn a_price_must_be_above_zero() {
         let price = FieldSpec { price: true, ..spec() };
         for json in ["0", "0.00", "-1", "\"0\"", "1e-400"] {
-            assert_eq!(value(&price, json), Err("a price that is not above zero"), "{json}");
+            assert_eq!(value(&price, json), Err(NoValue::NotPositive), "{json}");
             assert!(value(&spec(), json).is_ok(), "{json}");
         }
         assert_eq!(value(&price, "0.01").as_deref(), Ok("0.01"));
@@ -88,7 +155,7 @@ mod tests {
         let of_exponent = |exponent| FieldSpec { exponent, ..spec() };
         assert_eq!(value(&of_exponent(2), "-0.0416").as_deref(), Ok("-4.16"));
         assert_eq!(value(&of_exponent(-3), "\"12\"").as_deref(), Ok("0.012"));
-        assert_eq!(value(&of_exponent(30), "1e300"), Err("no number"));
+        assert_eq!(value(&of_exponent(30), "1e300"), Err(NoValue::NoNumber));
     }
 
     #[test]
@@ -96,7 +163,7 @@ mod tests {
         let separators = FieldSpec { separators: true, ..spec() };
         assert_eq!(value(&separators, "\"5,767.57\"").as_deref(), Ok("5767.57"));
         assert_eq!(value(&separators, "1.5").as_deref(), Ok("1.5"));
-        assert_eq!(value(&spec(), "\"5,767.57\""), Err("no number"));
+        assert_eq!(value(&spec(), "\"5,767.57\""), Err(NoValue::NoNumber));
     }
 
     #[test]
@@ -116,6 +183,77 @@ mod tests {
         for text in ["1,5", "5.767,57", "1,23,456", ",123", "1,2345", "UNCH", "", "%", "1$2", "é,123"] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn words_booleans_and_null_may_be_listed_as_numbers() {
+        let number = |text: &str| Number::parse(text).unwrap();
+        let values = [("on", "1"), ("true", "2"), ("null", "0"), ("7", "-1"), ("a\"b", "3")];
+        let values = values.map(|(word, text)| (word.to_owned(), number(text))).into();
+        let listed = FieldSpec { values, exponent: 2, price: true, ..spec() };
+        // What the definition gives is the value, as it is.
+        for (json, expected) in [
+            ("\"on\"", "1"),
+            ("true", "2"),
+            ("\"true\"", "2"),
+            ("null", "0"),
+            ("7", "-1"),
+            ("\"a\\\"b\"", "3"),
+            ("5", "5e2"),
+        ] {
+            assert_eq!(
+                value(&listed, json).map(|text| number(&text).to_f64()),
+                Ok(number(expected).to_f64()),
+                "{json}"
+            );
+        }
+        for json in ["\"ON\"", "false", "\"off\"", "[1]"] {
+            assert_eq!(value(&listed, json), Err(NoValue::NoNumber), "{json}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_texts_are_read_if_the_definition_says_so() {
+        let hex = FieldSpec { hex: true, ..spec() };
+        for (json, number) in [
+            ("\"0x4a817c800\"", "20000000000"),
+            ("\"0X0\"", "0"),
+            ("\"ff\"", "255"),
+            ("12", "12"),
+            ("\"0x10000000000000000000000000000000000000000\"", "1.461501637330903e48"),
+        ] {
+            assert_eq!(
+                value(&hex, json).map(|text| text.parse::<f64>().unwrap()),
+                Ok(number.parse().unwrap()),
+                "{json}"
+            );
+        }
+        for json in ["\"\"", "\"0x\"", "\"+ff\"", "\"-0x1\"", "\"0xg\"", "\"0x1.8\"", "\"0x é\""] {
+            assert_eq!(value(&hex, json), Err(NoValue::NoNumber), "{json}");
+        }
+        assert_eq!(value(&FieldSpec { exponent: -9, ..hex }, "\"0x4a817c800\"").as_deref(), Ok("20"));
+        assert_eq!(value(&spec(), "\"0x4a817c800\""), Err(NoValue::NoNumber));
+    }
+
+    #[test]
+    fn what_is_there_instead_of_a_number_is_described() {
+        let values = [("on".to_owned(), Number::parse("1").unwrap())].into();
+        let listed = FieldSpec { values, ..spec() };
+        let describe =
+            |spec: &FieldSpec, json| instead_of_number(spec, json).map_or("".into(), |(a, b)| a.to_owned() + b);
+        for (json, expected) in [
+            ("true", "true"),
+            ("\"N/A\"", "\"N/A\""),
+            ("{\"a\":1}", "an object"),
+            ("[1]", "an array"),
+            ("null", ""),
+            ("\"\"", ""),
+            ("\"0x4a\"", "\"0x4a\"; hex = true reads it"),
+            ("\"5,767.57\"", "\"5,767.57\"; separators = true reads it"),
+        ] {
+            assert_eq!(describe(&spec(), json), expected);
+        }
+        assert_eq!(describe(&listed, "\"off\""), "\"off\", which is not in values");
     }
 
     #[test]

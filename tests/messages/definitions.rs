@@ -51,6 +51,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Definition("[[quote]]\nall = '/{symbol}'"),
     Definition("[[quote]]\npick = 'frst'"),
     Definition("[[quote]]\npick = 'now'"),
+    Definition("[[quote]]\ndocument = true\nkey = '/s'"),
     Definition("[[quote]]\ntime = { at = '/t' }"),
     Definition("[[quote]]\ntime = { unit = 's' }"),
     Definition("[[quote]]\ntime = { at = '/t', unit = 'min' }"),
@@ -59,5 +60,6 @@ pub(crate) const SCENES: &[Scene] = &[
     Definition("[[quote]]\nfields = { last = [] }"),
     Definition("[[quote]]\nfields = { last = { exponent = 2 } }"),
     Definition("[[quote]]\nfields = { last = { at = '/l', exponnt = 2 } }"),
+    Definition("[[quote]]\nfields = { last = { at = '/l', values = { on = 'yes' } } }"),
     Definition("[[quote]]\npath = '/all'\nfields = { last = '/{base}' }"),
 ];

@@ -246,7 +246,7 @@ fn explained(body: &'static str, line: &str) -> Observed {
     let server = Server::with(move |_| Reply::json(body));
     let config = "[providers.own]\nmarket = 'crypto'\nbase_url = 'https://own.example'\nsymbol = '{base}'\n\
                   [[providers.own.quote]]\npath = '/{symbol}'\ntime = { at = '/time', unit = 's' }\n\
-                  fields = { last = ['/last', '/price'], open = '/open' }\n";
+                  fields = { last = ['/last', '/price'], open = '/open', state = { at = '/state', values = { on = 1 } } }\n";
     let run = Datametrics::new().config(config).provider("own", &server);
     let run = typed(run, &format!("crypto BTC --provider own --retries 0 --dry-run -vv {line}"));
     let mut output = run.normalise(&run.run());
@@ -262,5 +262,8 @@ fn explained(body: &'static str, line: &str) -> Observed {
 
 pub(crate) const EXPLAINED: &[Scene] = &[
     Played("all is well", || explained(r#"{"last":5,"open":4,"time":1700000000}"#, "--fields last,age,change")),
+    Played("words and digits of other kinds", || explained(r#"{"last":"on","open":"1,200"}"#, "--fields last,open")),
+    Played("a word that is not listed", || explained(r#"{"state":"idle"}"#, "--fields state")),
+    Played("hexadecimal digits", || explained(r#"{"last":"0x4a"}"#, "--fields last")),
     Played("values that are none", || explained(r#"{"last":0,"price":"n/a"}"#, "--fields last,open,age")),
 ];

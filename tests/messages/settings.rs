@@ -137,6 +137,7 @@ pub(crate) const WATCHED: &[Scene] = &[
     Both("crypto --dry-run", "[crypto]\nsymbols = []"),
     Both("crypto --dry-run", "[crypto]\nproviders = []"),
     Both("--feed fx --dry-run", "[feeds.fx]\nsymbols = ['EUR/USD']"),
+    Both("--feed fx --dry-run", "[feeds.fx]\nproviders = ['frankfurter']"),
     Config("[crypto]\nproviders = ['krakn']"),
     Config("[crypto]\nfields = ['lst']"),
     Config("[crypto]\nfields = ['zzz']"),

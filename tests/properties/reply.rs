@@ -12,7 +12,7 @@ use crate::config::{Document, Section};
 use crate::http::body::Body;
 use crate::market::number::Number;
 use crate::market::symbol::Symbol;
-use crate::provider::{Definition, Plan, Query, Reply, built_in};
+use crate::provider::{Definition, FieldSpec, Plan, Query, Reply, built_in};
 use crate::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -83,8 +83,12 @@ fn check_values(plan: &Plan<'_>, query: &Query<'_>, symbol: usize, values: &[Opt
     for (field, value) in present {
         check_number(value);
         if let Some(spec) = query.endpoint.fields.iter().find(|spec| spec.field == *field) {
+            // What the definition gives for words is taken as it is.
+            if spec.values.values().any(|listed| *listed == value) {
+                continue;
+            }
             assert!(!spec.price || value.to_f64() >= 0.0, "{field} is a price of {value}");
-            assert!(numbers.contain(value, spec.exponent), "{value} of {field} is not in the reply");
+            assert!(numbers.contain(value, spec), "{value} of {field} is not in the reply");
         }
     }
     let mut complete = values.to_vec();
@@ -116,9 +120,11 @@ impl Numbers {
     }
 
     /// Whether the reply may have this value, as it is or before it was multiplied by a power of ten.
-    fn contain(&self, value: Number, exponent: i32) -> bool {
-        let is_value = |number: &Number| *number == value || number.shifted(exponent) == Some(value);
-        self.has_escapes || self.numbers.iter().any(is_value)
+    fn contain(&self, value: Number, spec: &FieldSpec) -> bool {
+        let is_value = |number: &Number| *number == value || number.shifted(spec.exponent) == Some(value);
+        // Digits in base 16 are no decimal numbers, so only their being whole is known.
+        let is_whole = value.to_f64().fract() == 0.0 || spec.exponent != 0;
+        self.has_escapes || self.numbers.iter().any(is_value) || (spec.hex && is_whole)
     }
 }
 
@@ -156,7 +162,7 @@ fn generate_definition(u: &mut Unstructured<'_>) -> Result<String> {
                 let _ = writeln!(text, "{key} = {}", generate_pointer(u)?);
             }
         }
-        for key in ["ignore_case", "unwrapped_single"] {
+        for key in ["ignore_case", "unwrapped_single", "document"] {
             let _ = writeln!(text, "{key} = {}", u.arbitrary::<bool>()?);
         }
         let _ = writeln!(text, "keys = [\"{{base}}/{{quote}}\", \"a\"]\nerror = [{}]", generate_pointers(u)?);
@@ -169,7 +175,13 @@ fn generate_definition(u: &mut Unstructured<'_>) -> Result<String> {
             if u.arbitrary()? {
                 let (at, exponent) = (generate_pointers(u)?, u.int_in_range(-3..=3)?);
                 let (price, separators): (bool, bool) = (u.arbitrary()?, u.arbitrary()?);
-                let options = format!("exponent = {exponent}, price = {price}, separators = {separators}");
+                let mut options = format!("exponent = {exponent}, price = {price}, separators = {separators}");
+                if u.arbitrary()? {
+                    options.push_str(", values = { true = 1, null = -2.5, ab = 0 }, unit = \"celsius\"");
+                }
+                if u.arbitrary()? {
+                    options.push_str(", hex = true");
+                }
                 let _ = writeln!(text, "{name} = {{ at = [{at}], {options} }}");
             }
         }

@@ -14,6 +14,7 @@ use super::template::Template;
 use crate::http::request::RemainingHeader;
 use crate::http::url::Url;
 use crate::market::field::Field;
+use crate::market::number::Number;
 use std::collections::BTreeMap;
 
 /// What a provider quotes. A feed of a market may only use the providers of this market.
@@ -182,6 +183,20 @@ pub(crate) struct FieldSpec {
     pub(crate) price: bool,
     /// Whether the value may have thousands separators, a `$` or a `%`.
     pub(crate) separators: bool,
+    /// Whether a text has hexadecimal digits.
+    pub(crate) hex: bool,
+    /// The numbers that stand for words, and for `true`, `false` and `null`.
+    pub(crate) values: BTreeMap<String, Number>,
+    /// Grafana's name of the unit, for the dashboard. Empty if the definition has none.
+    pub(crate) unit: String,
+}
+
+impl FieldSpec {
+    /// A field with these pointers, whose values are plain numbers.
+    pub(crate) fn new(field: Field, pointers: Vec<Pointer>) -> Self {
+        let (price, values, unit) = (field.is_price(), BTreeMap::new(), String::new());
+        Self { field, pointers, exponent: 0, price, separators: false, hex: false, values, unit }
+    }
 }
 
 /// Where the time of a quote is in a row, and how it is written.
@@ -239,6 +254,13 @@ impl Definition {
     /// Seconds between the starts of two runs that send it requests for this many symbols.
     pub(crate) fn interval_for(&self, symbols: usize) -> u64 {
         self.min_interval.max(self.min_interval_per_symbol.saturating_mul(symbols as u64))
+    }
+
+    /// Grafana's name of the unit of a field, if the definition has one.
+    pub(crate) fn unit(&self, field: &Field) -> Option<&str> {
+        let specs = self.endpoints.iter().flat_map(|endpoint| &endpoint.fields);
+        let unit = specs.filter(|spec| spec.field == *field).find(|spec| !spec.unit.is_empty())?;
+        Some(&unit.unit)
     }
 
     /// All its fields: first those of its endpoints, then `age` and those that are computed.

@@ -4,10 +4,12 @@ use super::options::Options;
 use super::read::{field, flag, integer, missing, one_or_more, optional, pointer, required, spelling_template};
 use super::{Endpoint, FieldSpec, Pick, TimeSpec, TimeUnit};
 use crate::config::{ConfigError, ConfigValue, Section};
+use crate::market::number::Number;
 use crate::provider::pointer::Pointer;
 use crate::provider::spelling::SymbolPart;
 use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::must_be_one_of;
+use std::collections::BTreeMap;
 
 /// Reads all `[[quote]]` of a definition.
 ///
@@ -114,25 +116,35 @@ fn fields(section: &Section<'_>) -> Result<Vec<FieldSpec>, ConfigError> {
 
 fn field_spec(name: &str, value: &ConfigValue<'_>) -> Result<FieldSpec, ConfigError> {
     let field = field(name, value)?;
-    let price = field.is_price();
     if !value.is_section() {
         let pointers: Vec<Pointer> = value.one_or_more().iter().map(pointer).collect::<Result<_, _>>()?;
         if pointers.is_empty() {
             return Err(value.invalid("has no pointer: give one, such as \"/price\""));
         }
-        return Ok(FieldSpec { field, pointers, exponent: 0, price, separators: false });
+        return Ok(FieldSpec::new(field, pointers));
     }
     let section = value.section()?;
+    let plain = FieldSpec::new(field, one_or_more(&section, "at", pointer)?);
     let spec = FieldSpec {
-        field,
-        pointers: one_or_more(&section, "at", pointer)?,
         exponent: integer(&section, "exponent", -30, 30, 0)?,
-        price: section.get("price").map_or(Ok(price), |value| value.boolean())?,
+        price: section.get("price").map_or(Ok(plain.price), |value| value.boolean())?,
         separators: flag(&section, "separators")?,
+        hex: flag(&section, "hex")?,
+        values: values(&section)?,
+        unit: section.get("unit").map_or(Ok(String::new()), |value| value.text().map(str::to_owned))?,
+        ..plain
     };
     if spec.pointers.is_empty() {
         return Err(missing(&section, "at"));
     }
     section.deny_unknown_keys()?;
     Ok(spec)
+}
+
+fn values(section: &Section<'_>) -> Result<BTreeMap<String, Number>, ConfigError> {
+    let number = |(word, value): (String, ConfigValue<'_>)| {
+        let number = Number::from_f64(value.number()?).ok_or_else(|| value.invalid("is out of range"))?;
+        Ok((word, number))
+    };
+    section.section("values")?.entries().into_iter().map(number).collect()
 }

@@ -17,6 +17,7 @@ use crate::settings::symbols::SymbolOverride;
 use crate::util::hash::{all_differ, hash_of};
 use crate::util::suggest::did_you_mean;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 
 /// The options of the command line, and their variables, that apply to all selected feeds.
 pub(in crate::settings) struct FeedOptions<'a> {
@@ -108,6 +109,7 @@ impl<'a> FeedReader<'_, 'a> {
             ),
             name: config.name,
             symbols,
+            units: units(&fields, &definitions),
             fields,
             fields_are_named,
             any_field_counts,
@@ -322,6 +324,12 @@ fn all_fields(definitions: &[&Definition]) -> Vec<Field> {
     let mut seen = FxHashSet::default();
     let fields = definitions.iter().flat_map(|definition| definition.fields());
     fields.filter(|field| seen.insert(field.clone())).collect()
+}
+
+/// The units of these fields, each from the first provider that has one.
+fn units(fields: &[Field], definitions: &[&Definition]) -> BTreeMap<Field, String> {
+    let unit = |field: &Field| definitions.iter().find_map(|definition| definition.unit(field)).map(str::to_owned);
+    fields.iter().filter_map(|field| Some((field.clone(), unit(field)?))).collect()
 }
 
 /// Reads the fields of a feed, each once. A default field that no provider gives is left out.
