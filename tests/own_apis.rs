@@ -2,6 +2,110 @@
 
 use crate::support::{Datametrics, Reply, Server};
 
+/// A query of GraphQL, whose own braces are no placeholders.
+const GRAPHQL: &str = "
+    headers = { Authorization = 'Bearer {secret:OWN_TOKEN}' }
+    [[providers.own.quote]]
+    path = '/graphql'
+    body = { query = '{ repository { stars } }', variables = { name = '{symbol}', top = 5 } }
+    document = true
+    rows = '/data/repository'
+    error = '/errors/0/message'
+    fields = { stars = '/stars' }
+    [feeds.x]
+    providers = ['own']
+    symbols = [\"rust\", '\"},{']
+";
+
+#[test]
+fn a_body_is_sent_as_json_by_post_and_no_symbol_breaks_out_of_it() {
+    let server = Server::with(|_| Reply::json(r#"{"data":{"repository":{"stars":7}}}"#));
+    let run = own(&server, GRAPHQL).args(["--feed", "x", "--dry-run"]).env("OWN_TOKEN", "t0ken");
+    assert_eq!(run.run().code, Some(0));
+    let requests = server.requests();
+    let mut bodies: Vec<_> = requests.iter().map(|request| request.text().to_owned()).collect();
+    bodies.sort();
+    let body = |name| format!(r#"{{"query":"{{ repository {{ stars }} }}","variables":{{"name":"{name}","top":5}}}}"#);
+    assert_eq!(bodies, [body(r#"\"},{"#), body("rust")]);
+    for request in &requests {
+        assert_eq!(request.line(), "POST /graphql");
+        assert_eq!(request.header("Content-Type"), Some("application/json"));
+        assert_eq!(request.header("Authorization"), Some("Bearer t0ken"));
+    }
+}
+
+#[test]
+fn symbols_in_a_body_are_an_array_and_a_redirect_is_not_followed() {
+    let server = Server::start();
+    server.on("POST /bulk").reply(Reply::json(r#"{"a b":{"n":1},"c":{"n":2}}"#));
+    let text = "
+        [[providers.own.quote]]
+        path = '/bulk'
+        body = ['{symbols}', 1.5, true]
+        fields = { n = '/n' }
+        [feeds.x]
+        providers = ['own']
+        symbols = ['c', 'd']
+    ";
+    let (points, ..) = run(own(&server, text).args(["--feed", "x"]));
+    assert_eq!(points, ["x.c.n 2"]);
+    assert_eq!(server.requests()[0].text(), r#"[["c","d"],1.5,true]"#);
+    server.on("POST /bulk").reply(Reply::status(307).header("Location", "/other"));
+    let (_, stderr, code) = run(own(&server, text).args(["--feed", "x"]));
+    assert!(stderr.contains("HTTP 307"), "{stderr}");
+    assert_eq!((code, server.requests().len()), (Some(69), 2));
+}
+
+#[test]
+fn a_row_an_hour_gives_the_price_of_this_hour_and_the_path_has_the_date() {
+    let hour = |ago: i64| (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(ago)).to_string();
+    let today = jiff::Timestamp::now().strftime("%Y/%m-%d").to_string();
+    let server = Server::with(move |request| {
+        assert_eq!(request.target, format!("/prices/{today}_NO1.json"));
+        let row = |ago, price| format!(r#"{{"NOK":{price},"time_start":"{}"}}"#, hour(ago));
+        Reply::json(format!("[{},{},{}]", row(1, 0.5), row(0, -0.25), row(-1, 2.0)))
+    });
+    let text = "
+        [[providers.own.quote]]
+        path = '/prices/{date:%Y/%m-%d}_{symbol}.json'
+        pick = 'now'
+        time = { at = '/time_start', unit = 'rfc3339' }
+        fields = { price = '/NOK' }
+        [feeds.power]
+        providers = ['own']
+        symbols = ['NO1']
+        fields = ['price']
+    ";
+    let (points, stderr, code) = run(own(&server, text).args(["--feed", "power"]));
+    assert_eq!((points, stderr.as_str(), code), (vec!["power.NO1.price -0.25".to_owned()], "", Some(0)));
+}
+
+#[test]
+fn a_quote_older_than_max_age_is_none() {
+    let server = Server::start();
+    let day = |ago: i64| (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * ago)).strftime("%Y-%m-%d");
+    let row = |name: &str, day: &str| format!(r#"{{"s":"{name}","last":5,"day":"{day}"}}"#);
+    let rows = [row("old", &day(9).to_string()), row("new", &day(1).to_string()), row("none", "")];
+    server.on("GET /all").reply(Reply::json(format!("[{}]", rows.join(","))));
+    let text = "
+        [[providers.own.quote]]
+        path = '/all'
+        batch = 0
+        key = '/s'
+        time = { at = '/day', unit = 'date' }
+        max_age = 259200
+        fields = { last = '/last' }
+        [feeds.x]
+        providers = ['own']
+        symbols = ['old', 'new', 'none']
+        fields = ['last']
+    ";
+    let (points, stderr, code) = run(own(&server, text).args(["--feed", "x"]));
+    assert_eq!(points, ["x.new.last 5", "x.none.last 5"]);
+    assert!(stderr.contains("no quote of old: own has a quote of it that is older than max_age, 259200 s"));
+    assert_eq!(code, Some(1));
+}
+
 /// The points of a dry run that are not about the run itself, its messages and its exit code.
 fn run(run: Datametrics) -> (Vec<String>, String, Option<i32>) {
     let output = run.args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9"]).run();

@@ -71,7 +71,7 @@ impl<'a> Collector<'a> {
                 continue;
             }
             let secrets = &self.config.secrets;
-            let plan = Plan::new(definition, &feed.symbols, &feed.fields, &missing.columns, secrets);
+            let plan = Plan::new(definition, &feed.symbols, &feed.fields, &missing.columns, secrets, self.started);
             let requester = Requester {
                 context: self.context,
                 plan: &plan,

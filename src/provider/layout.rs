@@ -1,6 +1,6 @@
 //! Where the values are in a reply to one request.
 
-use super::definition::{FieldSpec, Pick};
+use super::definition::FieldSpec;
 use super::json_walk::PointerTrie;
 use super::pointer::Pointer;
 use super::request::{Plan, Query};
@@ -22,7 +22,7 @@ pub(super) struct Layout<'a> {
     pub(super) key: Range<usize>,
     /// The slot of the row's error text, if there is one.
     pub(super) row_error: Range<usize>,
-    /// The slots of the time. Empty if neither `age` nor the choice of a row needs it.
+    /// The slots of the time. Empty if neither `age` nor the endpoint needs it.
     pub(super) time: Range<usize>,
     /// For each column of the plan the slots of its values, and how they are written. A column that this
     /// endpoint does not give has no slots.
@@ -48,7 +48,7 @@ impl<'a> Layout<'a> {
         let key = slots_for(endpoint.key.as_slice())?;
         let row_error = slots_for(endpoint.row_error.as_slice())?;
         let has_age = plan.columns.iter().any(|field| field.as_str() == "age");
-        let needs_time = has_age || endpoint.pick == Pick::Now;
+        let needs_time = has_age || endpoint.needs_time();
         let time = slots_for(endpoint.time.as_ref().filter(|_| needs_time).map_or(&[], |time| &time.pointers))?;
         let mut columns = Vec::with_capacity(plan.columns.len());
         for column in &plan.columns {

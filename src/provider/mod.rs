@@ -5,6 +5,7 @@
 //!
 #![doc = include_str!("README.md")]
 
+mod body;
 mod definition;
 mod error_text;
 mod found_rows;
@@ -13,6 +14,7 @@ mod layout;
 mod pointer;
 mod reply;
 mod request;
+mod request_values;
 mod row_names;
 mod rows;
 mod spelling;

@@ -1,8 +1,10 @@
 //! From the symbols and fields of a feed to the requests to a provider.
 
+use super::body::BodyTemplate;
 use super::definition::{Definition, Endpoint};
+use super::request_values::RequestValues;
 use super::spelling::SymbolPart;
-use super::template::{QueriedSymbols, Template};
+use super::template::Template;
 use crate::http::request::Request;
 use crate::market::field::Field;
 use crate::market::number::Number;
@@ -10,6 +12,7 @@ use crate::market::symbol::{Symbol, join_names};
 use crate::secret::Secret;
 use crate::util::group_by::group_by;
 use crate::util::hash::{all_differ, hash_of};
+use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -31,6 +34,8 @@ pub(crate) struct Plan<'a> {
     /// The endpoints that give the wanted fields.
     endpoints: Vec<&'a Endpoint>,
     secrets: &'a BTreeMap<String, Secret>,
+    /// When the run started.
+    now: Timestamp,
 }
 
 /// One request of a plan, and how its reply is read.
@@ -48,14 +53,17 @@ pub(crate) struct Query<'a> {
 
 impl<'a> Plan<'a> {
     /// A plan for the `fields` of a feed. `wanted` says of each field whether it is wanted of this
-    /// provider. Endpoints that give no wanted field are not in the plan.
+    /// provider. Endpoints that give no wanted field are not in the plan. `started` is when the run started, in
+    /// Unix seconds.
     pub(crate) fn new(
         definition: &'a Definition,
         symbols: &'a [Symbol],
         fields: &[Field],
         wanted: &[bool],
         secrets: &'a BTreeMap<String, Secret>,
+        started: i64,
     ) -> Self {
+        let now = Timestamp::from_second(started).unwrap_or_default();
         let mut columns = fields.to_vec();
         let wanted_field = |(field, is_wanted): (&Field, &bool)| is_wanted.then(|| field.clone());
         let mut needed: Vec<Field> = fields.iter().zip(wanted).filter_map(wanted_field).collect();
@@ -70,7 +78,7 @@ impl<'a> Plan<'a> {
             }
         }
         let endpoints = needed_endpoints(&definition.endpoints, &needed);
-        Self { definition, symbols, columns, field_count: fields.len(), computes, endpoints, secrets }
+        Self { definition, symbols, columns, field_count: fields.len(), computes, endpoints, secrets, now }
     }
 
     /// The requests for these symbols of the feed. Symbols that the API cannot spell are left out: those
@@ -99,10 +107,9 @@ impl<'a> Plan<'a> {
     /// path for that.
     pub(crate) fn all(&self, query: &Query<'a>) -> Option<Query<'a>> {
         let path = query.endpoint.all.as_ref()?;
-        let spelling = &self.definition.spelling;
-        let none = QueriedSymbols { symbols: &[], spelled: &[], spelling, join: "" };
+        let none = self.values(query.endpoint, &[], &[]);
         let about = "all symbols".to_owned();
-        let request = Request { about, ..self.request(path, &none) };
+        let request = Request { about, ..self.request(path, None, &none) };
         let (endpoint, symbols, spelled) = (query.endpoint, query.symbols.clone(), query.spelled.clone());
         Some(Query { endpoint, symbols, spelled, request })
     }
@@ -128,15 +135,36 @@ impl<'a> Plan<'a> {
         let symbols: Vec<&'a Symbol> = indexes.iter().map(|index| &self.symbols[*index]).collect();
         let spelled: Vec<Cow<'a, str>> =
             symbols.iter().map(|symbol| self.definition.symbol.spell(spelling, symbol).unwrap_or_default()).collect();
-        let queried = QueriedSymbols { symbols: &symbols, spelled: &spelled, spelling, join: &endpoint.join };
-        let request = self.request(&endpoint.path, &queried);
+        let request = self.request(&endpoint.path, endpoint.body.as_ref(), &self.values(endpoint, &symbols, &spelled));
         Query { endpoint, symbols: indexes.to_vec(), spelled, request }
+    }
+
+    fn values<'v>(
+        &'v self,
+        endpoint: &'v Endpoint,
+        symbols: &'v [&'v Symbol],
+        spelled: &'v [Cow<'v, str>],
+    ) -> RequestValues<'v> {
+        RequestValues {
+            symbols,
+            spelled,
+            spelling: &self.definition.spelling,
+            join: &endpoint.join,
+            secrets: self.secrets,
+            now: self.now,
+            time_zone: &endpoint.time_zone,
+        }
     }
 
     /// The symbols that the API can spell, in groups that a request may have together.
     fn groups(&self, endpoint: &Endpoint, symbols: &[usize]) -> Vec<Vec<usize>> {
-        let (by_base, by_quote) = (endpoint.path.has(SymbolPart::Base), endpoint.path.has(SymbolPart::Quote));
-        let can_spell = |index: &usize| self.can_spell(endpoint, &self.symbols[*index]);
+        let (by_base, by_quote) = (endpoint.has(SymbolPart::Base), endpoint.has(SymbolPart::Quote));
+        let needs_quote = by_quote || self.definition.symbol.has(SymbolPart::Quote);
+        let has_no_symbols = endpoint.has_no_symbols();
+        let can_spell = |index: &usize| {
+            let symbol = &self.symbols[*index];
+            (!needs_quote || symbol.quote().is_some()) && (has_no_symbols || self.fits_path(&endpoint.path, symbol))
+        };
         let spellable: Vec<usize> = symbols.iter().copied().filter(can_spell).collect();
         if !by_base && !by_quote {
             return vec![spellable];
@@ -145,24 +173,23 @@ impl<'a> Plan<'a> {
         group_by(spellable.into_iter().map(with_key)).into_iter().map(|(_, group)| group).collect()
     }
 
-    fn can_spell(&self, endpoint: &Endpoint, symbol: &Symbol) -> bool {
+    /// Whether the API can spell a symbol, and no server would take it for a step in the path.
+    fn fits_path(&self, path: &Template, symbol: &Symbol) -> bool {
         let (template, spelling) = (&self.definition.symbol, &self.definition.spelling);
-        let needs_quote = endpoint.path.has(SymbolPart::Quote) || template.has(SymbolPart::Quote);
-        if needs_quote && symbol.quote().is_none() {
-            return false;
-        }
-        let has_dot_segment = |spelled: Cow<'_, str>| endpoint.path.has_dot_segment(spelling, symbol, &spelled);
-        endpoint.path.is_literal() || template.spell(spelling, symbol).is_some_and(|spelled| !has_dot_segment(spelled))
+        template.spell(spelling, symbol).is_some_and(|spelled| !path.has_dot_segment(spelling, symbol, &spelled))
     }
 
-    fn request(&self, path: &Template, symbols: &QueriedSymbols<'_>) -> Request {
+    fn request(&self, path: &Template, body: Option<&BodyTemplate>, values: &RequestValues<'_>) -> Request {
         let definition = self.definition;
-        let (path, redacted_path) = path.path(symbols, self.secrets);
-        let mut headers: Vec<(String, Secret)> = Vec::with_capacity(definition.headers.len() + 1);
+        let (path, redacted_path) = values.path(path);
+        let mut headers: Vec<(String, Secret)> = Vec::with_capacity(definition.headers.len() + 2);
         for (name, template) in &definition.headers {
             if let Some(value) = template.header_value(self.secrets) {
                 headers.push((name.clone(), value));
             }
+        }
+        if body.is_some() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            headers.push(("Content-Type".to_owned(), Secret::new("application/json")));
         }
         let mut secrets: Vec<Secret> =
             definition.secrets().keys().filter_map(|name| self.secrets.get(*name)).cloned().collect();
@@ -175,9 +202,9 @@ impl<'a> Plan<'a> {
             server: definition.base_url.server(),
             path: Secret::new(format!("{}{path}", definition.base_url.path)),
             redacted_path: format!("{}{redacted_path}", definition.base_url.redacted_path()),
-            about: join_names(symbols.symbols.iter().copied()),
+            about: join_names(values.symbols.iter().copied()),
             headers,
-            body: None,
+            body: body.map(|body| body.fill(values).to_string().into_bytes()),
             max_body: definition.max_body,
             remaining: definition.remaining.clone(),
             secrets,
@@ -214,7 +241,7 @@ impl Definition {
         }
         let every_batch_has = |part| {
             let mut batched = self.endpoints.iter().filter(|endpoint| !endpoint.is_single());
-            batched.all(|endpoint| endpoint.path.has(part))
+            batched.all(|endpoint| endpoint.has(part))
         };
         let (by_base, by_quote) = (every_batch_has(SymbolPart::Base), every_batch_has(SymbolPart::Quote));
         let key = |symbol: &'s Symbol| {
@@ -262,7 +289,7 @@ mod tests {
     fn paths(text: &str, names: &[&str]) -> Vec<String> {
         let (definition, symbols, secrets) = (definition(text), symbols(names), BTreeMap::new());
         let fields = definition.fields();
-        let plan = Plan::new(&definition, &symbols, &fields, &vec![true; fields.len()], &secrets);
+        let plan = Plan::new(&definition, &symbols, &fields, &vec![true; fields.len()], &secrets, 0);
         let indexes: Vec<usize> = (0..symbols.len()).collect();
         plan.queries(&indexes).iter().map(|query| query.request.path.expose().to_owned()).collect()
     }
@@ -312,7 +339,7 @@ mod tests {
     fn a_part_of_a_query_asks_for_a_part_of_its_symbols() {
         let (definition, symbols) = (definition(&endpoint("/?s={symbols}", 0)), symbols(&["A", "B", "C"]));
         let (fields, secrets) = (definition.fields(), BTreeMap::new());
-        let plan = Plan::new(&definition, &symbols, &fields, &[true], &secrets);
+        let plan = Plan::new(&definition, &symbols, &fields, &[true], &secrets, 0);
         let part = plan.part(&plan.queries(&[0, 1, 2])[0], &[1, 2]);
         assert_eq!((part.symbols, part.request.path.expose()), (vec![1, 2], "/?s=B,C"));
     }
@@ -340,7 +367,7 @@ mod tests {
         let (definition, symbols, secrets) = (definition(TWO_ENDPOINTS), symbols(&["A/X"]), BTreeMap::new());
         let fields = ["bid", "change", "change_percent"].map(|name| Field::new(name).unwrap());
         let columns = |wanted: [bool; 3]| {
-            let plan = Plan::new(&definition, &symbols, &fields, &wanted, &secrets);
+            let plan = Plan::new(&definition, &symbols, &fields, &wanted, &secrets, 0);
             let columns = plan.columns.iter().map(|field| field.as_str().to_owned()).collect::<Vec<_>>();
             (columns.join(" "), plan.field_count, plan.queries(&[0]).len())
         };
@@ -352,7 +379,7 @@ mod tests {
     fn a_change_that_the_api_did_not_give_is_computed() {
         let (definition, symbols, secrets) = (definition(TWO_ENDPOINTS), symbols(&["A/X"]), BTreeMap::new());
         let fields = ["change", "change_percent", "last"].map(|name| Field::new(name).unwrap());
-        let plan = Plan::new(&definition, &symbols, &fields, &[true; 3], &secrets);
+        let plan = Plan::new(&definition, &symbols, &fields, &[true; 3], &secrets, 0);
         let complete = |values: [Option<&str>; 4]| {
             let mut values = values.map(|value| value.and_then(Number::parse));
             plan.complete(&symbols[0], &mut values);

@@ -96,7 +96,7 @@ mod tests {
         ));
         let (symbols, secrets) = (symbols(watched), BTreeMap::new());
         let fields = definition.fields();
-        let plan = Plan::new(&definition, &symbols, &fields, &[true], &secrets);
+        let plan = Plan::new(&definition, &symbols, &fields, &[true], &secrets, 0);
         let indexes: Vec<usize> = (0..symbols.len()).collect();
         let queries = plan.queries(&indexes);
         let row_names = RowNames::new(&plan, &queries[0]);
@@ -126,7 +126,7 @@ mod tests {
         let (definition, secrets) = (definition(text), BTreeMap::new());
         let position = |watched: &[&str], name: &str| {
             let symbols = symbols(watched);
-            let plan = Plan::new(&definition, &symbols, &definition.fields(), &[true], &secrets);
+            let plan = Plan::new(&definition, &symbols, &definition.fields(), &[true], &secrets, 0);
             let queries = plan.queries(&(0..symbols.len()).collect::<Vec<_>>());
             RowNames::new(&plan, &queries[0]).position(name)
         };

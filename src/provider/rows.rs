@@ -165,6 +165,9 @@ impl<'a, 'de> RowReader<'a, 'de> {
         if log::log_enabled!(log::Level::Debug) {
             self.log_values(position);
         }
+        if self.is_too_old(position) {
+            return;
+        }
         // An age alone is no quote, unless `age` is the only field that is wanted.
         let is_quote = |(column, value): (usize, &Option<Number>)| {
             value.is_some() && (Some(column) != self.age || self.values.len() == 1)
@@ -175,6 +178,22 @@ impl<'a, 'de> RowReader<'a, 'de> {
         if self.values[0].is_none() {
             self.explain_first(position);
         }
+    }
+
+    /// How old the quote is, in seconds, if the row has a time that a quote can have.
+    fn quote_age(&self) -> Option<f64> {
+        let seconds = ((self.received - self.time?) * 1000.0).round() / 1000.0;
+        Some(seconds).filter(|seconds| POSSIBLE_AGES.contains(seconds))
+    }
+
+    /// Whether the quote is too old to be one. If it is, keeps that as the reason.
+    fn is_too_old(&mut self, position: usize) -> bool {
+        let too_old = self.query.endpoint.max_age.zip(self.quote_age()).filter(|(max, age)| age > max);
+        if let Some((max, _)) = too_old {
+            let reason = || format!("has a quote of it that is older than max_age, {max} s");
+            self.valueless.entry(position).or_insert_with(reason);
+        }
+        too_old.is_some()
     }
 
     /// Keeps why a row has no value of the first column.
@@ -234,12 +253,10 @@ impl<'a, 'de> RowReader<'a, 'de> {
         }
         if let Some(time) = &self.query.endpoint.time {
             let mut found = self.slots[self.layout.time.clone()].iter().flatten();
-            self.time = found.find_map(|json| unix_seconds(time, json.get()));
+            self.time = found.find_map(|json| unix_seconds(time, &self.query.endpoint.time_zone, json.get()));
         }
         if let Some(age) = self.age {
-            let seconds = self.time.map(|quoted| ((self.received - quoted) * 1000.0).round() / 1000.0);
-            let seconds = seconds.filter(|seconds| POSSIBLE_AGES.contains(seconds));
-            self.values[age] = self.values[age].or_else(|| seconds.and_then(Number::from_f64));
+            self.values[age] = self.values[age].or_else(|| self.quote_age().and_then(Number::from_f64));
         }
     }
 

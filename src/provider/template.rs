@@ -2,34 +2,23 @@
 
 use super::spelling::{Case, Format, Spelling, SymbolPart};
 use crate::market::symbol::Symbol;
-use crate::secret::{MASK, Secret, URL_VALUE};
+use crate::secret::Secret;
 use crate::util::placeholder::{Segment, split};
 use crate::util::suggest::did_you_mean;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write;
-
-/// The characters that are percent-encoded in the text of a template itself: those that must not be in a
-/// request, and `#`, as a client does not send what follows it.
-const LITERAL: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 
 /// What a template is for. Each kind allows other placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TemplateKind {
-    /// The path of a request. It may have symbols and secrets.
+    /// The path of a request. It may have symbols, the date and secrets.
     Path,
+    /// A text in the body of a request: one of the placeholders of a path, or none.
+    Body,
     /// The value of a header. It may have secrets.
     Header,
     /// The keys `symbol` and `keys`. They may have one symbol.
@@ -42,7 +31,9 @@ impl TemplateKind {
     /// The placeholders that this kind allows.
     fn placeholders(self) -> &'static [&'static str] {
         match self {
-            Self::Path => &["symbols", "symbol", "base", "quote", "option:NAME", "secret:NAME", "secret?:NAME"],
+            Self::Path | Self::Body => {
+                &["symbols", "symbol", "base", "quote", "date", "option:NAME", "secret:NAME", "secret?:NAME"]
+            }
             Self::Header => &["option:NAME", "secret:NAME", "secret?:NAME"],
             Self::Spelling | Self::Pointer => &["symbol", "base", "quote"],
         }
@@ -54,7 +45,7 @@ impl TemplateKind {
 pub(crate) struct Template(Vec<TemplatePart>);
 
 #[derive(Clone, Debug, PartialEq)]
-enum TemplatePart {
+pub(super) enum TemplatePart {
     Text(String),
     /// All symbols of a request, as a JSON array or separated by the `join` of the endpoint.
     Symbols {
@@ -66,9 +57,12 @@ enum TemplatePart {
         part: SymbolPart,
         format: Format,
     },
+    /// The day of the run, in this format of strftime.
+    Date(String),
     Secret {
         name: String,
         optional: bool,
+        encoding: SecretEncoding,
     },
     /// A value that the user may set. The value is empty until it is known.
     Option {
@@ -77,17 +71,59 @@ enum TemplatePart {
     },
 }
 
+/// How a secret is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum SecretEncoding {
+    Plain,
+    Base64,
+}
+
+impl SecretEncoding {
+    /// The secret, written like this.
+    pub(super) fn apply(self, secret: &Secret) -> Secret {
+        match self {
+            Self::Plain => secret.clone(),
+            Self::Base64 => Secret::new(BASE64_STANDARD.encode(secret.expose())),
+        }
+    }
+}
+
 impl Template {
     /// Reads a template.
     ///
     /// # Errors
     /// A text that says which brace has no match, or which placeholder this kind does not allow.
     pub(crate) fn parse(text: &str, kind: TemplateKind) -> Result<Self, String> {
+        let mut is_after_dollar = false;
         let part = |segment| match segment {
-            Segment::Text(text) => Ok(TemplatePart::Text(text.to_owned())),
+            Segment::Text(text) => {
+                is_after_dollar = text.ends_with('$');
+                Ok(TemplatePart::Text(text.to_owned()))
+            }
+            Segment::Placeholder(name) if is_after_dollar && is_name(name) => {
+                Err(format!("${{{name}}} is no placeholder: write {{secret:{name}}} for the value of that variable"))
+            }
             Segment::Placeholder(name) => TemplatePart::parse(name, kind),
         };
         split(text)?.into_iter().map(part).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Reads a text of a body: a placeholder if it is one as a whole, or else a literal text, which may be a
+    /// query with braces of its own.
+    ///
+    /// # Errors
+    /// A text that says which placeholder is not known.
+    pub(crate) fn parse_body(text: &str) -> Result<Self, String> {
+        let is_word = |c: char| !c.is_whitespace() && !matches!(c, '{' | '}' | '"');
+        match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(word) if !word.is_empty() && word.chars().all(is_word) => Self::parse(text, TemplateKind::Body),
+            _ => Ok(Self(vec![TemplatePart::Text(text.to_owned())])),
+        }
+    }
+
+    /// The parts of the template, in their order.
+    pub(super) fn parts(&self) -> &[TemplatePart] {
+        &self.0
     }
 
     /// The template `{symbol}`.
@@ -140,7 +176,7 @@ impl Template {
     /// The secrets of the template: the name of each, and whether it is optional.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = (&str, bool)> {
         self.0.iter().filter_map(|part| match part {
-            TemplatePart::Secret { name, optional } => Some((name.as_str(), *optional)),
+            TemplatePart::Secret { name, optional, .. } => Some((name.as_str(), *optional)),
             _ => None,
         })
     }
@@ -156,7 +192,10 @@ impl Template {
             match part {
                 TemplatePart::Text(text) => out.push_str(text),
                 TemplatePart::Symbol { part, format } => spelling.push_spelled(&mut out, symbol, *part, *format)?,
-                TemplatePart::Symbols { .. } | TemplatePart::Secret { .. } | TemplatePart::Option { .. } => {}
+                TemplatePart::Symbols { .. }
+                | TemplatePart::Date(_)
+                | TemplatePart::Secret { .. }
+                | TemplatePart::Option { .. } => {}
             }
         }
         Some(Cow::Owned(out))
@@ -205,7 +244,10 @@ impl Template {
                 let mut value = String::new();
                 spelling.push_spelled(&mut value, symbol, *part, *format).is_some() && is_dot_segment(&value)
             }
-            TemplatePart::Text(_) | TemplatePart::Secret { .. } | TemplatePart::Option { .. } => false,
+            TemplatePart::Text(_)
+            | TemplatePart::Date(_)
+            | TemplatePart::Secret { .. }
+            | TemplatePart::Option { .. } => false,
         })
     }
 
@@ -215,34 +257,13 @@ impl Template {
         for part in &self.0 {
             match part {
                 TemplatePart::Text(text) | TemplatePart::Option { value: text, .. } => out.push_str(text),
-                TemplatePart::Secret { name, .. } => out.push_str(secrets.get(name)?.expose()),
-                TemplatePart::Symbol { .. } | TemplatePart::Symbols { .. } => {}
+                TemplatePart::Secret { name, encoding, .. } => {
+                    out.push_str(encoding.apply(secrets.get(name)?).expose());
+                }
+                TemplatePart::Symbol { .. } | TemplatePart::Symbols { .. } | TemplatePart::Date(_) => {}
             }
         }
         Some(Secret::new(out))
-    }
-
-    /// The path of a request, and the same path with its secrets masked. All values are percent-encoded.
-    pub(crate) fn path(&self, symbols: &QueriedSymbols<'_>, secrets: &BTreeMap<String, Secret>) -> (String, String) {
-        let (mut path, mut redacted) = (String::new(), String::new());
-        for part in &self.0 {
-            let value = match part {
-                TemplatePart::Text(text) => utf8_percent_encode(text, LITERAL).to_string(),
-                TemplatePart::Option { value, .. } => utf8_percent_encode(value, URL_VALUE).to_string(),
-                TemplatePart::Symbols { format, json: true } => symbols.json_array(format.case),
-                TemplatePart::Symbols { format, json: false } => symbols.joined(format.case),
-                TemplatePart::Symbol { part, format } => symbols.part_of_first(*part, *format),
-                TemplatePart::Secret { name, .. } => {
-                    let value = secrets.get(name).map_or("", Secret::expose);
-                    path.extend(utf8_percent_encode(value, URL_VALUE));
-                    redacted.push_str(MASK);
-                    continue;
-                }
-            };
-            path.push_str(&value);
-            redacted.push_str(&value);
-        }
-        (path, redacted)
     }
 }
 
@@ -260,20 +281,23 @@ impl TemplatePart {
             let part = Self::Option { name: option.to_owned(), value: String::new() };
             return is_allowed.then_some(part).ok_or_else(unknown);
         }
+        if name == "date" && kind.placeholders().contains(&"date") {
+            return Self::parse_date(placeholder.strip_prefix("date:").unwrap_or("%Y-%m-%d"));
+        }
         let (mut format, mut json) = (Format::DEFAULT, false);
         for option in words {
             match option {
                 "lower" => format.case = Case::Lower,
                 "upper" => format.case = Case::Upper,
                 "plain" => format.plain = true,
-                "json" if name == "symbols" => json = true,
+                "json" if name == "symbols" && kind == TemplateKind::Path => json = true,
                 _ if !kind.placeholders().contains(&name) => return Err(unknown()),
                 _ => return Err(unknown_option(placeholder, name)),
             }
         }
         match (name, kind) {
             (_, TemplateKind::Header) => Err(unknown()),
-            ("symbols", TemplateKind::Path) => Ok(Self::Symbols { format, json }),
+            ("symbols", TemplateKind::Path | TemplateKind::Body) => Ok(Self::Symbols { format, json }),
             ("symbol", _) => Ok(Self::Symbol { part: SymbolPart::Whole, format }),
             ("base", _) => Ok(Self::Symbol { part: SymbolPart::Base, format }),
             ("quote", _) => Ok(Self::Symbol { part: SymbolPart::Quote, format }),
@@ -282,10 +306,20 @@ impl TemplatePart {
     }
 
     /// `None` if this is no name of a secret, or the kind of template allows none.
-    fn parse_secret(name: &str, optional: bool, kind: TemplateKind) -> Option<Self> {
-        let is_valid = is_name(name);
-        let is_allowed = matches!(kind, TemplateKind::Path | TemplateKind::Header);
-        (is_valid && is_allowed).then(|| Self::Secret { name: name.to_owned(), optional })
+    fn parse_secret(text: &str, optional: bool, kind: TemplateKind) -> Option<Self> {
+        let (name, encoding) = match text.strip_suffix(":base64") {
+            Some(name) => (name, SecretEncoding::Base64),
+            None => (text, SecretEncoding::Plain),
+        };
+        let is_allowed = kind.placeholders().contains(&"secret:NAME");
+        (is_name(name) && is_allowed).then(|| Self::Secret { name: name.to_owned(), optional, encoding })
+    }
+
+    fn parse_date(format: &str) -> Result<Self, String> {
+        let any_time = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
+        let is_known = jiff::fmt::strtime::format(format, &any_time).is_ok();
+        let problem = || format!("placeholder {{date:{format}}} is no date: use formats such as %Y, %m and %d");
+        is_known.then(|| Self::Date(format.to_owned())).ok_or_else(problem)
     }
 }
 
@@ -295,6 +329,10 @@ fn is_name(text: &str) -> bool {
 }
 
 fn unknown_placeholder(placeholder: &str, known: &[&str]) -> String {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '?');
+    if !placeholder.chars().all(is_word) {
+        return format!("{{{placeholder}}} is no placeholder: write {{{{ and }}}} for braces that are sent");
+    }
     let suggestion = did_you_mean(placeholder, known.iter().copied());
     format!("placeholder {{{placeholder}}} is not known here{suggestion}")
 }
@@ -305,52 +343,6 @@ fn unknown_option(placeholder: &str, name: &str) -> String {
     let options = ["lower", "upper", "plain"].into_iter().chain(json);
     let known: Vec<String> = options.map(|option| format!("{name}:{option}")).collect();
     unknown_placeholder(placeholder, &known.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// The symbols of one request, for its path.
-#[derive(Debug)]
-pub(crate) struct QueriedSymbols<'a> {
-    /// The symbols, at least one.
-    pub(crate) symbols: &'a [&'a Symbol],
-    /// The spellings of these symbols.
-    pub(crate) spelled: &'a [Cow<'a, str>],
-    /// The codes and characters that the API spells in another way.
-    pub(crate) spelling: &'a Spelling,
-    /// The text between two symbols.
-    pub(crate) join: &'a str,
-}
-
-impl QueriedSymbols<'_> {
-    /// All symbols, encoded, with the joining text between them.
-    fn joined(&self, case: Case) -> String {
-        let join = utf8_percent_encode(self.join, LITERAL).to_string();
-        let mut out = String::with_capacity(self.spelled.len() * 8);
-        for (index, spelled) in self.spelled.iter().enumerate() {
-            if index > 0 {
-                out.push_str(&join);
-            }
-            let _ = write!(out, "{}", utf8_percent_encode(&case.apply(spelled), URL_VALUE));
-        }
-        out
-    }
-
-    /// All symbols as a JSON array, encoded.
-    fn json_array(&self, case: Case) -> String {
-        let strings: Vec<_> = self.spelled.iter().map(|spelled| serde_json::Value::from(case.apply(spelled))).collect();
-        utf8_percent_encode(&serde_json::Value::from(strings).to_string(), URL_VALUE).to_string()
-    }
-
-    /// A part of the first symbol, encoded. All symbols of a request have this part in common.
-    fn part_of_first(&self, part: SymbolPart, format: Format) -> String {
-        let mut value = String::new();
-        if part == SymbolPart::Whole {
-            value.push_str(&format.case.apply(self.spelled.first().map_or("", Cow::as_ref)));
-        } else if let Some(symbol) = self.symbols.first() {
-            // A symbol that lacks the part is never in a request whose path has it.
-            let _ = self.spelling.push_spelled(&mut value, symbol, part, format);
-        }
-        utf8_percent_encode(&value, URL_VALUE).to_string()
-    }
 }
 
 #[cfg(test)]
@@ -367,15 +359,6 @@ mod tests {
         Template::parse(template, TemplateKind::Spelling).unwrap().spell(&spelling(), &symbol).map(Cow::into_owned)
     }
 
-    fn path(template: &str, symbols: &[&str]) -> (String, String) {
-        let symbols: Vec<Symbol> = symbols.iter().map(|text| Symbol::new(text).unwrap()).collect();
-        let symbols: Vec<&Symbol> = symbols.iter().collect();
-        let spelled: Vec<Cow<'_, str>> = symbols.iter().map(|symbol| symbol.as_str().into()).collect();
-        let queried = QueriedSymbols { symbols: &symbols, spelled: &spelled, spelling: &spelling(), join: "," };
-        let secrets = BTreeMap::from([("KEY".to_owned(), Secret::new("s/3"))]);
-        Template::parse(template, TemplateKind::Path).unwrap().path(&queried, &secrets)
-    }
-
     #[test]
     fn symbols_are_spelled_as_the_template_says() {
         assert_eq!(spell("{base}{quote}", "BTC/USD").as_deref(), Some("XBTUSD"));
@@ -383,16 +366,6 @@ mod tests {
         assert_eq!(spell("{symbol}", "BRK.B").as_deref(), Some("BRK-B"));
         assert_eq!(spell("{symbol:lower}", "BTC/USD").as_deref(), Some("xbt/usd"));
         assert_eq!(spell("{base}{quote}", "AAPL"), None);
-    }
-
-    #[test]
-    fn values_in_a_path_are_percent_encoded() {
-        assert_eq!(path("/t?s={symbols}&x=1", &["BTC/USD", "A&b=c"]).0, "/t?s=BTC%2FUSD,A%26b%3Dc&x=1");
-        assert_eq!(path("/t?s={symbols:json}", &["A", "B"]).0, "/t?s=%5B%22A%22%2C%22B%22%5D");
-        assert_eq!(path("/{symbol}/q", &["../x"]).0, "/..%2Fx/q");
-        assert_eq!(path("/#1?s={symbols}", &["A"]).0, "/%231?s=A");
-        assert_eq!(path("/{base:lower}", &["BTC/USD"]).0, "/xbt");
-        assert_eq!(path("/{symbols:lower}", &["A", "B"]).0, "/a,b");
     }
 
     #[test]
@@ -418,21 +391,6 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_in_a_path_is_masked_in_the_redacted_path() {
-        let (path, redacted) = path("/t?key={secret:KEY}", &["A"]);
-        assert_eq!((path.as_str(), redacted.as_str()), ("/t?key=s%2F3", "/t?key=***"));
-    }
-
-    #[test]
-    fn the_value_of_an_option_cannot_change_the_path() {
-        let mut template = Template::parse("/t?feed={option:feed}&x=1", TemplateKind::Path).unwrap();
-        assert_eq!(template.options(), ["feed"]);
-        template.set_option("feed", "a&b=c d");
-        let queried = QueriedSymbols { symbols: &[], spelled: &[], spelling: &spelling(), join: "," };
-        assert_eq!(template.path(&queried, &BTreeMap::new()).0, "/t?feed=a%26b%3Dc%20d&x=1");
-    }
-
-    #[test]
     fn a_header_without_its_optional_secret_has_no_value() {
         let template = Template::parse("Token {secret?:KEY}", TemplateKind::Header).unwrap();
         assert_eq!(template.secrets().collect::<Vec<_>>(), [("KEY", true)]);
@@ -454,6 +412,33 @@ mod tests {
             ("{option:}", TemplateKind::Path),
         ] {
             assert!(Template::parse(text, kind).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_other_programs_write_in_braces_is_explained() {
+        for (text, hint) in [
+            ("/?q=up{job=\"node\"}", "write {{ and }}"),
+            ("/?key=${TOKEN}", "write {secret:TOKEN}"),
+            ("/{date:%Q}", "use formats such as %Y"),
+        ] {
+            let problem = Template::parse(text, TemplateKind::Path).unwrap_err();
+            assert!(problem.contains(hint), "{problem}");
+        }
+        assert!(Template::parse("/${symbol}", TemplateKind::Path).is_err());
+    }
+
+    #[test]
+    fn a_text_of_a_body_is_a_placeholder_only_as_a_whole() {
+        let is_literal = |text: &str| Template::parse_body(text).unwrap().is_literal();
+        for text in ["{ viewer { login } }", "id={symbol}", "{}", "{{symbol}}", "{a{b}}", "", "{"] {
+            assert!(is_literal(text), "{text}");
+        }
+        for text in ["{symbol}", "{symbols:lower}", "{secret?:KEY}", "{date:%Y-%m-%d}"] {
+            assert!(!is_literal(text), "{text}");
+        }
+        for text in ["{symbl}", "{symbols:json}", "{date:%Q}"] {
+            assert!(Template::parse_body(text).is_err(), "{text}");
         }
     }
 

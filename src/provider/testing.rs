@@ -26,7 +26,7 @@ pub(super) fn symbols(texts: &[&str]) -> Vec<Symbol> {
 pub(super) fn read_reply(text: &str, names: &[&str], body: &str) -> Result<Reply, ReplyError> {
     let (definition, symbols, secrets) = (definition(text), symbols(names), BTreeMap::new());
     let fields = definition.fields();
-    let plan = Plan::new(&definition, &symbols, &fields, &vec![true; fields.len()], &secrets);
+    let plan = Plan::new(&definition, &symbols, &fields, &vec![true; fields.len()], &secrets, 0);
     let indexes: Vec<usize> = (0..symbols.len()).collect();
     plan.read(&plan.queries(&indexes)[0], body, RECEIVED)
 }

@@ -3,6 +3,8 @@
 use super::definition::{FieldSpec, TimeSpec, TimeUnit};
 use super::json_walk::string_or_number;
 use crate::market::number::Number;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
 use serde_json::value::RawValue;
 
 /// Most bytes of a text that is no number for which a way to read it is looked for.
@@ -102,11 +104,15 @@ fn parse_with_separators(text: &str) -> Option<Number> {
 }
 
 /// The time in a JSON value, in Unix seconds. Many APIs send zero or an empty text for no time.
-pub(super) fn unix_seconds(spec: &TimeSpec, json: &str) -> Option<f64> {
+pub(super) fn unix_seconds(spec: &TimeSpec, time_zone: &TimeZone, json: &str) -> Option<f64> {
     let text = string_or_number(json)?;
+    let in_zone = |time: DateTime| Some(time_zone.to_timestamp(time).ok()?.as_duration().as_secs_f64());
     let seconds = match spec.unit {
         TimeUnit::Decimal(digits) => Number::parse(&text)?.to_f64() / 10f64.powi(digits),
         TimeUnit::Rfc3339 => text.parse::<jiff::Timestamp>().ok()?.as_duration().as_secs_f64(),
+        TimeUnit::DateTime => in_zone(text.parse().ok()?)?,
+        TimeUnit::Date => in_zone(text.parse::<Date>().ok()?.to_datetime(Time::midnight()))?,
+        TimeUnit::Http => jiff::fmt::rfc2822::parse(&text).ok()?.timestamp().as_duration().as_secs_f64(),
     };
     (seconds > 0.0).then_some(seconds)
 }
@@ -260,7 +266,8 @@ mod tests {
     fn a_time_is_read_in_its_unit() {
         let seconds = |unit, json: &str| {
             let spec = TimeSpec { pointers: Vec::new(), unit };
-            unix_seconds(&spec, json).map(|seconds| seconds.to_string())
+            let time_zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+            unix_seconds(&spec, &time_zone, json).map(|seconds| seconds.to_string())
         };
         for (digits, json) in [(0, "1785182401"), (0, "\"1785182401.0\""), (3, "1785182401000")] {
             assert_eq!(seconds(TimeUnit::Decimal(digits), json).as_deref(), Some("1785182401"), "{json}");
@@ -269,14 +276,19 @@ mod tests {
         assert_eq!(seconds(TimeUnit::Decimal(9), "\"1785182401500000000\"").as_deref(), Some("1785182401.5"));
         assert_eq!(seconds(TimeUnit::Rfc3339, "\"2026-07-27T20:00:01Z\"").as_deref(), Some("1785182401"));
         assert_eq!(seconds(TimeUnit::Rfc3339, "\"2026-07-27T22:00:01.5+02:00\"").as_deref(), Some("1785182401.5"));
+        assert_eq!(seconds(TimeUnit::DateTime, "\"2026-07-27 22:00:01\"").as_deref(), Some("1785182401"));
+        assert_eq!(seconds(TimeUnit::DateTime, "\"2026-11-26T01:00\"").as_deref(), Some("1795651200"));
+        assert_eq!(seconds(TimeUnit::Date, "\"2026-11-26\"").as_deref(), Some("1795647600"));
+        assert_eq!(seconds(TimeUnit::Http, "\"Mon, 27 Jul 2026 20:00:01 GMT\"").as_deref(), Some("1785182401"));
     }
 
     #[test]
     fn zero_and_texts_that_are_no_time_have_no_time() {
-        for unit in [TimeUnit::Decimal(0), TimeUnit::Decimal(3), TimeUnit::Rfc3339] {
+        for (name, unit) in TimeUnit::ALL {
             let spec = TimeSpec { pointers: Vec::new(), unit };
-            for json in ["0", "\"0\"", "\"\"", "null", "-5", "true", "\"never\"", "\"2026-07-27\"", "[1]"] {
-                assert_eq!(unix_seconds(&spec, json), None, "{unit:?} {json}");
+            let date = if name == "date" || name == "datetime" { "false" } else { "\"2026-07-27\"" };
+            for json in ["0", "\"0\"", "\"\"", "null", "-5", "true", "\"never\"", date, "[1]"] {
+                assert_eq!(unix_seconds(&spec, &TimeZone::UTC, json), None, "{unit:?} {json}");
             }
         }
     }

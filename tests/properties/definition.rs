@@ -60,7 +60,7 @@ fn requests(definition: &Definition, symbol: Symbol) -> Vec<Request> {
     let secrets: BTreeMap<String, Secret> =
         definition.secrets().keys().map(|name| ((*name).to_owned(), Secret::new(SECRET))).collect();
     let is_requested = vec![true; fields.len()];
-    let plan = Plan::new(definition, &symbols, &fields, &is_requested, &secrets);
+    let plan = Plan::new(definition, &symbols, &fields, &is_requested, &secrets, 0);
     plan.queries(&[0]).into_iter().map(|query| query.request).collect()
 }
 

@@ -46,7 +46,7 @@ fn check_body(definition: &Definition, symbols: &[Symbol], body: &str) {
     let is_requested = vec![true; fields.len()];
     let secrets: BTreeMap<String, Secret> =
         definition.secrets().keys().map(|name| ((*name).to_owned(), Secret::new(SECRET))).collect();
-    let plan = Plan::new(definition, symbols, &fields, &is_requested, &secrets);
+    let plan = Plan::new(definition, symbols, &fields, &is_requested, &secrets, 0);
     let indexes: Vec<usize> = (0..symbols.len()).collect();
     for query in plan.queries(&indexes).iter().take(6) {
         // Only the secrets of the request are masked. Without one, a body may say what it likes.

@@ -3,11 +3,13 @@
 mod error_texts;
 mod options;
 mod read;
+mod read_body;
 mod read_quote;
 
 pub(crate) use error_texts::{BadSymbol, ErrorTexts, NamedSymbol};
 pub(crate) use read::base_url;
 
+use super::body::BodyTemplate;
 use super::pointer::Pointer;
 use super::spelling::{Spelling, SymbolPart};
 use super::template::Template;
@@ -15,6 +17,7 @@ use crate::http::request::RemainingHeader;
 use crate::http::url::Url;
 use crate::market::field::Field;
 use crate::market::number::Number;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
 /// What a provider quotes. A feed of a market may only use the providers of this market.
@@ -111,6 +114,8 @@ impl Pick {
 pub(crate) struct Endpoint {
     /// Path and query of the URL.
     pub(crate) path: Template,
+    /// The JSON body, which makes the request a POST.
+    pub(crate) body: Option<BodyTemplate>,
     /// Path and query of a request whose reply has all symbols, in the same form.
     pub(crate) all: Option<Template>,
     /// Most symbols in a request; 0 means any number.
@@ -137,6 +142,10 @@ pub(crate) struct Endpoint {
     pub(crate) document: bool,
     /// Where the time of a quote is in a row.
     pub(crate) time: Option<TimeSpec>,
+    /// Whose day it is in `{date}`, and in times without an offset.
+    pub(crate) time_zone: TimeZone,
+    /// A quote that is older than so many seconds is none.
+    pub(crate) max_age: Option<f64>,
     /// Where the values are in a row.
     pub(crate) fields: Vec<FieldSpec>,
 }
@@ -144,13 +153,38 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Whether each request is for one symbol.
     pub(crate) fn is_single(&self) -> bool {
-        let (base, quote) = (self.path.has(SymbolPart::Base), self.path.has(SymbolPart::Quote));
-        self.document || self.path.has(SymbolPart::Whole) || (base && quote && !self.path.has_symbols())
+        let (base, quote) = (self.has(SymbolPart::Base), self.has(SymbolPart::Quote));
+        self.document || self.has(SymbolPart::Whole) || (base && quote && !self.has_symbols())
+    }
+
+    /// Whether the request has a placeholder for this part of one symbol.
+    pub(crate) fn has(&self, part: SymbolPart) -> bool {
+        self.templates().any(|template| template.has(part))
+    }
+
+    /// Whether the request has all its symbols in it.
+    pub(crate) fn has_symbols(&self) -> bool {
+        self.templates().any(Template::has_symbols)
+    }
+
+    /// Whether the request is the same for all symbols.
+    pub(crate) fn has_no_symbols(&self) -> bool {
+        self.templates().all(Template::is_without_symbols)
+    }
+
+    /// The templates of the request itself.
+    fn templates(&self) -> impl Iterator<Item = &Template> {
+        [&self.path].into_iter().chain(self.body.iter().flat_map(BodyTemplate::templates))
     }
 
     /// Whether requests for any of these many symbols, which share one request, have the same URL.
     pub(crate) fn has_one_url(&self, symbols: usize) -> bool {
-        symbols > 1 && !self.path.has_symbols() && !self.is_single()
+        symbols > 1 && !self.has_symbols() && !self.is_single()
+    }
+
+    /// Whether the time of a row decides whether it counts.
+    pub(crate) fn needs_time(&self) -> bool {
+        self.pick == Pick::Now || self.max_age.is_some()
     }
 
     /// Whether its replies have this field.
@@ -160,7 +194,7 @@ impl Endpoint {
 
     /// Whether nothing in the requests and the replies is about a symbol.
     fn is_without_symbols(&self) -> bool {
-        self.document && self.path.is_without_symbols() && self.pointers().all(Pointer::is_literal)
+        self.document && self.has_no_symbols() && self.pointers().all(Pointer::is_literal)
     }
 
     fn pointers(&self) -> impl Iterator<Item = &Pointer> {
@@ -215,6 +249,26 @@ pub(crate) enum TimeUnit {
     Decimal(i32),
     /// RFC 3339, such as `2026-11-24T05:24:17Z`.
     Rfc3339,
+    /// A date and a time without an offset, such as `2026-11-24 05:24:17`.
+    DateTime,
+    /// A date alone, such as `2026-11-24`: the beginning of that day.
+    Date,
+    /// The form of HTTP's headers: `Tue, 24 Nov 2026 05:24:17 GMT`.
+    Http,
+}
+
+impl TimeUnit {
+    /// All units, by their names in a definition.
+    pub(crate) const ALL: [(&'static str, Self); 8] = [
+        ("s", Self::Decimal(0)),
+        ("ms", Self::Decimal(3)),
+        ("us", Self::Decimal(6)),
+        ("ns", Self::Decimal(9)),
+        ("rfc3339", Self::Rfc3339),
+        ("datetime", Self::DateTime),
+        ("date", Self::Date),
+        ("http", Self::Http),
+    ];
 }
 
 impl Definition {
@@ -235,7 +289,7 @@ impl Definition {
 
     /// Whether it quotes only pairs such as `BTC/USD`.
     pub(crate) fn needs_pairs(&self) -> bool {
-        self.symbol.has(SymbolPart::Quote) || self.endpoints.iter().all(|endpoint| endpoint.path.has(SymbolPart::Quote))
+        self.symbol.has(SymbolPart::Quote) || self.endpoints.iter().all(|endpoint| endpoint.has(SymbolPart::Quote))
     }
 
     /// The symbol of a feed that names none, if this API has no symbols: its own name.
@@ -246,7 +300,8 @@ impl Definition {
     /// Whether several requests of one feed may be the same.
     pub(crate) fn repeats_requests(&self) -> bool {
         let is_repeated = |(index, endpoint): (usize, &Endpoint)| {
-            endpoint.document || self.endpoints[..index].iter().any(|earlier| earlier.path == endpoint.path)
+            let is_alike = |earlier: &Endpoint| (&earlier.path, &earlier.body) == (&endpoint.path, &endpoint.body);
+            endpoint.document || self.endpoints[..index].iter().any(is_alike)
         };
         self.endpoints.iter().enumerate().any(is_repeated)
     }
@@ -279,7 +334,7 @@ impl Definition {
     /// The names of its secrets, and whether each is optional everywhere.
     pub(crate) fn secrets(&self) -> BTreeMap<&str, bool> {
         let headers = self.headers.iter().map(|(_, template)| template);
-        let paths = self.endpoints.iter().flat_map(|endpoint| [&endpoint.path].into_iter().chain(&endpoint.all));
+        let paths = self.endpoints.iter().flat_map(|endpoint| endpoint.templates().chain(&endpoint.all));
         let mut secrets = BTreeMap::new();
         for (name, is_optional) in headers.chain(paths).flat_map(Template::secrets) {
             secrets.entry(name).and_modify(|optional: &mut bool| *optional &= is_optional).or_insert(is_optional);

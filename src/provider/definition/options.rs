@@ -26,7 +26,15 @@ impl<'a> Options<'a> {
 
     /// A template with the values of its options.
     pub(super) fn template(&self, value: &ConfigValue<'_>, kind: TemplateKind) -> Result<Template, ConfigError> {
-        let mut template = parse_template(value, kind)?;
+        self.fill(value, parse_template(value, kind)?)
+    }
+
+    /// A text of a body with the value of its option.
+    pub(super) fn body_text(&self, value: &ConfigValue<'_>) -> Result<Template, ConfigError> {
+        self.fill(value, Template::parse_body(value.text()?).map_err(|problem| value.invalid(problem))?)
+    }
+
+    fn fill(&self, value: &ConfigValue<'_>, mut template: Template) -> Result<Template, ConfigError> {
         for name in template.options() {
             let Some(text) = self.values.get(&name) else {
                 let suggestion = did_you_mean(&name, self.values.keys().map(String::as_str));
@@ -45,7 +53,7 @@ impl<'a> Options<'a> {
             None => Ok(()),
             Some((name, value)) => {
                 let suggestion = did_you_mean(name, used.iter().map(String::as_str));
-                Err(value.invalid(format!("no path and no header has {{option:{name}}}{suggestion}")))
+                Err(value.invalid(format!("no path, header or body has {{option:{name}}}{suggestion}")))
             }
         }
     }

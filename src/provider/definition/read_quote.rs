@@ -2,6 +2,7 @@
 
 use super::options::Options;
 use super::read::{field, flag, integer, missing, one_or_more, optional, pointer, required, spelling_template};
+use super::read_body::body;
 use super::{Endpoint, FieldSpec, Pick, TimeSpec, TimeUnit};
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::market::number::Number;
@@ -9,6 +10,7 @@ use crate::provider::pointer::Pointer;
 use crate::provider::spelling::SymbolPart;
 use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::must_be_one_of;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
 /// Reads all `[[quote]]` of a definition.
@@ -27,6 +29,7 @@ fn endpoint(section: &Section<'_>, options: &Options<'_>) -> Result<Endpoint, Co
     let join = section.get("join").map_or(Ok(",".to_owned()), |value| value.text().map(str::to_owned))?;
     let endpoint = Endpoint {
         path: path_template(&path, options)?,
+        body: optional(section, "body", |value| body(value, options))?,
         all: optional(section, "all", |value| all_path(value, options))?,
         batch: integer(section, "batch", 0, 1_000_000, 100)?,
         join,
@@ -34,12 +37,14 @@ fn endpoint(section: &Section<'_>, options: &Options<'_>) -> Result<Endpoint, Co
         key: optional(section, "key", pointer)?,
         keys: one_or_more(section, "keys", spelling_template)?,
         ignore_case: flag(section, "ignore_case")?,
-        pick: optional(section, "pick", pick)?.unwrap_or_default(),
+        pick: optional(section, "pick", |value| one_of(value, &Pick::ALL))?.unwrap_or_default(),
         error: one_or_more(section, "error", pointer)?,
         row_error: optional(section, "row_error", pointer)?,
         unwrapped_single: flag(section, "unwrapped_single")?,
         document: flag(section, "document")?,
         time: time(section)?,
+        time_zone: optional(section, "time_zone", time_zone)?.unwrap_or(TimeZone::UTC),
+        max_age: optional(section, "max_age", |value| value.positive(1e9))?,
         fields: fields(section)?,
     };
     if endpoint.fields.is_empty() {
@@ -53,12 +58,16 @@ fn endpoint(section: &Section<'_>, options: &Options<'_>) -> Result<Endpoint, Co
         );
         return Err(path.invalid(problem));
     }
-    if endpoint.document && (endpoint.key.is_some() || endpoint.path.has_symbols()) {
+    if endpoint.document && (endpoint.key.is_some() || endpoint.has_symbols()) {
         let problem = "document = true is for a reply that is one row: leave it out, or `key` and {symbols}";
         return Err(ConfigError::invalid(section.origin(), problem));
     }
-    if endpoint.pick == Pick::Now && endpoint.time.is_none() {
-        return Err(ConfigError::invalid(section.origin(), "pick = \"now\" needs the time of a row: add `time`"));
+    if endpoint.body.is_some() && endpoint.all.is_some() {
+        return Err(ConfigError::invalid(section.origin(), "has `body` and `all`, which is a path without a body"));
+    }
+    if endpoint.time.is_none() && endpoint.needs_time() {
+        let key = if endpoint.pick == Pick::Now { "pick = \"now\"" } else { "max_age" };
+        return Err(ConfigError::invalid(section.origin(), format!("{key} needs the time of a row: add `time`")));
     }
     section.deny_unknown_keys()?;
     Ok(endpoint)
@@ -80,10 +89,22 @@ fn all_path(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, 
     Ok(path)
 }
 
-fn pick(value: &ConfigValue<'_>) -> Result<Pick, ConfigError> {
+/// The value that a definition names.
+fn one_of<T: Copy, const N: usize>(value: &ConfigValue<'_>, all: &[(&'static str, T); N]) -> Result<T, ConfigError> {
     let name = value.text()?;
-    let known = Pick::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, pick)| pick);
-    known.ok_or_else(|| value.invalid(must_be_one_of(name, &Pick::ALL.map(|(known, _)| known))))
+    let known = all.iter().find(|(known, _)| *known == name).map(|(_, known)| *known);
+    known.ok_or_else(|| value.invalid(must_be_one_of(name, &all.map(|(known, _)| known))))
+}
+
+/// A time zone: its rules as POSIX writes them, or its name in the zone files of the machine.
+fn time_zone(value: &ConfigValue<'_>) -> Result<TimeZone, ConfigError> {
+    let text = value.text()?;
+    let known = TimeZone::posix(text).or_else(|_| TimeZone::get(text));
+    known.map_err(|_| {
+        value.invalid(
+            "is no time zone that this machine has files of: write its rules, such as \"CET-1CEST,M3.5.0,M10.5.0/3\"",
+        )
+    })
 }
 
 fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {
@@ -92,17 +113,7 @@ fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {
     }
     let section = section.section("time")?;
     let unit = required(&section, "unit")?;
-    let time = TimeSpec {
-        pointers: one_or_more(&section, "at", pointer)?,
-        unit: match unit.text()? {
-            "s" => TimeUnit::Decimal(0),
-            "ms" => TimeUnit::Decimal(3),
-            "us" => TimeUnit::Decimal(6),
-            "ns" => TimeUnit::Decimal(9),
-            "rfc3339" => TimeUnit::Rfc3339,
-            name => return Err(unit.invalid(must_be_one_of(name, &["s", "ms", "us", "ns", "rfc3339"]))),
-        },
-    };
+    let time = TimeSpec { pointers: one_or_more(&section, "at", pointer)?, unit: one_of(&unit, &TimeUnit::ALL)? };
     if time.pointers.is_empty() {
         return Err(missing(&section, "at"));
     }
