@@ -23,7 +23,7 @@ Examples:
     after_long_help = concat!(include_str!("help.txt")),
     override_usage = "datametrics [OPTIONS] <all | crypto [SYMBOL]... | stocks [SYMBOL]...>\n       \
                       datametrics [OPTIONS] [--crypto] [--stocks] [--feed NAME]...\n       \
-                      datametrics providers [NAME]\n       \
+                      datametrics providers [NAME] [--reply FILE [SYMBOL]...]\n       \
                       datametrics grafana <dashboard | alerts --datasource UID>\n       \
                       datametrics check",
     arg_required_else_help = true,
@@ -64,6 +64,13 @@ pub(crate) enum Command {
     Providers {
         /// Print the definition of this one
         name: Option<String>,
+        /// With --reply: what the reply is about
+        #[arg(id = "OF", value_name = "SYMBOL", requires = "reply")]
+        symbols: Vec<String>,
+        /// Try the definition on this saved reply, without a network; `-` is standard input. Of a provider
+        /// that is not defined yet, print a definition to start from
+        #[arg(long, value_name = "FILE", requires = "name")]
+        reply: Option<String>,
     },
     /// Print a dashboard or alert rules for Grafana, made from the settings of `all`
     Grafana {

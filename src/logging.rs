@@ -26,9 +26,9 @@ pub(crate) fn last_lines() -> String {
 }
 
 /// Sets up the log, and the message about a panic. `RUST_LOG` overrides `-q` and `-v`.
-pub(crate) fn start(options: &Options) {
+pub(crate) fn start(options: &Options, verbose: u8) {
     let rust_log = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
-    let filter = rust_log.unwrap_or_else(|| filter_of(options));
+    let filter = rust_log.unwrap_or_else(|| filter_of(options, verbose));
     let is_journald = stderr_is_journald();
     Builder::new()
         .parse_filters(&filter)
@@ -71,8 +71,8 @@ pub(crate) fn is_interactive(options: &Options) -> bool {
 
 /// The filter of the log levels. At a terminal, a successful run logs one line; otherwise, as under cron,
 /// none.
-fn filter_of(options: &Options) -> String {
-    match (options.quiet, options.verbose) {
+fn filter_of(options: &Options, verbose: u8) -> String {
+    match (options.quiet, verbose) {
         (true, _) => "error".to_owned(),
         (_, 0) if std::io::stderr().is_terminal() => format!("warn,{SUMMARY}=info"),
         (_, 0) => "warn".to_owned(),

@@ -441,7 +441,8 @@ fn providers_command_lists_market_keys_covers_limits_and_terms() {
     assert!(rows.clone().count() > 1 && rows.clone().all(|row| row.len() <= 80), "{listed}");
 }
 
-const MISSING: &str = "error: crypto: no quote of BTC/USD: kraken has no rows at \"/result\"\n";
+const MISSING: &str =
+    "error: crypto: no quote of BTC/USD: kraken has no rows at \"/result\": {\"error\":[],\"result\":{}}\n";
 const READABLE: &str =
     "warning: config.toml holds a password and others can read it: chmod 600 config.toml, or use password_file\n";
 const ASKED: &str = "http://KRAKEN: HTTP 200 after <time>: BTC/USD\n";

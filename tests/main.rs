@@ -34,6 +34,7 @@ mod providers;
 mod proxies;
 mod regression;
 mod run;
+mod saved_reply;
 mod secrets;
 mod settings;
 mod shapes;

@@ -202,3 +202,133 @@ fn a_symbol_of_a_feed_without_named_fields_is_missing_only_if_it_has_no_value_at
     assert!(stderr.contains("no quote of B: own has no number") && !stderr.contains("of A"), "{stderr}");
     assert_eq!(code, Some(1));
 }
+
+#[test]
+fn each_symbol_may_have_a_server_of_its_own_and_one_that_is_down_stops_no_other() {
+    let servers = [Server::start(), Server::start()];
+    for (server, power) in servers.iter().zip(["12.5", "3"]) {
+        server.on("GET /rpc/switch").reply(Reply::json(format!(r#"{{"apower":{power}}}"#)));
+    }
+    let refused = crate::support::port::unused();
+    let text = format!(
+        "[providers.plug]
+         market = 'other'
+         base_url = {{ 'desk lamp' = '{}', dead = 'http://127.0.0.1:{refused}', rack = '{}/rpc' }}
+         [[providers.plug.quote]]
+         path = '/switch'
+         document = true
+         fields = {{ power = '/apower' }}
+         [feeds.plugs]
+         providers = ['plug']
+         [feeds.more]
+         providers = ['plug']
+         symbols = ['shed']\n",
+        servers[0].url() + "/rpc",
+        servers[1].url()
+    );
+    let config = Datametrics::new().config(&text);
+    let (mut points, stderr, code) = run(config.clone().args(["--feed", "plugs", "--retries", "0"]));
+    points.sort();
+    assert_eq!(points, ["plugs.desk_lamp.power 12.5", "plugs.rack.power 3"]);
+    assert!(stderr.starts_with("error: plugs: plug: dead: no connection to 127.0.0.1: "), "{stderr}");
+    assert_eq!(code, Some(1));
+    let (_, stderr, code) = run(config.args(["--feed", "more"]));
+    assert_eq!(stderr, "error: more: no quote of shed: plug has no URL for it in base_url\n");
+    assert_eq!(code, Some(69));
+}
+
+#[test]
+fn addresses_of_symbols_are_printed_without_passwords_and_read_back() {
+    let text = "[providers.plug]
+        market = 'other'
+        base_url = { 'desk lamp' = 'https://me:hunter2@10.0.0.1/rpc', rack = 'https://10.0.0.2:8443' }
+        [[providers.plug.quote]]
+        path = '/switch'
+        body = { id = 1, method = 'Switch.GetStatus', params = { id = 0 } }
+        document = true
+        fields = { power = '/apower' }\n";
+    let printed = Datametrics::new().config(text).args(["providers", "plug"]).run().stdout;
+    let base_url = r#"base_url = { "desk lamp" = "https://10.0.0.1/rpc", rack = "https://10.0.0.2:8443" }"#;
+    assert!(printed.contains(base_url) && !printed.contains("hunter2"), "{printed}");
+    assert_eq!(Datametrics::new().config(&printed).args(["providers", "plug"]).run().stdout, printed);
+}
+
+#[test]
+fn keys_are_sent_in_the_clear_only_to_a_provider_that_may_have_them() {
+    let config = |allow: &str| {
+        format!(
+            "[providers.own]
+             market = 'other'
+             base_url = 'http://192.0.2.1:8123'
+             {allow}
+             headers = {{ Authorization = 'Bearer {{secret:OWN_TOKEN}}' }}
+             [[providers.own.quote]]
+             path = '/states'
+             document = true
+             fields = {{ n = '/n' }}
+             [feeds.x]
+             providers = ['own']\n"
+        )
+    };
+    let at = |allow, line: &[&str]| {
+        Datametrics::new()
+            .config(&config(allow))
+            .env("OWN_TOKEN", "t0ken")
+            .args(["--feed", "x", "--dry-run"])
+            .args(line)
+    };
+    let output = at("", &[]).run();
+    let message = "error: providers.own.base_url: would send a key in the clear: use https, or set \
+                   allow_plaintext_credentials = true there\n";
+    assert_eq!((output.stderr.as_str(), output.code), (message, Some(78)));
+    let server = Server::start();
+    server.on("GET /states").header("Authorization", "Bearer t0ken").reply(Reply::json(r#"{"n":1}"#));
+    // The proxy stands for the network in between.
+    let run =
+        at("allow_plaintext_credentials = true", &["--retries", "0"]).env("DATAMETRICS_OWN_BASE_URL", server.url());
+    assert_eq!(run.run().code, Some(0));
+    let output = at("allow_plaintext_credentials = true", &["--timeout", "0.1"]).run();
+    assert_eq!(output.code, Some(69), "{output}");
+}
+
+#[test]
+fn a_pointer_may_have_what_all_symbols_of_a_request_share() {
+    let server = Server::start();
+    server
+        .on("GET /price?ids=bitcoin,dogecoin&in=usd")
+        .reply(Reply::json(r#"{"bitcoin":{"usd":64210.5},"dogecoin":{"usd":0.1}}"#));
+    server.on("GET /price?ids=bitcoin&in=eur").reply(Reply::json(r#"{"bitcoin":{"eur":60000}}"#));
+    let text = "
+        symbol = '{base}'
+        [[providers.own.quote]]
+        path = '/price?ids={symbols}&in={quote:lower}'
+        fields = { last = '/{quote:lower}' }
+        [feeds.coins]
+        providers = ['own']
+        symbols = ['bitcoin/USD', 'dogecoin/USD', 'bitcoin/EUR']
+    ";
+    let (points, stderr, code) = run(own(&server, text).args(["--feed", "coins"]));
+    let expected = ["coins.bitcoin-USD.last 64210.5", "coins.dogecoin-USD.last 0.1", "coins.bitcoin-EUR.last 60000"];
+    assert_eq!((points, stderr.as_str(), code), (expected.map(str::to_owned).to_vec(), "", Some(0)));
+}
+
+#[test]
+fn symbols_of_a_feed_of_ones_own_may_have_spaces() {
+    let server = Server::start();
+    server.on("GET /w?q=New%20York").reply(Reply::json(r#"{"temp":21.5}"#));
+    let text = "
+        [[providers.own.quote]]
+        path = '/w?q={symbol}'
+        fields = { temp = '/temp' }
+        [feeds.weather]
+        providers = ['own']
+        symbols = ['New York']
+        fields = ['temp']
+    ";
+    let config = own(&server, text).args(["--feed", "weather"]);
+    let (points, stderr, code) = run(config.clone());
+    assert_eq!((points, stderr.as_str(), code), (vec!["weather.New_York.temp 21.5".to_owned()], "", Some(0)));
+    let (_, stderr, code) = run(config.args(["--symbols", "New\tYork"]));
+    let message = "error: --symbols: symbol \"New\\tYork\" holds a line break, a tab or another control character\n";
+    assert_eq!((stderr.as_str(), code), (message, Some(2)));
+}

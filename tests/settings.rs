@@ -618,7 +618,7 @@ fn invalid_definitions_are_errors_with_their_line() {
         ),
         (
             "base_url = 'https://a.example'\n[[providers.p.quote]]\npath = '/x'\nfields = { last = '/{symbol}' }\n",
-            "8: providers.p.quote.path: pointer \"/{symbol}\" has a placeholder, but more than one symbol is asked: ask for {symbol} in the path",
+            "8: providers.p.quote.path: pointer \"/{symbol}\" has a placeholder, but more than one symbol is asked: have the same placeholder in the path",
         ),
         (
             "base_url = 'https://a.example'\n[[providers.p.quote]]\npath = '/x'\nfields = { 'my field' = '/l' }\n",
@@ -626,7 +626,7 @@ fn invalid_definitions_are_errors_with_their_line() {
         ),
         (
             "base_url = 'https://a.example'\n[[providers.p.quote]]\npath = '/x'\ntime = { at = '/t', unit = 'h' }\nfields = { last = '/l' }\n",
-            "9: providers.p.quote.time.unit: must be \"s\", \"ms\", \"us\", \"ns\" or \"rfc3339\", not \"h\"",
+            "9: providers.p.quote.time.unit: must be \"s\", \"ms\", \"us\", \"ns\", \"rfc3339\", \"datetime\", \"date\" or \"http\", not \"h\"; did you mean \"http\"?",
         ),
         (
             "base_url = 'https://a.example'\nrename = { A = 'X', B = 'X' }\n[[providers.p.quote]]\npath = '/{symbols}'\nfields = { last = '/l' }\n",
@@ -845,7 +845,7 @@ fn graphite_credentials_are_not_sent_over_plain_http() {
 
 #[test]
 fn provider_keys_are_not_sent_over_plain_http() {
-    let message = "providers.finnhub.base_url: would send a key in the clear: use https";
+    let message = "providers.finnhub.base_url: would send a key in the clear: use https, or set allow_plaintext_credentials = true there";
     let run = dry_run_all().args(["--provider", "kraken,finnhub"]).env("FINNHUB_API_KEY", "k");
     fails(run.env("DATAMETRICS_FINNHUB_BASE_URL", "http://finnhub.example"), 78, message);
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 mod providers;
+mod reply;
 mod table;
 
 use crate::cli::{Cli, Command, GrafanaExport};
@@ -37,7 +38,9 @@ pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
         Ok(cli) => cli,
         Err(error) => return print_clap(&error),
     };
-    logging::start(&cli.options);
+    // What a reply is read for is what `-vv` says.
+    let explains = matches!(cli.command, Some(Command::Providers { reply: Some(_), .. })) && !cli.options.quiet;
+    logging::start(&cli.options, if explains { 2 } else { cli.options.verbose });
     let outside = Outside { random: Random::seeded(RandomState::new().hash_one(())), dialer: SystemDialer::default() };
     let work = || or_defect(|| dispatch(&cli, &outside));
     if pushes(&cli) { or_defect(|| with_monitor(&cli, &outside, work)) } else { work() }
@@ -87,7 +90,10 @@ fn with_monitor(cli: &Cli, outside: &Outside, work: impl FnOnce() -> Outcome) ->
 
 fn dispatch(cli: &Cli, outside: &Outside) -> Outcome {
     let outcome = match &cli.command {
-        Some(Command::Providers { name }) => list_providers(cli, name.as_deref()),
+        Some(Command::Providers { name: Some(name), symbols, reply: Some(file) }) => {
+            reply::read(&cli.options, &environment, name, symbols, file, &mut io::stdout())
+        }
+        Some(Command::Providers { name, .. }) => list_providers(cli, name.as_deref()),
         Some(Command::Check) => with_context(cli, outside, check::check),
         Some(Command::Grafana { export }) => print_grafana(cli, export),
         None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }) => {

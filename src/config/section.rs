@@ -126,10 +126,24 @@ impl<'a> Section<'a> {
     /// # Errors
     /// When there is such a key. The error suggests a similar key that was read.
     pub(crate) fn deny_unknown_keys(&self) -> Result<(), ConfigError> {
+        self.deny_misplaced_keys(|_| None)
+    }
+
+    /// The same, where a key may belong in another table, which `place_of` knows.
+    ///
+    /// # Errors
+    /// When there is a key that was not read.
+    pub(crate) fn deny_misplaced_keys(
+        &self,
+        place_of: impl Fn(&str) -> Option<&'static str>,
+    ) -> Result<(), ConfigError> {
         let known = self.known_keys.borrow();
         for &(document, table) in &self.layers {
             if let Some(key) = table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) {
                 let origin = document.origin(key.span().start, self.path_of(key.get_ref()));
+                if let Some(place) = place_of(key.get_ref()) {
+                    return Err(ConfigError::invalid(origin, format!("unknown key here: it belongs in {place}")));
+                }
                 let suggestion = did_you_mean(key.get_ref(), known.iter().copied());
                 return Err(ConfigError::invalid(origin, format!("unknown key{suggestion}")));
             }

@@ -1,6 +1,9 @@
 //! Stops the requests of a run to a provider that refuses them. All feeds of the run share it.
 
 use super::error::FetchError;
+use crate::http::request::Request;
+use crate::http::url::Url;
+use crate::provider::Definition;
 use crate::system::threads::lock;
 use std::sync::Mutex;
 
@@ -8,7 +11,27 @@ use std::sync::Mutex;
 /// no answer in between, are a refusal of everything.
 const MAX_FORBIDDEN: u32 = 3;
 
-/// Stops the requests to one provider after a failure that a further request would only repeat.
+/// A circuit breaker for each server of a provider.
+pub(super) struct CircuitBreakers(Vec<(Url, CircuitBreaker)>);
+
+impl CircuitBreakers {
+    pub(super) fn new(definition: &Definition) -> Self {
+        let mut breakers: Vec<(Url, CircuitBreaker)> = Vec::new();
+        for server in definition.base_url.urls().into_iter().map(Url::server) {
+            if breakers.iter().all(|(known, _)| *known != server) {
+                breakers.push((server, CircuitBreaker::default()));
+            }
+        }
+        Self(breakers)
+    }
+
+    /// The breaker of the server of a request.
+    pub(super) fn of(&self, request: &Request) -> Option<&CircuitBreaker> {
+        self.0.iter().find(|(server, _)| *server == request.server).map(|(_, breaker)| breaker)
+    }
+}
+
+/// Stops the requests to one server after a failure that a further request would only repeat.
 #[derive(Debug, Default)]
 pub(crate) struct CircuitBreaker {
     state: Mutex<State>,

@@ -53,6 +53,8 @@ impl Feed {
             symbols,
             fields,
             fields_are_named: self.fields_are_named,
+            units: BTreeMap::new(),
+            any_field_counts: self.any_field_counts,
             providers: vec![provider],
             names: self.names.clone(),
             market_hours: MarketHours::Any,

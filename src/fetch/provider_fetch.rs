@@ -114,7 +114,7 @@ impl<'a> ProviderFetch<'_, 'a> {
             let missing = (0..query.symbols.len()).filter(|position| !reply.values.has(*position));
             let missing: Vec<usize> = missing.map(|position| query.symbols[position]).collect();
             if self.plan().definition.limit.matches(error) {
-                let error = self.requester.note_limit(error, missing.len(), &mut collected.stats);
+                let error = self.requester.note_limit(query, error, missing.len(), &mut collected.stats);
                 collected.failures.push((error, missing));
             } else {
                 for symbol in missing {
@@ -150,6 +150,8 @@ impl<'a> ProviderFetch<'_, 'a> {
                 reason
             } else if let Some(reason) = collected.valueless.remove(&symbol) {
                 if table.has(symbol) { reason } else { reason + &covers }
+            } else if !definition.base_url.has(plan.symbols[symbol].as_str()) {
+                "has no URL for it in base_url".to_owned()
             } else if is_no_pair {
                 "takes pairs only, BASE/QUOTE".to_owned()
             } else {

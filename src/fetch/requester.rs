@@ -1,6 +1,6 @@
 //! One request to a provider, and what its reply says.
 
-use super::circuit_breaker::CircuitBreaker;
+use super::circuit_breaker::{CircuitBreaker, CircuitBreakers};
 use super::error::FetchError;
 use super::rate_limit::{Permit, RateLimiter};
 use super::shared_replies::{SharedReplies, SharedResult};
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// What all requests of a run to one provider share.
 pub(super) struct ProviderGuard<'a> {
     pub(super) limiter: RateLimiter<'a>,
-    pub(super) breaker: CircuitBreaker,
+    pub(super) breakers: CircuitBreakers,
     pub(super) replies: SharedReplies<'a>,
     /// Whether requests to the provider may be alike.
     pub(super) has_alike_requests: bool,
@@ -28,7 +28,7 @@ impl<'a> ProviderGuard<'a> {
     pub(super) fn new(definition: &Definition, context: Context<'a>, has_several_feeds: bool) -> Self {
         Self {
             limiter: RateLimiter::new(definition, context.clock, context.threads),
-            breaker: CircuitBreaker::default(),
+            breakers: CircuitBreakers::new(definition),
             replies: SharedReplies::new(context.threads),
             has_alike_requests: has_several_feeds || definition.repeats_requests(),
         }
@@ -67,24 +67,25 @@ impl Requester<'_, '_> {
             None => result.map(Arc::new),
         };
         let answer = self.answer(query, result, stats);
-        match &answer {
-            Answer::Read(_) => self.guard.breaker.record_answer(),
-            Answer::Failed(error) => self.guard.breaker.record_failure(error, query.symbols.len()),
-            Answer::BadSymbol(_) => {}
+        match (&answer, self.guard.breakers.of(&query.request)) {
+            (Answer::Read(_), Some(breaker)) => breaker.record_answer(),
+            (Answer::Failed(error), Some(breaker)) => breaker.record_failure(error, query.symbols.len()),
+            _ => {}
         }
         answer
     }
 
     fn send(&self, query: &Query<'_>, stats: &mut RequestStats) -> (Result<Response, FetchError>, Option<Permit<'_>>) {
-        let ProviderGuard { limiter, breaker, .. } = self.guard;
+        let limiter = &self.guard.limiter;
+        let stopped = || self.guard.breakers.of(&query.request).and_then(CircuitBreaker::error);
         // Before the wait for a permit, which may be long.
-        if let Some(error) = breaker.error() {
+        if let Some(error) = stopped() {
             return (Err(error), None);
         }
         let acquire = || {
             let permit = limiter.acquire(self.policy.deadline).ok_or(FetchError::NoTime)?;
             // Another request may have stopped the provider during the wait.
-            breaker.error().map_or(Ok(permit), Err)
+            stopped().map_or(Ok(permit), Err)
         };
         match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire) {
             Ok((result, permit)) => (result.map_err(FetchError::Transport), permit),
@@ -143,10 +144,18 @@ impl Requester<'_, '_> {
     }
 
     /// Takes note that a reply which has rows for some symbols says that a limit is reached.
-    pub(super) fn note_limit(&self, text: &str, symbols: usize, stats: &mut RequestStats) -> FetchError {
+    pub(super) fn note_limit(
+        &self,
+        query: &Query<'_>,
+        text: &str,
+        symbols: usize,
+        stats: &mut RequestStats,
+    ) -> FetchError {
         stats.note_status(429);
         let error = FetchError::LimitReached { text: text.to_owned(), retry_after: None };
-        self.guard.breaker.record_failure(&error, symbols);
+        if let Some(breaker) = self.guard.breakers.of(&query.request) {
+            breaker.record_failure(&error, symbols);
+        }
         error
     }
 
@@ -154,7 +163,8 @@ impl Requester<'_, '_> {
     /// after it will.
     fn note_cool_down(&self, status: u16, asked: Option<Duration>) -> Option<u64> {
         let asked = asked.filter(|asked| *asked >= self.policy.deadline.remaining())?;
-        if !matches!(status, 418 | 429 | 503) {
+        // One of several servers speaks for itself alone.
+        if !matches!(status, 418 | 429 | 503) || self.plan.definition.base_url.is_by_symbol() {
             return None;
         }
         let cool_down = CoolDown::new(status, self.context.unix_seconds(), asked);

@@ -26,8 +26,8 @@ pub(super) struct SharedReplies<'a> {
 #[derive(Default)]
 struct State {
     bytes: usize,
-    /// By path and body, as all requests to a provider go to one server and have the same headers. `None`
-    /// while the request is under way.
+    /// By URL and body, as all requests to a provider have the same headers. `None` while the request is under
+    /// way.
     results: FxHashMap<(String, Option<Vec<u8>>), Option<SharedResult>>,
 }
 
@@ -84,7 +84,7 @@ impl<'a> SharedReplies<'a> {
 }
 
 fn key(request: &Request) -> (String, Option<Vec<u8>>) {
-    (request.path.expose().to_owned(), request.body.clone())
+    (format!("{}{}", request.server, request.path.expose()), request.body.clone())
 }
 
 #[cfg(test)]

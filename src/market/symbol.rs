@@ -24,6 +24,9 @@ pub(crate) enum SymbolError {
     /// text protocol.
     #[error("symbol {0:?} holds white space or a control character")]
     BadCharacter(String),
+    /// It has a control character, or white space other than a space.
+    #[error("symbol {0:?} holds a line break, a tab or another control character")]
+    ControlCharacter(String),
     /// It has a quotation mark or a semicolon, as of a list in another language.
     #[error("symbol {0:?} holds a quotation mark or a semicolon: several symbols have commas or spaces between them")]
     Punctuation(String),
@@ -50,6 +53,20 @@ impl Symbol {
     /// # Errors
     /// [`SymbolError`] says what is wrong with the text.
     pub(crate) fn new(text: &str) -> Result<Self, SymbolError> {
+        match Self::with_spaces(text) {
+            Ok(symbol) if symbol.text.bytes().any(|byte| byte == b' ') => {
+                Err(SymbolError::BadCharacter(symbol.text.into()))
+            }
+            Err(SymbolError::ControlCharacter(text)) => Err(SymbolError::BadCharacter(text)),
+            result => result,
+        }
+    }
+
+    /// Reads a symbol that may have spaces in it, as the names of places do.
+    ///
+    /// # Errors
+    /// [`SymbolError`] says what is wrong with the text.
+    pub(crate) fn with_spaces(text: &str) -> Result<Self, SymbolError> {
         let text = text.trim();
         if text.is_empty() {
             return Err(SymbolError::Empty);
@@ -58,8 +75,8 @@ impl Symbol {
             return Err(SymbolError::TooLong(text.to_owned()));
         }
         let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
-        if !is_plain && text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(SymbolError::BadCharacter(text.to_owned()));
+        if !is_plain && text.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' ')) {
+            return Err(SymbolError::ControlCharacter(text.to_owned()));
         }
         let slash = text.bytes().position(|b| b == b'/');
         if let Some(base_len) = slash {
@@ -169,9 +186,22 @@ mod tests {
         assert_eq!(error("  "), SymbolError::Empty);
         assert_eq!(error("A\nB"), SymbolError::BadCharacter("A\nB".into()));
         assert_eq!(error("A\u{1b}[2J"), SymbolError::BadCharacter("A\u{1b}[2J".into()));
+        assert_eq!(error("A B"), SymbolError::BadCharacter("A B".into()));
         assert_eq!(error("BTC/"), SymbolError::NotAPair("BTC/".into()));
         assert_eq!(error("A/B/C"), SymbolError::NotAPair("A/B/C".into()));
         assert_eq!(error(&"A".repeat(101)), SymbolError::TooLong("A".repeat(101)));
+    }
+
+    #[test]
+    fn a_symbol_may_have_spaces_and_no_other_white_space_where_that_is_asked_for() {
+        let symbol = Symbol::with_spaces(" New York/US ").unwrap();
+        assert_eq!((symbol.as_str(), symbol.base()), ("New York/US", "New York"));
+        for text in ["A\tB", "A\nB", "A\u{a0}B", "A \u{2028}B", "A\u{1b}[2J"] {
+            assert_eq!(Symbol::with_spaces(text), Err(SymbolError::ControlCharacter(text.into())), "{text:?}");
+        }
+        let mut name = String::new();
+        symbol.push_node(&mut name);
+        assert_eq!(name, "New_York-US");
     }
 
     #[test]

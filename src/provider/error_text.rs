@@ -2,6 +2,7 @@
 
 use super::json_walk::string_or_number;
 use crate::http::request::Request;
+use crate::secret::Secret;
 
 /// Most characters of an error text that are kept. It must be enough to find in it what a definition says
 /// of unknown symbols. Messages show less.
@@ -29,7 +30,9 @@ pub(super) fn safe_text(request: &Request, text: &str) -> String {
 }
 
 /// The beginning of a value from a reply, short enough to stand beside others in a message.
-pub(super) fn value_start(request: &Request, text: &str) -> String {
+pub(super) fn value_start<'s>(request: &'s Request, secrets: impl Iterator<Item = &'s Secret>, text: &str) -> String {
+    // A provider may quote what another one was sent.
+    let request = Request { secrets: secrets.chain(&request.secrets).cloned().collect(), ..request.clone() };
     request.sanitize(text, MAX_VALUE_CHARACTERS)
 }
 

@@ -15,6 +15,10 @@ pub(crate) struct FoundRows {
     count: usize,
     names: Vec<String>,
     looks: usize,
+    /// How the body begins, where no name tells what is there.
+    start: String,
+    /// Whether the body is a row itself.
+    is_document: bool,
 }
 
 impl FoundRows {
@@ -34,9 +38,22 @@ impl FoundRows {
         }
     }
 
+    /// Adds what is there instead of the rows that are wanted.
+    pub(super) fn explain(&mut self, start: String, is_document: bool) {
+        // An empty object or array says no more than that there are no rows.
+        if self.names.is_empty() && start.len() > "{}".len() {
+            self.start = start;
+        }
+        self.is_document = is_document;
+    }
+
     /// Adds the rows of another reply.
     pub(crate) fn add(&mut self, other: Self) {
         self.count += other.count;
+        if self.start.is_empty() {
+            self.start = other.start;
+        }
+        self.is_document |= other.is_document;
         self.names.extend(other.names);
         self.names.truncate(MAX_NAMES);
     }
@@ -50,7 +67,9 @@ impl FoundRows {
         };
         let more = if self.names.len() < self.count { ", ..." } else { "" };
         let names = if self.names.is_empty() { String::new() } else { format!(" ({}{more})", self.names.join(", ")) };
-        format!("{rows} {place}{names}")
+        let start = if names.is_empty() && !self.start.is_empty() { format!(": {}", self.start) } else { names };
+        let hint = if self.is_document { "; what is there is a row itself: add document = true" } else { "" };
+        format!("{rows} {place}{start}{hint}")
     }
 }
 
@@ -66,10 +85,14 @@ mod tests {
 
     #[test]
     fn rows_are_counted_and_the_first_ones_named() {
-        assert_eq!(describe("rows = '/data'", r#"{"data":{}}"#), "no rows at \"/data\"");
+        assert_eq!(describe("rows = '/data'", r#"{"data":{}}"#), "no rows at \"/data\": {\"data\":{}}");
         assert_eq!(describe("", r#"{"B":{"l":1}}"#), "none among 1 row in the reply (B)");
         let four = r#"{"B":{"l":1},"C":1,"D":null,"E":{}}"#;
         assert_eq!(describe("", four), "none among 4 rows in the reply (B, C, D, ...)");
+        let document = describe("rows = '/data'", r#"{"data":{"l":1,"n":2}}"#);
+        let expected = "none among 2 rows at \"/data\" (l, n); what is there is a row itself: add document = true";
+        assert_eq!(document, expected);
+        assert_eq!(describe("key = '/k'", r#"[{"l":2}]"#), "none among 1 row in the reply: [{\"l\":2}]");
         let keyed = r#"[{"s":"B"},{"l":2},{"s":"\u001b[2J"}]"#;
         assert_eq!(describe("key = '/s'", keyed), "none among 3 rows in the reply (B, \\u{1b}[2J, ...)");
     }

@@ -5,6 +5,7 @@
 //!
 #![doc = include_str!("README.md")]
 
+mod base_url;
 mod body;
 mod definition;
 mod error_text;
@@ -17,18 +18,21 @@ mod request;
 mod request_values;
 mod row_names;
 mod rows;
+mod sketch;
 mod spelling;
 mod template;
 mod testing;
 pub(crate) mod to_toml;
 mod value;
 
+pub(crate) use base_url::BaseUrl;
 #[cfg(any(test, fuzzing))]
 pub(crate) use definition::FieldSpec;
-pub(crate) use definition::{Definition, Endpoint, Market, base_url};
+pub(crate) use definition::{Definition, Endpoint, Market, base_url, place_of};
 pub(crate) use found_rows::FoundRows;
 pub(crate) use reply::{Reply, ReplyError};
 pub(crate) use request::{Plan, Query};
+pub(crate) use sketch::sketch;
 
 /// The name and the text of each file `builtin/NAME.toml`.
 macro_rules! built_in_definitions {

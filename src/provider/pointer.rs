@@ -1,6 +1,6 @@
 //! JSON Pointers (<https://www.rfc-editor.org/rfc/rfc6901>) with placeholders.
 
-use super::spelling::Spelling;
+use super::spelling::{Spelling, SymbolPart};
 use super::template::{Template, TemplateKind};
 use crate::market::symbol::Symbol;
 
@@ -39,6 +39,11 @@ impl Pointer {
     /// Whether the pointer has no placeholders.
     pub(crate) fn is_literal(&self) -> bool {
         self.steps.iter().all(Template::is_literal)
+    }
+
+    /// Whether a step has this part of a symbol.
+    pub(crate) fn has(&self, part: SymbolPart) -> bool {
+        self.steps.iter().any(|step| step.has(part))
     }
 
     /// The steps for `symbol`. `None` if a step has `{quote}` and the symbol has no quote.

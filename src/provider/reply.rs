@@ -1,5 +1,6 @@
 //! From the body of a reply to quotes.
 
+use super::definition::Endpoint;
 use super::error_text::{error_text, safe_text};
 use super::found_rows::FoundRows;
 use super::json_walk::{ExtractSeed, PointerTrie};
@@ -36,6 +37,9 @@ pub(crate) enum ReplyError {
     /// The body is a page for a browser: the error of a gateway, a login or a captcha.
     #[error("the reply is HTML, not JSON: {0}")]
     Html(String),
+    /// The body is XML.
+    #[error("the reply is XML, not JSON: {0}")]
+    Xml(String),
     /// The body is truncated, or has another format.
     #[error("the reply is not JSON ({reason}): {start}")]
     NotJson {
@@ -67,6 +71,7 @@ impl Plan<'_> {
         let start = || query.request.excerpt(body);
         match body.trim_ascii_start().as_bytes().first() {
             None => return Err(ReplyError::Empty),
+            Some(b'<') if is_xml(body) => return Err(ReplyError::Xml(start())),
             Some(b'<') => return Err(ReplyError::Html(start())),
             Some(_) => {}
         }
@@ -83,8 +88,11 @@ impl Plan<'_> {
             .and_then(|()| json.end())
             .map_err(|error| ReplyError::NotJson { reason: without_position(&error), start: start() })?;
         let valueless = reader.take_valueless();
-        let RowReader { found_rows, has_row, found, table: values, row_errors, error, .. } = reader;
+        let RowReader { found_rows, has_row, mut found, table: values, row_errors, error, .. } = reader;
         let filled = values.filled();
+        if !has_row.contains(&true) {
+            found.explain(start(), self.is_document(query, body, received));
+        }
         let error = if filled < query.symbols.len() { self.error_text(query, body).or(error) } else { error };
         match error {
             Some(error) if filled == 0 && row_errors.is_empty() => Err(ReplyError::ApiError(error)),
@@ -93,6 +101,22 @@ impl Plan<'_> {
             }
             error => Ok(Reply { values, row_errors, error, has_row, found, valueless }),
         }
+    }
+
+    /// Whether the body has values where a definition with `document = true` would look for them.
+    fn is_document(&self, query: &Query<'_>, body: &str, received: f64) -> bool {
+        if query.endpoint.document || query.symbols.is_empty() {
+            return false;
+        }
+        let endpoint = Endpoint { document: true, key: None, ..query.endpoint.clone() };
+        let (symbols, spelled) = (query.symbols[..1].to_vec(), query.spelled[..1].to_vec());
+        let query = Query { endpoint: &endpoint, symbols, spelled, request: query.request.clone() };
+        let Some(layout) = Layout::new(self, &query) else { return false };
+        let mut reader = RowReader::new(self, &query, &layout, received);
+        reader.is_logged = false;
+        let mut json = serde_json::Deserializer::from_str(body);
+        let is_read = RowsSeed { steps: &layout.rows, reader: &mut reader }.deserialize(&mut json).is_ok();
+        is_read && reader.table.filled() > 0
     }
 
     /// The error text of a reply whose status is an error: the API's own text, or the beginning of the
@@ -117,6 +141,13 @@ impl Plan<'_> {
     }
 }
 
+/// Whether a body that begins with `<` is XML and no page for a browser, which may be XML too.
+fn is_xml(body: &str) -> bool {
+    let head: String = body.trim_ascii_start().chars().take(500).collect::<String>().to_ascii_lowercase();
+    let is_page = head.contains("<html") || head.contains("<!doctype html");
+    !is_page && ["<?xml", "<rss", "<feed", "<error"].iter().any(|start| head.starts_with(start))
+}
+
 /// The message of a JSON error without its line and column.
 fn without_position(error: &serde_json::Error) -> String {
     error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
@@ -137,7 +168,12 @@ mod tests {
     #[test]
     fn a_body_that_is_empty_or_html_is_an_error() {
         assert_eq!(read(" \r\n").unwrap_err(), ReplyError::Empty);
-        assert_eq!(read(" <html>").unwrap_err(), ReplyError::Html("<html>".to_owned()));
+        for page in [" <html>", "<h1>no</h1>", "<?xml version='1.0'?><!DOCTYPE html><html>"] {
+            assert_eq!(read(page).unwrap_err(), ReplyError::Html(page.trim().to_owned()));
+        }
+        for xml in ["<?xml version='1.0'?><rates/>", "<rss version='2.0'>"] {
+            assert_eq!(read(xml).unwrap_err(), ReplyError::Xml(xml.to_owned()));
+        }
     }
 
     #[test]

@@ -33,7 +33,8 @@ pub(crate) struct Plan<'a> {
     computes: bool,
     /// The endpoints that give the wanted fields.
     endpoints: Vec<&'a Endpoint>,
-    secrets: &'a BTreeMap<String, Secret>,
+    /// The secrets of all providers, by their names.
+    pub(super) secrets: &'a BTreeMap<String, Secret>,
     /// When the run started.
     now: Timestamp,
 }
@@ -163,7 +164,9 @@ impl<'a> Plan<'a> {
         let has_no_symbols = endpoint.has_no_symbols();
         let can_spell = |index: &usize| {
             let symbol = &self.symbols[*index];
-            (!needs_quote || symbol.quote().is_some()) && (has_no_symbols || self.fits_path(&endpoint.path, symbol))
+            (!needs_quote || symbol.quote().is_some())
+                && (has_no_symbols || self.fits_path(&endpoint.path, symbol))
+                && self.definition.base_url.has(symbol.as_str())
         };
         let spellable: Vec<usize> = symbols.iter().copied().filter(can_spell).collect();
         if !by_base && !by_quote {
@@ -181,6 +184,7 @@ impl<'a> Plan<'a> {
 
     fn request(&self, path: &Template, body: Option<&BodyTemplate>, values: &RequestValues<'_>) -> Request {
         let definition = self.definition;
+        let base_url = definition.base_url.of(values.symbols.first().map(|symbol| symbol.as_str()));
         let (path, redacted_path) = values.path(path);
         let mut headers: Vec<(String, Secret)> = Vec::with_capacity(definition.headers.len() + 2);
         for (name, template) in &definition.headers {
@@ -193,15 +197,15 @@ impl<'a> Plan<'a> {
         }
         let mut secrets: Vec<Secret> =
             definition.secrets().keys().filter_map(|name| self.secrets.get(*name)).cloned().collect();
-        secrets.extend(definition.base_url.path_secrets());
-        if let Some(credentials) = &definition.base_url.credentials {
+        secrets.extend(base_url.path_secrets());
+        if let Some(credentials) = &base_url.credentials {
             headers.push(("Authorization".to_owned(), credentials.basic()));
             secrets.extend(credentials.secrets());
         }
         Request {
-            server: definition.base_url.server(),
-            path: Secret::new(format!("{}{path}", definition.base_url.path)),
-            redacted_path: format!("{}{redacted_path}", definition.base_url.redacted_path()),
+            server: base_url.server(),
+            path: Secret::new(format!("{}{path}", base_url.path)),
+            redacted_path: format!("{}{redacted_path}", base_url.redacted_path()),
             about: join_names(values.symbols.iter().copied()),
             headers,
             body: body.map(|body| body.fill(values).to_string().into_bytes()),

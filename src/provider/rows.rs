@@ -12,11 +12,13 @@ use super::value::{NoValue, instead_of_number, read_value, unix_seconds};
 use crate::market::field::Field;
 use crate::market::number::Number;
 use crate::market::table::Table;
+use crate::secret::Secret;
 use crate::util::sanitize::excerpt;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 
@@ -34,6 +36,10 @@ pub(super) struct RowReader<'a, 'de> {
     /// Whether the request is for one symbol and its row has neither a name nor a key.
     is_bare: bool,
     names: RowNames<'a>,
+    /// Whether the log may say what was read.
+    pub(super) is_logged: bool,
+    /// The secrets of all providers, which no value that is shown may have.
+    secrets: &'a BTreeMap<String, Secret>,
     /// Whether the feed has so few symbols that a line for each says more than one about all.
     is_short_list: bool,
     /// What was found in the row that is being read, by the slots of the layout.
@@ -80,6 +86,8 @@ impl<'a, 'de> RowReader<'a, 'de> {
             layout,
             is_bare,
             names: if is_bare { RowNames::default() } else { RowNames::new(plan, query) },
+            is_logged: true,
+            secrets: plan.secrets,
             is_short_list: plan.symbols.len() <= MAX_SHORT_LIST,
             slots: vec![None; layout.slots],
             values: vec![None; plan.columns.len()],
@@ -162,7 +170,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
             return;
         }
         self.read_values();
-        if log::log_enabled!(log::Level::Debug) {
+        if self.is_logged && log::log_enabled!(log::Level::Debug) {
             self.log_values(position);
         }
         if self.is_too_old(position) {
@@ -296,7 +304,10 @@ impl<'a, 'de> RowReader<'a, 'de> {
                 Some((_, Err(NoValue::NotPositive))) => ("a price that is not above zero", None),
                 Some((json, Err(NoValue::NoNumber))) => ("no number", instead_of_number(spec, json)),
             };
-            let shown = shown.map(|(text, hint)| (value_start(&self.query.request, text), hint));
+            let is_text = json.is_some_and(|json| json.get().starts_with('"'));
+            let start = |text: &str| value_start(&self.query.request, self.secrets.values(), text);
+            let quoted = |text: &str| if is_text { format!("\"{}\"", start(text)) } else { start(text) };
+            let shown = shown.map(|(text, hint)| (quoted(&text), hint));
             let shown = shown.filter(|(text, _)| shows(text)).map(|(text, hint)| format!(" ({text}{hint})"));
             let shown = shown.unwrap_or_default();
             format!("{reason} at {:?}{shown}", pointer.as_str())

@@ -15,6 +15,11 @@ pub(crate) enum SymbolPart {
     Quote,
 }
 
+impl SymbolPart {
+    /// All parts.
+    pub(crate) const ALL: [Self; 3] = [Self::Whole, Self::Base, Self::Quote];
+}
+
 /// How a placeholder formats a part of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Format {

@@ -2,6 +2,8 @@
 
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::util::sanitize::is_unsafe_for_terminal;
+use crate::http::url::Url;
+use crate::provider::BaseUrl;
 use std::fmt::Write;
 
 /// The text of a built-in definition with its comments, as it is written in a config: all its tables are
@@ -20,30 +22,51 @@ pub(crate) fn nest(text: &str, path: &str) -> String {
     out
 }
 
-/// The text of a definition with another `base_url`.
+/// The address of an API as a value of TOML, without users and passwords.
+pub(crate) fn base_url_literal(base_url: &BaseUrl) -> String {
+    let literal = |url: &Url| quoted(&format!("{url}{}", url.path));
+    if !base_url.is_by_symbol() {
+        return literal(base_url.of(None));
+    }
+    let url = |symbol| format!("{} = {}", quoted_key(symbol), literal(base_url.of(Some(symbol))));
+    format!("{{ {} }}", base_url.symbols().map(url).collect::<Vec<_>>().join(", "))
+}
+
+/// The text of a definition with another `base_url`, a value of TOML.
 pub(crate) fn with_base_url(text: &str, base_url: &str) -> String {
     let line = |line: &str| match line.strip_prefix("base_url = ") {
-        Some(_) => format!("base_url = {}\n", quoted(base_url)),
+        Some(_) => format!("base_url = {base_url}\n"),
         None => format!("{line}\n"),
     };
     text.lines().map(line).collect()
 }
 
-/// A section with all its layers as the table `path`, without comments.
+/// The section of a definition with all its layers as the table `path`, without comments. `base_url` is a value
+/// of TOML.
 ///
 /// # Errors
 /// When a value is a date, which no definition has.
-pub(crate) fn serialize(section: &Section<'_>, path: &str) -> Result<String, ConfigError> {
-    let mut out = format!("[{path}]\n");
-    write_section(&mut out, section, path)?;
+pub(crate) fn serialize(section: &Section<'_>, path: &str, base_url: &str) -> Result<String, ConfigError> {
+    let mut out = format!("[{path}]\nbase_url = {base_url}\n");
+    let entries = section.entries().into_iter().filter(|(key, _)| key != "base_url").collect();
+    write_entries(&mut out, section, entries, path)?;
     Ok(out)
 }
 
 /// Writes the values of a section before its tables, as everything after the header of a table belongs to
 /// that table.
 fn write_section(out: &mut String, section: &Section<'_>, path: &str) -> Result<(), ConfigError> {
+    write_entries(out, section, section.entries(), path)
+}
+
+fn write_entries(
+    out: &mut String,
+    section: &Section<'_>,
+    entries: Vec<(String, ConfigValue<'_>)>,
+    path: &str,
+) -> Result<(), ConfigError> {
     let (mut tables, mut lists) = (Vec::new(), Vec::new());
-    for (key, value) in section.entries() {
+    for (key, value) in entries {
         let elements = value.elements().unwrap_or_default();
         if value.is_section() {
             tables.push(key);
@@ -79,14 +102,14 @@ fn literal(value: &ConfigValue<'_>) -> Result<String, ConfigError> {
     }
 }
 
-fn quoted_key(key: &str) -> String {
+pub(super) fn quoted_key(key: &str) -> String {
     let is_bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     if !key.is_empty() && key.bytes().all(is_bare) { key.to_owned() } else { quoted(key) }
 }
 
 /// A basic string of TOML (<https://toml.io/en/v1.0.0#string>). It is written as a JSON string, as every
 /// escape of JSON is one of TOML. What is unsafe to show is escaped too.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let escape = |c: char| match c {
         c if is_unsafe_for_terminal(c) => format!("\\U{:08x}", u32::from(c)),
         c => c.to_string(),
@@ -110,7 +133,7 @@ mod tests {
     fn the_base_url_is_replaced() {
         let text = "market = \"crypto\"\nbase_url = \"https://a\" # here\npath = \"/base_url = \"\n";
         let expected = "market = \"crypto\"\nbase_url = \"http://b/v1\"\npath = \"/base_url = \"\n";
-        assert_eq!(with_base_url(text, "http://b/v1"), expected);
+        assert_eq!(with_base_url(text, "\"http://b/v1\""), expected);
     }
 
     #[test]
@@ -124,13 +147,13 @@ mod tests {
         let reserialize = |text: &str| {
             let document = Document::new("c.toml", text);
             let table = document.parse().unwrap();
-            serialize(&Section::root(&document, &table).section("t").unwrap(), "t").unwrap()
+            serialize(&Section::root(&document, &table).section("t").unwrap(), "t", "\"http://b\"").unwrap()
         };
         let serialized = reserialize(text);
         assert_eq!(reserialize(&serialized), serialized);
         assert_eq!(
             serialized,
-            "[t]\nb = true\nf = 0.5\nl = [\"x\", \"y\"]\nn = 1\n\n[t.u]\n\"a b\" = \"q\\\"\\\\\"\n\n[[t.q]]\np = \"/\"\n\n[t.q.f]\nlast = \"/c\"\n"
+            "[t]\nbase_url = \"http://b\"\nb = true\nf = 0.5\nl = [\"x\", \"y\"]\nn = 1\n\n[t.u]\n\"a b\" = \"q\\\"\\\\\"\n\n[[t.q]]\np = \"/\"\n\n[t.q.f]\nlast = \"/c\"\n"
         );
     }
 }

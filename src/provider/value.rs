@@ -6,6 +6,7 @@ use crate::market::number::Number;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// Most bytes of a text that is no number for which a way to read it is looked for.
 const MAX_HINTED: usize = 100;
@@ -66,21 +67,33 @@ fn parse_hex(text: &str) -> Option<Number> {
     }
 }
 
+/// The options of a field that read a JSON value as a number, as the rest of a table of TOML. `None` if none do.
+pub(super) fn way_to_read(json: &str) -> Option<&'static str> {
+    let text = string_or_number(json)?;
+    if Number::parse(&text).is_some() {
+        Some("")
+    } else if text.starts_with("0x") && parse_hex(&text).is_some() {
+        Some("hex = true")
+    } else {
+        parse_with_separators(&text).map(|_| "separators = true")
+    }
+}
+
 /// What is there instead of a number, not masked, and what may help. `None` if there is nothing to show.
-pub(super) fn instead_of_number<'j>(spec: &FieldSpec, json: &'j str) -> Option<(&'j str, &'static str)> {
+pub(super) fn instead_of_number<'j>(spec: &FieldSpec, json: &'j str) -> Option<(Cow<'j, str>, &'static str)> {
     let shown = match json.as_bytes() {
-        [b'{', ..] => "an object",
-        [b'[', ..] => "an array",
+        [b'{', ..] => Cow::Borrowed("an object"),
+        [b'[', ..] => Cow::Borrowed("an array"),
         // A bare NaN is read as an empty text too.
         b"null" | b"\"\"" => return None,
-        _ => json,
+        _ => string_or_number(json).unwrap_or(Cow::Borrowed(json)),
     };
-    let text = string_or_number(json).filter(|text| text.len() <= MAX_HINTED).unwrap_or_default();
+    let text = if json.starts_with('"') && shown.len() <= MAX_HINTED { &*shown } else { "" };
     let hint = if !spec.values.is_empty() {
         ", which is not in values"
-    } else if text.starts_with("0x") && parse_hex(&text).is_some() {
+    } else if text.starts_with("0x") && parse_hex(text).is_some() {
         "; hex = true reads it"
-    } else if !spec.separators && parse_with_separators(&text).is_some() {
+    } else if !spec.separators && parse_with_separators(text).is_some() {
         "; separators = true reads it"
     } else {
         ""
@@ -246,20 +259,20 @@ mod tests {
         let values = [("on".to_owned(), Number::parse("1").unwrap())].into();
         let listed = FieldSpec { values, ..spec() };
         let describe =
-            |spec: &FieldSpec, json| instead_of_number(spec, json).map_or("".into(), |(a, b)| a.to_owned() + b);
+            |spec: &FieldSpec, json| instead_of_number(spec, json).map_or(String::new(), |(a, b)| a.into_owned() + b);
         for (json, expected) in [
             ("true", "true"),
-            ("\"N/A\"", "\"N/A\""),
+            ("\"N/A\"", "N/A"),
             ("{\"a\":1}", "an object"),
             ("[1]", "an array"),
             ("null", ""),
             ("\"\"", ""),
-            ("\"0x4a\"", "\"0x4a\"; hex = true reads it"),
-            ("\"5,767.57\"", "\"5,767.57\"; separators = true reads it"),
+            ("\"0x4a\"", "0x4a; hex = true reads it"),
+            ("\"5,767.57\"", "5,767.57; separators = true reads it"),
         ] {
             assert_eq!(describe(&spec(), json), expected);
         }
-        assert_eq!(describe(&listed, "\"off\""), "\"off\", which is not in values");
+        assert_eq!(describe(&listed, "\"off\""), "off, which is not in values");
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn read_alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
     let missing = |keys: &str| ConfigError::invalid(section.origin(), format!("{keys} is missing"));
     let symbol = section.get("symbol").ok_or_else(|| missing("symbol"))?;
     let origin = symbol.origin();
-    let symbol = Symbol::new(symbol.text()?).map_err(|problem| symbol.invalid(problem.to_string()))?;
+    let symbol = Symbol::with_spaces(symbol.text()?).map_err(|problem| symbol.invalid(problem.to_string()))?;
     let (mut pair, mut share) = (symbol.to_string(), symbol.to_string());
     canonicalize_pair(&mut pair);
     canonicalize_share(&mut share);

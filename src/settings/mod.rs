@@ -30,6 +30,7 @@ use crate::fetch::{Feed, FetchConfig};
 use crate::http::proxy::NetworkConfig;
 use crate::market::shard::Shard;
 use crate::metrics::MetricsConfig;
+use crate::provider::Definition;
 use crate::state::State;
 use crate::system::clock::SystemClock;
 use crate::system::deadline::Deadline;
@@ -137,10 +138,23 @@ impl Settings {
         let recorder_of_check = (purpose == Purpose::Check).then_some(&recorder);
         let sources = Sources { env, file: &file, recorder: recorder_of_check, deadline };
         sources.optional_setting("--config", path);
+        deny_singular_tables(&file)?;
         let settings = Reader { cli, purpose, sources }.read(stdin)?;
         file.deny_unknown_keys()?;
         Ok(Self { recorded: recorder.into_settings(), ..settings })
     }
+}
+
+/// Refuses a table whose name lacks its last letter. Its feed or provider would be missed before its key is.
+fn deny_singular_tables(file: &Section<'_>) -> Result<(), ConfigError> {
+    for (key, value) in file.entries() {
+        if matches!(key.as_str(), "feed" | "provider") {
+            let name = value.section().ok().and_then(|section| section.entries().into_iter().next());
+            let name = name.map_or("NAME".to_owned(), |(name, _)| name);
+            return Err(value.invalid(format!("unknown key: write [{key}s.{name}]")));
+        }
+    }
+    Ok(())
 }
 
 /// What the settings are used for.
@@ -203,8 +217,10 @@ impl<'a> Reader<'a> {
             Some(Destination::Ingest { url, .. }) => Some(url),
             _ => None,
         };
-        let network =
-            network::read(sources, definitions.iter().map(|definition| &definition.base_url).chain(ingest_url))?;
+        let network = network::read(
+            sources,
+            definitions.iter().flat_map(|definition| definition.base_url.urls()).chain(ingest_url),
+        )?;
         Ok(Settings {
             run,
             fetch: FetchConfig { feeds, definitions, secrets, retries },
@@ -275,6 +291,18 @@ fn read_deadline(options: &Options, env: Env<'_>) -> Result<Deadline<'static>, C
 fn read_timeout(options: &Options, sources: Sources<'_>) -> Result<Duration, ConfigError> {
     let timeout = sources.first_of(Some(("--timeout", &options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
     sources.setting_or_default("--timeout", timeout, "30").seconds()
+}
+
+/// The effective definition of a provider. `None` if there is no such provider.
+///
+/// # Errors
+/// When the definition or the config file has an error.
+pub(crate) fn definition(options: &Options, env: Env<'_>, name: &str) -> Result<Option<Definition>, ConfigError> {
+    let ConfigFile { document, .. } = config_file::read(options, env)?;
+    let table = document.parse()?;
+    let file = Section::root(&document, &table);
+    deny_singular_tables(&file)?;
+    Providers::new(Sources { env, file: &file, recorder: None })?.find(name)
 }
 
 /// Reads the time limit of the whole run, and the number of retries of a failed request.

@@ -2,7 +2,7 @@
 
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
-use crate::provider::to_toml::{nest, serialize, with_base_url};
+use crate::provider::to_toml::{base_url_literal, nest, serialize, with_base_url};
 use crate::provider::{Definition, Market, base_url, built_in, built_in_names};
 use crate::secret::Secret;
 use crate::util::suggest::did_you_mean;
@@ -118,12 +118,13 @@ impl<'a> Providers<'a> {
         let path = format!("providers.{name}");
         self.with_section(name, |section| {
             let definition = self.read_definition(name, section)?;
+            // The effective base URL, without the user and password that it may hold.
+            let base_url = base_url_literal(&definition.base_url);
             let toml = match built_in(name).filter(|_| !self.is_in_config(name)) {
                 Some(text) => nest(text, &path),
-                None => serialize(section, &path)?,
+                None => serialize(section, &path, &base_url)?,
             };
-            // The effective base URL, without the user and password that it may hold.
-            let toml = with_base_url(&toml, &format!("{}{}", definition.base_url, definition.base_url.path));
+            let toml = with_base_url(&toml, &base_url);
             let key = |(variable, is_optional): (&str, bool)| {
                 let is_set = self.sources.secret(variable)?.is_some();
                 Ok(ProviderKey { variable: variable.to_owned(), is_optional, is_set })
@@ -131,6 +132,22 @@ impl<'a> Providers<'a> {
             let keys = definition.secrets().into_iter().map(key).collect::<Result<_, ConfigError>>()?;
             Ok(ProviderListing { definition, keys, toml })
         })
+    }
+
+    /// The definition of the provider of this name. `None` if there is none.
+    ///
+    /// # Errors
+    /// When the name or the definition is wrong.
+    pub(super) fn find(&self, name: &str) -> Result<Option<Definition>, ConfigError> {
+        if self.names().any(|known| known == name) {
+            return self.with_section(name, |section| self.read_definition(name, section)).map(Some);
+        }
+        check_name(name, &Origin::Flag("NAME"))?;
+        let suggestion = did_you_mean(name, self.names());
+        if suggestion.contains("did you mean") {
+            log::warn!("provider {name:?} is not known{suggestion}");
+        }
+        Ok(None)
     }
 
     /// The definition of a provider. To read it does not put the provider in use.
@@ -171,24 +188,20 @@ impl<'a> Providers<'a> {
     }
 
     fn read_definition(&self, name: &str, section: &Section<'_>) -> Result<Definition, ConfigError> {
-        let invalid = |problem: &str| Err(ConfigError::invalid(section.origin(), problem));
-        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-            return invalid("a provider's name has letters, digits, _ and - only");
-        }
-        if matches!(name, "graphite" | "feed") {
-            return invalid("is taken: the run's own health has points of that name; choose another");
-        }
+        check_name(name, &section.origin())?;
         let mut definition = Definition::read(name, section)?;
         let value = self.sources.variable(&base_url_variable(name))?;
         if let Some(value) = &value {
-            definition.base_url = base_url(value)?;
+            definition.base_url = definition.base_url.replaced(&base_url(value)?);
         }
-        self.sources.optional_setting(&format!("providers.{name}.base_url"), value.or(section.get("base_url")));
+        let value = value.or(section.get("base_url").filter(|value| !value.is_section()));
+        self.sources.optional_setting(&format!("providers.{name}.base_url"), value);
         Ok(definition)
     }
 
     fn read_secrets(&mut self, definition: &Definition) -> Result<(), ConfigError> {
-        let mut has_secret = definition.base_url.credentials.is_some();
+        let urls = definition.base_url.urls();
+        let mut has_secret = urls.iter().any(|url| url.credentials.is_some());
         for (variable, is_optional) in definition.secrets() {
             match self.sources.secret(variable)? {
                 Some(secret) => {
@@ -202,9 +215,10 @@ impl<'a> Providers<'a> {
                 }
             }
         }
-        if has_secret && definition.base_url.is_cleartext() {
+        if has_secret && !definition.allow_plaintext_credentials && urls.iter().any(|url| url.is_cleartext()) {
             let name = format!("providers.{}.base_url", definition.name);
-            return Err(ConfigError::about(name, "would send a key in the clear: use https"));
+            let problem = "would send a key in the clear: use https, or set allow_plaintext_credentials = true there";
+            return Err(ConfigError::about(name, problem));
         }
         Ok(())
     }
@@ -217,13 +231,28 @@ pub(super) fn cleartext_warnings(definitions: &[Definition]) -> Vec<String> {
         let name = name.to_ascii_lowercase();
         matches!(name.as_str(), "authorization" | "cookie") || name.ends_with("-key")
     };
-    let in_the_clear = definitions.iter().filter(|definition| definition.base_url.is_cleartext());
+    let is_cleartext = |definition: &&Definition| {
+        !definition.allow_plaintext_credentials && definition.base_url.urls().iter().any(|url| url.is_cleartext())
+    };
+    let in_the_clear = definitions.iter().filter(is_cleartext);
     let headers = in_the_clear.flat_map(|definition| definition.headers.iter().map(move |header| (definition, header)));
     let held = headers.filter(|(_, (name, value))| may_hold_key(name) && value.secrets().next().is_none());
     let warning = |(definition, (name, _)): (&Definition, &(String, _))| {
         format!("providers.{}: the header {name} goes in the clear: use https", definition.name)
     };
     held.map(warning).collect()
+}
+
+/// Checks the name of a provider, whose definition is at `origin`.
+fn check_name(name: &str, origin: &Origin) -> Result<(), ConfigError> {
+    let invalid = |problem: &str| Err(ConfigError::invalid(origin.clone(), problem));
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        return invalid("a provider's name has letters, digits, _ and - only");
+    }
+    if matches!(name, "graphite" | "feed") {
+        return invalid("is taken: the run's own health has points of that name; choose another");
+    }
+    Ok(())
 }
 
 fn base_url_variable(name: &str) -> String {

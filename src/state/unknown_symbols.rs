@@ -128,10 +128,11 @@ impl UnknownSymbols {
 fn hash(definition: &Definition) -> u64 {
     let Definition { base_url, symbol, spelling, bad_symbol, endpoints, .. } = definition;
     let rows = endpoints.iter().map(|endpoint| {
-        let Endpoint { path, all, rows, key, keys, ignore_case, error, row_error, .. } = endpoint;
-        (path, all, rows, key, keys, ignore_case, error, row_error)
+        let Endpoint { path, body, all, rows, key, keys, ignore_case, error, row_error, .. } = endpoint;
+        (path, body, all, rows, key, keys, ignore_case, error, row_error)
     });
-    let text = format!("{:?}", (base_url, &base_url.path, symbol, spelling, bad_symbol, rows.collect::<Vec<_>>()));
+    let urls: Vec<_> = base_url.urls().into_iter().map(|url| (url, &url.path)).collect();
+    let text = format!("{:?}", (urls, symbol, spelling, bad_symbol, rows.collect::<Vec<_>>()));
     stable_hash(text.into_bytes())
 }
 

@@ -26,6 +26,16 @@ pub(crate) const SCENES: &[Scene] = &[
     Both("--feed fxx", "[feeds.fx]"),
     Typed("--feed zzz"),
     Typed("providers krakn"),
+    Typed("providers --reply reply.json"),
+    Typed("providers kraken BTC/USD"),
+    Typed("providers kraken --reply reply.json BTC/USD"),
+    Typed("providers kraken --reply -"),
+    Typed("providers 'my own' --reply -"),
+    Played("`providers krakn --reply -` of no JSON", || replied(&["krakn"], "no JSON")),
+    Played("`providers kraken --reply - AAPL` of an empty object", || replied(&["kraken", "AAPL"], "{}")),
+    Played("`providers kraken --reply - BTC/USD ETH/USD` of one pair", || {
+        replied(&["kraken", "BTC/USD", "ETH/USD"], r#"{"error":["busy"],"result":{"XXBTZUSD":{"c":["5","1"]}}}"#)
+    }),
     Typed("crypto --provider krakn"),
     Typed("crypto --provider kraken,zzz"),
     Typed("crypto --provider yahoo"),
@@ -83,3 +93,9 @@ pub(crate) const VALUES: &[Scene] = &[
     Typed("all --ping-url http://user:s3same@monitor.example"),
     Typed("all --ping-url ''"),
 ];
+
+/// The definition of the first of these, tried on a reply to a request for the others.
+fn replied(names: &[&str], body: &str) -> Observed {
+    let run = Datametrics::new().args(["providers", "--reply", "-"]).args(names).stdin(body);
+    Observed::of_run(&run)
+}

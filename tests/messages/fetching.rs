@@ -153,6 +153,14 @@ const OWN_QUOTE: &str = "[[providers.own.quote]]\npath = '/all'\nbatch = 0\nkey 
 pub(crate) const REPLIES: &[Scene] = &[
     Played("nothing", || answer(|_| Reply::json(""))),
     Played("HTML", || answer(|_| Reply::text(200, "<!DOCTYPE html><title>Just a moment...</title>"))),
+    Played("XML", || answer(|_| Reply::text(200, "<?xml version='1.0'?><rates/>"))),
+    Played("a document", || of_one_symbol("", r#"{"now":{"l":5}}"#)),
+    Played("a quote older than `max_age`", || {
+        of_one_symbol(
+            "document = true\ntime = { at = '/t', unit = 's' }\nmax_age = 60",
+            r#"{"now":{"l":5,"t":1700000000}}"#,
+        )
+    }),
     Played("no JSON", || answer(|_| Reply::json("Service unavailable"))),
     Played("it ends in the middle", || answer(|_| Reply::json(r#"{"rows":{"BTC":"#))),
     Played("no rows", || answer(|_| Reply::json(r#"{"result":{}}"#))),
@@ -242,6 +250,18 @@ pub(crate) const SKIPPED: &[Scene] = &[
 ];
 
 /// The explanation of a reply by `-vv`.
+/// A reply to a request for one symbol, with these keys of its quote.
+fn of_one_symbol(keys: &str, body: &'static str) -> Observed {
+    let server = Server::with(move |_| Reply::json(body));
+    let config = format!(
+        "[providers.own]\nmarket = 'other'\nbase_url = 'https://own.example'\n[[providers.own.quote]]\n\
+         path = '/all'\nrows = '/now'\n{keys}\nfields = {{ l = '/l' }}\n\
+         [feeds.x]\nproviders = ['own']\nsymbols = ['a']\n"
+    );
+    let run = Datametrics::new().config(&config).provider("own", &server);
+    Observed::of_run(&typed(run, "--feed x --dry-run"))
+}
+
 fn explained(body: &'static str, line: &str) -> Observed {
     let server = Server::with(move |_| Reply::json(body));
     let config = "[providers.own]\nmarket = 'crypto'\nbase_url = 'https://own.example'\nsymbol = '{base}'\n\

@@ -149,5 +149,11 @@ fn data() -> Vec<String> {
         let printed = Datametrics::new().config(CONFIG).args(line.split(' ')).run().stdout;
         source::words(&printed.replace("\\\"", "\""))
     };
-    command_lines.iter().map(print).collect()
+    let many = format!("{{{}}}", (0..60).map(|n| format!("\"a{n}\":{n}")).collect::<Vec<_>>().join(","));
+    let rows = r#"{"data":[{"name":"a","n":1},{"name":"b","n":2}]}"#;
+    let begun = [r#"{"none":null}"#, rows, &many].map(|body| {
+        let printed = Datametrics::new().args(["providers", "zzz", "--reply", "-"]).stdin(body).run().stdout;
+        source::words(&printed)
+    });
+    command_lines.iter().map(print).chain(begun).collect()
 }

@@ -9,6 +9,7 @@ use crate::http::request::Request;
 use crate::market::symbol::Symbol;
 use crate::provider::{Definition, Plan};
 use crate::secret::Secret;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub(super) fn check(data: &[u8]) {
@@ -35,6 +36,7 @@ fn read(document: &Document) -> Result<Definition, ConfigError> {
 /// Compares the requests for a symbol with those for a symbol of letters.
 fn check_requests(definition: &Definition, symbol: Symbol, replaces_by_nothing: bool) {
     let letters = Symbol::new(if symbol.quote().is_some() { "AB/CD" } else { "AB" }).expect("a symbol");
+    let base_url = definition.base_url.of(Some(symbol.as_str())).clone();
     let (requests, expected) = (requests(definition, symbol), requests(definition, letters));
     assert!(requests.len() <= expected.len());
     // No request is made for a symbol that no URL can carry, such as `..`.
@@ -43,12 +45,13 @@ fn check_requests(definition: &Definition, symbol: Symbol, replaces_by_nothing: 
     }
     for (request, expected) in requests.iter().zip(&expected) {
         let (path, expected_path) = (request.path.expose(), expected.path.expose());
-        assert_eq!(request.server, definition.base_url.server());
-        assert!(path.starts_with(definition.base_url.path.as_str()), "{path:?} leaves {:?}", definition.base_url.path);
+        assert_eq!(request.server, base_url.server());
+        assert!(path.starts_with(base_url.path.as_str()), "{path:?} leaves {:?}", base_url.path);
         assert_eq!(separators(path), separators(expected_path), "{path:?} and {expected_path:?}");
         let has_same_dots = dot_segments(path) == dot_segments(expected_path);
         assert!(replaces_by_nothing || has_same_dots, "{path:?} and {expected_path:?}");
         assert_eq!(request.headers, expected.headers);
+        assert_eq!(shape(request.body.as_deref()), shape(expected.body.as_deref()));
         check_url(request);
         assert_no_secret(&request.to_string());
         assert_safe_to_print(&format!("{request:?}"));
@@ -62,6 +65,19 @@ fn requests(definition: &Definition, symbol: Symbol) -> Vec<Request> {
     let is_requested = vec![true; fields.len()];
     let plan = Plan::new(definition, &symbols, &fields, &is_requested, &secrets, 0);
     plan.queries(&[0]).into_iter().map(|query| query.request).collect()
+}
+
+/// A body whose texts are left out, also those that are names.
+fn shape(body: Option<&[u8]>) -> Option<String> {
+    fn without_texts(value: &Value) -> Value {
+        match value {
+            Value::String(_) => Value::from(""),
+            Value::Array(elements) => elements.iter().map(without_texts).collect(),
+            Value::Object(members) => members.iter().map(|(name, member)| (name, without_texts(member))).collect(),
+            _ => value.clone(),
+        }
+    }
+    body.map(|body| without_texts(&serde_json::from_slice(body).expect("JSON")).to_string())
 }
 
 /// The characters that separate the parts of a path and a query.

@@ -2,19 +2,21 @@
 
 mod error_texts;
 mod options;
+mod places;
 mod read;
 mod read_body;
 mod read_quote;
 
 pub(crate) use error_texts::{BadSymbol, ErrorTexts, NamedSymbol};
+pub(crate) use places::place_of;
 pub(crate) use read::base_url;
 
+use super::base_url::BaseUrl;
 use super::body::BodyTemplate;
 use super::pointer::Pointer;
 use super::spelling::{Spelling, SymbolPart};
 use super::template::Template;
 use crate::http::request::RemainingHeader;
-use crate::http::url::Url;
 use crate::market::field::Field;
 use crate::market::number::Number;
 use jiff::tz::TimeZone;
@@ -52,8 +54,10 @@ pub(crate) struct Definition {
     pub(crate) name: String,
     /// What it quotes.
     pub(crate) market: Market,
-    /// The address of the API. A path in it is put before the path of each request.
-    pub(crate) base_url: Url,
+    /// Where the API is.
+    pub(crate) base_url: BaseUrl,
+    /// Whether secrets may be sent to it in the clear.
+    pub(crate) allow_plaintext_credentials: bool,
     /// Its terms of use, in one line.
     pub(crate) terms: String,
     /// Its rate limits, in one line.
@@ -120,6 +124,8 @@ pub(crate) struct Endpoint {
     pub(crate) all: Option<Template>,
     /// Most symbols in a request; 0 means any number.
     pub(crate) batch: usize,
+    /// Whether each symbol is on a server of its own.
+    pub(crate) has_own_servers: bool,
     /// The text between two symbols in the path.
     pub(crate) join: String,
     /// Where the rows are in the body.
@@ -154,7 +160,7 @@ impl Endpoint {
     /// Whether each request is for one symbol.
     pub(crate) fn is_single(&self) -> bool {
         let (base, quote) = (self.has(SymbolPart::Base), self.has(SymbolPart::Quote));
-        self.document || self.has(SymbolPart::Whole) || (base && quote && !self.has_symbols())
+        self.document || self.has_own_servers || self.has(SymbolPart::Whole) || (base && quote && !self.has_symbols())
     }
 
     /// Whether the request has a placeholder for this part of one symbol.
@@ -292,9 +298,16 @@ impl Definition {
         self.symbol.has(SymbolPart::Quote) || self.endpoints.iter().all(|endpoint| endpoint.has(SymbolPart::Quote))
     }
 
-    /// The symbol of a feed that names none, if this API has no symbols: its own name.
-    pub(crate) fn default_symbol(&self) -> Option<&str> {
-        self.endpoints.iter().all(Endpoint::is_without_symbols).then_some(self.name.as_str())
+    /// The symbols of a feed that names none: all that have a server, or the API's own name if it has no
+    /// symbols. None of both if it must be asked for something.
+    pub(crate) fn default_symbols(&self) -> Vec<&str> {
+        if self.base_url.is_by_symbol() {
+            self.base_url.symbols().collect()
+        } else if self.endpoints.iter().all(Endpoint::is_without_symbols) {
+            vec![&self.name]
+        } else {
+            Vec::new()
+        }
     }
 
     /// Whether several requests of one feed may be the same.

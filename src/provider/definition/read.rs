@@ -1,16 +1,20 @@
 //! Reading a definition from TOML.
 
 use super::options::{Options, parse_template};
+use super::places::place_of;
 use super::read_quote::endpoints;
 use super::{BadSymbol, Definition, ErrorTexts, Market, NamedSymbol};
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::http::request::RemainingHeader;
 use crate::http::url::Url;
 use crate::market::field::Field;
+use crate::market::symbol::Symbol;
+use crate::provider::base_url::BaseUrl;
 use crate::provider::pointer::Pointer;
 use crate::provider::spelling::Spelling;
 use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::must_be_one_of;
+use std::collections::BTreeMap;
 
 impl Definition {
     /// Reads a definition and checks it.
@@ -21,7 +25,8 @@ impl Definition {
         let text = |key| section.get(key).map_or(Ok(String::new()), |value| value.text().map(str::to_owned));
         let seconds = |key| integer(section, key, 0, 31_536_000, 0);
         let market = market(section)?;
-        let base_url = base_url(&required(section, "base_url")?)?;
+        let base_url = base_urls(&required(section, "base_url")?)?;
+        let has_own_servers = base_url.is_by_symbol();
         // This key is only for people who read the definition.
         text("docs")?;
         let options = Options::read(section)?;
@@ -45,9 +50,10 @@ impl Definition {
             spelling: spelling(section)?,
             bad_symbol: bad_symbol(section)?,
             change_from: change_from(section, market)?,
-            endpoints: endpoints(section, &options)?,
+            allow_plaintext_credentials: flag(section, "allow_plaintext_credentials")?,
+            endpoints: endpoints(section, &options, has_own_servers)?,
         };
-        section.deny_unknown_keys()?;
+        section.deny_misplaced_keys(place_of)?;
         options.deny_unused()?;
         Ok(definition)
     }
@@ -133,6 +139,20 @@ pub(crate) fn base_url(value: &ConfigValue<'_>) -> Result<Url, ConfigError> {
     }
     url.path.truncate(url.path.trim_end_matches('/').len());
     Ok(url)
+}
+
+/// One URL, or a table of a URL for each symbol.
+fn base_urls(value: &ConfigValue<'_>) -> Result<BaseUrl, ConfigError> {
+    if !value.is_section() {
+        return base_url(value).map(BaseUrl::shared);
+    }
+    let url = |(symbol, value): (String, ConfigValue<'_>)| match Symbol::with_spaces(&symbol) {
+        Ok(known) if known.as_str() == symbol => Ok((symbol, base_url(&value)?)),
+        Ok(_) => Err(value.invalid("begins or ends with white space, which no symbol does")),
+        Err(problem) => Err(value.invalid(problem.to_string())),
+    };
+    let urls: BTreeMap<_, _> = value.section()?.entries().into_iter().map(url).collect::<Result<_, _>>()?;
+    BaseUrl::by_symbol(urls).ok_or_else(|| value.invalid("has no URL: name one for each symbol"))
 }
 
 fn headers(section: &Section<'_>, options: &Options<'_>) -> Result<Vec<(String, Template)>, ConfigError> {

@@ -1,6 +1,7 @@
 //! Reading a `[[quote]]` of a definition from TOML.
 
 use super::options::Options;
+use super::places::place_of;
 use super::read::{field, flag, integer, missing, one_or_more, optional, pointer, required, spelling_template};
 use super::read_body::body;
 use super::{Endpoint, FieldSpec, Pick, TimeSpec, TimeUnit};
@@ -17,14 +18,21 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// The first thing that is wrong, with its place.
-pub(super) fn endpoints(section: &Section<'_>, options: &Options<'_>) -> Result<Vec<Endpoint>, ConfigError> {
+pub(super) fn endpoints(
+    section: &Section<'_>,
+    options: &Options<'_>,
+    has_own_servers: bool,
+) -> Result<Vec<Endpoint>, ConfigError> {
     let list = required(section, "quote").map_err(|_| missing(section, "[[quote]]"))?;
-    let endpoints =
-        list.list()?.iter().map(|value| endpoint(&value.section()?, options)).collect::<Result<Vec<_>, _>>()?;
+    let endpoints = list
+        .list()?
+        .iter()
+        .map(|value| endpoint(&value.section()?, options, has_own_servers))
+        .collect::<Result<Vec<_>, _>>()?;
     if endpoints.is_empty() { Err(missing(section, "[[quote]]")) } else { Ok(endpoints) }
 }
 
-fn endpoint(section: &Section<'_>, options: &Options<'_>) -> Result<Endpoint, ConfigError> {
+fn endpoint(section: &Section<'_>, options: &Options<'_>, has_own_servers: bool) -> Result<Endpoint, ConfigError> {
     let path = required(section, "path")?;
     let join = section.get("join").map_or(Ok(",".to_owned()), |value| value.text().map(str::to_owned))?;
     let endpoint = Endpoint {
@@ -32,6 +40,7 @@ fn endpoint(section: &Section<'_>, options: &Options<'_>) -> Result<Endpoint, Co
         body: optional(section, "body", |value| body(value, options))?,
         all: optional(section, "all", |value| all_path(value, options))?,
         batch: integer(section, "batch", 0, 1_000_000, 100)?,
+        has_own_servers,
         join,
         rows: optional(section, "rows", pointer)?.unwrap_or_default(),
         key: optional(section, "key", pointer)?,
@@ -51,26 +60,35 @@ fn endpoint(section: &Section<'_>, options: &Options<'_>) -> Result<Endpoint, Co
         let problem = "has no fields: name one, such as fields = { last = \"/price\" }";
         return Err(ConfigError::invalid(section.origin(), problem));
     }
-    if let Some(pointer) = endpoint.pointers().find(|pointer| !endpoint.is_single() && !pointer.is_literal()) {
-        let problem = format!(
-            "pointer {:?} has a placeholder, but more than one symbol is asked: ask for {{symbol}} in the path",
-            pointer.as_str()
-        );
+    if let Some(problem) = ambiguous_pointer(&endpoint) {
         return Err(path.invalid(problem));
     }
     if endpoint.document && (endpoint.key.is_some() || endpoint.has_symbols()) {
         let problem = "document = true is for a reply that is one row: leave it out, or `key` and {symbols}";
         return Err(ConfigError::invalid(section.origin(), problem));
     }
-    if endpoint.body.is_some() && endpoint.all.is_some() {
-        return Err(ConfigError::invalid(section.origin(), "has `body` and `all`, which is a path without a body"));
+    if endpoint.all.is_some() && (endpoint.body.is_some() || has_own_servers) {
+        let problem = "has `all`, which is one path on one server, without a body: leave it out";
+        return Err(ConfigError::invalid(section.origin(), problem));
     }
     if endpoint.time.is_none() && endpoint.needs_time() {
         let key = if endpoint.pick == Pick::Now { "pick = \"now\"" } else { "max_age" };
         return Err(ConfigError::invalid(section.origin(), format!("{key} needs the time of a row: add `time`")));
     }
-    section.deny_unknown_keys()?;
+    section.deny_misplaced_keys(place_of)?;
     Ok(endpoint)
+}
+
+/// A pointer with a part of a symbol that a request has several of.
+fn ambiguous_pointer(endpoint: &Endpoint) -> Option<String> {
+    let is_shared = |part| part != SymbolPart::Whole && endpoint.has(part);
+    let is_ambiguous =
+        |pointer: &&Pointer| SymbolPart::ALL.into_iter().any(|part| pointer.has(part) && !is_shared(part));
+    let pointer = endpoint.pointers().find(is_ambiguous).filter(|_| !endpoint.is_single())?;
+    Some(format!(
+        "pointer {:?} has a placeholder, but more than one symbol is asked: have the same placeholder in the path",
+        pointer.as_str()
+    ))
 }
 
 fn path_template(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
@@ -82,8 +100,7 @@ fn path_template(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Templ
 
 fn all_path(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
     let path = path_template(value, options)?;
-    let has_symbol = [SymbolPart::Whole, SymbolPart::Base, SymbolPart::Quote].into_iter().any(|part| path.has(part));
-    if has_symbol || path.has_symbols() {
+    if !path.is_without_symbols() {
         return Err(value.invalid("must not have symbols: its reply has all of them"));
     }
     Ok(path)
@@ -117,7 +134,7 @@ fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {
     if time.pointers.is_empty() {
         return Err(missing(&section, "at"));
     }
-    section.deny_unknown_keys()?;
+    section.deny_misplaced_keys(place_of)?;
     Ok(Some(time))
 }
 
@@ -135,6 +152,11 @@ fn field_spec(name: &str, value: &ConfigValue<'_>) -> Result<FieldSpec, ConfigEr
         return Ok(FieldSpec::new(field, pointers));
     }
     let section = value.section()?;
+    let is_other = |(key, _): &(String, ConfigValue<'_>)| place_of(key).is_none();
+    if let Some((key, _)) = section.entries().into_iter().find(is_other).filter(|_| section.get("at").is_none()) {
+        let problem = format!("{name}.{key} is two keys in TOML, and a field's name has no dot: write {name}_{key}");
+        return Err(value.invalid(problem));
+    }
     let plain = FieldSpec::new(field, one_or_more(&section, "at", pointer)?);
     let spec = FieldSpec {
         exponent: integer(&section, "exponent", -30, 30, 0)?,
@@ -148,7 +170,7 @@ fn field_spec(name: &str, value: &ConfigValue<'_>) -> Result<FieldSpec, ConfigEr
     if spec.pointers.is_empty() {
         return Err(missing(&section, "at"));
     }
-    section.deny_unknown_keys()?;
+    section.deny_misplaced_keys(place_of)?;
     Ok(spec)
 }
 

@@ -12,6 +12,7 @@ use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::market::hours::MarketHours;
 use crate::market::spellings::old_code;
 use crate::metrics::names::NameTemplate;
+use crate::provider::place_of;
 use jiff::civil::Date;
 use run_names::SameName;
 
@@ -143,7 +144,7 @@ fn read_config<'a>(
         let days = days.map_or(Ok(Vec::new()), |value| value.list())?;
         closed = days.iter().map(read_day).collect::<Result<_, _>>()?;
     }
-    section.deny_unknown_keys()?;
+    section.deny_misplaced_keys(|key| place_of(key).filter(|place| key != "symbol" && !place.contains("feeds")))?;
     let name = name.to_owned();
     Ok(FeedConfig {
         name,

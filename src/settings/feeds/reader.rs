@@ -177,8 +177,11 @@ pub(in crate::settings) fn add_default_symbols<'a>(configs: &mut [FeedConfig<'a>
 
 /// The symbols of a feed that names none. `None` if a provider must be asked for something.
 fn default_symbols(definitions: &[Definition]) -> Option<Vec<String>> {
-    let symbols: Vec<&str> = definitions.iter().map(Definition::default_symbol).collect::<Option<_>>()?;
-    Some(symbols.first().map(ToString::to_string).into_iter().collect())
+    let by_provider: Vec<Vec<&str>> = definitions.iter().map(Definition::default_symbols).collect();
+    if by_provider.iter().any(Vec::is_empty) {
+        return None;
+    }
+    Some(by_provider.first()?.iter().map(ToString::to_string).collect())
 }
 
 /// Keeps only the symbols of a shard.
@@ -283,7 +286,7 @@ impl SymbolReader<'_> {
     /// default currency. Symbols of other feeds are kept as they are.
     fn read(&mut self, typed: &str) -> Result<Symbol, SymbolError> {
         if self.config.is_own() {
-            return Symbol::new(typed);
+            return Symbol::with_spaces(typed);
         }
         self.text.clear();
         self.text.push_str(typed.trim());
@@ -344,12 +347,21 @@ fn read_fields(list: &ValueList<'_>, are_named: bool, definitions: &[&Definition
             Some(_) | None => {}
         }
     }
-    if fields.is_empty() { Err(list.empty_error()) } else { Ok(fields) }
+    match (fields.is_empty(), are_named) {
+        (false, _) => Ok(fields),
+        (true, true) => Err(list.empty_error()),
+        (true, false) => {
+            Err(list.list.invalid(format!("no default field is given by {}: name some", names(definitions))))
+        }
+    }
+}
+
+fn names(definitions: &[&Definition]) -> String {
+    definitions.iter().map(|definition| definition.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn unknown_field(value: &ConfigValue<'_>, name: &str, definitions: &[&Definition]) -> ConfigError {
     let fields: Vec<Field> = definitions.iter().flat_map(|definition| definition.fields()).collect();
-    let providers = definitions.iter().map(|definition| definition.name.as_str()).collect::<Vec<_>>().join(", ");
     let suggestion = did_you_mean(name, fields.iter().map(Field::as_str));
-    value.invalid(format!("field {name:?} is given by none of {providers}{suggestion}"))
+    value.invalid(format!("field {name:?} is given by none of {}{suggestion}", names(definitions)))
 }

@@ -1,0 +1,132 @@
+//! `datametrics providers NAME --reply FILE`: a definition, tried on a saved reply.
+
+use super::table::align_columns;
+use crate::cli::Options;
+use crate::config::{ConfigError, Origin};
+use crate::http::body::Body;
+use crate::market::symbol::Symbol;
+use crate::market::table::Table;
+use crate::outcome::Outcome;
+use crate::output::print;
+use crate::provider::{Definition, Plan, Query, Reply, ReplyError, sketch};
+use crate::settings::{self, Env};
+use crate::system::clock::{Clock, SystemClock};
+use crate::util::sanitize::excerpt;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+/// The longest reply that is read.
+const MAX_REPLY: u64 = 1 << 30;
+
+/// Reads a saved reply with the definition of a provider, and prints the quotes in it. If there is no provider of
+/// this name, prints a definition to start from.
+///
+/// # Errors
+/// When the file cannot be read, or the definition or a symbol is wrong.
+pub(super) fn read(
+    options: &Options,
+    env: Env<'_>,
+    name: &str,
+    symbols: &[String],
+    file: &str,
+    out: &mut dyn Write,
+) -> Result<Outcome, ConfigError> {
+    let definition = settings::definition(options, env, name)?;
+    let body = read_file(file)?;
+    let Some(definition) = definition else { return Ok(print_sketch(name, &body, out)) };
+    let symbols = symbols_of(&definition, symbols)?;
+    Ok(print_quotes(&definition, &symbols, body, out))
+}
+
+fn read_file(path: &str) -> Result<Body, ConfigError> {
+    let source: io::Result<Box<dyn Read>> = match path {
+        "-" => Ok(Box::new(io::stdin())),
+        path => File::open(path).map(|file| -> Box<dyn Read> { Box::new(file) }),
+    };
+    let mut bytes = Vec::new();
+    let read = source.and_then(|source| source.take(MAX_REPLY).read_to_end(&mut bytes));
+    let subject = if path == "-" { "standard input".to_owned() } else { path.to_owned() };
+    read.map_err(|cause| ConfigError::Unreadable { origin: Origin::Flag("--reply"), subject, cause })?;
+    Ok(Body::from(bytes))
+}
+
+fn print_sketch(name: &str, body: &str, out: &mut dyn Write) -> Outcome {
+    match sketch(name, body) {
+        Ok(text) => print(out, &text),
+        Err(error) => {
+            log::error!("the reply is not JSON ({error}): {}", excerpt(body));
+            Outcome::NothingFetched
+        }
+    }
+}
+
+fn symbols_of(definition: &Definition, symbols: &[String]) -> Result<Vec<Symbol>, ConfigError> {
+    let invalid = |problem: String| ConfigError::invalid(Origin::Flag("SYMBOL"), problem);
+    let defaults = definition.default_symbols();
+    let texts: Vec<&str> = if symbols.is_empty() { defaults } else { symbols.iter().map(String::as_str).collect() };
+    if texts.is_empty() {
+        return Err(invalid(format!("is missing: name what the reply of {} is about", definition.name)));
+    }
+    texts.into_iter().map(|text| Symbol::with_spaces(text).map_err(|problem| invalid(problem.to_string()))).collect()
+}
+
+fn print_quotes(definition: &Definition, symbols: &[Symbol], mut body: Body, out: &mut dyn Write) -> Outcome {
+    let (fields, secrets, now) = (definition.fields(), BTreeMap::new(), SystemClock.unix_time().as_secs_f64());
+    #[allow(clippy::cast_possible_truncation, reason = "seconds of this century")]
+    let plan = Plan::new(definition, symbols, &fields, &vec![true; fields.len()], &secrets, now as i64);
+    let mut quotes = Table::new(symbols.len(), plan.columns.len());
+    let mut problems: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for query in plan.queries(&(0..symbols.len()).collect::<Vec<_>>()) {
+        log::info!("as a reply to {}", query.request);
+        let reply = read_reply(&plan, &query, &mut body, now);
+        for (position, &symbol) in query.symbols.iter().enumerate() {
+            match &reply {
+                Ok(reply) if reply.values.has(position) => quotes.fill(symbol, reply.values.row(position)),
+                Ok(reply) => problems.entry(symbol).or_default().push(reason(reply, &query, symbol)),
+                Err(error) => problems.entry(symbol).or_default().push(error.to_string()),
+            }
+        }
+    }
+    let missing: Vec<usize> = (0..symbols.len()).filter(|symbol| !quotes.has(*symbol)).collect();
+    for symbol in &missing {
+        let problems = problems.remove(symbol).unwrap_or_else(|| vec!["is in no request".to_owned()]);
+        log::error!("no quote of {}: {}", symbols[*symbol], problems.join("; "));
+    }
+    let printed = print(out, &quotes_table(&plan, symbols, &mut quotes));
+    match missing.len() {
+        0 => printed,
+        count if count == symbols.len() => printed.max(Outcome::NothingFetched),
+        _ => printed.max(Outcome::Partial),
+    }
+}
+
+fn read_reply(plan: &Plan<'_>, query: &Query<'_>, body: &mut Body, now: f64) -> Result<Reply, ReplyError> {
+    match plan.read(query, body, now) {
+        Err(ReplyError::NotJson { .. }) if body.blank_bare_nan() => plan.read(query, body, now),
+        result => result,
+    }
+}
+
+/// Why a reply has no quote of a symbol.
+fn reason(reply: &Reply, query: &Query<'_>, symbol: usize) -> String {
+    let of_symbol = |(of, _): &&(usize, String)| *of == symbol;
+    let said = reply.row_errors.iter().find(of_symbol).map(|(_, said)| said).or(reply.error.as_ref());
+    if let Some(said) = said {
+        return format!("the reply says \"{}\"", excerpt(said));
+    }
+    let valueless = reply.valueless.iter().find(of_symbol).map(|(_, reason)| reason.clone());
+    valueless.unwrap_or_else(|| format!("has {}", reply.found.describe(query.endpoint.rows.as_str())))
+}
+
+/// A line for each value: symbol, field, value.
+fn quotes_table(plan: &Plan<'_>, symbols: &[Symbol], quotes: &mut Table) -> String {
+    let mut rows = Vec::new();
+    for (index, symbol) in symbols.iter().enumerate() {
+        plan.complete(symbol, quotes.row_mut(index));
+        for (field, value) in plan.columns.iter().zip(quotes.row(index)) {
+            rows.extend(value.map(|value| [symbol.to_string(), field.to_string(), value.to_string()]));
+        }
+    }
+    align_columns(&rows)
+}

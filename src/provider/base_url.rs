@@ -1,0 +1,57 @@
+//! The address of an API.
+
+use crate::http::url::Url;
+use std::collections::BTreeMap;
+
+/// Where an API is. A path in a URL is put before the path of each request.
+#[derive(Clone, Debug)]
+pub(crate) struct BaseUrl {
+    /// The only URL, or the first one of those by symbol.
+    url: Url,
+    /// The URLs of symbols that each have a server of their own. Empty if one server has all symbols.
+    by_symbol: BTreeMap<String, Url>,
+}
+
+impl BaseUrl {
+    /// One URL for all symbols.
+    pub(crate) fn shared(url: Url) -> Self {
+        Self { url, by_symbol: BTreeMap::new() }
+    }
+
+    /// A URL for each symbol. `None` if there is no symbol.
+    pub(crate) fn by_symbol(by_symbol: BTreeMap<String, Url>) -> Option<Self> {
+        Some(Self { url: by_symbol.values().next()?.clone(), by_symbol })
+    }
+
+    /// All its URLs.
+    pub(crate) fn urls(&self) -> Vec<&Url> {
+        if self.is_by_symbol() { self.by_symbol.values().collect() } else { vec![&self.url] }
+    }
+
+    /// The URL for this symbol, which must have one, or for no symbol in particular.
+    pub(crate) fn of(&self, symbol: Option<&str>) -> &Url {
+        symbol.and_then(|symbol| self.by_symbol.get(symbol)).unwrap_or(&self.url)
+    }
+
+    /// Whether there is a URL for this symbol.
+    pub(crate) fn has(&self, symbol: &str) -> bool {
+        !self.is_by_symbol() || self.by_symbol.contains_key(symbol)
+    }
+
+    /// Whether each symbol is on a server of its own.
+    pub(crate) fn is_by_symbol(&self) -> bool {
+        !self.by_symbol.is_empty()
+    }
+
+    /// The symbols that have a server of their own.
+    pub(crate) fn symbols(&self) -> impl Iterator<Item = &str> {
+        self.by_symbol.keys().map(String::as_str)
+    }
+
+    /// The same with another URL, for all symbols.
+    #[must_use]
+    pub(crate) fn replaced(&self, url: &Url) -> Self {
+        let by_symbol = self.by_symbol.keys().map(|symbol| (symbol.clone(), url.clone())).collect();
+        Self { url: url.clone(), by_symbol }
+    }
+}
