@@ -32,6 +32,7 @@ mod ping;
 mod power_cut;
 mod providers;
 mod proxies;
+mod recipes;
 mod regression;
 mod run;
 mod saved_reply;
