@@ -21,6 +21,7 @@ const PLACEHOLDERS: &[&str] = &[
     "2.http",
     "fuzz/corpus/reply",
     "/etc/hosts",
+    "Europe/Oslo",
 ];
 
 /// How the name of a file ends.
