@@ -15,7 +15,7 @@ const MAX_SHOWN_BYTES: usize = 1 << 16;
 
 /// An HTTP request: a GET, or a POST if it has a body. Neither its `Display` nor its `Debug` shows a
 /// secret.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     /// The server: scheme, host and port.
     pub server: Url,
@@ -27,7 +27,7 @@ pub struct Request {
     pub about: String,
     /// Names and values of the headers. Any value may hold a key.
     pub headers: Vec<(String, Secret)>,
-    /// The body of a POST.
+    /// The body of a POST. It may hold a key.
     pub body: Option<Vec<u8>>,
     /// The longest body of a response that is read, in bytes after decompression.
     pub max_body: u64,
@@ -50,6 +50,18 @@ impl Request {
     /// The first 200 characters of a text of the response, fit for a message.
     pub(crate) fn excerpt(&self, text: &str) -> String {
         self.sanitize(text, EXCERPT_CHARS)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Request")
+            .field("server", &self.server)
+            .field("path", &self.redacted_path)
+            .field("headers", &names)
+            .field("body_bytes", &self.body.as_ref().map(Vec::len))
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,6 +107,23 @@ pub struct Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_shows_no_value_of_a_header_and_no_body() {
+        let request = Request {
+            server: Url::parse("https://h").unwrap(),
+            path: Secret::new("/q?key=k3y"),
+            redacted_path: "/q?key=***".to_owned(),
+            about: String::new(),
+            headers: vec![("X-Key".to_owned(), Secret::new("k3y"))],
+            body: Some(b"k3y".to_vec()),
+            max_body: 1,
+            remaining: None,
+            secrets: vec![Secret::new("k3y")],
+        };
+        let shown = r#"Request { server: https://h, path: "/q?key=***", headers: ["X-Key"], body_bytes: Some(3), .. }"#;
+        assert_eq!(format!("{request:?}"), shown);
+    }
 
     #[test]
     fn a_header_may_have_what_is_left_or_what_is_used() {

@@ -1,12 +1,12 @@
 //! From the body of a reply to quotes.
 
-use super::definition::Endpoint;
+use super::definition::{Endpoint, RowsShape};
 use super::error_text::{error_text, safe_text};
 use super::found_rows::FoundRows;
 use super::json_walk::{ExtractSeed, PointerTrie};
 use super::layout::Layout;
 use super::request::{Plan, Query};
-use super::rows::{RowReader, RowsSeed};
+use super::rows::{Detail, RowReader, RowsSeed};
 use crate::market::table::Table;
 use serde::de::DeserializeSeed;
 
@@ -105,15 +105,15 @@ impl Plan<'_> {
 
     /// Whether the body has values where a definition with `document = true` would look for them.
     fn is_document(&self, query: &Query<'_>, body: &str, received: f64) -> bool {
-        if query.endpoint.document || query.symbols.is_empty() {
+        if query.endpoint.is_document() || query.symbols.is_empty() {
             return false;
         }
-        let endpoint = Endpoint { document: true, key: None, ..query.endpoint.clone() };
+        let endpoint = Endpoint { shape: RowsShape::Document, key: None, ..query.endpoint.clone() };
         let (symbols, spelled) = (query.symbols[..1].to_vec(), query.spelled[..1].to_vec());
         let query = Query { endpoint: &endpoint, symbols, spelled, request: query.request.clone() };
         let Some(layout) = Layout::new(self, &query) else { return false };
         let mut reader = RowReader::new(self, &query, &layout, received);
-        reader.is_logged = false;
+        reader.detail = Detail::Nothing;
         let mut json = serde_json::Deserializer::from_str(body);
         let is_read = RowsSeed { steps: &layout.rows, reader: &mut reader }.deserialize(&mut json).is_ok();
         is_read && reader.table.filled() > 0

@@ -1,6 +1,6 @@
 //! The rows of a reply, which are read one after the other while the JSON text is parsed.
 
-use super::definition::{FieldSpec, Pick};
+use super::definition::{FieldSpec, Pick, RowsShape};
 use super::error_text::{error_text, is_error_text, value_start};
 use super::found_rows::FoundRows;
 use super::json_walk::{ExtractSeed, MemberName, is_index, scalars, string_or_number};
@@ -26,8 +26,19 @@ use std::ops::{Range, RangeInclusive};
 /// Others come from a time in another unit.
 const POSSIBLE_AGES: RangeInclusive<f64> = -86_400.0..=315_360_000.0;
 
-/// Of more symbols, messages show only words that are there instead of numbers, as all numbers differ.
+/// Of more symbols than this, messages show only words that are there instead of numbers.
 const MAX_SHORT_LIST: usize = 10;
+
+/// What messages show of values that are no numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Nothing: the reply is only tried.
+    Nothing,
+    /// Words. Texts with digits mostly differ, so that each symbol would have a line of its own.
+    Words,
+    /// All of them.
+    All,
+}
 
 /// Reads the rows of a reply into a table.
 pub(super) struct RowReader<'a, 'de> {
@@ -36,12 +47,10 @@ pub(super) struct RowReader<'a, 'de> {
     /// Whether the request is for one symbol and its row has neither a name nor a key.
     is_bare: bool,
     names: RowNames<'a>,
-    /// Whether the log may say what was read.
-    pub(super) is_logged: bool,
     /// The secrets of all providers, which no value that is shown may have.
     secrets: &'a BTreeMap<String, Secret>,
-    /// Whether the feed has so few symbols that a line for each says more than one about all.
-    is_short_list: bool,
+    /// What messages show of values that are no numbers.
+    pub(super) detail: Detail,
     /// What was found in the row that is being read, by the slots of the layout.
     slots: Vec<Option<&'de RawValue>>,
     /// The values of the row that is being read, one per column.
@@ -79,16 +88,16 @@ pub(super) struct RowReader<'a, 'de> {
 impl<'a, 'de> RowReader<'a, 'de> {
     pub(super) fn new(plan: &'a Plan<'_>, query: &'a Query<'a>, layout: &'a Layout<'a>, received: f64) -> Self {
         let endpoint = query.endpoint;
-        let is_single = endpoint.is_single() || (endpoint.unwrapped_single && query.symbols.len() == 1);
+        let is_single =
+            endpoint.is_single() || (endpoint.shape == RowsShape::UnwrappedSingle && query.symbols.len() == 1);
         let is_bare = is_single && endpoint.key.is_none();
         Self {
             query,
             layout,
             is_bare,
             names: if is_bare { RowNames::default() } else { RowNames::new(plan, query) },
-            is_logged: true,
             secrets: plan.secrets,
-            is_short_list: plan.symbols.len() <= MAX_SHORT_LIST,
+            detail: if plan.symbols.len() <= MAX_SHORT_LIST { Detail::All } else { Detail::Words },
             slots: vec![None; layout.slots],
             values: vec![None; plan.columns.len()],
             age: plan.columns.iter().position(|field| field.as_str() == "age"),
@@ -170,7 +179,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
             return;
         }
         self.read_values();
-        if self.is_logged && log::log_enabled!(log::Level::Debug) {
+        if self.detail != Detail::Nothing && log::log_enabled!(log::Level::Debug) {
             self.log_values(position);
         }
         if self.is_too_old(position) {
@@ -209,7 +218,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
         let (slots, Some(spec)) = self.layout.columns[0].clone() else { return };
         if !self.valueless.contains_key(&position) {
             let has_digits = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
-            let reasons = self.reasons(spec, &slots, |text| self.is_short_list || !has_digits(text));
+            let reasons = self.reasons(spec, &slots, |text| self.detail == Detail::All || !has_digits(text));
             self.valueless.insert(position, format!("has {reasons}"));
         }
     }
@@ -319,7 +328,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
     /// Reads the value where the rows should be if rows have neither names nor keys.
     fn read_bare(&mut self, json: &'de str) -> serde_json::Result<()> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        let shape = if self.query.endpoint.document { BareShape::Row } else { BareShape::of(json) };
+        let shape = if self.query.endpoint.is_document() { BareShape::Row } else { BareShape::of(json) };
         match shape {
             BareShape::Nothing => Ok(()),
             BareShape::Rows => deserializer.deserialize_any(self),

@@ -32,6 +32,9 @@ struct Rows<'v> {
     first: &'v Value,
 }
 
+/// A list of values, which have names if the list is an object.
+type List<'v> = Vec<(Option<&'v str>, &'v Value)>;
+
 /// Writes the pointers in a reply that hold numbers as a config with a provider and a feed of this name.
 ///
 /// # Errors
@@ -113,7 +116,7 @@ fn find_numbers(value: &Value, pointer: String, depth: usize, found: &mut Vec<Fo
             elements.for_each(|(index, element)| find_numbers(element, format!("{pointer}/{index}"), depth + 1, found));
         }
         Value::Bool(_) => {
-            found.push(Found { pointer, json: value.to_string(), options: "values = { true = 1, false = 0 }" })
+            found.push(Found { pointer, json: value.to_string(), options: "values = { true = 1, false = 0 }" });
         }
         Value::Number(_) | Value::String(_) => {
             let json = value.to_string();
@@ -135,7 +138,7 @@ fn find_rows(reply: &Value) -> Option<Rows<'_>> {
         find_numbers(value, String::new(), 0, &mut found);
         found.len()
     };
-    let weight = |(_, elements): &&(String, Vec<(Option<&str>, &Value)>)| {
+    let weight = |(_, elements): &&(String, List<'_>)| {
         elements.iter().take(20).map(|(_, element)| numbers(element)).sum::<usize>()
     };
     let (pointer, elements) = lists.iter().max_by_key(weight)?;
@@ -172,13 +175,8 @@ fn names_rows(elements: &[(Option<&str>, &Value)], name: &str) -> bool {
 }
 
 /// Finds all lists of at least two objects: arrays, and objects whose members have the same names inside.
-fn find_lists<'v>(
-    value: &'v Value,
-    pointer: String,
-    depth: usize,
-    lists: &mut Vec<(String, Vec<(Option<&'v str>, &'v Value)>)>,
-) {
-    let elements: Vec<(Option<&str>, &Value)> = match value {
+fn find_lists<'v>(value: &'v Value, pointer: String, depth: usize, lists: &mut Vec<(String, List<'v>)>) {
+    let elements: List<'_> = match value {
         Value::Array(elements) => elements.iter().map(|element| (None, element)).collect(),
         Value::Object(members) => members.iter().map(|(name, member)| (Some(name.as_str()), member)).collect(),
         _ => return,

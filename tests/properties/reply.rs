@@ -165,9 +165,15 @@ fn generate_definition(u: &mut Unstructured<'_>) -> Result<String> {
         for key in ["ignore_case", "unwrapped_single", "document"] {
             let _ = writeln!(text, "{key} = {}", u.arbitrary::<bool>()?);
         }
+        if u.arbitrary()? {
+            let of = u.choose(&["{symbol}", "{base:lower}", "{date}", "{secret:KEY}"])?;
+            let _ = writeln!(text, "body = {{ of = \"{of}\", n = [1, true] }}");
+        }
         let _ = writeln!(text, "keys = [\"{{base}}/{{quote}}\", \"a\"]\nerror = [{}]", generate_pointers(u)?);
         if u.arbitrary()? {
-            let unit = u.choose(&["s", "ms", "ns", "rfc3339"])?;
+            let unit = u.choose(&["s", "ms", "ns", "rfc3339", "datetime", "date", "http"])?;
+            let pick = u.choose(&["only", "first", "last", "now"])?;
+            let _ = writeln!(text, "pick = \"{pick}\"\nmax_age = {}\ntime_zone = \"EST5\"", u.int_in_range(1..=9)?);
             let _ = writeln!(text, "time = {{ at = [{}], unit = \"{unit}\" }}", generate_pointers(u)?);
         }
         text.push_str("[quote.fields]\n");

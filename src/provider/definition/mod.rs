@@ -113,6 +113,17 @@ impl Pick {
         [("only", Self::Only), ("first", Self::First), ("last", Self::Last), ("now", Self::Now)];
 }
 
+/// What the value at `rows` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowsShape {
+    /// Rows, or a row alone if each request is for one symbol and rows have no key.
+    Rows,
+    /// The same, and a row alone in any reply for one symbol.
+    UnwrappedSingle,
+    /// The row of each symbol, whatever it is.
+    Document,
+}
+
 /// One request of a definition, and how its reply is read. In TOML it is a `[[quote]]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
@@ -142,10 +153,8 @@ pub(crate) struct Endpoint {
     pub(crate) error: Vec<Pointer>,
     /// Where an error text about its symbol is in a row.
     pub(crate) row_error: Option<Pointer>,
-    /// Whether the body is the row itself if the request was for one symbol.
-    pub(crate) unwrapped_single: bool,
-    /// Whether the value at `rows` is the row of each symbol, whatever it is.
-    pub(crate) document: bool,
+    /// What is at `rows`.
+    pub(crate) shape: RowsShape,
     /// Where the time of a quote is in a row.
     pub(crate) time: Option<TimeSpec>,
     /// Whose day it is in `{date}`, and in times without an offset.
@@ -160,7 +169,15 @@ impl Endpoint {
     /// Whether each request is for one symbol.
     pub(crate) fn is_single(&self) -> bool {
         let (base, quote) = (self.has(SymbolPart::Base), self.has(SymbolPart::Quote));
-        self.document || self.has_own_servers || self.has(SymbolPart::Whole) || (base && quote && !self.has_symbols())
+        self.is_document()
+            || self.has_own_servers
+            || self.has(SymbolPart::Whole)
+            || (base && quote && !self.has_symbols())
+    }
+
+    /// Whether the value at `rows` is a row itself, whatever it is.
+    pub(crate) fn is_document(&self) -> bool {
+        self.shape == RowsShape::Document
     }
 
     /// Whether the request has a placeholder for this part of one symbol.
@@ -200,7 +217,7 @@ impl Endpoint {
 
     /// Whether nothing in the requests and the replies is about a symbol.
     fn is_without_symbols(&self) -> bool {
-        self.document && self.has_no_symbols() && self.pointers().all(Pointer::is_literal)
+        self.is_document() && self.has_no_symbols() && self.pointers().all(Pointer::is_literal)
     }
 
     fn pointers(&self) -> impl Iterator<Item = &Pointer> {
@@ -314,7 +331,7 @@ impl Definition {
     pub(crate) fn repeats_requests(&self) -> bool {
         let is_repeated = |(index, endpoint): (usize, &Endpoint)| {
             let is_alike = |earlier: &Endpoint| (&earlier.path, &earlier.body) == (&endpoint.path, &endpoint.body);
-            endpoint.document || self.endpoints[..index].iter().any(is_alike)
+            endpoint.is_document() || self.endpoints[..index].iter().any(is_alike)
         };
         self.endpoints.iter().enumerate().any(is_repeated)
     }

@@ -252,6 +252,7 @@ fn change_from(section: &Section<'_>, market: Market) -> Result<Option<Field>, C
 mod tests {
     use super::*;
     use crate::config::Document;
+    use crate::provider::definition::RowsShape;
     use crate::provider::testing::definition;
 
     const ENDPOINT: &str = "[[quote]]\npath = '/?s={symbols}'\nfields = { last = '/l' }\n";
@@ -270,7 +271,7 @@ mod tests {
         assert_eq!((&definition.symbol, &definition.spelling), (&Template::whole_symbol(), &Spelling::default()));
         let endpoint = &definition.endpoints[0];
         assert_eq!((endpoint.batch, endpoint.join.as_str(), endpoint.rows.as_str()), (100, ",", ""));
-        assert!(!endpoint.ignore_case && !endpoint.unwrapped_single);
+        assert!(!endpoint.ignore_case && endpoint.shape == RowsShape::Rows);
     }
 
     #[test]

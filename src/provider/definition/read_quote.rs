@@ -4,7 +4,7 @@ use super::options::Options;
 use super::places::place_of;
 use super::read::{field, flag, integer, missing, one_or_more, optional, pointer, required, spelling_template};
 use super::read_body::body;
-use super::{Endpoint, FieldSpec, Pick, TimeSpec, TimeUnit};
+use super::{Endpoint, FieldSpec, Pick, RowsShape, TimeSpec, TimeUnit};
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::market::number::Number;
 use crate::provider::pointer::Pointer;
@@ -49,8 +49,7 @@ fn endpoint(section: &Section<'_>, options: &Options<'_>, has_own_servers: bool)
         pick: optional(section, "pick", |value| one_of(value, &Pick::ALL))?.unwrap_or_default(),
         error: one_or_more(section, "error", pointer)?,
         row_error: optional(section, "row_error", pointer)?,
-        unwrapped_single: flag(section, "unwrapped_single")?,
-        document: flag(section, "document")?,
+        shape: shape(section)?,
         time: time(section)?,
         time_zone: optional(section, "time_zone", time_zone)?.unwrap_or(TimeZone::UTC),
         max_age: optional(section, "max_age", |value| value.positive(1e9))?,
@@ -63,7 +62,7 @@ fn endpoint(section: &Section<'_>, options: &Options<'_>, has_own_servers: bool)
     if let Some(problem) = ambiguous_pointer(&endpoint) {
         return Err(path.invalid(problem));
     }
-    if endpoint.document && (endpoint.key.is_some() || endpoint.has_symbols()) {
+    if endpoint.is_document() && (endpoint.key.is_some() || endpoint.has_symbols()) {
         let problem = "document = true is for a reply that is one row: leave it out, or `key` and {symbols}";
         return Err(ConfigError::invalid(section.origin(), problem));
     }
@@ -77,6 +76,14 @@ fn endpoint(section: &Section<'_>, options: &Options<'_>, has_own_servers: bool)
     }
     section.deny_misplaced_keys(place_of)?;
     Ok(endpoint)
+}
+
+fn shape(section: &Section<'_>) -> Result<RowsShape, ConfigError> {
+    Ok(match (flag(section, "document")?, flag(section, "unwrapped_single")?) {
+        (true, _) => RowsShape::Document,
+        (false, true) => RowsShape::UnwrappedSingle,
+        (false, false) => RowsShape::Rows,
+    })
 }
 
 /// A pointer with a part of a symbol that a request has several of.
