@@ -76,8 +76,12 @@ fn a_row_an_hour_gives_the_price_of_this_hour_and_the_path_has_the_date() {
         symbols = ['NO1']
         fields = ['price']
     ";
-    let (points, stderr, code) = run(own(&server, text).args(["--feed", "power"]));
+    let config = own(&server, text).args(["--feed", "power"]);
+    let (points, stderr, code) = run(config.clone());
     assert_eq!((points, stderr.as_str(), code), (vec!["power.NO1.price -0.25".to_owned()], "", Some(0)));
+    // Of the rows, the log has none that comes after the one that counts.
+    let (_, stderr, _) = run(config.args(["-vv"]));
+    assert!(stderr.trim_end().ends_with("NO1: price: -0.25 from \"/NOK\""), "{stderr}");
 }
 
 #[test]

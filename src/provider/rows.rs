@@ -179,18 +179,16 @@ impl<'a, 'de> RowReader<'a, 'de> {
             return;
         }
         self.read_values();
-        if self.detail != Detail::Nothing && log::log_enabled!(log::Level::Debug) {
-            self.log_values(position);
-        }
-        if self.is_too_old(position) {
-            return;
-        }
         // An age alone is no quote, unless `age` is the only field that is wanted.
         let is_quote = |(column, value): (usize, &Option<Number>)| {
             value.is_some() && (Some(column) != self.age || self.values.len() == 1)
         };
-        if self.values.iter().enumerate().any(is_quote) {
-            self.pick(position);
+        let is_quote = self.values.iter().enumerate().any(is_quote);
+        let counts = !self.is_too_old(position) && is_quote && self.pick(position);
+        // Of several rows, the log has only those that count.
+        let is_shown = counts || !self.table.has(position);
+        if is_shown && self.detail != Detail::Nothing && log::log_enabled!(log::Level::Debug) {
+            self.log_values(position);
         }
         if self.values[0].is_none() {
             self.explain_first(position);
@@ -223,20 +221,24 @@ impl<'a, 'de> RowReader<'a, 'de> {
         }
     }
 
-    /// Puts the values of a row into the table, if it is the one of its symbol that counts.
-    fn pick(&mut self, position: usize) {
+    /// Puts the values of a row into the table, if it is the one of its symbol that counts. Returns whether it
+    /// is.
+    fn pick(&mut self, position: usize) -> bool {
         let pick = self.query.endpoint.pick;
         if pick == Pick::Now && !self.is_latest(position) {
-            return;
+            let reason = || "has no row whose time has come".to_owned();
+            self.valueless.entry(position).or_insert_with(reason);
+            return false;
         }
         let row = self.table.row_mut(position);
         match pick {
             // Mostly there is only one row.
             _ if row.iter().all(Option::is_none) => row.copy_from_slice(&self.values),
             Pick::Last | Pick::Now => row.copy_from_slice(&self.values),
-            Pick::First => {}
+            Pick::First => return false,
             Pick::Only => self.compare(position),
         }
+        true
     }
 
     /// Whether the time of a row has come, and no earlier row of its symbol is later.

@@ -155,6 +155,12 @@ pub(crate) const REPLIES: &[Scene] = &[
     Played("HTML", || answer(|_| Reply::text(200, "<!DOCTYPE html><title>Just a moment...</title>"))),
     Played("XML", || answer(|_| Reply::text(200, "<?xml version='1.0'?><rates/>"))),
     Played("a document", || of_one_symbol("", r#"{"now":{"l":5}}"#)),
+    Played("rows of other hours only", || {
+        of_one_symbol(
+            "pick = 'now'\ntime = { at = '/t', unit = 's' }\ndocument = true",
+            r#"{"now":{"l":5,"t":99000000000}}"#,
+        )
+    }),
     Played("a quote older than `max_age`", || {
         of_one_symbol(
             "document = true\ntime = { at = '/t', unit = 's' }\nmax_age = 60",
