@@ -339,11 +339,11 @@ const APIS: &[(&str, Exchanges)] = &[
         "Graphite's own render",
         &[
             (
-                "GET /graphite.example.com/render?target=servers.web1.load&from=-10min&format=json&noNullPoints=true&maxDataPoints=1000",
-                r#"[{"target":"servers.web1.load","tags":{"name":"servers.web1.load"},"datapoints":[[0.5,<s>],[0.71,<s>]]}]"#,
+                "GET /graphite.example.com/render?target=servers.web1.load&from=-10min&format=json",
+                r#"[{"target":"servers.web1.load","tags":{"name":"servers.web1.load"},"datapoints":[[0.5,<s>],[0.71,<s>],[null,<s>]]}]"#,
             ),
             (
-                "GET /graphite.example.com/render?target=servers.web2.load&from=-10min&format=json&noNullPoints=true&maxDataPoints=1000",
+                "GET /graphite.example.com/render?target=servers.web2.load&from=-10min&format=json",
                 r#"[{"target":"servers.web2.load","tags":{"name":"servers.web2.load"},"datapoints":[[2,<s>]]}]"#,
             ),
         ],
