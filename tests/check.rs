@@ -217,7 +217,7 @@ fn check_fails_where_a_provider_lacks_the_first_field() {
     reports(
         &output,
         1,
-        &format!("FAILED  kraken (crypto): no last of BTC/USD: kraken has no number at \"/c/0\"; {hint}"),
+        &format!("FAILED  kraken (crypto): no last of BTC/USD: kraken has no number at \"/c/0\" (\"null\"); {hint}"),
     );
 }
 

@@ -138,7 +138,10 @@ fn provider_that_is_named_twice_gets_one_request() {
         .args(["crypto", "NOPE", "--provider", "kraken,kraken", "--fields", "last", "--dry-run"])
         .provider("kraken", &kraken)
         .run();
-    assert_eq!(output.stderr, "error: crypto: no quote of NOPE/USD: kraken has no rows at \"/result\"\n");
+    assert_eq!(
+        output.stderr,
+        "error: crypto: no quote of NOPE/USD: kraken has no rows at \"/result\": {\"error\":[],\"result\":{}}\n"
+    );
 }
 
 /// The provider sends so much that its reply takes from the shared memory, and then stalls.

@@ -269,7 +269,7 @@ fn run_exits_with_69_where_no_provider_gives_a_quote() {
     both.stocks.on(YAHOO).reply(yahoo(&[]));
     let since = now();
     let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\n\
-                error: stocks: no quote of AMZN, NFLX, AAPL: yahoo has no rows at \"/spark/result\"\n";
+                error: stocks: no quote of AMZN, NFLX, AAPL: yahoo has no rows at \"/spark/result\": [..]\n";
     both.run().stderr(message).exit(69).check();
     let providers = [("kraken", 500, 1, 0), ("yahoo", 200, 1, 0)];
     let feeds = [("crypto", 3, 0), ("stocks", 3, 0)];
@@ -602,7 +602,7 @@ fn symbol_without_its_first_field_is_missing() {
         crypto.on("GET /0/public/Ticker?pair=XBTUSD").reply(Reply::json(body));
         let run = Datametrics::new().args(["crypto", "BTC/USD", "--provider", "kraken", "--fields", "last,bid"]);
         let run = run.provider("kraken", &crypto).graphite(&ingest);
-        run.stderr("error: crypto: no last of BTC/USD: kraken has [..] at \"/c/0\"\n").exit(69).check();
+        run.stderr("error: crypto: no last of BTC/USD: kraken has [..] at \"/c/0\"[..]\n").exit(69).check();
         let value = |name| ingest.value(name);
         assert_eq!(value("crypto.BTC-USD.bid").as_deref(), Some("5"), "{no_price}");
         assert_eq!(value("metrics.crypto.feed.crypto.fetched").as_deref(), Some("0"), "{no_price}");
@@ -1028,7 +1028,10 @@ fn points_have_exactly_the_digits_of_the_reply() {
     let ingest = Ingest::start(Dialect::WriteProxy);
     let run = Datametrics::new().config(config).args(["--feed", "x"]).provider("p", &server).graphite(&ingest);
     let message = "error: x: no quote of E: p has null at \"/l\"\n\
-                error: x: no quote of F, G, H, I: p has no number at \"/l\"\n\
+                error: x: no quote of F: p has no number at \"/l\" (\"N/A\")\n\
+                error: x: no quote of G: p has no number at \"/l\" (1e999)\n\
+                error: x: no quote of H: p has no number at \"/l\" (\"inf\")\n\
+                error: x: no quote of I: p has no number at \"/l\" (true)\n\
                 error: x: no last of C, D: p has a price that is not above zero at \"/l\"\n\
                 error: x: no last of J: p has nothing at \"/l\"\n";
     run.stderr(message).exit(1).check();
