@@ -282,6 +282,8 @@ impl<'a, 'de> RowReader<'a, 'de> {
     /// Logs for each field which pointer gave its value, or why none did.
     fn log_values(&self, position: usize) {
         let spelled = &self.query.spelled[position];
+        // A name with spaces could look like another line.
+        let spelled = if spelled.contains(' ') { format!("{spelled:?}").into() } else { spelled.clone() };
         for ((slots, spec), value) in self.layout.columns.iter().zip(&self.values) {
             if let Some(spec) = spec {
                 log::debug!("{spelled}: {}: {}", spec.field, self.explain(spec, slots, *value));
