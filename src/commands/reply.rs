@@ -11,7 +11,7 @@ use crate::output::print;
 use crate::provider::{Definition, Plan, Query, Reply, ReplyError, sketch};
 use crate::settings::{self, Env};
 use crate::system::clock::{Clock, SystemClock};
-use crate::util::sanitize::excerpt;
+use crate::util::sanitize::{excerpt, sanitize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -125,7 +125,9 @@ fn quotes_table(plan: &Plan<'_>, symbols: &[Symbol], quotes: &mut Table) -> Stri
     for (index, symbol) in symbols.iter().enumerate() {
         plan.complete(symbol, quotes.row_mut(index));
         for (field, value) in plan.columns.iter().zip(quotes.row(index)) {
-            rows.extend(value.map(|value| [symbol.to_string(), field.to_string(), value.to_string()]));
+            rows.extend(
+                value.map(|value| [sanitize(symbol.as_str(), usize::MAX), field.to_string(), value.to_string()]),
+            );
         }
     }
     align_columns(&rows)

@@ -1,9 +1,9 @@
 //! Writes definitions as TOML that can be put into a config.
 
 use crate::config::{ConfigError, ConfigValue, Section};
-use crate::util::sanitize::is_unsafe_for_terminal;
 use crate::http::url::Url;
 use crate::provider::BaseUrl;
+use crate::util::sanitize::is_unsafe_for_terminal;
 use std::fmt::Write;
 
 /// The text of a built-in definition with its comments, as it is written in a config: all its tables are

@@ -56,7 +56,7 @@ const PLACES: [(&str, &[&str]); 4] = [
         "the table of a field, such as last = { at = \"/price\" }",
         &["at", "exponent", "price", "separators", "hex", "values", "unit"],
     ),
-    ("[feeds.NAME]", &["providers", "symbols", "names", "market_hours", "closed"]),
+    ("[feeds.NAME]", &["providers", "symbols", "names", "interval", "market_hours", "closed"]),
 ];
 
 /// The table in which a key belongs, if any has it.
