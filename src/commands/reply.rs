@@ -15,6 +15,7 @@ use crate::util::sanitize::{excerpt, sanitize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::Path;
 
 /// The longest reply that is read.
 const MAX_REPLY: u64 = 1 << 30;
@@ -46,8 +47,7 @@ fn read_file(path: &str) -> Result<Body, ConfigError> {
     };
     let mut bytes = Vec::new();
     let read = source.and_then(|source| source.take(MAX_REPLY).read_to_end(&mut bytes));
-    let subject = if path == "-" { "standard input".to_owned() } else { path.to_owned() };
-    read.map_err(|cause| ConfigError::Unreadable { origin: Origin::Flag("--reply"), subject, cause })?;
+    read.map_err(ConfigError::unreadable(Origin::Flag("--reply"), Path::new(path)))?;
     Ok(Body::from(bytes))
 }
 
