@@ -11,14 +11,15 @@ use crate::output::print;
 use crate::provider::{Definition, Plan, Query, Reply, ReplyError, sketch};
 use crate::settings::{self, Env};
 use crate::system::clock::{Clock, SystemClock};
+use crate::system::deadline::Deadline;
+use crate::system::input;
 use crate::util::sanitize::{excerpt, sanitize};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// The longest reply that is read.
-const MAX_REPLY: u64 = 1 << 30;
+const MAX_REPLY: u64 = 64 << 20;
 
 /// Reads a saved reply with the definition of a provider, and prints the quotes in it. If there is no provider of
 /// this name, prints a definition to start from.
@@ -33,22 +34,20 @@ pub(super) fn read(
     file: &str,
     out: &mut dyn Write,
 ) -> Result<Outcome, ConfigError> {
-    let definition = settings::definition(options, env, name)?;
-    let body = read_file(file)?;
+    let deadline = settings::read_deadline(options, env)?;
+    let definition = settings::definition(options, env, name, deadline)?;
+    let body = read_file(file, deadline)?;
     let Some(definition) = definition else { return Ok(print_sketch(name, &body, out)) };
     let symbols = symbols_of(&definition, symbols)?;
     Ok(print_quotes(&definition, &symbols, body, out))
 }
 
-fn read_file(path: &str) -> Result<Body, ConfigError> {
-    let source: io::Result<Box<dyn Read>> = match path {
-        "-" => Ok(Box::new(io::stdin())),
-        path => File::open(path).map(|file| -> Box<dyn Read> { Box::new(file) }),
+fn read_file(path: &str, deadline: Deadline<'_>) -> Result<Body, ConfigError> {
+    let read = match path {
+        "-" => input::read_stream(io::stdin(), MAX_REPLY, deadline),
+        path => input::read_file(Path::new(path), MAX_REPLY, deadline),
     };
-    let mut bytes = Vec::new();
-    let read = source.and_then(|source| source.take(MAX_REPLY).read_to_end(&mut bytes));
-    read.map_err(ConfigError::unreadable(Origin::Flag("--reply"), Path::new(path)))?;
-    Ok(Body::from(bytes))
+    read.map(Body::from).map_err(ConfigError::unreadable(Origin::Flag("--reply"), Path::new(path)))
 }
 
 fn print_sketch(name: &str, body: &str, out: &mut dyn Write) -> Outcome {

@@ -281,7 +281,10 @@ pub(crate) fn providers(
 }
 
 /// When the settings must be read: the time limit of the whole run, from now.
-fn read_deadline(options: &Options, env: Env<'_>) -> Result<Deadline<'static>, ConfigError> {
+///
+/// # Errors
+/// When the time limit is wrong.
+pub(crate) fn read_deadline(options: &Options, env: Env<'_>) -> Result<Deadline<'static>, ConfigError> {
     let deadline = Deadline::after(&SystemClock, Duration::ZERO);
     let sources = Sources { env, file: &Section::empty(""), recorder: None, deadline };
     Ok(Deadline::after(&SystemClock, read_timeout(options, sources)?))
@@ -297,12 +300,17 @@ fn read_timeout(options: &Options, sources: Sources<'_>) -> Result<Duration, Con
 ///
 /// # Errors
 /// When the definition or the config file has an error.
-pub(crate) fn definition(options: &Options, env: Env<'_>, name: &str) -> Result<Option<Definition>, ConfigError> {
-    let ConfigFile { document, .. } = config_file::read(options, env)?;
+pub(crate) fn definition(
+    options: &Options,
+    env: Env<'_>,
+    name: &str,
+    deadline: Deadline<'_>,
+) -> Result<Option<Definition>, ConfigError> {
+    let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
     let table = document.parse()?;
     let file = Section::root(&document, &table);
     deny_singular_tables(&file)?;
-    Providers::new(Sources { env, file: &file, recorder: None })?.find(name)
+    Providers::new(Sources { env, file: &file, recorder: None, deadline })?.find(name)
 }
 
 /// Reads the time limit of the whole run, and the number of retries of a failed request.
