@@ -14,6 +14,9 @@ use std::collections::BTreeSet;
 /// A scheduler may be early by so many seconds.
 const TOLERANCE: i64 = 5;
 
+/// No process is stopped for more microseconds than these.
+const LONGEST_STALL: u64 = 1_300_000_000;
+
 /// A point of this many seconds ahead is of the future.
 const FAR: i64 = 600;
 
@@ -44,7 +47,10 @@ impl Inner {
             let passed = started - last.started;
             let is_too_early = (0..INTERVAL - TOLERANCE).contains(&passed);
             // What was noted may be lost by faults, and clocks that jump tell nothing.
-            let is_excused = (last.disk_faults, last.jumps, last.power_cuts) != (disk_faults, jumps, power_cuts);
+            let is_excused = (last.disk_faults, last.jumps, last.power_cuts) != (disk_faults, jumps, power_cuts)
+                || self.processes[machine.process].is_disturbed
+                // A run that was stopped may have another clock still.
+                || machine.world.true_time() < self.jumped_at + LONGEST_STALL;
             let before = &self.processes[last.process];
             let is_alone = before.life == Life::Ended && !before.had_company && !of_company(self, machine.process);
             if is_too_early && !is_excused && (is_alone || !machine.world.leaves(Promise::IntervalSideBySide)) {

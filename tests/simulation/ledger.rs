@@ -227,9 +227,11 @@ impl Ledger {
         self.entries.get(key).is_some_and(|entry| entry.is_refused || entry.refused_alone.len() >= 2)
     }
 
-    /// How many points are in files, without those that wait for a second run to see them refused.
-    pub(super) fn waiting(&self) -> usize {
-        self.entries.values().filter(|entry| entry.files > 0 && entry.refused_alone.is_empty()).count()
+    /// How many points of the first `runs` runs are in files, without those that wait for a second run to see them
+    /// refused.
+    pub(super) fn waiting(&self, runs: usize) -> usize {
+        let waits = |entry: &&Entry| entry.run < runs && entry.files > 0 && entry.refused_alone.is_empty();
+        self.entries.values().filter(waits).count()
     }
 
     /// How many points were made, and how many were taken.

@@ -213,6 +213,7 @@ impl Simulation {
             let errors = [0, 0, -300, -7, 3, 90, 500, 7_300, -4_000_000, -100_000_000, 100_000_000];
             inner.clock_error = baton.pick(&errors) * 1_000_000;
             inner.counts.clock_jumps += 1;
+            inner.jumped_at = world.true_time();
         }
         if baton.one_in(15) && !world.leaves(Promise::OwnDestination) {
             self.destination = new_destination;
@@ -258,6 +259,7 @@ impl Simulation {
             world.baton.sleep(Duration::from_secs(1));
         }
         self.settle();
+        let runs = world.inner().processes.len();
         for _ in 0..9 {
             if !world.inner().ledger.violations.is_empty() {
                 return;
@@ -272,7 +274,8 @@ impl Simulation {
             self.settle();
         }
         let mut inner = world.inner();
-        let waiting = inner.ledger.waiting();
+        // The last runs have bad points too, and nobody comes after them.
+        let waiting = inner.ledger.waiting(runs);
         if waiting > 0 {
             inner.ledger.violations.push(format!("{waiting} points still wait, though all is well"));
         }

@@ -143,6 +143,8 @@ pub(super) struct Inner {
     pub(super) processes: Vec<Process>,
     /// What the calendar clock is ahead of the truth, in microseconds.
     pub(super) clock_error: i64,
+    /// When the calendar clock was changed, in true time.
+    pub(super) jumped_at: Micros,
     pub(super) counts: Counts,
     /// The run that was the last to ask the provider with a `min_interval`.
     pub(super) last_asked: Option<Asked>,
@@ -174,6 +176,7 @@ impl World {
             ledger: Ledger::default(),
             processes: Vec::new(),
             clock_error: 0,
+            jumped_at: 0,
             counts: Counts::default(),
             last_asked: None,
             trace: is_traced.then(Vec::new),
