@@ -19,6 +19,7 @@ pub(crate) mod log_capture;
 pub(crate) mod mount;
 pub(crate) mod name_server;
 pub(crate) mod normalise;
+pub(crate) mod npm;
 pub(crate) mod own_network;
 pub(crate) mod pickle;
 pub(crate) mod port;

@@ -69,15 +69,22 @@ impl RealGraphite {
 
     /// The series of `target` since `from`, such as `-10min`.
     pub(crate) fn render(&self, target: &str, from: &str) -> Vec<Series> {
+        self.render_json(target, &[("from", from)]).as_array().unwrap().iter().map(Series::from_json).collect()
+    }
+
+    /// The reply for `target`, with more parameters such as `from`, `until` and `maxDataPoints`.
+    pub(crate) fn render_json(&self, target: &str, parameters: &[(&str, &str)]) -> Value {
         // In the body, as Grafana does: a target may be longer than a URL allows.
-        let form = format!("format=json&target={}&from={}", percent_encoded(target), percent_encoded(from));
+        let mut form = format!("format=json&target={}", percent_encoded(target));
+        for (name, value) in parameters {
+            write!(form, "&{name}={}", percent_encoded(value)).unwrap();
+        }
         let reply = self.exchange(&format!(
             "POST /render HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
              Content-Length: {}\r\n\r\n{form}",
             form.len()
         ));
-        let json: Value = serde_json::from_str(&reply).unwrap_or_else(|error| panic!("{target}: {error}: {reply}"));
-        json.as_array().unwrap().iter().map(Series::from_json).collect()
+        serde_json::from_str(&reply).unwrap_or_else(|error| panic!("{target}: {error}: {reply}"))
     }
 
     /// Renders until a series has a point: Carbon accepts points before it returns them.
@@ -98,6 +105,11 @@ impl RealGraphite {
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(200));
         }
+    }
+
+    /// How many metrics have a file.
+    pub(crate) fn files(&self) -> usize {
+        count_files(&self.folder.path().join("whisper"))
     }
 
     fn configure(&self, query: u16) {
@@ -284,4 +296,9 @@ fn collect_logs(folder: &Path, out: &mut String) {
             let _ = writeln!(out, "--- {}\n{}", path.display(), String::from_utf8_lossy(&text));
         }
     }
+}
+
+fn count_files(folder: &Path) -> usize {
+    let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+    paths.map(|path| if path.is_dir() { count_files(&path) } else { 1 }).sum()
 }

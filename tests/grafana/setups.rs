@@ -1,0 +1,144 @@
+//! The configs for which dashboard and rules are made, and how they are printed.
+
+use crate::support::{Datametrics, Reply, Server, samples};
+use serde_json::Value;
+use std::{
+    fmt::Write as _,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// A feed of the user's own, with a field of its own and no price.
+pub(super) const OWN: &str = "
+[feeds.water-levels]
+providers = ['own']
+symbols = ['north', 'south']
+fields = ['depth', 'age']
+
+[providers.own]
+market = 'other'
+base_url = 'http://127.0.0.1:9'
+symbol = '{symbol}'
+
+[[providers.own.quote]]
+path = '/own'
+batch = 0
+rows = ''
+key = '/symbol'
+time = { at = '/time', unit = 's' }
+fields = { depth = '/depth' }
+";
+
+pub(super) const CRYPTO: &str = "
+[crypto]
+providers = ['kraken']
+symbols = ['BTC/USD', 'ETH/USD', 'BAT/USD']
+fields = ['last', 'bid', 'ask', 'open', 'high', 'low', 'vwap', 'volume']
+";
+
+/// For the panel about the requests that are left.
+pub(super) const REMAINING: &str = "
+[providers.kraken]
+remaining = { header = 'X-Left' }
+";
+
+pub(super) const ALERTS: &str = "
+[[alert]]
+symbol = 'BTC/USD'
+above = 10
+below = 999999.5
+change_percent_1h = 0.001
+[[alert]]
+symbol = 'ETH'
+above = 999999
+[[alert]]
+symbol = 'AAPL'
+below = 1
+";
+
+/// A config for which the dashboard and the rules are built.
+pub(super) struct Setup {
+    pub(super) name: &'static str,
+    pub(super) config: String,
+    /// The crypto symbols as the dashboard shows them.
+    pub(super) crypto: Vec<String>,
+}
+
+pub(super) fn setups() -> Vec<Setup> {
+    let pairs = |separator: &str| ["BAT", "BTC", "ETH"].map(|base| format!("{base}{separator}USD")).to_vec();
+    let many: Vec<String> = (1..=200).map(|number| format!("C{number}")).collect();
+    let mut all: String =
+        format!("[graphite]\nprefix = 'many'\n[crypto]\nproviders = ['kraken']\nsymbols = ['{}']\n", many.join("', '"));
+    for symbol in &many {
+        let _ = write!(all, "[[alert]]\nsymbol = '{symbol}'\nabove = 10.5\nchange_percent_1h = 5\n");
+    }
+    vec![
+        Setup { name: "default", config: String::new(), crypto: pairs("-") },
+        Setup {
+            name: "own",
+            config: format!("[graphite]\nprefix = 'home.north'\n{CRYPTO}{OWN}{ALERTS}"),
+            crypto: pairs("-"),
+        },
+        Setup {
+            name: "tags",
+            config: format!(
+                "[graphite]\nprefix = 'tagged'\ntags = {{ env = 'home', who = \"it's\" }}\n{CRYPTO}{OWN}{ALERTS}"
+            ),
+            crypto: pairs("-"),
+        },
+        Setup {
+            name: "old",
+            config: format!(
+                "[graphite]\nprefix = 'old'\nnames = '{{feed}}.{{base}}/{{quote}}-{{field}}'\n{CRYPTO}names = '{{feed}}.{{base}}/{{quote}}-{{field}}'\n{ALERTS}[stocks]\nnames = '{{feed}}.{{field}}.{{symbol}}'\n"
+            ),
+            crypto: pairs("/"),
+        },
+        Setup { name: "many", config: all, crypto: many.iter().map(|symbol| format!("{symbol}-USD")).collect() },
+    ]
+}
+
+/// A provider whose prices change from request to request.
+pub(super) fn provider(symbols: &[String]) -> Server {
+    let requests = AtomicU32::new(0);
+    let bases: Vec<String> =
+        symbols.iter().map(|symbol| symbol[..symbol.find(['-', '/']).unwrap()].to_owned()).collect();
+    Server::with(move |request| {
+        let price = (1000 + requests.fetch_add(1, Ordering::Relaxed) * 7 % 50).to_string();
+        let line = request.line();
+        if line.contains("/own") {
+            return Reply::json(format!(
+                r#"[{{"symbol":"north","depth":{price},"time":1700000000}},{{"symbol":"south","depth":-2,"time":1700000000}}]"#
+            ));
+        }
+        if line.contains("/spark") {
+            return samples::yahoo(&["AMZN", "NFLX", "AAPL"].map(|symbol| (symbol, price.as_str())));
+        }
+        let keys: Vec<String> = bases
+            .iter()
+            .map(|base| match base.as_str() {
+                "BTC" => "XXBTZUSD".to_owned(),
+                "ETH" => "XETHZUSD".to_owned(),
+                base => format!("{base}USD"),
+            })
+            .collect();
+        samples::kraken(&keys.iter().map(|key| (key.as_str(), price.as_str())).collect::<Vec<_>>())
+            .header("X-Left", "59")
+    })
+}
+
+impl Setup {
+    pub(super) fn command(&self, graphite: &str) -> Datametrics {
+        Datametrics::new().config(&format!("{}{REMAINING}", self.config)).env("GRAPHITE_URL", graphite)
+    }
+
+    pub(super) fn run(&self, provider: &Server, graphite: &str) -> Datametrics {
+        let run = self.command(graphite).args(["all"]);
+        ["kraken", "yahoo", "own"].iter().fold(run, |run, name| run.provider(name, provider))
+    }
+
+    /// The JSON that a command prints. Nothing else may be printed.
+    pub(super) fn print(&self, graphite: &str, arguments: &[&str]) -> Value {
+        let output = self.command(graphite).args(["grafana"]).args(arguments).run();
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+        serde_json::from_str(&output.stdout).expect("JSON")
+    }
+}
