@@ -125,7 +125,7 @@ impl<'a> AlertRules<'a> {
         if prices.is_empty() {
             return None;
         }
-        let pattern = self.queries.field_pattern(feed, &prices, false);
+        let pattern = self.queries.fields_pattern(feed, &prices, false);
         let target = format!("transformNull(removeAboveValue({}, 0), 1)", self.queries.target(&pattern));
         Some(Rule {
             reducer: "min",

@@ -1,14 +1,13 @@
 //! A dashboard in the classic schema, as Grafana imports and exports it
 //! (<https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/>).
 
+use super::health_panels::add_health;
 use super::json::{GRAPHITE, pretty, uid};
-use super::panel::{Panel, PanelGrid, TableColumn, datasource};
-use super::pattern::Pattern;
-use super::query::Queries;
+use super::panel::{Panel, PanelGrid, TableColumn, Unit, datasource};
+use super::query::{Queries, consolidate, field_variable};
 use super::variable::{TemplateVariable, template_variables};
 use crate::fetch::Feed;
 use crate::market::field::Field;
-use crate::market::symbol::Symbol;
 use serde_json::{Value, json};
 
 /// Fields that share one panel. A field that is in no group has a panel of its own.
@@ -17,13 +16,8 @@ struct FieldGroup {
     description: &'static str,
     fields: &'static [&'static str],
     unit: Unit,
-}
-
-enum Unit {
-    /// The currency of the feed's prices.
-    Currency,
-    /// Grafana's name of a unit.
-    Fixed(&'static str),
+    /// Whether each symbol has a panel of its own, as its numbers may be far from those of other symbols.
+    by_symbol: bool,
 }
 
 const FIELD_GROUPS: [FieldGroup; 5] = [
@@ -31,125 +25,103 @@ const FIELD_GROUPS: [FieldGroup; 5] = [
         title: "bid and ask",
         description: "What buyers offer and what sellers ask.",
         fields: &["bid", "ask"],
-        unit: Unit::Currency,
+        unit: Unit::Exact,
+        by_symbol: true,
     },
     FieldGroup {
         title: "range",
         description: "Prices that mark out the period the provider reports, most often the day or the last 24 hours.",
         fields: &["open", "high", "low", "previous_close", "vwap"],
-        unit: Unit::Currency,
+        unit: Unit::Exact,
+        by_symbol: true,
     },
     FieldGroup {
         title: "volume",
         description: "What was traded in the period the provider reports; quote_volume counts money, not pieces.",
         fields: &["volume", "quote_volume"],
-        unit: Unit::Fixed("short"),
+        unit: Unit::Short,
+        by_symbol: true,
     },
     FieldGroup {
-        title: "change",
+        title: "price change",
         description: "By how much the price differs from the one the provider compares with.",
         fields: &["change"],
-        unit: Unit::Currency,
+        unit: Unit::Exact,
+        by_symbol: true,
     },
     FieldGroup {
         title: "age",
         description: "How old the provider's quote was when it was fetched: high where a market is closed.",
         fields: &["age"],
-        unit: Unit::Fixed("s"),
+        unit: Unit::Seconds,
+        by_symbol: false,
     },
 ];
 
-/// A panel about the runs themselves.
-struct HealthPanel {
-    title: &'static str,
-    description: &'static str,
-    unit: &'static str,
-    /// See [`Queries::health_pattern`].
-    nodes: &'static [&'static str],
-}
-
-const HEALTH_PANELS: [HealthPanel; 8] = [
-    HealthPanel {
-        title: "Symbols expected and fetched",
-        description: "Symbols due in a run and those that were fetched, by run and feed; none is due while a market is closed.",
-        unit: "none",
-        nodes: &["feed", "*", "expected,fetched"],
-    },
-    HealthPanel {
-        title: "Response time",
-        description: "The slowest answer of each provider in a run, and of Graphite in the run before.",
-        unit: "s",
-        nodes: &["*", "response", "time"],
-    },
-    HealthPanel {
-        title: "Status of answers",
-        description: "The worst HTTP status of each provider in a run, and of Graphite in the run before; 0 is no answer.",
-        unit: "none",
-        nodes: &["*", "response", "status_code"],
-    },
-    HealthPanel {
-        title: "Requests and retries",
-        description: "Requests to each provider in a run, and those that were tried again.",
-        unit: "none",
-        nodes: &["*", "requests,retries"],
-    },
-    HealthPanel {
-        title: "Requests left",
-        description: "The fewest requests that were left of the limit of a provider in a run, where the provider tells it.",
-        unit: "none",
-        nodes: &["*", "remaining"],
-    },
-    HealthPanel {
-        title: "Duration of a run",
-        description: "From its start until its points were ready to be pushed.",
-        unit: "s",
-        nodes: &["duration"],
-    },
-    HealthPanel {
-        title: "Points of a run",
-        description: "How many points a run pushed, those about itself included.",
-        unit: "none",
-        nodes: &["points"],
-    },
-    HealthPanel {
-        title: "Points waiting in the journal",
-        description: "Points of earlier runs that Graphite has not taken yet; more than none for long means that pushing fails.",
-        unit: "none",
-        nodes: &["journal"],
-    },
-];
+/// Above so many other fields, a template variable chooses which of them are shown.
+const MAX_OTHER_FIELDS: usize = 6;
 
 /// The dashboard of these feeds, and of the runs that fetch them, as JSON.
 pub(crate) fn dashboard(feeds: &[Feed], queries: Queries<'_>) -> String {
-    let mut builder = DashboardBuilder { queries, grid: PanelGrid::default() };
-    for feed in feeds {
-        builder.add_feed(feed);
-    }
-    builder.add_health();
     let mut variables = vec![json!({
         "type": "datasource", "name": "datasource", "label": "Data source", "query": GRAPHITE,
         "description": "The Graphite to which the points go.", "refresh": 1, "options": [], "hide": 0,
     })];
-    variables.extend(feeds.iter().flat_map(|feed| template_variables(queries, feed)).map(variable_json));
+    for feed in feeds {
+        variables.extend(template_variables(queries, feed).into_iter().map(variable_json));
+        variables.extend(field_variable_json(feed));
+    }
     pretty(&json!({
-        "uid": uid(queries.metrics, "board", ""), "title": "datametrics",
+        "uid": dashboard_uid(queries), "title": "datametrics",
         "description": "Prices and other numbers, and how the runs that fetch them are doing. Made by `datametrics grafana dashboard`.",
         "tags": ["datametrics"], "timezone": "browser", "editable": true, "graphTooltip": 1,
         "time": { "from": "now-6h", "to": "now" }, "refresh": "1m", "schemaVersion": 39, "version": 1,
-        "annotations": { "list": [] }, "templating": { "list": variables }, "panels": builder.grid.into_panels(),
+        "annotations": { "list": [] }, "templating": { "list": variables }, "panels": panels(feeds, queries),
         "links": [],
     }))
 }
 
+/// The uid of the dashboard, to which alert rules link.
+pub(super) fn dashboard_uid(queries: Queries<'_>) -> String {
+    uid(queries.metrics, "board", "")
+}
+
+/// All panels as JSON.
+pub(super) fn panels(feeds: &[Feed], queries: Queries<'_>) -> Vec<Value> {
+    let mut builder = DashboardBuilder { queries, grid: PanelGrid::default() };
+    for feed in feeds {
+        builder.add_feed(feed);
+    }
+    add_health(&mut builder.grid, queries);
+    builder.grid.into_panels()
+}
+
 fn variable_json(variable: TemplateVariable) -> Value {
-    let TemplateVariable { name, label, query, regex, all_value } = variable;
+    let TemplateVariable { name, label, query, regex, all_value, first_values } = variable;
+    let current = match &first_values[..] {
+        [] => json!({ "text": ["All"], "value": ["$__all"] }),
+        values => json!({ "text": values, "value": values }),
+    };
     json!({
         "type": "query", "name": name, "label": label, "datasource": datasource(),
         "query": query, "definition": query, "regex": regex,
-        "multi": true, "includeAll": true, "allValue": all_value,
-        "current": { "text": ["All"], "value": ["$__all"] }, "options": [],
+        "multi": true, "includeAll": true, "allValue": all_value, "current": current, "options": [],
         // 2: Grafana asks again whenever the time range changes. 1: alphabetical order.
         "refresh": 2, "sort": 1, "hide": 0,
+    })
+}
+
+/// The template variable with which the user of the dashboard chooses fields, where a feed has many.
+fn field_variable_json(feed: &Feed) -> Option<Value> {
+    let fields = other_fields(feed);
+    let option = |field: &&str| json!({ "text": field, "value": field, "selected": false });
+    (fields.len() > MAX_OTHER_FIELDS).then(|| {
+        json!({
+            "type": "custom", "name": field_variable(feed), "label": format!("{} field", feed.name),
+            "query": fields.join(","), "options": fields.iter().map(option).collect::<Vec<_>>(),
+            "multi": true, "includeAll": true, "allValue": null, "hide": 0,
+            "current": { "text": fields[..MAX_OTHER_FIELDS], "value": fields[..MAX_OTHER_FIELDS] },
+        })
     })
 }
 
@@ -162,84 +134,102 @@ impl DashboardBuilder<'_> {
     /// Adds the panels of a feed.
     fn add_feed(&mut self, feed: &Feed) {
         self.grid.add_row(&feed.name);
-        let fields: Vec<&str> = feed.fields.iter().map(Field::as_str).collect();
-        let unit_of = |field: &str| Some(feed.units.get(&Field::new(field)?)?.as_str());
-        let currency = unit_of("last").map_or_else(|| currency_unit(feed), str::to_owned);
-        if fields.contains(&"last") {
-            self.add_price(feed, &currency);
+        let has = |field: &str| feed.fields.iter().any(|of_feed| of_feed.as_str() == field);
+        if has("last") {
+            self.add_price(feed);
         }
-        if fields.contains(&"change_percent") {
+        if has("change_percent") {
             self.add_change_percent(feed);
         }
         for group in &FIELD_GROUPS {
-            let present: Vec<&str> = group.fields.iter().copied().filter(|field| fields.contains(field)).collect();
-            if present.is_empty() {
-                continue;
-            }
-            let title = if present.len() == 1 { field_title(present[0]) } else { group.title.to_owned() };
-            let unit = if let Unit::Fixed(unit) = group.unit { unit } else { &currency };
-            let unit = present.iter().find_map(|field| unit_of(field)).unwrap_or(unit);
-            self.add_fields(feed, &title, group.description, unit, &present);
-            if present == ["bid", "ask"] {
-                self.add_spread(feed);
+            let present: Vec<&str> = group.fields.iter().copied().filter(|field| has(field)).collect();
+            if !present.is_empty() {
+                self.add_group(feed, group, &present);
             }
         }
-        for field in fields.iter().filter(|field| !has_panel(field)) {
-            let description = "A field of a definition; its unit is that of the provider.";
-            self.add_fields(feed, &field_title(field), description, unit_of(field).unwrap_or("short"), &[field]);
-        }
+        self.add_other_fields(feed);
     }
 
-    fn add_price(&mut self, feed: &Feed, currency: &str) {
-        let target = self.target_with_legend(&self.queries.field_pattern(feed, &["last"], true));
-        self.grid.add_time_series(&Panel {
-            title: &format!("{}: price", feed.name),
-            description: "The last price of each symbol chosen above; a new symbol appears by itself.",
-            unit: currency,
-            target: target.clone(),
+    fn add_price(&mut self, feed: &Feed) {
+        let target = self.queries.drawn(&self.queries.field_pattern(feed, "last", true), "last");
+        self.grid.add_values(&Panel {
+            title: &format!("{}: now", feed.name),
+            description: "The last price of each symbol chosen above, and its line over the time range shown.",
+            unit: Unit::Exact,
+            targets: vec![target.clone()],
+            repeat: None,
             width: 16,
         });
         self.grid.add_table(
             &Panel {
-                title: &format!("{}: now", feed.name),
-                description: "The last price of each symbol chosen above.",
-                unit: currency,
-                target: target.clone(),
-                width: 4,
-            },
-            &TableColumn { reducer: "lastNotNull", grafana_name: "Last *", name: "Price", is_signed: false },
-        );
-        self.grid.add_table(
-            &Panel {
                 title: &format!("{}: change", feed.name),
-                description: "The change from the first to the last price of the time range shown.",
-                unit: "percentunit",
-                target,
-                width: 4,
+                description: "The last price of each symbol chosen above, and by how much it differs from the first of the time range shown.",
+                unit: Unit::Exact,
+                targets: vec![target.clone()],
+                repeat: None,
+                width: 8,
             },
-            &TableColumn { reducer: "diffperc", grafana_name: "Difference percent", name: "Change", is_signed: true },
+            &[TableColumn::last("Price"), TableColumn::CHANGE],
         );
+        let (title, repeat) = by_symbol(self.queries, feed, "price");
+        self.grid.add_time_series(&Panel {
+            title: &title,
+            description: "The last price; a new symbol appears by itself where all are chosen above.",
+            unit: Unit::Exact,
+            targets: vec![target],
+            repeat,
+            width: 24,
+        });
     }
 
     fn add_change_percent(&mut self, feed: &Feed) {
-        let target = self.target_with_legend(&self.queries.field_pattern(feed, &["change_percent"], true));
+        let target = self.queries.drawn(&self.queries.field_pattern(feed, "change_percent", true), "last");
         self.grid.add_table(
             &Panel {
                 title: &format!("{}: change in percent", feed.name),
                 description: "The change that the provider reports, most often since the previous close.",
-                unit: "percent",
-                target,
+                unit: Unit::Percent,
+                targets: vec![target],
+                repeat: None,
                 width: 8,
             },
-            &TableColumn { reducer: "lastNotNull", grafana_name: "Last *", name: "Change", is_signed: true },
+            &[TableColumn::last("Change")],
         );
     }
 
-    /// Adds a panel with these fields, which have a unit in common.
-    fn add_fields(&mut self, feed: &Feed, title: &str, description: &str, unit: &str, fields: &[&str]) {
-        let target = self.target_with_legend(&self.queries.field_pattern(feed, fields, true));
-        let title = format!("{}: {title}", feed.name);
-        self.grid.add_time_series(&Panel { title: &title, description, unit, target, width: 8 });
+    /// Adds a panel with these fields of a group.
+    fn add_group(&mut self, feed: &Feed, group: &FieldGroup, fields: &[&str]) {
+        let title = if let [field] = fields { field_title(field) } else { group.title.to_owned() };
+        let (title, repeat) = match group.by_symbol {
+            true => by_symbol(self.queries, feed, &title),
+            false => (format!("{}: {title}", feed.name), None),
+        };
+        self.grid.add_time_series(&Panel {
+            title: &title,
+            description: group.description,
+            unit: group.unit,
+            targets: self.targets(feed, fields),
+            repeat,
+            width: 8,
+        });
+        if fields == ["bid", "ask"] {
+            self.add_spread(feed);
+        }
+    }
+
+    /// The targets for some fields of a feed: one for each function that makes one point of several.
+    fn targets(&self, feed: &Feed, fields: &[&str]) -> Vec<String> {
+        let targets = ["last", "max", "min"].into_iter().filter_map(|function| {
+            let of_function: Vec<&str> =
+                fields.iter().copied().filter(|field| consolidation(field) == function).collect();
+            let pattern = match (fields, &of_function[..]) {
+                (_, []) => return None,
+                ([field], _) => self.queries.field_pattern(feed, field, true),
+                (_, of_function) => self.queries.fields_pattern(feed, of_function, true),
+            };
+            Some(self.queries.drawn(&pattern, function))
+        });
+        targets.collect()
     }
 
     fn add_spread(&mut self, feed: &Feed) {
@@ -247,58 +237,78 @@ impl DashboardBuilder<'_> {
         let by_symbol = self
             .queries
             .apply_by_symbol(feed, ["bid", "ask"], |bid, ask| percent(&format!("divideSeries({bid}, {ask})")));
-        let [bid, ask] = ["bid", "ask"].map(|field| self.queries.field_pattern(feed, &[field], true));
+        let [bid, ask] = ["bid", "ask"].map(|field| self.queries.field_pattern(feed, field, true));
         // divideSeriesLists pairs series by their order, and fails if one list is longer. So it is used
         // only if symbols cannot be divided one by one.
         let by_order = || {
             let [bid, ask] = [&bid, &ask].map(|pattern| format!("sortByName({})", self.queries.target(pattern)));
             percent(&format!("divideSeriesLists({bid}, {ask})"))
         };
-        let target = ask.with_legend(&by_symbol.unwrap_or_else(by_order));
+        let target = ask.with_legend(&consolidate(&by_symbol.unwrap_or_else(by_order), "max"));
         self.grid.add_time_series(&Panel {
             title: &format!("{}: spread", feed.name),
             description: "How far the bid is below the ask, in percent of the ask: small where much is traded.",
-            unit: "percent",
-            target,
+            unit: Unit::Percent,
+            targets: vec![target],
+            repeat: None,
             width: 8,
         });
     }
 
-    /// Adds the panels about the runs themselves.
-    fn add_health(&mut self) {
-        self.grid.add_row("Runs");
-        for HealthPanel { title, description, unit, nodes } in HEALTH_PANELS {
-            let target = self.target_with_legend(&self.queries.health_pattern(nodes));
-            self.grid.add_time_series(&Panel { title, description, unit, target, width: 8 });
+    /// Adds a panel for each field that is in no group, or one for each of those that are chosen.
+    fn add_other_fields(&mut self, feed: &Feed) {
+        const DESCRIPTION: &str = "A field of a definition.";
+        let fields = other_fields(feed);
+        if fields.len() > MAX_OTHER_FIELDS {
+            let variable = field_variable(feed);
+            self.grid.add_time_series(&Panel {
+                title: &format!("{}: ${{{variable}}}", feed.name),
+                description: DESCRIPTION,
+                unit: Unit::Exact,
+                targets: vec![self.queries.drawn(&self.queries.chosen_pattern(feed), "last")],
+                repeat: Some(variable),
+                width: 24,
+            });
+            return;
         }
-    }
-
-    fn target_with_legend(&self, pattern: &Pattern) -> String {
-        pattern.with_legend(&self.queries.target(pattern))
+        for field in fields {
+            self.grid.add_time_series(&Panel {
+                title: &format!("{}: {}", feed.name, field_title(field)),
+                description: DESCRIPTION,
+                unit: Unit::Exact,
+                targets: self.targets(feed, &[field]),
+                repeat: None,
+                width: 8,
+            });
+        }
     }
 }
 
-/// Whether a field is on a panel of its own kind or in a group.
-fn has_panel(field: &str) -> bool {
-    matches!(field, "last" | "change_percent") || FIELD_GROUPS.iter().any(|group| group.fields.contains(&field))
+/// The title and the variable of a panel that is repeated for each symbol. If no variable tells the symbol,
+/// the panel is not repeated.
+fn by_symbol(queries: Queries<'_>, feed: &Feed, title: &str) -> (String, Option<String>) {
+    let variable = template_variables(queries, feed).into_iter().next().map(|variable| variable.name);
+    let of_symbol = variable.as_ref().map_or_else(String::new, |variable| format!(" of ${{{variable}}}"));
+    (format!("{}: {title}{of_symbol}", feed.name), variable)
+}
+
+/// What Graphite makes of several values of a field that it draws as one.
+fn consolidation(field: &str) -> &'static str {
+    match field {
+        "high" | "age" => "max",
+        "low" => "min",
+        _ => "last",
+    }
+}
+
+/// The fields of a feed that are on no panel of their own kind and in no group.
+fn other_fields(feed: &Feed) -> Vec<&str> {
+    let has_panel = |field: &&str| {
+        matches!(*field, "last" | "change_percent") || FIELD_GROUPS.iter().any(|group| group.fields.contains(field))
+    };
+    feed.fields.iter().map(Field::as_str).filter(|field| !has_panel(field)).collect()
 }
 
 fn field_title(field: &str) -> String {
     field.replace('_', " ")
-}
-
-/// Grafana's name of the unit of a feed's prices: the currency in which all its symbols are quoted, if
-/// there is one. Stocks are traded in New York, in dollars.
-fn currency_unit(feed: &Feed) -> String {
-    if feed.name == "stocks" {
-        return "currencyUSD".to_owned();
-    }
-    let quote = feed.symbols.first().and_then(Symbol::quote);
-    match quote.filter(|_| feed.symbols.iter().all(|symbol| symbol.quote() == quote)) {
-        None => "none".to_owned(),
-        Some(known @ ("USD" | "EUR" | "GBP" | "JPY" | "CHF" | "INR" | "KRW" | "BRL" | "BTC")) => {
-            format!("currency{known}")
-        }
-        Some(other) => format!("suffix: {other}"),
-    }
 }

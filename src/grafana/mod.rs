@@ -3,6 +3,7 @@
 
 mod alert_rules;
 mod dashboard;
+mod health_panels;
 mod json;
 mod panel;
 mod pattern;

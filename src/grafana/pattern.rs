@@ -12,7 +12,7 @@ pub(super) enum PatternPart {
     Wildcard,
     /// The values that the user of the dashboard chose for the template variable of this name.
     Variable(String),
-    /// One of these texts.
+    /// One of these texts. If there is only one, it is in the legend all the same.
     OneOf(Vec<String>),
 }
 
@@ -96,6 +96,7 @@ pub(super) fn glob(parts: &[PatternPart]) -> String {
             PatternPart::Literal(text) => glob.push_str(text),
             PatternPart::Wildcard => glob.push('*'),
             PatternPart::Variable(name) => _ = write!(glob, "${{{name}}}"),
+            PatternPart::OneOf(texts) if texts.len() == 1 => glob.push_str(&texts[0]),
             PatternPart::OneOf(texts) => _ = write!(glob, "{{{}}}", texts.join(",")),
         }
     }

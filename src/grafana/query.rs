@@ -21,16 +21,30 @@ pub(crate) struct Queries<'a> {
 }
 
 impl Queries<'_> {
-    /// The pattern of these fields of all symbols of a feed; with variables, only of the symbols that
-    /// the user of the dashboard chose. Its first part is the prefix, the others are those of the
-    /// feed's [`NameTemplate`](crate::metrics::names::NameTemplate).
-    pub(super) fn field_pattern(&self, feed: &Feed, fields: &[&str], with_variables: bool) -> Pattern {
-        let part = |name_part: &NamePart| match (name_part, fields) {
-            (NamePart::Text(text), _) => self.literal(text),
-            (NamePart::Feed, _) => PatternPart::Literal(node(&feed.name)),
-            (NamePart::Field, [field]) => PatternPart::Literal((*field).to_owned()),
-            (NamePart::Field, fields) => PatternPart::OneOf(fields.iter().map(ToString::to_string).collect()),
-            (NamePart::Symbol | NamePart::Base | NamePart::Quote, _) => {
+    /// The pattern of a field of all symbols of a feed; with variables, only of the symbols that the user of
+    /// the dashboard chose. Its first part is the prefix, the others are those of the feed's
+    /// [`NameTemplate`](crate::metrics::names::NameTemplate).
+    pub(super) fn field_pattern(&self, feed: &Feed, field: &str, with_variables: bool) -> Pattern {
+        self.pattern(feed, &PatternPart::Literal(field.to_owned()), with_variables)
+    }
+
+    /// Like [`Queries::field_pattern`], for several fields. The legend has the field, too.
+    pub(super) fn fields_pattern(&self, feed: &Feed, fields: &[&str], with_variables: bool) -> Pattern {
+        let fields = fields.iter().map(ToString::to_string).collect();
+        self.pattern(feed, &PatternPart::OneOf(fields), with_variables)
+    }
+
+    /// The pattern of the fields that the user of the dashboard chose.
+    pub(super) fn chosen_pattern(&self, feed: &Feed) -> Pattern {
+        self.pattern(feed, &PatternPart::Variable(field_variable(feed)), true)
+    }
+
+    fn pattern(&self, feed: &Feed, field: &PatternPart, with_variables: bool) -> Pattern {
+        let part = |name_part: &NamePart| match name_part {
+            NamePart::Text(text) => self.literal(text),
+            NamePart::Feed => PatternPart::Literal(node(&feed.name)),
+            NamePart::Field => field.clone(),
+            NamePart::Symbol | NamePart::Base | NamePart::Quote => {
                 let name = variable_name(feed, name_part).filter(|_| with_variables);
                 name.map_or(PatternPart::Wildcard, PatternPart::Variable)
             }
@@ -41,17 +55,18 @@ impl Queries<'_> {
         Pattern { parts, legend }
     }
 
-    /// The pattern of points about runs: of all runs, as several may push to one Graphite. A node is
-    /// `*` for any text, `a,b` for one of several texts, or the text itself. The legend has all nodes that
-    /// differ, the name of the run first.
+    /// The pattern of points about runs: of all runs, as several may push to one Graphite. A node is `*` for
+    /// any text, `a,b` for one of several texts, or the text itself. The legend has all nodes that differ, the
+    /// name of the run first, and nodes that are written `+a`.
     pub(super) fn health_pattern(&self, nodes: &[&str]) -> Pattern {
         let mut parts = vec![self.literal(&format!("{}metrics.", self.metrics.prefix)), PatternPart::Wildcard];
         for text in nodes {
             parts.push(PatternPart::Literal(".".to_owned()));
-            parts.push(match *text {
-                "*" => PatternPart::Wildcard,
-                text if text.contains(',') => PatternPart::OneOf(text.split(',').map(str::to_owned).collect()),
-                text => PatternPart::Literal(node(text)),
+            parts.push(match (*text, text.strip_prefix('+')) {
+                ("*", _) => PatternPart::Wildcard,
+                (_, Some(text)) => PatternPart::OneOf(vec![text.to_owned()]),
+                (text, None) if text.contains(',') => PatternPart::OneOf(text.split(',').map(str::to_owned).collect()),
+                (text, None) => PatternPart::Literal(node(text)),
             });
         }
         let count = parts.iter().filter(|part| !matches!(part, PatternPart::Literal(_))).count();
@@ -70,6 +85,14 @@ impl Queries<'_> {
             [] => self.path(name),
             tags => series_by_tag(&format!("name={name}"), tags),
         }
+    }
+
+    /// The target that gives all metrics of a pattern with their legends. Where Graphite draws several points
+    /// as one, it takes what `function` makes of them: `last`, `max` or `min`. By default it would take their
+    /// average, which nobody has measured
+    /// (<https://graphite.readthedocs.io/en/latest/functions.html#graphite.render.functions.consolidateBy>).
+    pub(super) fn drawn(&self, pattern: &Pattern, function: &str) -> String {
+        pattern.with_legend(&consolidate(&self.target(pattern), function))
     }
 
     /// The target that gives all metrics of a pattern.
@@ -92,7 +115,7 @@ impl Queries<'_> {
         [a, b]: [&str; 2],
         combine: impl Fn(&str, &str) -> String,
     ) -> Option<String> {
-        let pattern = self.field_pattern(feed, &[a], true);
+        let pattern = self.field_pattern(feed, a, true);
         let last = pattern.parts.iter().rposition(|part| matches!(part, PatternPart::Variable(_)))?;
         let ends_node =
             matches!(pattern.parts.get(last + 1), Some(PatternPart::Literal(text)) if text.starts_with('.'));
@@ -100,7 +123,7 @@ impl Queries<'_> {
             return None;
         }
         let node = glob(&pattern.parts[..=last]).matches('.').count();
-        let path = |field| format!("%{}", glob(&self.field_pattern(feed, &[field], true).parts[last + 1..]));
+        let path = |field| format!("%{}", glob(&self.field_pattern(feed, field, true).parts[last + 1..]));
         Some(format!("applyByNode({}, {node}, '{}')", pattern.glob(), combine(&path(a), &path(b))))
     }
 
@@ -113,6 +136,11 @@ impl Queries<'_> {
     fn path(&self, name: &str) -> String {
         if self.metrics.tags.is_empty() && self.is_carbon { name.replace('/', ".") } else { name.to_owned() }
     }
+}
+
+/// The target whose points Graphite draws as one by this function.
+pub(super) fn consolidate(target: &str, function: &str) -> String {
+    format!("consolidateBy({target}, '{function}')")
 }
 
 /// The legend of a feed's series: the parts of their names that differ, for example `BTC/USD last`. A
@@ -140,6 +168,11 @@ fn legend(feed: &Feed, parts: &[PatternPart]) -> String {
 /// all symbols. Grafana takes letters, digits and `_`.
 pub(super) fn variable_name(feed: &Feed, part: &NamePart) -> Option<String> {
     Some(format!("{}_{}", feed.name.replace('-', "__"), placeholder(part)?))
+}
+
+/// The name of the template variable for the fields of a feed.
+pub(super) fn field_variable(feed: &Feed) -> String {
+    format!("{}_field", feed.name.replace('-', "__"))
 }
 
 /// The placeholder of a part that differs from symbol to symbol.

@@ -9,7 +9,7 @@ use crate::support::{
     real_graphite::{RealGraphite, available},
 };
 use serde_json::{Value, json};
-use std::{fmt::Write as _, fs, io::Write as _, net::TcpStream, path::Path};
+use std::{fmt::Write as _, fs, io::Write as _, net::TcpStream, path::Path, thread};
 
 /// Prices at the begin and at the end of the time that is shown. All other symbols have the last row.
 const PRICES: [(&str, f64, f64); 7] = [
@@ -20,6 +20,30 @@ const PRICES: [(&str, f64, f64); 7] = [
     ("NFLX", 1_085.5, 1_085.5),
     ("AAPL", 231.2, 228.0),
     ("", 10.5, 10.605),
+];
+
+/// Some of the rows that must be there, whatever is recorded: all digits of a price at any size, changes up and
+/// down, a colour on the change alone, and the worst minute of the time that is shown.
+const ROWS: [(&str, &str); 3] = [
+    (
+        "default",
+        "BTC-USD | 64,210.1 | drawn
+        BAT-USD | 0.00000833 | drawn
+        BTC-USD | 64,210.1 | 1.52% [green]
+        ETH-USD | 3,050.25 | -2.30% [red]
+        BAT-USD | 0.00000833 | -0.83% [red]
+        AMZN | 204.04 | 1.51% [green]
+        NFLX | 1,085.5 | 0.00% [text]
+        AAPL | -1.38% [red]
+        BTC-USD high | 64,852.201 | 64,852.201 | 70,631.11
+        all crypto fetched | 3 | 2 | 3
+        all kraken | 200 | 200 | 503
+        all kraken no answer | 0 | 0 | 0
+        all kraken | 59 | 7 | 59
+        all | 0 | 0 | 55",
+    ),
+    ("own", "south | -2 | -2 | -2"),
+    ("many", "C100-USD | 10.605 | 1.00% [green]"),
 ];
 
 /// The value of a metric in the minute `index` of `count`. In one minute in the middle everything is at its
@@ -47,7 +71,8 @@ fn value(name: &str, index: usize, count: usize) -> f64 {
     }
     let (_, first, last) = PRICES.into_iter().find(|(symbol, ..)| name.contains(symbol)).unwrap();
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-    let part = index as f64 / (count - 1) as f64;
+    // The first of the drawn points stands for several minutes, in which the price does not change yet.
+    let part = index.saturating_sub(8) as f64 / (count - 1) as f64;
     let price = if index + 1 == count { last } else { first + (last - first) * part };
     let fields: [(&str, f64); 12] = [
         ("last", price),
@@ -81,7 +106,8 @@ fn metrics(setup: &Setup, url: &str) -> Vec<String> {
 
 /// Sends the points of the last minutes to Carbon. Returns when the last of them is.
 fn push(setup: &Setup, graphite: &RealGraphite, url: &str, minutes: usize) -> i64 {
-    let end = now() / 60 * 60 - 60;
+    // Graphite draws several minutes as one point, from multiples of these minutes on: a full hour is one of all.
+    let end = now() / 3600 * 3600;
     let mut lines = String::new();
     let (metrics, files) = (metrics(setup, url), graphite.files());
     for name in &metrics {
@@ -165,14 +191,24 @@ fn grafana_shows_the_expected_texts_in_every_cell() {
         let dashboard = setup.print(&url, &["dashboard"]);
         let input = json!(drawn(&setup, &graphite, &dashboard, end, minutes)).to_string();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/grafana-js/cells/{}.txt", setup.name));
-        for version in ["11", "12", "13"] {
+        let read = |version| {
             let cells = table(&serde_json::from_str(&npm::node(&["cells.cjs", version], &input)).unwrap());
+            (version, cells)
+        };
+        let read: Vec<(&str, String)> = thread::scope(|scope| {
+            let threads = ["11", "12", "13"].map(|version| scope.spawn(move || read(version)));
+            threads.map(|thread| thread.join().unwrap()).into()
+        });
+        for (version, cells) in read {
             if std::env::var("SNAPSHOTS").as_deref() == Ok("overwrite") && version == "11" {
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(&path, &cells).unwrap();
             }
             let expected = fs::read_to_string(&path).unwrap_or_default();
             assert!(cells == expected, "{}, Grafana {version}: read\n{cells}\nexpected\n{expected}", setup.name);
+            for row in ROWS.iter().filter(|(name, _)| *name == setup.name).flat_map(|(_, rows)| rows.lines()) {
+                assert!(cells.contains(&format!("    {}\n", row.trim())), "{}: no {row:?} in\n{cells}", setup.name);
+            }
         }
     }
 }
