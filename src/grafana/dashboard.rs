@@ -200,9 +200,10 @@ impl DashboardBuilder<'_> {
     /// Adds a panel with these fields of a group.
     fn add_group(&mut self, feed: &Feed, group: &FieldGroup, fields: &[&str]) {
         let title = if let [field] = fields { field_title(field) } else { group.title.to_owned() };
-        let (title, repeat) = match group.by_symbol {
-            true => by_symbol(self.queries, feed, &title),
-            false => (format!("{}: {title}", feed.name), None),
+        let (title, repeat) = if group.by_symbol {
+            by_symbol(self.queries, feed, &title)
+        } else {
+            (format!("{}: {title}", feed.name), None)
         };
         self.grid.add_time_series(&Panel {
             title: &title,
