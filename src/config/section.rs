@@ -317,6 +317,15 @@ impl<'a> ConfigValue<'a> {
         number.ok_or_else(|| self.expected_number(&format!("a number above 0{bound}")))
     }
 
+    /// The value as a number of any sign, from `-max` to `max`.
+    ///
+    /// # Errors
+    /// When it is not a number, or is out of bounds.
+    pub(crate) fn number(&self, max: f64) -> Result<f64, ConfigError> {
+        let is_in_bounds = |number: &f64| number.abs() <= max;
+        self.parse_number().filter(is_in_bounds).ok_or_else(|| self.expected_number("a number"))
+    }
+
     /// The value as a number of seconds above zero, a day at most.
     ///
     /// # Errors

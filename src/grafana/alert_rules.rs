@@ -1,16 +1,19 @@
-//! The alert rules: what can go wrong with feeds and runs, and the thresholds of `[[alert]]`.
+//! The alert rules: what can go wrong with feeds and runs. Those for the thresholds of `[[alert]]` are in
+//! `threshold_rules.rs`.
 
+use super::dashboard::{dashboard_uid, panels};
+use super::health_panels::{JOURNAL, REMAINING, STATUS, SYMBOLS};
 use super::json::{pretty, uid};
-use super::query::{Queries, node};
-use super::rule_json::{Evaluator, Rule, group_json};
+use super::query::{Queries, consolidate, node};
+use super::rule_json::{Evaluator, Links, Rule, group_json};
+use super::threshold_rules::threshold_rules;
 use crate::cli::AlertFormat;
 use crate::config::ConfigError;
 use crate::fetch::Feed;
 use crate::market::field::Field;
-use crate::market::spellings::probable_pair;
-use crate::market::symbol::Symbol;
 use crate::provider::Definition;
 use crate::settings::Alert;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes the alert rules.
 pub(crate) struct AlertRules<'a> {
@@ -24,30 +27,23 @@ pub(crate) struct AlertRules<'a> {
     pub(crate) queries: Queries<'a>,
 }
 
-/// A threshold, and a symbol of a feed for which it holds.
-#[derive(Clone, Copy)]
-struct Watch<'a> {
-    alert: &'a Alert,
-    feed: &'a Feed,
-    symbol: &'a Symbol,
-}
+/// How often Grafana evaluates the rules, in seconds.
+pub(super) const EVALUATION: u32 = 60;
 
-/// In which way a price can be beyond a threshold.
-#[derive(Clone, Copy, PartialEq)]
-enum ThresholdKind {
-    Above,
-    Below,
-    Rise,
-    Fall,
-}
+/// What is wrong for longer than this is no hiccup, however rarely a feed is fetched.
+const MAX_PENDING: u32 = 300;
+
+/// The longest time over which the requests that are left are compared.
+const MONTH: u32 = 31 * 86_400;
 
 impl<'a> AlertRules<'a> {
     /// The rules as JSON, which is YAML too. `datasource` is the uid of the Graphite data source.
     ///
     /// # Errors
-    /// When an `[[alert]]` is about a symbol or a price that no feed fetches.
+    /// When an `[[alert]]` is about a symbol or a field that no feed fetches.
     pub(crate) fn render(&self, datasource: &str, format: AlertFormat) -> Result<String, ConfigError> {
-        Ok(pretty(&group_json(&self.rules()?, datasource, format)))
+        let links = Links { dashboard: dashboard_uid(self.queries), panels: panels(self.feeds, self.queries) };
+        Ok(pretty(&group_json(&self.rules()?, datasource, format, &links)))
     }
 
     fn rules(&self) -> Result<Vec<Rule<'a>>, ConfigError> {
@@ -57,18 +53,30 @@ impl<'a> AlertRules<'a> {
             rules.push(self.no_run(feed));
             rules.extend(self.price_not_positive(feed));
         }
-        rules.extend(self.threshold_rules()?);
-        rules.extend([self.provider_fails(), self.push_fails(), self.journal_grows()]);
+        rules.extend(threshold_rules(self)?);
+        rules.extend(
+            self.providers_by_interval().into_iter().map(|(interval, names)| self.provider_fails(interval, &names)),
+        );
+        rules.extend(self.limit_nearly_reached());
+        rules.extend([self.push_fails(), self.journal_grows()]);
         Ok(rules)
     }
 
-    /// The seconds that this many runs take, but at least ten minutes.
-    fn seconds_of_runs(&self, runs: u32) -> u32 {
-        self.queries.metrics.interval.saturating_mul(runs).max(600)
+    /// The seconds between two runs: feeds that are due more rarely rest in some of them.
+    fn run_interval(&self) -> u32 {
+        self.feeds.iter().map(|feed| feed.interval).min().unwrap_or(self.queries.metrics.interval)
     }
 
-    /// A rule that fires at once if the last value is above zero.
-    fn rule(&self, kind: &'static str, feed: &'a str, title: String, target: String) -> Rule<'a> {
+    /// A rule that fires if the last value is above zero, and was so in two runs that are `interval` seconds
+    /// apart: one run may have a hiccup.
+    pub(super) fn rule(
+        &self,
+        kind: &'static str,
+        feed: &'a str,
+        interval: u32,
+        title: String,
+        target: String,
+    ) -> Rule<'a> {
         Rule {
             uid: uid(self.queries.metrics, kind, feed),
             kind,
@@ -77,43 +85,62 @@ impl<'a> AlertRules<'a> {
             target,
             reducer: "last",
             evaluator: Evaluator::Above(0.0),
-            lookback: self.seconds_of_runs(5),
-            pending: 0,
+            // A run that is late, or takes its time, is in Graphite a minute or two after it was due.
+            lookback: interval.saturating_mul(2).max(interval.saturating_add(120)),
+            highest_of: None,
+            pending: interval.min(MAX_PENDING) + EVALUATION,
+            keep_firing: 0,
             fires_on_no_data: false,
+            panel: String::new(),
             summary: String::new(),
             description: String::new(),
+            runbook: String::new(),
         }
     }
 
+    /// A run in which the feed is not due has two zeros. They are removed, so that the last run in which it was
+    /// due counts.
     fn points_missing(&self, feed: &'a Feed) -> Rule<'a> {
         let name = &feed.name;
         let counts = self.queries.target(&self.queries.health_pattern(&["feed", name, "expected,fetched"]));
-        // The difference is taken for each run, as several runs may fetch parts of one feed.
+        // The difference is taken for each run, as several runs may fetch parts of one feed. Graphite decides
+        // which of the two counts comes first, so its sign means nothing.
         let run_node = self.queries.prefix_nodes() + 1;
-        let target = format!("groupByNode({counts}, {run_node}, 'diff')");
+        let missing = format!("absolute(groupByNode(removeBelowValue({counts}, 1), {run_node}, 'diff'))");
+        let target = format!(r"aliasSub({}, '^.*\(([^(),]+)\).*$', '\1')", consolidate(&missing, "last"));
         Rule {
-            // Graphite decides which of the two counts comes first, so the sign means nothing.
-            evaluator: Evaluator::OutsideRange(0.0, 0.0),
-            pending: self.seconds_of_runs(3),
+            panel: SYMBOLS.to_owned(),
             summary: format!("Feed {name}: {{{{ $values.B }}}} symbols are missing in run {{{{ $labels.name }}}}"),
-            description: format!("Run `datametrics --feed {name} --dry-run -v`: it names what is missing, and why."),
-            ..self.rule("missing", name, format!("{name}: points missing"), target)
+            description: "What no provider of the feed gives is missing since two runs; the rest is pushed.".to_owned(),
+            runbook: format!(
+                "Run `datametrics --feed {name} --dry-run -v`: it names what is missing, and why. Take a symbol that \
+                 is gone out of `symbols`, or name a provider that has it in `providers`."
+            ),
+            ..self.rule("missing", name, feed.interval, format!("{name}: points missing"), target)
         }
     }
 
     fn no_run(&self, feed: &'a Feed) -> Rule<'a> {
         let name = &feed.name;
         let expected = self.queries.target(&self.queries.health_pattern(&["feed", name, "expected"]));
-        let target = format!("alias(isNonNull(sumSeries({expected})), '{name}')");
+        let runs = consolidate(&format!("isNonNull(sumSeries({expected}))"), "max");
+        let target = format!("alias({runs}, '{name}')");
         Rule {
             reducer: "max",
             evaluator: Evaluator::Below(1.0),
             fires_on_no_data: true,
+            pending: 0,
+            panel: SYMBOLS.to_owned(),
             summary: format!("Feed {name}: no run has reached Graphite"),
-            description:
-                "Is cron (or whatever starts the runs) running, and what does it mail? Run `datametrics` by hand."
-                    .to_owned(),
-            ..self.rule("norun", name, format!("{name}: no run at all"), target)
+            description: format!(
+                "A run tells of each feed, also while its market is closed, so there was none for {} s, or none \
+                 could push.",
+                feed.interval.saturating_mul(2)
+            ),
+            runbook: "Is cron (or whatever starts the runs) running, and what does it mail? Run `datametrics check`, \
+                      then `datametrics all` by hand. If runs come more rarely on purpose, set `interval`."
+                .to_owned(),
+            ..self.rule("norun", name, feed.interval, format!("{name}: no run at all"), target)
         }
     }
 
@@ -126,175 +153,115 @@ impl<'a> AlertRules<'a> {
             return None;
         }
         let pattern = self.queries.fields_pattern(feed, &prices, false);
-        let target = format!("transformNull(removeAboveValue({}, 0), 1)", self.queries.target(&pattern));
+        let bad = format!("transformNull(removeAboveValue({}, 0), 1)", self.queries.target(&pattern));
+        let target = pattern.with_legend(&consolidate(&bad, "min"));
         Some(Rule {
             reducer: "min",
             evaluator: Evaluator::Below(1.0),
+            pending: 0,
+            panel: format!("{name}: "),
             summary: format!("Feed {name}: a price of {{{{ $labels.name }}}} is {{{{ $values.B }}}}"),
-            description:
-                "A price must be above zero, and datametrics pushes no other: who else pushes under this name?"
-                    .to_owned(),
-            ..self.rule("price", name, format!("{name}: price not positive"), pattern.with_legend(&target))
+            description: "A price must be above zero, and datametrics pushes no other.".to_owned(),
+            runbook: "Find out who else pushes under this name, or choose another `prefix`.".to_owned(),
+            ..self.rule("price", name, feed.interval, format!("{name}: price not positive"), target)
         })
     }
 
-    fn provider_fails(&self) -> Rule<'a> {
-        let names: Vec<String> = self.definitions.iter().map(|definition| node(&definition.name)).collect();
-        let pattern = self.queries.health_pattern(&[&names.join(","), "response", "status_code"]);
-        let target = self.queries.target(&pattern);
+    /// The providers in use, by how often the feed that asks them most often is fetched.
+    fn providers_by_interval(&self) -> BTreeMap<u32, BTreeSet<&'a str>> {
+        let mut intervals: BTreeMap<&str, u32> = BTreeMap::new();
+        for feed in self.feeds {
+            for definition in feed.providers.iter().filter_map(|index| self.definitions.get(*index)) {
+                let interval = intervals.entry(&definition.name).or_insert(feed.interval);
+                *interval = feed.interval.min(*interval);
+            }
+        }
+        let mut providers: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+        for (name, interval) in intervals {
+            providers.entry(interval).or_default().insert(name);
+        }
+        providers
+    }
+
+    fn provider_fails(&self, interval: u32, names: &BTreeSet<&str>) -> Rule<'a> {
+        let nodes: Vec<String> = names.iter().map(|name| node(name)).collect();
+        // In the legend also where there is only one.
+        let nodes = if nodes.len() == 1 { format!("+{}", nodes[0]) } else { nodes.join(",") };
+        let pattern = self.queries.health_pattern(&[&nodes, "response", "status_code"]);
+        let (id, of) = if interval == self.run_interval() {
+            (String::new(), String::new())
+        } else {
+            (interval.to_string(), format!(" (fetched every {interval} s)"))
+        };
+        let target = self.queries.drawn(&pattern, "last");
         Rule {
+            uid: uid(self.queries.metrics, "provider", &id),
             evaluator: Evaluator::OutsideRange(200.0, 399.0),
-            pending: self.seconds_of_runs(3),
+            panel: STATUS.to_owned(),
             summary: "A provider fails: {{ $labels.name }} is {{ $values.B }}".to_owned(),
-            description: "0 is no answer, 401 and 403 are about its key, 429 is too many requests; the run's messages \
-                          say more. Name a second provider in `providers`, to be asked for what the first cannot give."
+            description: "The worst HTTP status of the last run that asked it, also where another provider filled in: \
+                          0 is no answer, 401 and 403 are about its key, 429 is too many requests."
                 .to_owned(),
-            ..self.rule("provider", "", "A provider fails".to_owned(), target)
+            runbook: "Run `datametrics check`: it asks each provider once and says what to do. Name a second provider \
+                      in `providers`, to be asked for what the first cannot give."
+                .to_owned(),
+            ..self.rule("provider", "", interval, format!("A provider fails{of}"), target)
         }
     }
 
+    /// A rule about the requests that are left, if a provider in use tells them. The limit itself is not known,
+    /// so what is left is compared with the most that was left in the last month.
+    fn limit_nearly_reached(&self) -> Option<Rule<'a>> {
+        let telling: BTreeSet<String> = self
+            .definitions
+            .iter()
+            .filter(|definition| definition.remaining.is_some())
+            .map(|definition| node(&definition.name))
+            .collect();
+        if telling.is_empty() {
+            return None;
+        }
+        let interval = self.feeds.iter().map(|feed| feed.interval).max()?;
+        let target = self.queries.drawn(&self.queries.health_pattern(&["*", "remaining"]), "min");
+        Some(Rule {
+            evaluator: Evaluator::Below(0.1),
+            highest_of: Some(MONTH),
+            panel: REMAINING.to_owned(),
+            summary: "A limit is nearly reached: {{ $labels.name }} has {{ $values.B }} requests left".to_owned(),
+            description: "Less than a tenth of the most that was left in the last month. At none the provider refuses."
+                .to_owned(),
+            runbook: "`datametrics check -v` says what the runs need in a month, `datametrics providers` what the \
+                      provider allows. Ask more rarely (`interval` of the feed), for fewer symbols, or use a second key."
+                .to_owned(),
+            ..self.rule("limit", "", interval, "A provider's limit is nearly reached".to_owned(), target)
+        })
+    }
+
     fn push_fails(&self) -> Rule<'a> {
-        let target = self.queries.target(&self.queries.health_pattern(&["graphite", "response", "status_code"]));
+        let pattern = self.queries.health_pattern(&["graphite", "response", "status_code"]);
+        let target = self.queries.drawn(&pattern, "last");
         Rule {
             evaluator: Evaluator::OutsideRange(200.0, 299.0),
-            pending: self.seconds_of_runs(3),
+            panel: STATUS.to_owned(),
             summary: "Pushing to Graphite fails: {{ $labels.name }} is {{ $values.B }}".to_owned(),
-            description:
-                "0 is no answer. What Graphite did not take is in the journal; the run's messages say what to do."
-                    .to_owned(),
-            ..self.rule("push", "", "Pushing to Graphite fails".to_owned(), target)
+            description: "Graphite does not take all points of a run; 0 is no answer.".to_owned(),
+            runbook: "What Graphite did not take is in the journal and is sent again. Read what the runs say, then \
+                      run `datametrics check`."
+                .to_owned(),
+            ..self.rule("push", "", self.run_interval(), "Pushing to Graphite fails".to_owned(), target)
         }
     }
 
     fn journal_grows(&self) -> Rule<'a> {
-        let target = self.queries.target(&self.queries.health_pattern(&["journal"]));
+        let target = self.queries.drawn(&self.queries.health_pattern(&["journal"]), "last");
         Rule {
-            // The journal does not grow if it was empty once within the lookback.
-            reducer: "min",
-            lookback: self.seconds_of_runs(15),
-            pending: self.seconds_of_runs(3),
-            summary: "The journal grows: {{ $labels.name }} has not been below {{ $values.B }}".to_owned(),
-            description: "Graphite takes less than the runs fetch: see the status of pushes, and the run's messages."
+            panel: JOURNAL.to_owned(),
+            summary: "The journal is not emptied: {{ $values.B }} points wait in run {{ $labels.name }}".to_owned(),
+            description: "Graphite takes less than the runs fetch: points of earlier runs still wait.".to_owned(),
+            runbook: "See the status of pushes on the dashboard, and what the runs say. Points that wait for another \
+                      Graphite than the configured one are named by `datametrics check`."
                 .to_owned(),
-            ..self.rule("journal", "", "The journal grows".to_owned(), target)
-        }
-    }
-
-    /// The rules of `[[alert]]`: one for each feed and each kind of threshold.
-    fn threshold_rules(&self) -> Result<Vec<Rule<'a>>, ConfigError> {
-        let mut watches = Vec::new();
-        for alert in self.thresholds {
-            watches.extend(self.watches(alert)?);
-        }
-        let kinds = [ThresholdKind::Above, ThresholdKind::Below, ThresholdKind::Rise, ThresholdKind::Fall];
-        let mut rules = Vec::new();
-        for feed in self.feeds {
-            let of_feed: Vec<Watch<'_>> =
-                watches.iter().copied().filter(|watch| watch.feed.name == feed.name).collect();
-            rules.extend(kinds.iter().filter_map(|kind| self.threshold_rule(feed, *kind, &of_feed)));
-        }
-        Ok(rules)
-    }
-
-    /// The rule for all thresholds of one kind in one feed; `None` if there are none.
-    fn threshold_rule(&self, feed: &'a Feed, kind: ThresholdKind, watches: &[Watch<'_>]) -> Option<Rule<'a>> {
-        let targets: Vec<String> = watches
-            .iter()
-            .filter_map(|watch| Some(self.threshold_target(kind, *watch, kind.threshold(watch.alert)?)))
-            .collect();
-        let name = &feed.name;
-        let (event, unit) = kind.describe();
-        (!targets.is_empty()).then(|| Rule {
-            evaluator: if kind == ThresholdKind::Fall { Evaluator::Below(0.0) } else { Evaluator::Above(0.0) },
-            summary: format!("{{{{ $labels.name }}}}: {event}: {{{{ $values.B }}}}{unit}"),
-            description: "The threshold is an [[alert]] of the config.".to_owned(),
-            ..self.rule(kind.as_str(), name, format!("{name}: {event}"), format!("group({})", targets.join(", ")))
-        })
-    }
-
-    /// A target that is the price, or its change in percent, while that is beyond the threshold, and 0
-    /// otherwise.
-    fn threshold_target(&self, kind: ThresholdKind, watch: Watch<'_>, threshold: f64) -> String {
-        let Watch { feed, symbol, .. } = watch;
-        let name = feed.names.name(&self.queries.metrics.prefix, &feed.name, symbol, "last");
-        let price = format!("keepLastValue({})", self.queries.metric_target(&name));
-        let change = || format!("offset(scale(divideSeries({price}, timeShift({price}, '1h')), 100), -100)");
-        // f64 prints the shortest digits that read back the same, so the threshold looks as in the config.
-        let beyond = match kind {
-            ThresholdKind::Above => format!("removeBelowValue({price}, {threshold})"),
-            ThresholdKind::Below => format!("removeAboveValue({price}, {threshold})"),
-            ThresholdKind::Rise => format!("removeBelowValue({}, {threshold})", change()),
-            ThresholdKind::Fall => format!("removeAboveValue({}, -{threshold})", change()),
-        };
-        let label = format!("{symbol} {} {threshold}", kind.as_str()).replace('\'', "_");
-        format!("alias(transformNull({beyond}, 0), '{label}')")
-    }
-
-    /// Where the symbol of an alert is watched.
-    fn watches(&self, alert: &'a Alert) -> Result<Vec<Watch<'a>>, ConfigError> {
-        let watches =
-            self.feeds.iter().flat_map(|feed| feed.symbols.iter().map(move |symbol| Watch { alert, feed, symbol }));
-        let watches: Vec<Watch<'_>> = watches.filter(Watch::has_symbol_of_alert).collect();
-        let invalid = |problem: String| Err(ConfigError::invalid(alert.origin.clone(), problem));
-        if watches.is_empty() {
-            let did_you_mean = |probable| format!("; did you mean {probable:?}?");
-            let suggestion = probable_pair(&alert.pair).map_or_else(String::new, did_you_mean);
-            return invalid(format!("{} is a symbol of no feed: add it to one{suggestion}", alert.symbol));
-        }
-        if let Some(Watch { feed, .. }) = watches.iter().find(|watch| !watch.has_last()) {
-            return invalid(format!(
-                "{} has no price, as feed {} does not fetch last: add it to the fields",
-                alert.symbol, feed.name
-            ));
-        }
-        Ok(watches)
-    }
-}
-
-impl Watch<'_> {
-    /// Whether the symbol is the one that the alert names. In the feed crypto `BTC` alone means every pair
-    /// with the base BTC.
-    fn has_symbol_of_alert(&self) -> bool {
-        let Self { alert, symbol, .. } = self;
-        match self.feed.name.as_str() {
-            "crypto" => symbol.as_str() == alert.pair || symbol.base() == alert.pair,
-            "stocks" => symbol.as_str() == alert.share || symbol.base() == alert.share,
-            _ => *symbol == &alert.symbol,
-        }
-    }
-
-    fn has_last(&self) -> bool {
-        self.feed.fields.iter().any(|field| field.as_str() == "last")
-    }
-}
-
-impl ThresholdKind {
-    /// The word in labels, uids and legends.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Above => "above",
-            Self::Below => "below",
-            Self::Rise => "rise",
-            Self::Fall => "fall",
-        }
-    }
-
-    /// The threshold of this kind that an alert has.
-    fn threshold(self, alert: &Alert) -> Option<f64> {
-        match self {
-            Self::Above => alert.above,
-            Self::Below => alert.below,
-            Self::Rise | Self::Fall => alert.change_percent_1h,
-        }
-    }
-
-    /// What happened, and the unit of the value.
-    fn describe(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Above => ("price at or above its threshold", ""),
-            Self::Below => ("price at or below its threshold", ""),
-            Self::Rise => ("price rose within an hour", " %"),
-            Self::Fall => ("price fell within an hour", " %"),
+            ..self.rule("journal", "", self.run_interval(), "The journal grows".to_owned(), target)
         }
     }
 }

@@ -9,6 +9,7 @@ mod panel;
 mod pattern;
 mod query;
 mod rule_json;
+mod threshold_rules;
 mod variable;
 
 pub(crate) use alert_rules::AlertRules;

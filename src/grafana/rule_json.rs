@@ -3,6 +3,7 @@
 //! or for its HTTP API
 //! (<https://grafana.com/docs/grafana/latest/developers/http_api/alerting_provisioning/>).
 
+use super::alert_rules::EVALUATION;
 use super::json::GRAPHITE;
 use crate::cli::AlertFormat;
 use serde_json::{Value, json};
@@ -31,15 +32,45 @@ pub(super) struct Rule<'a> {
     pub(super) evaluator: Evaluator,
     /// How many seconds the query looks back.
     pub(super) lookback: u32,
+    /// If this is set, the value is divided by the highest one (plus 1) of so many seconds.
+    pub(super) highest_of: Option<u32>,
     /// For how many seconds the value must be bad before the alert fires.
     pub(super) pending: u32,
+    /// For how many seconds the alert goes on after the value has become good. Grafana before version 12 does
+    /// not know this, and ignores it.
+    pub(super) keep_firing: u32,
     /// Whether the alert fires if there is no series at all.
     pub(super) fires_on_no_data: bool,
+    /// What the title of the panel that shows the values begins with.
+    pub(super) panel: String,
     /// What is wrong, as a sentence.
     pub(super) summary: String,
-    /// What to do about it.
+    /// What that means.
     pub(super) description: String,
+    /// What to do about it.
+    pub(super) runbook: String,
 }
+
+/// The dashboard to which rules link.
+pub(super) struct Links {
+    /// Its uid.
+    pub(super) dashboard: String,
+    /// Its panels as JSON.
+    pub(super) panels: Vec<Value>,
+}
+
+impl Links {
+    /// The id of the first panel whose title begins with this.
+    fn panel(&self, title: &str) -> Option<u64> {
+        let of_panel = |panel: &&Value| {
+            panel["type"] != "row" && panel["title"].as_str().is_some_and(|text| text.starts_with(title))
+        };
+        self.panels.iter().find(of_panel)?["id"].as_u64()
+    }
+}
+
+/// Where the README says what to do when something fails.
+const RUNBOOK_URL: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "#when-something-fails");
 
 /// A condition on a value.
 #[derive(Clone, Copy)]
@@ -63,23 +94,38 @@ impl Evaluator {
 }
 
 /// One group of rules in one of the two formats. `datasource` is the uid of the Graphite data source.
-pub(super) fn group_json(rules: &[Rule<'_>], datasource: &str, format: AlertFormat) -> Value {
-    let rules = rules.iter().map(|rule| rule.to_json(datasource));
+pub(super) fn group_json(rules: &[Rule<'_>], datasource: &str, format: AlertFormat, links: &Links) -> Value {
+    let json = rules.iter().map(|rule| (rule.to_json(datasource, links), rule));
     match format {
         AlertFormat::File => {
-            let rules: Vec<Value> = rules.collect();
-            let group = json!({ "orgId": 1, "name": GROUP, "folder": GROUP, "interval": "1m", "rules": rules });
+            let of_file = |(mut json, rule): (Value, &Rule<'_>)| {
+                // The file format has fields for the link.
+                if let Some(panel) = links.panel(&rule.panel) {
+                    json["dashboardUid"] = json!(links.dashboard);
+                    json["panelId"] = json!(panel);
+                }
+                if rule.keep_firing > 0 {
+                    json["keepFiringFor"] = json!(format!("{}s", rule.keep_firing));
+                }
+                json
+            };
+            let rules: Vec<Value> = json.map(of_file).collect();
+            let interval = format!("{EVALUATION}s");
+            let group = json!({ "orgId": 1, "name": GROUP, "folder": GROUP, "interval": interval, "rules": rules });
             escape_dollars(json!({ "apiVersion": 1, "groups": [group] }))
         }
         AlertFormat::Api => {
-            let with_group = |mut rule: Value| {
-                rule["orgID"] = json!(1);
-                rule["folderUID"] = json!(GROUP);
-                rule["ruleGroup"] = json!(GROUP);
-                rule
+            let of_api = |(mut json, rule): (Value, &Rule<'_>)| {
+                json["orgID"] = json!(1);
+                json["folderUID"] = json!(GROUP);
+                json["ruleGroup"] = json!(GROUP);
+                if rule.keep_firing > 0 {
+                    json["keep_firing_for"] = json!(format!("{}s", rule.keep_firing));
+                }
+                json
             };
-            let rules: Vec<Value> = rules.map(with_group).collect();
-            json!({ "title": GROUP, "folderUid": GROUP, "interval": 60, "rules": rules })
+            let rules: Vec<Value> = json.map(of_api).collect();
+            json!({ "title": GROUP, "folderUid": GROUP, "interval": EVALUATION, "rules": rules })
         }
     }
 }
@@ -96,50 +142,73 @@ fn escape_dollars(value: Value) -> Value {
 
 impl Rule<'_> {
     /// What both formats have in common.
-    fn to_json(&self, datasource: &str) -> Value {
+    fn to_json(&self, datasource: &str, links: &Links) -> Value {
         let mut labels = json!({ "source": "datametrics", "kind": self.kind });
         if !self.feed.is_empty() {
             labels["feed"] = json!(self.feed);
+        }
+        let mut annotations = json!({
+            "summary": self.summary, "description": self.description, "runbook": self.runbook,
+            "runbook_url": RUNBOOK_URL,
+        });
+        if let Some(panel) = links.panel(&self.panel) {
+            annotations["__dashboardUid__"] = json!(links.dashboard);
+            annotations["__panelId__"] = json!(panel.to_string());
         }
         json!({
             "uid": self.uid, "title": self.title, "condition": "C", "data": self.queries(datasource),
             // A closed market sends no data, and nothing is wrong with that.
             "noDataState": if self.fires_on_no_data { "Alerting" } else { "OK" },
             "execErrState": "Error",
-            "for": format!("{}s", self.pending), "isPaused": false, "labels": labels,
-            "annotations": { "summary": self.summary, "description": self.description },
+            "for": format!("{}s", self.pending), "isPaused": false, "labels": labels, "annotations": annotations,
         })
     }
 
-    /// The three steps of the rule: A asks Graphite for series, B reduces each of them to one value, C
-    /// compares the value.
+    /// The steps of the rule: A asks Graphite for series, B reduces each of them to one value, C compares it.
+    /// If it is to be compared with the highest value of a longer time, D asks for that time, E reduces it, and
+    /// F divides.
     fn queries(&self, datasource: &str) -> Value {
-        let range = json!({ "from": self.lookback, "to": 0 });
-        let expression = json!({ "type": EXPRESSION, "uid": EXPRESSION });
-        json!([
-            {
-                "refId": "A", "queryType": "", "relativeTimeRange": range, "datasourceUid": datasource,
-                "model": {
-                    "refId": "A", "target": self.target, "textEditor": true, "intervalMs": 1000,
-                    // More points than there are, so that Graphite does not consolidate several into one.
-                    "maxDataPoints": 43200,
-                    "datasource": { "type": GRAPHITE, "uid": datasource },
-                },
-            },
-            {
-                "refId": "B", "queryType": "", "relativeTimeRange": range, "datasourceUid": EXPRESSION,
-                "model": {
-                    "refId": "B", "type": "reduce", "expression": "A", "reducer": self.reducer,
-                    "settings": { "mode": "dropNN" }, "datasource": expression,
-                },
-            },
-            {
-                "refId": "C", "queryType": "", "relativeTimeRange": range, "datasourceUid": EXPRESSION,
-                "model": {
-                    "refId": "C", "type": "threshold", "expression": "B", "datasource": expression,
-                    "conditions": [{ "evaluator": self.evaluator.to_json() }],
-                },
-            },
-        ])
+        let mut steps = vec![self.graphite_query("A", self.lookback, datasource)];
+        steps.push(reduce("B", "A", self.reducer));
+        if let Some(seconds) = self.highest_of {
+            steps.push(self.graphite_query("D", seconds, datasource));
+            steps.push(reduce("E", "D", "max"));
+            // 1 more, as the highest may be 0.
+            steps.push(expression("F", &json!({ "type": "math", "expression": "$B / ($E + 1)" })));
+        }
+        let compared = if self.highest_of.is_some() { "F" } else { "B" };
+        let conditions = json!([{ "evaluator": self.evaluator.to_json() }]);
+        steps.push(expression("C", &json!({ "type": "threshold", "expression": compared, "conditions": conditions })));
+        Value::Array(steps)
     }
+
+    fn graphite_query(&self, ref_id: &str, lookback: u32, datasource: &str) -> Value {
+        json!({
+            "refId": ref_id, "queryType": "", "relativeTimeRange": { "from": lookback, "to": 0 },
+            "datasourceUid": datasource,
+            "model": {
+                "refId": ref_id, "target": self.target, "textEditor": true, "intervalMs": 1000,
+                // Grafana takes 500 at most, so every target says what is made of several points.
+                "maxDataPoints": 500,
+                "datasource": { "type": GRAPHITE, "uid": datasource },
+            },
+        })
+    }
+}
+
+/// A step that reduces each series of another step to one value.
+fn reduce(ref_id: &str, of: &str, reducer: &str) -> Value {
+    let settings = json!({ "mode": "dropNN" });
+    expression(ref_id, &json!({ "type": "reduce", "expression": of, "reducer": reducer, "settings": settings }))
+}
+
+/// A step that Grafana evaluates itself.
+fn expression(ref_id: &str, model: &Value) -> Value {
+    let mut model = model.clone();
+    model["refId"] = json!(ref_id);
+    model["datasource"] = json!({ "type": EXPRESSION, "uid": EXPRESSION });
+    json!({
+        "refId": ref_id, "queryType": "", "relativeTimeRange": { "from": 0, "to": 0 }, "datasourceUid": EXPRESSION,
+        "model": model,
+    })
 }

@@ -38,6 +38,11 @@ impl Field {
         is_valid.then(|| Self(name.into()))
     }
 
+    /// The last price.
+    pub(crate) fn last() -> Self {
+        Self("last".into())
+    }
+
     /// The name.
     pub(crate) fn as_str(&self) -> &str {
         &self.0

@@ -2,27 +2,33 @@
 
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
+use crate::market::field::Field;
 use crate::market::spellings::{canonicalize_pair, canonicalize_share};
 use crate::market::symbol::Symbol;
 
-/// The thresholds of one symbol. Grafana alerts when its price crosses one of them.
+/// The thresholds of a field of one symbol. Grafana alerts when its value crosses one of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Alert {
     /// The origin of the symbol.
     pub(crate) origin: Origin,
-    /// The symbol whose `last` is watched, as the user typed it.
+    /// The symbol that is watched, as the user typed it.
     pub(crate) symbol: Symbol,
     /// The symbol as it is spelled in `crypto`. Without a quote it means every pair with this base.
     pub(crate) pair: String,
     /// The symbol as it is spelled in `stocks`.
     pub(crate) share: String,
-    /// Alert when `last` is above this.
+    /// The field that is watched.
+    pub(crate) field: Field,
+    /// Alert when the field is at this or above.
     pub(crate) above: Option<f64>,
-    /// Alert when `last` is below this.
+    /// Alert when the field is at this or below.
     pub(crate) below: Option<f64>,
-    /// Alert when `last` changes by more than this many percent within an hour, up or down.
+    /// Alert when the field changes by this many percent or more within an hour, up or down.
     pub(crate) change_percent_1h: Option<f64>,
 }
+
+/// The greatest threshold, up and down.
+const MAX_THRESHOLD: f64 = 1e90;
 
 /// Reads the alerts.
 ///
@@ -35,7 +41,7 @@ pub(super) fn read(sources: Sources<'_>) -> Result<Vec<Alert>, ConfigError> {
 }
 
 fn read_alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
-    let threshold = |key| section.get(key).map(|value| value.positive(1e300)).transpose();
+    let threshold = |key| section.get(key).map(|value| value.number(MAX_THRESHOLD)).transpose();
     let missing = |keys: &str| ConfigError::invalid(section.origin(), format!("{keys} is missing"));
     let symbol = section.get("symbol").ok_or_else(|| missing("symbol"))?;
     let origin = symbol.origin();
@@ -43,14 +49,20 @@ fn read_alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
     let (mut pair, mut share) = (symbol.to_string(), symbol.to_string());
     canonicalize_pair(&mut pair);
     canonicalize_share(&mut share);
+    let field = section.get("field").map(|value| {
+        let name = value.text()?;
+        let problem = || value.invalid(format!("{name:?} is no field name: a letter, then letters, digits and _"));
+        Field::new(name).ok_or_else(problem)
+    });
     let alert = Alert {
         origin,
+        field: field.transpose()?.unwrap_or_else(Field::last),
         symbol,
         pair,
         share,
         above: threshold("above")?,
         below: threshold("below")?,
-        change_percent_1h: threshold("change_percent_1h")?,
+        change_percent_1h: section.get("change_percent_1h").map(|value| value.positive(MAX_THRESHOLD)).transpose()?,
     };
     section.deny_unknown_keys()?;
     if alert.above.is_none() && alert.below.is_none() && alert.change_percent_1h.is_none() {

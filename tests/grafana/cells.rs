@@ -141,7 +141,7 @@ fn drawn(setup: &Setup, graphite: &RealGraphite, dashboard: &Value, end: i64, mi
             let of_panel = |name: &String| repeated.is_some_and(|(repeated, ..)| repeated == name);
             chosen.iter_mut().filter(|(name, ..)| of_panel(name)).for_each(|(_, values, all_value)| {
                 *values = vec![value.clone()];
-                *all_value = value.clone();
+                all_value.clone_from(&value);
             });
             let mut panel = panel.clone();
             panel["title"] = with_values(str(&panel["title"]), &chosen, true).into();

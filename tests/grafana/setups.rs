@@ -55,6 +55,15 @@ symbol = 'AAPL'
 below = 1
 ";
 
+/// Thresholds of a field of the user's own, of any sign.
+const OWN_ALERTS: &str = "
+[[alert]]
+symbol = 'south'
+field = 'depth'
+above = -5
+below = -1.5
+";
+
 /// A config for which the dashboard and the rules are built.
 pub(super) struct Setup {
     pub(super) name: &'static str,
@@ -75,13 +84,13 @@ pub(super) fn setups() -> Vec<Setup> {
         Setup { name: "default", config: String::new(), crypto: pairs("-") },
         Setup {
             name: "own",
-            config: format!("[graphite]\nprefix = 'home.north'\n{CRYPTO}{OWN}{ALERTS}"),
+            config: format!("[graphite]\nprefix = 'home.north'\n{CRYPTO}{OWN}{ALERTS}{OWN_ALERTS}"),
             crypto: pairs("-"),
         },
         Setup {
             name: "tags",
             config: format!(
-                "[graphite]\nprefix = 'tagged'\ntags = {{ env = 'home', who = \"it's\" }}\n{CRYPTO}{OWN}{ALERTS}"
+                "[graphite]\nprefix = 'tagged'\ntags = {{ env = 'home', who = \"it's\" }}\n{CRYPTO}{OWN}{ALERTS}{OWN_ALERTS}"
             ),
             crypto: pairs("-"),
         },
