@@ -88,7 +88,7 @@ impl<'a> AlertRules<'a> {
             // A run that is late, or takes its time, is in Graphite a minute or two after it was due.
             lookback: interval.saturating_mul(2).max(interval.saturating_add(120)),
             highest_of: None,
-            pending: interval.min(MAX_PENDING) + EVALUATION,
+            pending: pending(interval),
             keep_firing: 0,
             fires_on_no_data: false,
             panel: String::new(),
@@ -212,20 +212,16 @@ impl<'a> AlertRules<'a> {
     /// A rule about the requests that are left, if a provider in use tells them. The limit itself is not known,
     /// so what is left is compared with the most that was left in the last month.
     fn limit_nearly_reached(&self) -> Option<Rule<'a>> {
-        let telling: BTreeSet<String> = self
-            .definitions
-            .iter()
-            .filter(|definition| definition.remaining.is_some())
-            .map(|definition| node(&definition.name))
-            .collect();
-        if telling.is_empty() {
+        if self.definitions.iter().all(|definition| definition.remaining.is_none()) {
             return None;
         }
         let interval = self.feeds.iter().map(|feed| feed.interval).max()?;
-        let target = self.queries.drawn(&self.queries.health_pattern(&["*", "remaining"]), "min");
+        let pattern = self.queries.health_pattern(&["*", "remaining"]);
+        let target = self.queries.drawn(&pattern, "last");
         Some(Rule {
             evaluator: Evaluator::Below(0.1),
-            highest_of: Some(MONTH),
+            highest_of: Some((self.queries.drawn(&pattern, "max"), MONTH)),
+            pending: pending(self.run_interval()),
             panel: REMAINING.to_owned(),
             summary: "A limit is nearly reached: {{ $labels.name }} has {{ $values.B }} requests left".to_owned(),
             description: "Less than a tenth of the most that was left in the last month. At none the provider refuses."
@@ -264,4 +260,10 @@ impl<'a> AlertRules<'a> {
             ..self.rule("journal", "", self.run_interval(), "The journal grows".to_owned(), target)
         }
     }
+}
+
+/// For how many seconds a value that may change each `interval` must be bad before that is an alert: a second
+/// run must have been bad, too.
+fn pending(interval: u32) -> u32 {
+    interval.min(MAX_PENDING) + EVALUATION
 }

@@ -32,8 +32,8 @@ pub(super) struct Rule<'a> {
     pub(super) evaluator: Evaluator,
     /// How many seconds the query looks back.
     pub(super) lookback: u32,
-    /// If this is set, the value is divided by the highest one (plus 1) of so many seconds.
-    pub(super) highest_of: Option<u32>,
+    /// If this is set, the value is divided by the highest one (plus 1) of this target in so many seconds.
+    pub(super) highest_of: Option<(String, u32)>,
     /// For how many seconds the value must be bad before the alert fires.
     pub(super) pending: u32,
     /// For how many seconds the alert goes on after the value has become good. Grafana before version 12 does
@@ -168,10 +168,10 @@ impl Rule<'_> {
     /// If it is to be compared with the highest value of a longer time, D asks for that time, E reduces it, and
     /// F divides.
     fn queries(&self, datasource: &str) -> Value {
-        let mut steps = vec![self.graphite_query("A", self.lookback, datasource)];
+        let mut steps = vec![graphite_query("A", &self.target, self.lookback, datasource)];
         steps.push(reduce("B", "A", self.reducer));
-        if let Some(seconds) = self.highest_of {
-            steps.push(self.graphite_query("D", seconds, datasource));
+        if let Some((target, seconds)) = &self.highest_of {
+            steps.push(graphite_query("D", target, *seconds, datasource));
             steps.push(reduce("E", "D", "max"));
             // 1 more, as the highest may be 0.
             steps.push(expression("F", &json!({ "type": "math", "expression": "$B / ($E + 1)" })));
@@ -181,19 +181,20 @@ impl Rule<'_> {
         steps.push(expression("C", &json!({ "type": "threshold", "expression": compared, "conditions": conditions })));
         Value::Array(steps)
     }
+}
 
-    fn graphite_query(&self, ref_id: &str, lookback: u32, datasource: &str) -> Value {
-        json!({
-            "refId": ref_id, "queryType": "", "relativeTimeRange": { "from": lookback, "to": 0 },
-            "datasourceUid": datasource,
-            "model": {
-                "refId": ref_id, "target": self.target, "textEditor": true, "intervalMs": 1000,
-                // Grafana takes 500 at most, so every target says what is made of several points.
-                "maxDataPoints": 500,
-                "datasource": { "type": GRAPHITE, "uid": datasource },
-            },
-        })
-    }
+/// A step that asks Graphite for series.
+fn graphite_query(ref_id: &str, target: &str, lookback: u32, datasource: &str) -> Value {
+    json!({
+        "refId": ref_id, "queryType": "", "relativeTimeRange": { "from": lookback, "to": 0 },
+        "datasourceUid": datasource,
+        "model": {
+            "refId": ref_id, "target": target, "textEditor": true, "intervalMs": 1000,
+            // Grafana takes 500 at most, so every target says what is made of several points.
+            "maxDataPoints": 500,
+            "datasource": { "type": GRAPHITE, "uid": datasource },
+        },
+    })
 }
 
 /// A step that reduces each series of another step to one value.

@@ -1,6 +1,9 @@
 //! The dashboard and the alert rules: their structure, and whether a real Graphite has data for each query.
 
+mod alarms;
 mod cells;
+mod days;
+mod evaluator;
 mod queries;
 mod setups;
 

@@ -30,7 +30,7 @@ pub(crate) fn available() -> bool {
     skip("no real Graphite: install the Debian packages graphite-carbon and graphite-web")
 }
 
-/// A Graphite that stores one point a minute for two days, and ends when this is dropped.
+/// A Graphite that stores one point a minute, and ends when this is dropped.
 pub(crate) struct RealGraphite {
     /// Port of the plaintext protocol.
     pub(crate) plaintext: u16,
@@ -55,10 +55,15 @@ pub(crate) struct Series {
 impl RealGraphite {
     /// Starts it and waits until it accepts connections.
     pub(crate) fn start() -> Self {
+        Self::with_retention("60s:2d")
+    }
+
+    /// Like [`RealGraphite::start`], with other retentions than one point a minute for two days.
+    pub(crate) fn with_retention(retentions: &str) -> Self {
         let [plaintext, pickle, query, web] = [(); 4].map(|()| port::unused());
         let folder = tempfile::tempdir().unwrap();
         let mut graphite = Self { plaintext, pickle, web, folder, processes: Vec::new() };
-        graphite.configure(query);
+        graphite.configure(query, retentions);
         graphite.start_carbon();
         graphite.start_web();
         for port in [plaintext, pickle, query, web] {
@@ -112,14 +117,14 @@ impl RealGraphite {
         count_files(&self.folder.path().join("whisper"))
     }
 
-    fn configure(&self, query: u16) {
+    fn configure(&self, query: u16, retentions: &str) {
         let root = self.folder.path();
         for folder in ["conf", "whisper", "log", "run", "python"] {
             fs::create_dir(root.join(folder)).unwrap();
         }
         let write = |name: &str, text: String| fs::write(root.join(name), text).unwrap();
         write("conf/carbon.conf", self.carbon_conf(query));
-        write("conf/storage-schemas.conf", "[everything]\npattern = .*\nretentions = 60s:2d\n".to_owned());
+        write("conf/storage-schemas.conf", format!("[everything]\npattern = .*\nretentions = {retentions}\n"));
         let aggregation = "[everything]\npattern = .*\nxFilesFactor = 0\naggregationMethod = last\n";
         write("conf/storage-aggregation.conf", aggregation.to_owned());
         write("python/real_settings.py", self.web_settings(query));

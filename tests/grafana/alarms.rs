@@ -1,0 +1,183 @@
+//! Whether the alert rules fire, and when: over what the real program pushes in simulated days, and a real
+//! Graphite.
+
+use super::{
+    days::{Fault, World, config},
+    evaluator::Rule,
+};
+use crate::support::{
+    Datametrics, now,
+    real_graphite::{RealGraphite, available},
+};
+use std::{collections::BTreeSet, io::Write as _, net::TcpStream};
+
+/// Thanksgiving of 2026: on Thursday the exchange is closed, on Friday it closes at 13:00.
+const WEDNESDAY_NOON: i64 = 1_795_608_000;
+const DAY: i64 = 86_400;
+const MINUTE: i64 = 60;
+
+/// A Graphite, and where in it the simulated time lies: it stores no points of the future.
+struct Store {
+    graphite: RealGraphite,
+    carbon: TcpStream,
+    /// The names of all metrics.
+    names: BTreeSet<String>,
+    /// What is added to a simulated time.
+    shift: i64,
+}
+
+impl Store {
+    /// `end` is the last simulated second.
+    fn new(end: i64) -> Self {
+        let graphite = RealGraphite::with_retention("60s:8d");
+        let carbon = TcpStream::connect(("127.0.0.1", graphite.plaintext)).unwrap();
+        Self {
+            graphite,
+            carbon,
+            names: BTreeSet::from(["stored".to_owned()]),
+            shift: (now() - end) / 3600 * 3600 - 3600,
+        }
+    }
+
+    /// Stores lines whose last time is that of `time`, and waits until Graphite has them.
+    fn store(&mut self, lines: &str, time: i64) {
+        let time = time + self.shift;
+        // Carbon reads a line after the other, so what stands before this one is stored too.
+        write!(self.carbon, "{lines}stored {time} {time}\n").unwrap();
+        self.names.extend(lines.lines().filter_map(|line| Some(line.split_once(' ')?.0.to_owned())));
+        // A pattern does not find a metric before it has a file.
+        self.graphite.wait_for("files", || (self.graphite.files() == self.names.len()).then_some(()));
+        let (from, until) = ((time - 120).to_string(), time.to_string());
+        self.graphite.wait_for("the points", || {
+            let reply = self.graphite.render_json("stored", &[("from", &from), ("until", &until)]);
+            let points = reply[0]["datapoints"].as_array()?;
+            #[expect(clippy::cast_precision_loss, reason = "Unix seconds")]
+            let is_there = points.iter().any(|point| point[0].as_f64() == Some(time as f64));
+            is_there.then_some(())
+        });
+    }
+}
+
+fn rules(prefix: &str) -> Vec<Rule> {
+    let arguments = ["grafana", "alerts", "--datasource", "uid", "--format", "api"];
+    let output = Datametrics::new().config(&config(prefix)).args(arguments).run();
+    assert_eq!(output.code, Some(0), "{output}");
+    Rule::all(&serde_json::from_str(&output.stdout).unwrap())
+}
+
+/// From Wednesday to Monday, with a run each minute.
+#[test]
+fn a_week_with_a_weekend_a_holiday_and_an_early_close_alarms_nobody() {
+    if !available() {
+        return;
+    }
+    let (begin, end) = (WEDNESDAY_NOON, WEDNESDAY_NOON + 5 * DAY + 4 * 60 * MINUTE);
+    let mut store = Store::new(end);
+    let world = World::new("week", true);
+    let mut lines = String::new();
+    for minute in (begin..end).step_by(60) {
+        // Other points than those of the rules are stored nowhere.
+        let of_rules = ["status_code", "expected", "fetched", "journal", "remaining", ".last ", ".low "];
+        let pushed = world.run(minute + 23, Fault::Nothing, store.shift);
+        lines.extend(pushed.split_inclusive('\n').filter(|line| of_rules.iter().any(|part| line.contains(part))));
+    }
+    assert!(lines.contains("week.stocks.AAPL.last"));
+    store.store(&lines, end - 37);
+    // Every three minutes around the opening and the closing of the exchange and the daily run, else now and then.
+    let edges = [2.5, 9.0, 50.5, 54.0, 122.5].map(|hours: f64| begin + (hours * 3600.0) as i64);
+    let edges = edges.into_iter().flat_map(|edge| (edge - 3 * MINUTE..edge + 13 * MINUTE).step_by(180));
+    let times: BTreeSet<i64> = (begin + 600..end).step_by(251 * 60).chain(edges).collect();
+    let mut rules = rules("week");
+    assert_eq!(rules.len(), 18, "{:?}", rules.iter().map(Rule::name).collect::<Vec<_>>());
+    for time in times {
+        for rule in &mut rules {
+            // Just as a run begins, so that its points are not there yet.
+            let bad = rule.bad(&store.graphite, time + 23 + store.shift);
+            assert!(bad.is_empty(), "{}: {bad:?} after {} minutes", rule.name(), (time - begin) / 60);
+        }
+    }
+}
+
+/// A fault that lasts for some minutes, and the rule that must tell of it.
+struct Scenario {
+    fault: Fault,
+    rule: &'static str,
+    /// The interval of the feed that it is about, in minutes.
+    interval: i64,
+    /// After so many minutes the program knows of it: how a push went is told by the next run.
+    told_after: i64,
+    has_journal: bool,
+}
+
+const SCENARIOS: [Scenario; 9] = [
+    Scenario {
+        fault: Fault::Missing("ETH/USD"),
+        rule: "missing crypto",
+        interval: 1,
+        told_after: 0,
+        has_journal: true,
+    },
+    Scenario { fault: Fault::Missing("AAPL"), rule: "missing stocks", interval: 5, told_after: 0, has_journal: true },
+    Scenario { fault: Fault::ProviderDown, rule: "provider", interval: 1, told_after: 0, has_journal: true },
+    Scenario { fault: Fault::PushFails, rule: "push", interval: 1, told_after: 1, has_journal: false },
+    Scenario { fault: Fault::TakesLess, rule: "journal", interval: 1, told_after: 1, has_journal: true },
+    Scenario { fault: Fault::NoRun, rule: "norun crypto", interval: 1, told_after: 0, has_journal: true },
+    Scenario { fault: Fault::NotPositive, rule: "price crypto", interval: 1, told_after: 0, has_journal: true },
+    Scenario { fault: Fault::Below, rule: "below crypto", interval: 1, told_after: 0, has_journal: true },
+    Scenario { fault: Fault::Limit, rule: "limit", interval: 1, told_after: 0, has_journal: true },
+];
+
+/// Evaluates all rules once a minute. Returns the minutes, counted from the first bad run and the first good one
+/// after it, in which the rule began to fire and ended.
+fn live_through(scenario: &Scenario, index: usize, store: &mut Store) -> (i64, i64) {
+    let prefix = format!("fault{index}");
+    let (world, mut rules) = (World::new(&prefix, scenario.has_journal), rules(&prefix));
+    // While the exchange is open. The last due run before the fault is one interval before it.
+    let begin = WEDNESDAY_NOON + 3 * 60 * MINUTE;
+    let (bad, good) = (2 * scenario.interval, 6 * scenario.interval);
+    let (mut fired, mut ended) = (None, None);
+    for minute in 0..10 * scenario.interval {
+        let time = begin + minute * MINUTE + 23;
+        let fault = if (bad..good).contains(&minute) { scenario.fault } else { Fault::Nothing };
+        let lines = world.run(time, fault, store.shift);
+        // Half of the runs take so long that their points come after the evaluation.
+        let is_late = index % 2 == 1;
+        if !is_late {
+            store.store(&lines, time);
+        }
+        // Before the first run there is nothing.
+        let evaluated = rules.iter_mut().filter(|_| minute > 0);
+        let firing = evaluated.filter_map(|rule| {
+            let fires = rule.fires(&store.graphite, time + 30 + store.shift);
+            fires.then(|| rule.name())
+        });
+        let firing: BTreeSet<String> = firing.collect();
+        let others: Vec<&String> = firing.iter().filter(|name| **name != scenario.rule).collect();
+        assert!(others.is_empty(), "{others:?} in minute {minute} of {:?}", scenario.fault);
+        match (firing.is_empty(), fired) {
+            (false, None) => fired = Some(minute - bad),
+            (true, Some(_)) if ended.is_none() => ended = Some(minute - good),
+            _ => {}
+        }
+        if is_late {
+            store.store(&lines, time);
+        }
+    }
+    (fired.expect("an alert"), ended.expect("its end"))
+}
+
+/// Within two intervals, and the minute that may pass until Grafana looks again.
+#[test]
+fn each_fault_raises_its_rule_and_no_other_within_two_intervals_and_ends_it_within_two() {
+    if !available() {
+        return;
+    }
+    let mut store = Store::new(WEDNESDAY_NOON + 4 * 60 * MINUTE);
+    for (index, scenario) in SCENARIOS.iter().enumerate() {
+        let (fired, ended) = live_through(scenario, index, &mut store);
+        println!("{:?}: fired after {fired} minutes, ended after {ended}", scenario.fault);
+        let most = 2 * scenario.interval + scenario.told_after + 1;
+        assert!((0..=most).contains(&fired), "{:?}: {fired} minutes", scenario.fault);
+        assert!((0..=most).contains(&ended), "{:?}: ended after {ended} minutes", scenario.fault);
+    }
+}
