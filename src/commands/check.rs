@@ -1,6 +1,7 @@
 //! `datametrics check`: where each setting came from, and whether a run with these settings can reach
 //! what it needs.
 
+use super::forecast::month;
 use super::table::align_columns;
 use crate::context::Context;
 use crate::delivery::belongs_to;
@@ -33,7 +34,10 @@ use std::time::Duration;
 pub fn check(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
     log_all(Level::Warn, &settings.warnings);
     let printed = print(out, &format!("{}\n", settings_table(settings)));
-    let findings = check_everything(settings, context);
+    let mut findings = check_everything(settings, context);
+    if log::log_enabled!(Level::Info) {
+        findings.extend(month(&settings.fetch, &settings.metrics).into_iter().map(|(of, text)| Finding::ok(of, text)));
+    }
     let lines: String = findings.iter().map(Finding::line).collect();
     let outcome = findings.iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Success);
     printed.max(outcome).max(print(out, &lines))

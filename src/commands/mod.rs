@@ -1,6 +1,7 @@
 //! The commands: reads the command line, sets up the log, and runs the command.
 
 pub(crate) mod check;
+mod forecast;
 mod providers;
 mod reply;
 mod table;

@@ -43,7 +43,7 @@ const FIELD_GROUPS: [FieldGroup; 5] = [
         by_symbol: true,
     },
     FieldGroup {
-        title: "price change",
+        title: "change",
         description: "By how much the price differs from the one the provider compares with.",
         fields: &["change"],
         unit: Unit::Exact,
@@ -104,7 +104,7 @@ fn variable_json(variable: TemplateVariable) -> Value {
     };
     json!({
         "type": "query", "name": name, "label": label, "datasource": datasource(),
-        "query": query, "definition": query, "regex": regex,
+        "query": query, "regex": regex,
         "multi": true, "includeAll": true, "allValue": all_value, "current": current, "options": [],
         // 2: Grafana asks again whenever the time range changes. 1: alphabetical order.
         "refresh": 2, "sort": 1, "hide": 0,

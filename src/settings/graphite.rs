@@ -22,25 +22,36 @@ pub(super) struct Graphite {
 }
 
 impl Graphite {
-    /// Reads the settings, and adds warnings about them to `warnings`.
+    /// Reads the settings, and adds warnings about them to `warnings`. User and password are left alone unless
+    /// `needs_secrets` says that something is to be sent.
     ///
     /// # Errors
     /// The first error in the settings, with its origin.
     pub(super) fn read(
         options: &Options,
         sources: Sources<'_>,
+        needs_secrets: bool,
         warnings: &mut Vec<String>,
     ) -> Result<Self, ConfigError> {
         let section = sources.file.section("graphite")?;
         let url =
             sources.first_of(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", section.get("url"))?;
         let url = sources.optional_setting("graphite.url", url);
-        let credentials = read_credentials(&section, sources, warnings)?;
+        let credentials = if needs_secrets {
+            read_credentials(&section, sources, warnings)?
+        } else {
+            // Keys that nobody asks for would be unknown.
+            for key in ["user", "password", "password_file"] {
+                let _ = section.get(key);
+            }
+            None
+        };
         let allow_cleartext = section.get("allow_plaintext_credentials");
         let allow_cleartext =
             sources.setting_or_default("graphite.allow_plaintext_credentials", allow_cleartext, "false").boolean()?;
         let linger = read_linger(&section, sources)?;
-        let destination = url.map(|url| read_destination(&url, credentials, allow_cleartext, linger)).transpose()?;
+        let destination =
+            url.map(|url| read_destination(&url, credentials, allow_cleartext, linger, needs_secrets)).transpose()?;
         let formerly = read_formerly(&section, sources)?;
         let prefix =
             sources.first_of(Some(("--prefix", &options.prefix)), "DATAMETRICS_PREFIX", section.get("prefix"))?;
@@ -139,6 +150,7 @@ fn read_destination(
     credentials: Option<Credentials>,
     allow_cleartext: bool,
     linger: Duration,
+    needs_secrets: bool,
 ) -> Result<Destination, ConfigError> {
     let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
     let carbon = |protocol: Protocol, default_port: u16| {
@@ -151,7 +163,7 @@ fn read_destination(
     match url.scheme.as_str() {
         "tcp" => carbon(Protocol::Plaintext, 2003),
         "pickle" => carbon(Protocol::Pickle, 2004),
-        "https" | "http" => ingest_destination(value, url, credentials, allow_cleartext),
+        "https" | "http" => ingest_destination(value, url, credentials, allow_cleartext, needs_secrets),
         scheme => Err(unknown_scheme(value, scheme)),
     }
 }
@@ -187,13 +199,14 @@ fn ingest_destination(
     mut url: Url,
     credentials: Option<Credentials>,
     allow_cleartext: bool,
+    needs_secrets: bool,
 ) -> Result<Destination, ConfigError> {
     if !url.path.trim_end_matches('/').ends_with("/metrics") {
         return Err(value.invalid(format!("must end in /metrics: try {}", suggested_url(&url))));
     }
     let credentials = credentials.or_else(|| url.credentials.take());
     url.credentials = None;
-    if credentials.is_none() && url.host.ends_with(".grafana.net") {
+    if needs_secrets && credentials.is_none() && url.host.ends_with(".grafana.net") {
         let problem = "needs a user and a password: set GRAPHITE_USER (the number of the Graphite instance) and \
                        GRAPHITE_PASSWORD (a token with metrics:write)";
         return Err(value.invalid(problem));

@@ -192,8 +192,11 @@ impl<'a> Reader<'a> {
     fn read(&self, stdin: impl Read + Send + 'static) -> Result<Settings, ConfigError> {
         let (options, sources) = (&self.cli.options, self.sources);
         let mut warnings = Vec::new();
-        let Graphite { destination, formerly, metrics } = Graphite::read(options, sources, &mut warnings)?;
-        let mut providers = Providers::new(sources)?;
+        // What is printed for Grafana is sent to nobody.
+        let needs_secrets = self.purpose != Purpose::Grafana;
+        let Graphite { destination, formerly, metrics } =
+            Graphite::read(options, sources, needs_secrets, &mut warnings)?;
+        let mut providers = Providers::new(sources, needs_secrets)?;
         let (run, feeds) = self.read_feeds(&mut providers, &metrics, stdin)?;
         warnings.extend(slash_warning(destination.as_ref(), &metrics, &feeds));
         let (timeout, retries) = read_run_limits(options, sources)?;
@@ -277,7 +280,7 @@ pub(crate) fn providers(
     let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
     let table = document.parse()?;
     let file = Section::root(&document, &table);
-    Providers::new(Sources { env, file: &file, recorder: None, deadline })?.list(only)
+    Providers::new(Sources { env, file: &file, recorder: None, deadline }, false)?.list(only)
 }
 
 /// When the settings must be read: the time limit of the whole run, from now.

@@ -33,6 +33,8 @@ pub(crate) struct ProviderKey {
 /// The providers. A definition is read when it is first needed.
 pub(super) struct Providers<'a> {
     sources: Sources<'a>,
+    /// Whether the secrets of the definitions in use are read.
+    needs_secrets: bool,
     /// `[providers]` of the config file.
     config: Section<'a>,
     /// The names of the providers in the config file.
@@ -51,7 +53,7 @@ impl<'a> Providers<'a> {
     ///
     /// # Errors
     /// When the config file overrides parts of a definition that does not exist.
-    pub(super) fn new(sources: Sources<'a>) -> Result<Self, ConfigError> {
+    pub(super) fn new(sources: Sources<'a>, needs_secrets: bool) -> Result<Self, ConfigError> {
         let config = sources.file.section("providers")?;
         let config_names: Vec<String> = config.entries().into_iter().map(|(name, _)| name).collect();
         for (name, section) in config.sections()? {
@@ -63,7 +65,7 @@ impl<'a> Providers<'a> {
             }
         }
         let (definitions, secrets, not_ready) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { sources, config, config_names, definitions, secrets, not_ready })
+        Ok(Self { sources, needs_secrets, config, config_names, definitions, secrets, not_ready })
     }
 
     /// The index of a provider's definition among those in use. `name` is the setting that names the
@@ -77,7 +79,7 @@ impl<'a> Providers<'a> {
             return Ok(index);
         }
         let definition = self.definition(name)?;
-        match self.read_secrets(&definition) {
+        match if self.needs_secrets { self.read_secrets(&definition) } else { Ok(()) } {
             Err(error) if self.sources.recorder.is_some() => {
                 self.not_ready.insert(definition.name.clone(), error);
             }

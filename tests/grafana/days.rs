@@ -2,7 +2,8 @@
 
 use crate::support::lock;
 use datametrics::{
-    Cli, Clock, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, Transport, TransportError,
+    Cli, Clock, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, SystemDialer, Transport,
+    TransportError,
 };
 use serde_json::{Value, json};
 use std::{
@@ -125,8 +126,8 @@ impl World {
         self.now.store(time, Ordering::SeqCst);
         *lock(&self.fault) = fault;
         if fault != Fault::NoRun {
-            let random = Random::seeded(time.unsigned_abs());
-            let context = Context { clock: self, ..Context::system(self, &random) };
+            let (dialer, random) = (SystemDialer::default(), Random::seeded(time.unsigned_abs()));
+            let context = Context { clock: self, ..Context::system(self, &dialer, &random) };
             let outcome = datametrics::run(&self.settings, context, &mut Vec::new());
             assert_ne!(outcome, Outcome::Defect);
         }

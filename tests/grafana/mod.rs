@@ -8,10 +8,11 @@ mod queries;
 mod setups;
 
 use crate::support::{
-    Carbon, Datametrics, Server, now,
+    Carbon, Datametrics, Server, now, npm,
     real_graphite::{RealGraphite, Series, available},
 };
 use queries::{Token, array, matched, panels, patterns, str, targets, variables, with_values};
+use serde_json::{Value, json};
 use setups::{Setup, provider, setups};
 use std::{collections::BTreeSet, fs, io::Write as _, net::TcpStream, path::Path, thread, time::Duration};
 
@@ -235,6 +236,34 @@ fn alert_rules_are_equal_in_file_and_api_format() {
             assert_eq!(other["noDataState"], silence);
             assert_eq!(other["folderUID"], api["folderUid"]);
         }
+    }
+}
+
+/// Nothing is sent, so keys and passwords may be elsewhere.
+#[test]
+fn grafana_command_needs_no_secret() {
+    let config = "[graphite]\nurl = 'https://graphite-prod-01-eu-west-0.grafana.net/graphite/metrics'\nuser = '1'\n\
+                  password_file = '/nonexistent'\n[stocks]\nproviders = ['finnhub']\n";
+    for arguments in [&["dashboard"][..], &["alerts", "--datasource", "uid"]] {
+        let output = Datametrics::new().config(config).args(["grafana"]).args(arguments).run();
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    }
+}
+
+/// By Grafana's own types, also of the options of each kind of panel.
+#[test]
+fn dashboards_are_of_the_types_that_grafana_publishes() {
+    if !npm::available() {
+        return;
+    }
+    let dashboards: Vec<Value> =
+        setups().iter().map(|setup| setup.print("tcp://127.0.0.1:9", &["dashboard"])).collect();
+    let mut wrong = dashboards[0].clone();
+    wrong["panels"][1]["options"]["graphMode"] = "curve".into();
+    for version in ["11", "12", "13"] {
+        let problems = |dashboards: &[Value]| npm::node(&["schema.cjs", version], &json!(dashboards).to_string());
+        assert_eq!(problems(&dashboards), "[]", "Grafana {version}");
+        assert!(problems(std::slice::from_ref(&wrong)).contains("curve"), "the types tell nothing");
     }
 }
 

@@ -129,8 +129,10 @@ fn data() -> Vec<String> {
         providers = ['own']
         symbols = ['EUR/USD']
         fields = ['last', 'bid', 'ask', 'volume', 'change', 'change_percent', 'age', 'depth']
+        interval = 300
         [providers.own]
         market = 'other'
+        remaining = { header = 'x-left' }
         base_url = 'https://own.example'
         [[providers.own.quote]]
         path = '/all'
@@ -143,10 +145,20 @@ fn data() -> Vec<String> {
         below = 2
         change_percent_1h = 3
     ";
-    let command_lines =
-        ["--help", "-h", "providers", "grafana dashboard", "grafana alerts --datasource uid --format api"];
+    let command_lines = [
+        "--help",
+        "-h",
+        "providers",
+        "grafana dashboard",
+        "grafana alerts --datasource uid --format api",
+        "check -v --retries=0 --graphite-url=tcp://127.0.0.1:9",
+    ];
     let print = |line: &&str| {
-        let printed = Datametrics::new().config(CONFIG).args(line.split(' ')).run().stdout;
+        // A check asks the providers, and nobody is there.
+        let providers = ["KRAKEN", "COINBASE", "YAHOO", "CNBC", "OWN"];
+        let nobody = |run: Datametrics, name| run.env(&format!("DATAMETRICS_{name}_BASE_URL"), "http://127.0.0.1:9");
+        let run = providers.into_iter().fold(Datametrics::new().config(CONFIG), nobody);
+        let printed = run.args(line.split(' ')).run().stdout;
         source::words(&printed.replace("\\\"", "\""))
     };
     let many = format!("{{{}}}", (0..60).map(|n| format!("\"a{n}\":{n}")).collect::<Vec<_>>().join(","));
