@@ -43,22 +43,23 @@ impl Rule {
         format!("{} {feed}", str(&self.json["labels"]["kind"])).trim().to_owned()
     }
 
-    /// The names of the series that are bad at this Unix second, whatever they were before.
-    pub(super) fn bad(&mut self, graphite: &RealGraphite, now: i64) -> BTreeSet<String> {
-        let mut bad = self.bad_once(graphite, now);
+    /// The names of the series that are bad at this Unix second, whatever they were before. Points that are later
+    /// than `until` are not there yet.
+    pub(super) fn bad(&mut self, graphite: &RealGraphite, now: i64, until: i64) -> BTreeSet<String> {
+        let mut bad = self.bad_once(graphite, now, until);
         if bad != self.bad {
             // While Carbon writes points into a file, Graphite sees them neither there nor in Carbon's cache.
             thread::sleep(Duration::from_millis(100));
-            bad = self.bad_once(graphite, now);
+            bad = self.bad_once(graphite, now, until);
         }
         self.bad.clone_from(&bad);
         bad
     }
 
-    fn bad_once(&self, graphite: &RealGraphite, now: i64) -> BTreeSet<String> {
+    fn bad_once(&self, graphite: &RealGraphite, now: i64, until: i64) -> BTreeSet<String> {
         let mut steps: BTreeMap<&str, Step> = BTreeMap::new();
         for query in array(&self.json["data"]) {
-            let step = evaluate(query, &steps, graphite, now);
+            let step = evaluate(query, &steps, graphite, now, until);
             steps.insert(str(&query["refId"]), step);
         }
         let Some(Step::Values(values)) = steps.remove(str(&self.json["condition"])) else { panic!("{}", self.json) };
@@ -72,7 +73,7 @@ impl Rule {
     /// Evaluates the rule at this Unix second. Returns whether an alert fires.
     pub(super) fn fires(&mut self, graphite: &RealGraphite, now: i64) -> bool {
         let (pending, keep) = (seconds(&self.json["for"]), seconds(&self.json["keep_firing_for"]));
-        let bad = self.bad(graphite, now);
+        let bad = self.bad(graphite, now, now);
         let names: BTreeSet<String> = self.states.keys().cloned().chain(bad.iter().cloned()).collect();
         for name in names {
             let next = match (self.states.get(&name), bad.contains(&name)) {
@@ -103,7 +104,7 @@ enum Step {
     Values(BTreeMap<String, f64>),
 }
 
-fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite, now: i64) -> Step {
+fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite, now: i64, until: i64) -> Step {
     let model = &query["model"];
     let of = |name: &Value| match &steps[str(name)] {
         Step::Values(values) => values.clone(),
@@ -113,7 +114,7 @@ fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite
         None => {
             let from = (now - query["relativeTimeRange"]["from"].as_i64().unwrap()).to_string();
             // Grafana asks for 500 points, whatever the model says.
-            let range = [("from", from.as_str()), ("until", &now.to_string()), ("maxDataPoints", "500")];
+            let range = [("from", from.as_str()), ("until", &until.to_string()), ("maxDataPoints", "500")];
             let reply = graphite.render_json(str(&model["target"]), &range);
             let series = array(&reply).iter().map(|series| {
                 let points = array(&series["datapoints"]).iter().filter_map(|point| point[0].as_f64());
