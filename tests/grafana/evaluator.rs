@@ -43,23 +43,22 @@ impl Rule {
         format!("{} {feed}", str(&self.json["labels"]["kind"])).trim().to_owned()
     }
 
-    /// The names of the series that are bad at this Unix second, whatever they were before. Points that are later
-    /// than `until` are not there yet.
-    pub(super) fn bad(&mut self, graphite: &RealGraphite, now: i64, until: i64) -> BTreeSet<String> {
-        let mut bad = self.bad_once(graphite, now, until);
+    /// The names of the series that are bad at this Unix second, whatever they were before.
+    pub(super) fn bad(&mut self, graphite: &RealGraphite, now: i64) -> BTreeSet<String> {
+        let mut bad = self.bad_once(graphite, now);
         if bad != self.bad {
             // While Carbon writes points into a file, Graphite sees them neither there nor in Carbon's cache.
             thread::sleep(Duration::from_millis(100));
-            bad = self.bad_once(graphite, now, until);
+            bad = self.bad_once(graphite, now);
         }
         self.bad.clone_from(&bad);
         bad
     }
 
-    fn bad_once(&self, graphite: &RealGraphite, now: i64, until: i64) -> BTreeSet<String> {
+    fn bad_once(&self, graphite: &RealGraphite, now: i64) -> BTreeSet<String> {
         let mut steps: BTreeMap<&str, Step> = BTreeMap::new();
         for query in array(&self.json["data"]) {
-            let step = evaluate(query, &steps, graphite, now, until);
+            let step = evaluate(query, &steps, graphite, now);
             steps.insert(str(&query["refId"]), step);
         }
         let Some(Step::Values(values)) = steps.remove(str(&self.json["condition"])) else { panic!("{}", self.json) };
@@ -73,11 +72,11 @@ impl Rule {
     /// Evaluates the rule at this Unix second. Returns whether an alert fires.
     pub(super) fn fires(&mut self, graphite: &RealGraphite, now: i64) -> bool {
         let (pending, keep) = (seconds(&self.json["for"]), seconds(&self.json["keep_firing_for"]));
-        let bad = self.bad(graphite, now, now);
+        let bad = self.bad(graphite, now);
         let names: BTreeSet<String> = self.states.keys().cloned().chain(bad.iter().cloned()).collect();
         for name in names {
             let next = match (self.states.get(&name), bad.contains(&name)) {
-                (None, false) | (Some(State::PendingSince(_)), false) => None,
+                (None | Some(State::PendingSince(_)), false) => None,
                 (None, true) if pending == 0 => Some(State::Firing),
                 (None, true) => Some(State::PendingSince(now)),
                 (Some(State::PendingSince(since)), true) if now - since >= pending => Some(State::Firing),
@@ -104,7 +103,7 @@ enum Step {
     Values(BTreeMap<String, f64>),
 }
 
-fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite, now: i64, until: i64) -> Step {
+fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite, now: i64) -> Step {
     let model = &query["model"];
     let of = |name: &Value| match &steps[str(name)] {
         Step::Values(values) => values.clone(),
@@ -114,7 +113,7 @@ fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite
         None => {
             let from = (now - query["relativeTimeRange"]["from"].as_i64().unwrap()).to_string();
             // Grafana asks for 500 points, whatever the model says.
-            let range = [("from", from.as_str()), ("until", &until.to_string()), ("maxDataPoints", "500")];
+            let range = [("from", from.as_str()), ("until", &now.to_string()), ("maxDataPoints", "500")];
             let reply = graphite.render_json(str(&model["target"]), &range);
             let series = array(&reply).iter().map(|series| {
                 let points = array(&series["datapoints"]).iter().filter_map(|point| point[0].as_f64());

@@ -156,7 +156,7 @@ fn data() -> Vec<String> {
     let print = |line: &&str| {
         // A check asks the providers, and nobody is there.
         let providers = ["KRAKEN", "COINBASE", "YAHOO", "CNBC", "OWN"];
-        let nobody = |run: Datametrics, name| run.env(&format!("DATAMETRICS_{name}_BASE_URL"), "http://127.0.0.1:9");
+        let nobody = |run: Datametrics, name| run.env(format!("DATAMETRICS_{name}_BASE_URL"), "http://127.0.0.1:9");
         let run = providers.into_iter().fold(Datametrics::new().config(CONFIG), nobody);
         let printed = run.args(line.split(' ')).run().stdout;
         source::words(&printed.replace("\\\"", "\""))
