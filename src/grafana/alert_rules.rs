@@ -102,11 +102,13 @@ impl<'a> AlertRules<'a> {
     /// due counts.
     fn points_missing(&self, feed: &'a Feed) -> Rule<'a> {
         let name = &feed.name;
-        let counts = self.queries.target(&self.queries.health_pattern(&["feed", name, "expected,fetched"]));
-        // The difference is taken for each run, as several runs may fetch parts of one feed. Graphite decides
-        // which of the two counts comes first, so its sign means nothing.
-        let run_node = self.queries.prefix_nodes() + 1;
-        let missing = format!("absolute(groupByNode(removeBelowValue({counts}, 1), {run_node}, 'diff'))");
+        let mut counts = self.queries.health_pattern(&["feed", name, "expected,fetched"]);
+        // The difference is taken for each run, as several runs may fetch parts of one feed: by the run's name
+        // alone, as Graphite finds no node in the name of a series with tags. It decides which of the two counts
+        // comes first, so the sign of their difference means nothing.
+        counts.legend = r"\1".to_owned();
+        let due = counts.with_legend(&format!("removeBelowValue({}, 1)", self.queries.target(&counts)));
+        let missing = format!("absolute(groupByNode({due}, 0, 'diff'))");
         let target = format!(r"aliasSub({}, '^.*\(([^(),]+)\).*$', '\1')", consolidate(&missing, "last"));
         Rule {
             panel: SYMBOLS.to_owned(),

@@ -74,11 +74,6 @@ impl Queries<'_> {
         Pattern { parts, legend }
     }
 
-    /// How many nodes the prefix has.
-    pub(super) fn prefix_nodes(&self) -> usize {
-        self.path(&self.metrics.prefix).matches('.').count()
-    }
-
     /// The target that gives one metric.
     pub(super) fn metric_target(&self, name: &str) -> String {
         match &self.metrics.tags[..] {
