@@ -106,7 +106,7 @@ impl<'a> AlertRules<'a> {
         // The difference is taken for each run, as several runs may fetch parts of one feed: by the run's name
         // alone, as Graphite finds no node in the name of a series with tags. It decides which of the two counts
         // comes first, so the sign of their difference means nothing.
-        counts.legend = r"\1".to_owned();
+        r"\1".clone_into(&mut counts.legend);
         let due = counts.with_legend(&format!("removeBelowValue({}, 1)", self.queries.target(&counts)));
         let missing = format!("absolute(groupByNode({due}, 0, 'diff'))");
         let target = format!(r"aliasSub({}, '^.*\(([^(),]+)\).*$', '\1')", consolidate(&missing, "last"));
