@@ -296,6 +296,15 @@ impl<'a> ConfigValue<'a> {
         self.parse_number().filter(|number| number.is_finite()).ok_or_else(|| self.expected_number("a number"))
     }
 
+    /// The value as a number of any sign, from `-max` to `max`.
+    ///
+    /// # Errors
+    /// When it is not a number, or is out of bounds.
+    pub(crate) fn number_within(&self, max: f64) -> Result<f64, ConfigError> {
+        let is_in_bounds = |number: &f64| number.abs() <= max;
+        self.parse_number().filter(is_in_bounds).ok_or_else(|| self.expected_number("a number"))
+    }
+
     fn parse_number(&self) -> Option<f64> {
         match (&self.source, self.toml_value()) {
             (Source::Text(text, _), _) => text.trim().parse().ok(),
@@ -315,15 +324,6 @@ impl<'a> ConfigValue<'a> {
         let bound = if max < 1e9 { format!(", {max} at most") } else { String::new() };
         let number = self.parse_number().filter(is_in_bounds);
         number.ok_or_else(|| self.expected_number(&format!("a number above 0{bound}")))
-    }
-
-    /// The value as a number of any sign, from `-max` to `max`.
-    ///
-    /// # Errors
-    /// When it is not a number, or is out of bounds.
-    pub(crate) fn number(&self, max: f64) -> Result<f64, ConfigError> {
-        let is_in_bounds = |number: &f64| number.abs() <= max;
-        self.parse_number().filter(is_in_bounds).ok_or_else(|| self.expected_number("a number"))
     }
 
     /// The value as a number of seconds above zero, a day at most.

@@ -155,7 +155,7 @@ impl DashboardBuilder<'_> {
         self.grid.add_values(&Panel {
             title: &format!("{}: now", feed.name),
             description: "The last price of each symbol chosen above, and its line over the time range shown.",
-            unit: Unit::Exact,
+            unit: unit(feed, &["last"], &Unit::Exact),
             targets: vec![target.clone()],
             repeat: None,
             width: 16,
@@ -164,7 +164,7 @@ impl DashboardBuilder<'_> {
             &Panel {
                 title: &format!("{}: change", feed.name),
                 description: "The last price of each symbol chosen above, and by how much it differs from the first of the time range shown.",
-                unit: Unit::Exact,
+                unit: unit(feed, &["last"], &Unit::Exact),
                 targets: vec![target.clone()],
                 repeat: None,
                 width: 8,
@@ -175,7 +175,7 @@ impl DashboardBuilder<'_> {
         self.grid.add_time_series(&Panel {
             title: &title,
             description: "The last price; a new symbol appears by itself where all are chosen above.",
-            unit: Unit::Exact,
+            unit: unit(feed, &["last"], &Unit::Exact),
             targets: vec![target],
             repeat,
             width: 24,
@@ -208,7 +208,7 @@ impl DashboardBuilder<'_> {
         self.grid.add_time_series(&Panel {
             title: &title,
             description: group.description,
-            unit: group.unit,
+            unit: unit(feed, fields, &group.unit),
             targets: self.targets(feed, fields),
             repeat,
             width: 8,
@@ -276,7 +276,7 @@ impl DashboardBuilder<'_> {
             self.grid.add_time_series(&Panel {
                 title: &format!("{}: {}", feed.name, field_title(field)),
                 description: DESCRIPTION,
-                unit: Unit::Exact,
+                unit: unit(feed, &[field], &Unit::Exact),
                 targets: self.targets(feed, &[field]),
                 repeat: None,
                 width: 8,
@@ -291,6 +291,12 @@ fn by_symbol(queries: Queries<'_>, feed: &Feed, title: &str) -> (String, Option<
     let variable = template_variables(queries, feed).into_iter().next().map(|variable| variable.name);
     let of_symbol = variable.as_ref().map_or_else(String::new, |variable| format!(" of ${{{variable}}}"));
     (format!("{}: {title}{of_symbol}", feed.name), variable)
+}
+
+/// The unit of some fields of a feed: `usual`, unless a definition names another.
+fn unit(feed: &Feed, fields: &[&str], usual: &Unit) -> Unit {
+    let named = fields.iter().find_map(|field| feed.units.get(&Field::new(field)?));
+    named.map_or_else(|| usual.clone(), |name| Unit::Named(name.clone()))
 }
 
 /// What Graphite makes of several values of a field that it draws as one.

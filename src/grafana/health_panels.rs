@@ -80,7 +80,7 @@ pub(super) fn add_health(grid: &mut PanelGrid, queries: Queries<'_>) {
         let mut targets: Vec<String> = targets.iter().map(target).collect();
         let is_status = *title == STATUS;
         targets.extend(is_status.then(|| no_answers(queries)));
-        let panel = Panel { title, description, unit: *unit, targets, repeat: None, width: 8 };
+        let panel = Panel { title, description, unit: unit.clone(), targets, repeat: None, width: 8 };
         if is_status { grid.add_lines_and_dots(&panel) } else { grid.add_time_series(&panel) }
     }
 }

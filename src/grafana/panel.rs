@@ -29,7 +29,7 @@ pub(super) struct Panel<'a> {
 }
 
 /// What the numbers of a panel are, which decides how they are written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Unit {
     /// A number of which all digits count, such as a price.
     Exact,
@@ -41,11 +41,13 @@ pub(super) enum Unit {
     Short,
     /// A count.
     Count,
+    /// Grafana's name of a unit, or any other word, which Grafana writes after the number.
+    Named(String),
 }
 
 impl Unit {
     /// Grafana's name of the unit, and how many decimals are written at most.
-    fn options(self) -> Value {
+    fn options(&self) -> Value {
         match self {
             // Grafana's units of currencies cut prices: $64.2K.
             Self::Exact => json!({ "unit": "locale", "decimals": 8 }),
@@ -53,6 +55,7 @@ impl Unit {
             Self::Seconds => json!({ "unit": "s" }),
             Self::Short => json!({ "unit": "short" }),
             Self::Count => json!({ "unit": "none" }),
+            Self::Named(name) => json!({ "unit": name }),
         }
     }
 }

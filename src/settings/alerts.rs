@@ -41,7 +41,7 @@ pub(super) fn read(sources: Sources<'_>) -> Result<Vec<Alert>, ConfigError> {
 }
 
 fn read_alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
-    let threshold = |key| section.get(key).map(|value| value.number(MAX_THRESHOLD)).transpose();
+    let threshold = |key| section.get(key).map(|value| value.number_within(MAX_THRESHOLD)).transpose();
     let missing = |keys: &str| ConfigError::invalid(section.origin(), format!("{keys} is missing"));
     let symbol = section.get("symbol").ok_or_else(|| missing("symbol"))?;
     let origin = symbol.origin();
