@@ -313,7 +313,7 @@ pub(crate) fn definition(
     let table = document.parse()?;
     let file = Section::root(&document, &table);
     deny_singular_tables(&file)?;
-    Providers::new(Sources { env, file: &file, recorder: None, deadline })?.find(name)
+    Providers::new(Sources { env, file: &file, recorder: None, deadline }, false)?.find(name)
 }
 
 /// Reads the time limit of the whole run, and the number of retries of a failed request.
