@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 /// The outcome of a run. Its exit code is that of sysexits.h if one fits
-/// (<https://man.openbsd.org/sysexits>), but 2 for wrong arguments, as other programs have it. The variants are in the order of their gravity: of several
-/// outcomes, the maximum counts.
+/// (<https://man.openbsd.org/sysexits>), but 2 for wrong arguments, as other programs have it. The variants are in
+/// the order of their gravity: of several outcomes, the maximum counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Everything was fetched, by whichever provider, and taken by Graphite, or nothing was due.

@@ -124,7 +124,7 @@ fn reply_that_names_a_point_is_mapped_to_its_file() {
 }
 
 #[test]
-fn outage_of_a_day_is_one_connection_to_carbon() {
+fn outage_of_a_day_is_one_connection_to_carbon_and_the_run_another() {
     for scheme in ["tcp", "pickle"] {
         let (provider, carbon) = (provider(), Carbon::start());
         let run = prices::run(&provider, "").env("GRAPHITE_URL", format!("{scheme}://{}", carbon.authority()));
@@ -146,6 +146,24 @@ fn backlog_stays_where_carbon_goes_away() {
     assert_eq!(Journal::of(&run).file_names().len(), 101);
     run.clone().check();
     assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+}
+
+/// Nobody knows which of two files the server does not take.
+#[test]
+fn file_of_which_graphite_says_nothing_holds_up_no_other() {
+    let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+    let run = prices::run(&provider, "").graphite(&ingest);
+    let names = |name: &str| [format!("{name}.1"), format!("{name}.2")];
+    Journal::of(&run).plant(120, &names("silent"));
+    Journal::of(&run).plant(60, &names("good"));
+    ingest.decide(|push| {
+        let is_silent = push.points.iter().any(|point| point.name == "silent.1");
+        if is_silent { Verdict::Refuse(Reply::json(r#"{"published":0}"#)) } else { Verdict::Take }
+    });
+    assert_eq!(run.run().code, Some(75));
+    let left: Vec<_> = Journal::of(&run).files().into_iter().flat_map(|file| file.points).collect();
+    assert!(left.iter().all(|point| point.name.starts_with("silent.")), "{left:?}");
+    assert_eq!(left.len(), 2);
 }
 
 /// Tags belong to all points of a file, and two points of one name and time are no request.

@@ -464,7 +464,7 @@ fn journal_folder_that_is_a_file_is_a_warning() {
     run.clone().graphite(&ingest).stderr(message).check();
     assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("61000.5"));
     // Now the points are stored nowhere.
-    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
+    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as they are in no journal\n";
     run.graphite(&failing()).stderr(format!("{message}{lost}")).exit(75).check();
 }
 
@@ -476,8 +476,7 @@ fn journal_works_where_the_lock_cannot_be_created() {
     Journal::of(&run).plant(60, &["a"]);
     fs::create_dir(run.state_dir().join("lock")).expect("a folder");
     let message = "warning: journal: cannot lock <home>/.local/state/datametrics/lock: Is a directory (os error 21); \
-                the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another); points \
-                are sent without it, some of them twice\n";
+                remove it; points are sent without it, some of them twice\n";
     run.clone().stderr(message).check();
     assert_eq!(landed(&ingest)[..2], ["a", "crypto.BTC-USD.last"]);
     assert_eq!(Journal::of(&run).files(), []);
@@ -511,7 +510,7 @@ fn no_journal_flag_neither_writes_nor_sends_the_journal() {
     Journal::of(&run).plant(60, &["a"]);
     run.clone().graphite(&ingest).check();
     assert_eq!(landed(&ingest)[0], "crypto.BTC-USD.last");
-    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; [..] points are lost, as there is no journal\n";
+    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; [..] points are lost, as they are in no journal\n";
     run.clone().graphite(&failing()).stderr(lost).exit(75).check();
     assert_eq!(Journal::of(&run).files().len(), 1);
 }
@@ -523,7 +522,7 @@ fn journal_is_off_where_no_variable_names_a_state_directory() {
     let warning = "warning: journal: there is none, as HOME is not set: points that Graphite does not take will be lost; \
                    name a folder in DATAMETRICS_STATE_DIR, or give up the journal with --no-journal\n";
     run.clone().graphite(&healthy()).stderr(warning).check();
-    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as there is no journal\n";
+    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 9 points are lost, as they are in no journal\n";
     run.clone().graphite(&failing()).stderr(warning.to_owned() + lost).exit(75).check();
     let left: Vec<_> = fs::read_dir(run.home()).expect("a home").flatten().map(|file| file.file_name()).collect();
     assert_eq!(left, ["config.toml"]);
@@ -585,7 +584,7 @@ fn journal_on_a_full_disk_is_a_warning_and_keeps_old_files() {
 
     // Graphite fails as well: the old files stay, and the loss of the run's own points is reported.
     let (code, stdout, stderr) = run_on_small_disk(before(&failing()), FILL_DISK, "grep -c '^old' journal/*");
-    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 10 points are lost, as there is no journal\n";
+    let lost = "error: graphite: 127.0.0.1 answered HTTP 503; 10 points are lost, as they are in no journal\n";
     assert_eq!(
         (code, stdout.as_str(), without_file_name(&stderr)),
         (Some(75), "40\n", disk_full_warning("FILE") + lost)

@@ -183,7 +183,8 @@ fn a_refusal_of_the_proxy_is_named_as_such() {
         (403, "user:pa%20ss@", "its rules forbid this host or this port"),
     ] {
         for (scheme, variable) in [("https", "HTTPS_PROXY"), ("http", "HTTP_PROXY")] {
-            let proxy = Server::with(move |_| Reply::text(status, format!("user:pa ss {ENCODED}")));
+            let refusal = move || Reply::text(status, format!("user:pa ss {ENCODED}"));
+            let proxy = Server::with(move |_| refusal().header("X-Squid-Error", "ERR_ACCESS_DENIED 0"));
             let output = fetch(scheme, variable, &format!("http://{credentials}{}", proxy.address())).run();
             let advice = advice.replace("VARIABLE", variable);
             let expected = format!(
@@ -215,6 +216,8 @@ fn a_proxy_in_trouble_is_asked_again() {
 fn a_403_that_a_proxy_passes_on_is_the_servers() {
     for (headers, is_of_proxy) in [
         (&[("Via", "1.1 proxy")][..], false),
+        (&[], false),
+        (&[("Server", "tinyproxy/1.11.1")], true),
         (&[("Via", "1.1 squid"), ("X-Squid-Error", "ERR_ACCESS_DENIED 0")], true),
     ] {
         let proxy = Server::with(move |_| {

@@ -779,7 +779,7 @@ fn points_that_graphite_refused_are_lost_without_a_journal() {
     let crypto = Server::with(|_| kraken(&CRYPTO));
     let run = Datametrics::new().args(["crypto", "--retries", "0", "--no-journal"]);
     let run = run.provider("kraken", &crypto).graphite(&ingest);
-    let message = "error: graphite: 127.0.0.1 answered HTTP 503; 23 points are lost, as there is no journal\n";
+    let message = "error: graphite: 127.0.0.1 answered HTTP 503; 23 points are lost, as they are in no journal\n";
     run.clone().stderr(message).exit(75).check();
     assert!(journal(&run).is_empty());
 }

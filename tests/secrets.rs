@@ -330,8 +330,19 @@ fn secrets_stay_hidden_where_graphite_refuses_a_point() {
 
 #[test]
 fn secrets_stay_hidden_where_a_proxy_refuses() {
-    for scheme in ["http", "https"] {
-        let proxy = Server::with(|request| Reply::text(407, echo(request)));
+    // A proxy may also answer as if it were the server: the page of a network that wants a login.
+    let answers: [fn(&Received) -> Reply; 5] = [
+        |request| Reply::text(407, echo(request)),
+        |request| Reply::text(403, echo(request)),
+        |request| Reply::text(200, format!("<html>{}", echo(request))),
+        |request| Reply::text(200, format!("{{\"error\":{}}}", serde_json::Value::from(echo(request)))),
+        |request| {
+            let credentials = request.header("Proxy-Authorization").unwrap_or_default();
+            Reply::status(302).header("Location", &format!("http://portal.example/{credentials}"))
+        },
+    ];
+    for (answer, scheme) in answers.into_iter().flat_map(|answer| [(answer, "http"), (answer, "https")]) {
+        let proxy = Server::with(answer);
         let password = utf8_percent_encode(PROXY, NON_ALPHANUMERIC);
         let url = format!("http://somebody:{password}@{}", proxy.address());
         let setup = Setup::new(quotes, published);

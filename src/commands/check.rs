@@ -29,6 +29,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+/// How long a check waits for a run that is sending.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
 /// Writes to `out` where each setting came from. Then checks the state directory, Graphite and the
 /// providers, and writes the findings. Returns what a run would come to if no provider stood in for another.
 pub fn check(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
@@ -116,8 +119,10 @@ fn probe_state_dir(dir: &Path, settings: &Settings, context: Context<'_>) -> Res
         return Ok(format!("{path} can be written; no journal is wanted"));
     }
     let journal = Journal::open(context.disk, context.clock, dir).map_err(|error| error.to_string())?;
-    match journal.lock(context.deadline(Duration::ZERO)) {
-        Ok(_) | Err(JournalError::Locked { .. }) => {}
+    // A run that is sending needs a moment.
+    match journal.lock(context.deadline(LOCK_WAIT.min(settings.timeout))) {
+        Ok(_) => {}
+        Err(error @ JournalError::Locked { .. }) => return Err(format!("{error}; while it has it, no run can send")),
         Err(error) => return Err(format!("{error}; without it two runs at once send the same points")),
     }
     let waiting = journal.waiting().map_err(|error| error.to_string())?;

@@ -63,10 +63,10 @@ impl ConfigError {
     /// Makes the error for a file that cannot be read. `origin` is the setting that holds the path. Where there is no
     /// such file, the setting may hold a key instead of a path.
     pub(crate) fn unreadable(origin: Origin, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        // A folder that cannot be searched does not tell whether it has the file.
+        let is_file = path.symlink_metadata().is_ok();
         let subject = path.display().to_string();
         move |cause| {
-            use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
-            let is_file = !matches!(cause.kind(), NotFound | NotADirectory | InvalidFilename | InvalidInput);
             let subject = if is_file { subject } else { redact_path(&subject) };
             Self::Unreadable { origin, subject, cause }
         }
@@ -87,7 +87,8 @@ impl ConfigError {
 /// a path, or ends like the name of a file. Names in it that look like a key are masked in any case.
 pub(crate) fn redact_path(path: &str) -> String {
     let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
-    let is_name = extension.is_some_and(|end| end.len() <= 5 && end.bytes().all(|b| b.is_ascii_lowercase()));
+    let is_name =
+        extension.is_some_and(|end| (2..=5).contains(&end.len()) && end.bytes().all(|b| b.is_ascii_lowercase()));
     let is_path = ["/", "./", "../", "~/", "$HOME/"].iter().any(|begin| path.starts_with(begin));
     if !is_name && !is_path {
         return format!("{MASK} (hidden, as it may be a key; a path begins with / or ./)");
@@ -163,7 +164,7 @@ mod tests {
             assert_eq!(redact_path(path), path);
         }
         let hidden = "*** (hidden, as it may be a key; a path begins with / or ./)";
-        for key in ["hunter2", "glc_eyJvIjoiMTIzNDU2Iiwi", "ab/c+d==", "e5Kl.9sQ0Xz1", "", "pass word"] {
+        for key in ["hunter2", "hunter2.", "glc_eyJvIjoiMTIzNDU2Iiwi", "ab/c+d==", "e5Kl.9sQ0Xz1", "", "pass word"] {
             assert_eq!(redact_path(key), hidden);
         }
         assert_eq!(redact_path("/run/c0ffee1234c0ffee1234/x"), "/run/***/x");
@@ -172,9 +173,10 @@ mod tests {
 
     #[test]
     fn the_path_of_a_file_that_is_there_is_shown() {
-        let error = |kind: io::ErrorKind| ConfigError::unreadable(Origin::Stdin, Path::new("graphite"))(kind.into());
-        assert!(error(io::ErrorKind::PermissionDenied).to_string().contains("cannot read graphite: "));
-        assert!(error(io::ErrorKind::NotFound).to_string().contains("cannot read *** (hidden"));
+        let error =
+            |path| ConfigError::unreadable(Origin::Stdin, Path::new(path))(io::ErrorKind::PermissionDenied.into());
+        assert!(error("src").to_string().contains("cannot read src: "));
+        assert!(error("graphite").to_string().contains("cannot read *** (hidden"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::metrics::batch::Batch;
 use graphite::{Destination, DestinationId, MAX_REFUSALS, Push, PushError, push};
 use journal::{Entry, Journal, JournalError, JournalLimits};
 use replay::JournalReplay;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// How many refused points of one push are named.
@@ -75,7 +76,7 @@ pub(crate) enum DeliveryError {
     #[error("graphite: {0}; the points are in the journal, the next run sends them")]
     InJournal(PushError),
     /// There is no journal.
-    #[error("graphite: {cause}; {points} points are lost, as there is no journal")]
+    #[error("graphite: {cause}; {points} points are lost, as they are in no journal")]
     Lost {
         /// Why they were not taken.
         cause: PushError,
@@ -163,7 +164,10 @@ impl Sender<'_> {
 
     fn push(&self, batch: &Batch, newest: &Batch, max_refusals: usize, report: &mut DeliveryReport) -> Push {
         let begun = self.context.clock.now();
-        let push = push(self.destination, batch, newest, max_refusals, self.context, self.policy);
+        // Where Carbon has taken something, there is one behind the balancer.
+        let settled =
+            if report.taken > 0 { self.destination.without_linger() } else { Cow::Borrowed(self.destination) };
+        let push = push(&settled, batch, newest, max_refusals, self.context, self.policy);
         report.took += self.context.clock.now() - begun;
         report.taken += push.taken;
         report.status = worst_status(report.status, push.stats.worst_status);

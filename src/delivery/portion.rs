@@ -46,7 +46,7 @@ impl Part {
         let mut is_refused_alone = false;
         for (index, point) in open.into_iter().flatten().enumerate() {
             if push.refused_alone.contains(&point) {
-                rest.set_refusals(index, batch.refusals(point) + 1);
+                rest.set_refusals(index, batch.refusals(point).saturating_add(1));
                 is_refused_alone = true;
             }
         }

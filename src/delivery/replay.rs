@@ -79,7 +79,8 @@ impl JournalReplay<'_> {
     /// Puts aside what was made when the clock was ahead: nobody knows the time of such points.
     fn put_aside(&self, ahead: &[Entry], now: i64, report: &mut DeliveryReport) {
         let (mut aside, mut furthest) = (Dropped::default(), 0);
-        for entry in ahead {
+        let is_in_time = |_: &&Entry| !self.sender.policy.deadline.is_past();
+        for entry in ahead.iter().take_while(is_in_time) {
             match self.journal.quarantine(entry) {
                 Ok(false) => {}
                 Ok(true) => {
@@ -91,6 +92,7 @@ impl JournalReplay<'_> {
             }
         }
         if aside.files > 0 {
+            self.journal.trim_quarantine();
             report.losses.push(format!(
                 "journal: {} of {} that lie up to {furthest} minutes ahead of this machine's clock were not sent, and \
                  their files are put aside in {}; if their times are right, move them back",
@@ -108,8 +110,10 @@ impl JournalReplay<'_> {
         while let Some(portion) = portions.next() {
             let max_refusals = MAX_REFUSALS.max(REFUSALS_PER_FILE * portion.parts.len());
             let push = self.push(&portion, max_refusals, report);
-            // A search that was given up must not hold up the files that it did not reach.
-            let is_given_up = portion.parts.len() > 1 && matches!(push.error, Some(PushError::TooManyBad { .. }));
+            // A search that was given up must not hold up the files that it did not reach, nor a file of which the
+            // server says nothing those beside it.
+            let is_given_up = portion.parts.len() > 1
+                && matches!(push.error, Some(PushError::TooManyBad { .. } | PushError::Unexplained { .. }));
             let mut unreached = Vec::new();
             for part in portion.parts {
                 let result = part.result(&portion.batch, &push);
@@ -217,7 +221,9 @@ impl JournalReplay<'_> {
         let unique = self.sender.context.random.next();
         let keep = || self.journal.keep(rest, &self.id, entry.started, unique);
         let kept = (!rest.is_empty()).then(keep).transpose()?;
-        match (self.journal.quarantine(entry), kept) {
+        let quarantined = self.journal.quarantine(entry);
+        self.journal.trim_quarantine();
+        match (quarantined, kept) {
             (Ok(_), kept) => Ok(kept),
             (Err(error), kept) => {
                 // The damaged file still has these points: with each run there would be one more copy.
@@ -255,7 +261,8 @@ impl JournalReplay<'_> {
                  one in `formerly` of [graphite]",
                 pluralize(points, "point")
             );
-            report.notices.push((label, notice));
+            let subject = entries.first().and_then(|entry| entry.destination.clone()).unwrap_or(label);
+            report.notices.push((subject, notice));
         }
     }
 }

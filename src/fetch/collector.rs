@@ -126,7 +126,7 @@ impl<'a> Collector<'a> {
     /// Writes down that the provider is asked for this many symbols. Returns how many seconds it must rest, if
     /// another run has asked it meanwhile.
     fn claim_call(&self, definition: &Definition, symbols: usize) -> Option<u64> {
-        self.history.claim_call(&definition.name, definition.interval_for(symbols), self.now())
+        self.history.claim_call(&definition.name, definition.interval_for(symbols), || self.now())
     }
 
     fn now(&self) -> i64 {

@@ -84,12 +84,12 @@ impl<'a> ProviderFetch<'_, 'a> {
     /// The requests for these symbols, each with whether its symbols were unknown the last time. Those of
     /// which this is known for less than a day are not requested.
     fn queries(&self, symbols: &[usize], collected: &mut Collected) -> Vec<(Query<'a>, bool)> {
-        let plan = self.plan();
+        let (plan, requester) = (self.plan(), &self.requester);
         if self.unknown.is_empty() {
-            return plan.queries(symbols).into_iter().map(|query| (query, false)).collect();
+            return requester.queries(symbols).into_iter().map(|query| (query, false)).collect();
         }
         let (mut known, mut due) = (Vec::with_capacity(symbols.len()), Vec::new());
-        let now = self.requester.context.unix_seconds();
+        let now = requester.context.unix_seconds();
         for &symbol in symbols {
             match self.unknown.get(plan.symbols[symbol].as_str()).filter(|unknown| unknown.is_certain()) {
                 None => known.push(symbol),
@@ -101,8 +101,8 @@ impl<'a> ProviderFetch<'_, 'a> {
                 }
             }
         }
-        let known = plan.queries(&known).into_iter().map(|query| (query, false));
-        known.chain(plan.queries(&due).into_iter().map(|query| (query, true))).collect()
+        let known = requester.queries(&known).into_iter().map(|query| (query, false));
+        known.chain(requester.queries(&due).into_iter().map(|query| (query, true))).collect()
     }
 
     /// Adds what was read from a reply.

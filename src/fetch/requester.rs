@@ -53,7 +53,16 @@ pub(super) struct Requester<'p, 'a> {
     pub(super) cool_down: Mutex<Option<CoolDown>>,
 }
 
-impl Requester<'_, '_> {
+impl<'a> Requester<'_, 'a> {
+    /// The requests for these symbols. They know the secrets of the way to the server.
+    pub(super) fn queries(&self, symbols: &[usize]) -> Vec<Query<'a>> {
+        let mut queries = self.plan.queries(symbols);
+        for Query { request, .. } in &mut queries {
+            request.secrets.extend(self.context.transport.secrets(&request.server));
+        }
+        queries
+    }
+
     /// Sends one request, unless an earlier one of any feed has stopped the provider or was the same.
     pub(super) fn request(&self, query: &Query<'_>, is_shared: bool, stats: &mut RequestStats) -> Answer {
         let replies = Some(&self.guard.replies).filter(|_| is_shared || self.guard.has_alike_requests);

@@ -9,7 +9,7 @@ use super::request::{Request, Response};
 use super::retry::parse_retry_after;
 use super::transport::{Transport, TransportError};
 use super::url::Url;
-use crate::secret::mask;
+use crate::secret::Secret;
 use crate::system::deadline::Deadline;
 use crate::system::dialer::SystemDialer;
 use crate::system::limit::Limit;
@@ -120,6 +120,11 @@ impl Transport for HttpClient {
         let reason = format!("more than {MAX_REDIRECTS} redirects");
         Err(TransportError::Protocol { host: server.host.clone(), reason })
     }
+
+    fn secrets(&self, server: &Url) -> Vec<Secret> {
+        let credentials = self.proxy_for(server).and_then(|proxy| proxy.credentials);
+        credentials.map_or_else(Vec::new, |credentials| credentials.secrets().into())
+    }
 }
 
 /// Whether ureq can send the path and each header.
@@ -201,7 +206,6 @@ impl HttpClient {
                 Ok(body) => {
                     let limit = MAX_ERROR_BYTES.min(request.max_body);
                     let _ = body.into_reader().take(limit).read_to_end(&mut beginning);
-                    self.mask_credentials_of_proxy(&request.server, &mut beginning);
                 }
                 Err(error) => beginning = self.map_error(&request.server, error).to_string().into(),
             }
@@ -232,16 +236,20 @@ impl HttpClient {
         Ok(buffer.into_body())
     }
 
-    /// Whether a reply that came through a proxy without a tunnel is the proxy's own refusal. A proxy marks
-    /// with `Via` what it passes on (RFC 9110, section 7.6.3). Squid marks its own errors too, but names them.
-    /// Tinyproxy refuses wrong credentials with 401.
+    /// Whether a reply that came through a proxy without a tunnel is surely the proxy's own refusal. Squid names its
+    /// errors in a header, and Tinyproxy itself; it refuses wrong credentials with 401. Anything else is taken for the
+    /// server's.
     fn is_refusal_of_proxy(&self, server: &Url, status: http::StatusCode, headers: &http::HeaderMap) -> bool {
-        let Some(proxy) = self.proxy_for(server).filter(|_| server.scheme == "http") else { return false };
-        let is_own = !headers.contains_key(http::header::VIA) || headers.contains_key("x-squid-error");
+        if server.scheme != "http" || self.proxy_for(server).is_none() {
+            return false;
+        }
+        let is_tinyproxy = |name: &http::HeaderValue| name.as_bytes().starts_with(b"tinyproxy");
+        let is_own = headers.contains_key("x-squid-error")
+            || headers.contains_key(http::header::PROXY_AUTHENTICATE)
+            || headers.get(http::header::SERVER).is_some_and(is_tinyproxy) && !headers.contains_key(http::header::VIA);
         match status.as_u16() {
             407 => true,
-            403 => is_own,
-            401 => is_own && proxy.credentials.is_some(),
+            401 | 403 => is_own,
             _ => false,
         }
     }
@@ -249,13 +257,6 @@ impl HttpClient {
     /// The proxy for requests to `server`, if there is one.
     fn proxy_for(&self, server: &Url) -> Option<Url> {
         Url::parse(self.proxies.proxy_for(server)?.expose()).ok()
-    }
-
-    /// Masks the credentials of the proxy in the words of an error, which may be the proxy's own.
-    fn mask_credentials_of_proxy(&self, server: &Url, words: &mut Vec<u8>) {
-        if let Some(credentials) = self.proxy_for(server).and_then(|proxy| proxy.credentials) {
-            *words = mask(&String::from_utf8_lossy(words), &credentials.secrets()).into();
-        }
     }
 
     /// Translates an error of a request to `server`.

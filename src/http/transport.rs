@@ -1,6 +1,8 @@
 //! The trait through which every HTTP request is sent.
 
 use super::request::{Request, Response};
+use super::url::Url;
+use crate::secret::Secret;
 use crate::system::deadline::Deadline;
 use crate::system::limit::Limit;
 
@@ -11,6 +13,12 @@ pub trait Transport: Sync {
     /// # Errors
     /// When there is no whole response.
     fn send(&self, request: &Request, deadline: Deadline<'_>) -> Result<Response, TransportError>;
+
+    /// The secrets of the way to a server, such as the password of a proxy: whoever stands on it may answer in the place
+    /// of the server, and quote them.
+    fn secrets(&self, _server: &Url) -> Vec<Secret> {
+        Vec::new()
+    }
 }
 
 /// Why there is no response. It names the host and never a URL, which may hold a key.

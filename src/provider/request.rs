@@ -198,6 +198,10 @@ impl<'a> Plan<'a> {
         let mut secrets: Vec<Secret> =
             definition.secrets().keys().filter_map(|name| self.secrets.get(*name)).cloned().collect();
         secrets.extend(base_url.path_secrets());
+        // Somebody may have written a key there as it is.
+        let is_key = |(name, template): &&(String, Template)| template.is_literal() && !is_harmless_header(name);
+        secrets
+            .extend(definition.headers.iter().filter(is_key).filter_map(|(_, value)| value.header_value(self.secrets)));
         if let Some(credentials) = &base_url.credentials {
             headers.push(("Authorization".to_owned(), credentials.basic()));
             secrets.extend(credentials.secrets());
@@ -282,6 +286,12 @@ fn needed_endpoints<'a>(endpoints: &'a [Endpoint], fields: &[Field]) -> Vec<&'a 
         }
     }
     endpoints.iter().zip(is_needed).filter(|(_, is_needed)| *is_needed).map(|(endpoint, _)| endpoint).collect()
+}
+
+/// Whether a header of this name says what a request is, and never who sends it.
+fn is_harmless_header(name: &str) -> bool {
+    let names = ["accept", "accept-language", "content-type", "origin", "referer", "user-agent"];
+    names.iter().any(|harmless| name.eq_ignore_ascii_case(harmless))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub(crate) const URL_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'
 pub(crate) const MASK: &str = "***";
 
 /// A key or a password. It has no `Display`, and its `Debug` prints a mask. Only [`Secret::expose`] returns
-/// the value; it is called only where a header or a URL is built.
+/// the value; it is called only where a header, a URL or a mask is made.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -32,13 +32,23 @@ impl Secret {
     }
 }
 
-/// Whether a word may be a key: it has 12 letters and digits of ASCII in a row, and both are among them.
+/// Whether a word may be a key: it has 12 letters and digits of ASCII in a row, and both are among them. The number of
+/// a security (ISIN) is none.
 pub(crate) fn looks_like_key(word: &str) -> bool {
     let mut runs = word.split(|c: char| !c.is_ascii_alphanumeric());
     runs.any(|run| {
         let has = |is: fn(&u8) -> bool| run.bytes().any(|b| is(&b));
-        run.len() >= 12 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+        run.len() >= 12 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && !is_isin(run)
     })
+}
+
+/// Two capitals for the country, nine capitals and digits, and a check digit (<https://www.isin.org/isin/>).
+fn is_isin(run: &str) -> bool {
+    let bytes = run.as_bytes();
+    bytes.len() == 12
+        && bytes[..2].iter().all(u8::is_ascii_uppercase)
+        && bytes.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        && bytes[11].is_ascii_digit()
 }
 
 impl fmt::Debug for Secret {
@@ -67,7 +77,16 @@ mod tests {
         for key in keys {
             assert!(looks_like_key(key), "{key}");
         }
-        for word in ["", "metrics", "graphite_password", "BTC/USD", "1234567890123456", "2026-11-26", "datametrics"] {
+        for word in [
+            "",
+            "metrics",
+            "graphite_password",
+            "BTC/USD",
+            "1234567890123456",
+            "2026-11-26",
+            "US0378331005",
+            "datametrics",
+        ] {
             assert!(!looks_like_key(word), "{word}");
         }
     }

@@ -33,7 +33,8 @@ impl RecordedSetting {
     pub(super) fn path(name: &str, value: &ConfigValue<'_>) -> Self {
         let setting = Self::new(name, value);
         let displayed = match value.text() {
-            Ok(path) if !path.is_empty() && !Path::new(path).exists() => redact_path(path),
+            Ok(path) if Path::new(path).exists() => path.to_owned(),
+            Ok(path) if !path.is_empty() => redact_path(path),
             _ => setting.value,
         };
         Self { value: sanitize(&displayed, MAX_VALUE_CHARS), ..setting }

@@ -115,11 +115,12 @@ impl<'a> RunHistory<'a> {
     }
 
     /// Writes down that this run asks a provider, before it does. Of runs side by side exactly one may. Returns
-    /// how many seconds the provider must be left alone if another run has asked it meanwhile.
-    pub(crate) fn claim_call(&self, provider: &str, interval: u64, now: i64) -> Option<u64> {
+    /// how many seconds the provider must be left alone if another run has asked it meanwhile. `now` (Unix seconds) is
+    /// asked for when it is known who has asked: this run may have been stopped for long before that.
+    pub(crate) fn claim_call(&self, provider: &str, interval: u64, now: impl Fn() -> i64) -> Option<u64> {
         let state = self.state.as_ref().filter(|_| interval > 0 && !self.is_check)?;
         let own = Call { started: self.started, run: self.id };
-        state.claim_call(provider, own, |last| self.seconds_left(last, interval, now)).unwrap_or_else(|error| {
+        state.claim_call(provider, own, |last| self.seconds_left(last, interval, now())).unwrap_or_else(|error| {
             self.log_unwritten(&error);
             None
         })
@@ -230,7 +231,7 @@ mod tests {
         let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
         let state = State::new(&SystemDisk, &random, folder.path());
         let history = |started| RunHistory::read(Some(state.clone()), "all", started, 7);
-        assert_eq!(history(1_000).claim_call("p", 600, 1_000), None);
+        assert_eq!(history(1_000).claim_call("p", 600, || 1_000), None);
         state.set_last_fetch("fx", 1_000).unwrap();
         let left = |passed: i64, interval| {
             let (history, now) = (history(1_000 + passed), 1_000 + passed);
@@ -245,17 +246,17 @@ mod tests {
         assert_eq!([left(-5, 600), left(-6, 600)], [Some(600), None], "the clock was set back");
         let stopped = history(900);
         assert_eq!(stopped.seconds_at_rest("p", 600, 1_100), Some(600), "a later run has asked meanwhile");
-        assert_eq!(stopped.claim_call("p", 600, 1_100), Some(600));
+        assert_eq!(stopped.claim_call("p", 600, || 1_100), Some(600));
     }
 
     #[test]
     fn what_a_run_asks_itself_does_not_stop_its_other_feeds() {
         let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
         let state = State::new(&SystemDisk, &random, folder.path());
-        assert_eq!(RunHistory::read(Some(state.clone()), "a", 1_000, 1).claim_call("p", 60, 1_000), None);
+        assert_eq!(RunHistory::read(Some(state.clone()), "a", 1_000, 1).claim_call("p", 60, || 1_000), None);
         let history = RunHistory::read(Some(state), "b", 1_100, 2);
         assert_eq!(history.seconds_at_rest("p", 60, 1_100), None);
-        assert_eq!([(); 2].map(|()| history.claim_call("p", 60, 1_100)), [None; 2]);
+        assert_eq!([(); 2].map(|()| history.claim_call("p", 60, || 1_100)), [None; 2]);
         // The call of the run before is still known, to a feed with more symbols too.
         assert_eq!([60, 600].map(|interval| history.seconds_at_rest("p", interval, 1_100)), [None, Some(500)]);
     }
@@ -265,15 +266,15 @@ mod tests {
         let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
         let state = State::new(&SystemDisk, &random, folder.path());
         let history = |id| RunHistory::read(Some(state.clone()), "all", 1_000, id);
-        assert_eq!(history(1).for_check().claim_call("p", 60, 1_000), None);
-        assert_eq!(history(2).claim_call("p", 60, 1_000), None);
+        assert_eq!(history(1).for_check().claim_call("p", 60, || 1_000), None);
+        assert_eq!(history(2).claim_call("p", 60, || 1_000), None);
     }
 
     #[test]
     fn without_a_state_directory_everything_is_due() {
         let history = RunHistory::read(None, "all", 1_000, 7);
         history.record(BTreeMap::new(), ["fx"].into_iter(), std::iter::empty(), std::iter::empty(), None);
-        assert_eq!(history.claim_call("p", 600, 1_000), None);
+        assert_eq!(history.claim_call("p", 600, || 1_000), None);
         assert_eq!(history.seconds_at_rest("p", 600, 1_000), None);
         assert_eq!(history.seconds_until_due("fx", 600, 1_000), None);
     }

@@ -60,6 +60,12 @@ pub(crate) const SCENES: &[Scene] = &[
         Journal::of(&run).plant_for("tcp://old.example:2003", 60, &["a.c", "a.d"]);
         Observed::of_run(&run)
     }),
+    Played("another run holds the lock", || {
+        let (server, ingest) = (Server::with(price), Ingest::start(Dialect::WriteProxy));
+        let run = check_run(&server).graphite(&ingest).args(["--timeout", "1"]);
+        let _lock = Journal::of(&run).lock();
+        Observed::of_run(&run)
+    }),
     Played("the lock is a folder", || {
         let (server, ingest) = (Server::with(price), Ingest::start(Dialect::WriteProxy));
         let run = check_run(&server).graphite(&ingest);

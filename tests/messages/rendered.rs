@@ -12,6 +12,11 @@ pub(crate) const WRONG_CLOCK: &str = "the clock of this machine says 1970-01-01,
 
 pub(crate) const SCENES: &[Scene] = &[
     Rendered("the clock is wrong", 75, WRONG_CLOCK),
+    Rendered(
+        "the file system has no locks",
+        0,
+        "journal: cannot lock STATE/lock: Function not implemented (os error 38); this file system knows no locks; points are sent without it, some of them twice",
+    ),
     Rendered("the network takes too long", 69, "no whole answer from HOST in time (the network)"),
     Rendered("the resolver takes too long", 69, "no whole answer from HOST in time (resolving its name)"),
     Rendered(

@@ -17,8 +17,8 @@ const AROUND: &str = "¿ §";
 pub(super) fn check(data: &[u8]) {
     let (secret, choices) = super::split_first_line(data);
     check_any_text(&secret, choices);
-    // What is not ASCII stands around.
-    let secret: String = secret.chars().filter(char::is_ascii_graphic).take(100).collect();
+    // What is not ASCII stands around. A backslash in a secret may be read as an escape, which is longer than itself.
+    let secret: String = secret.chars().filter(|c| c.is_ascii_graphic() && *c != '\\').take(100).collect();
     if secret.len() < SHORTEST_PART {
         return;
     }

@@ -106,7 +106,7 @@ impl Inner {
             }
             Outcome::NothingFetched => of.quotes.is_empty() && (unexplained == 0 || is_left_to_others),
             Outcome::NotTaken => {
-                waits || says("are lost, as there is no journal") || says("the clock of this machine says")
+                waits || says("are lost, as they are in no journal") || says("the clock of this machine says")
             }
             Outcome::NotAllowed => of.saw_forbidden,
             _ => false,

@@ -37,8 +37,8 @@ impl Program {
     pub(crate) fn is_available(self) -> bool {
         let (name, package) = self.name();
         let output = self.command().arg("-v").output();
-        output.is_ok_and(|output| output.status.success()) && can_mount()
-            || skip(&format!("no {name}: install the Debian package {package}"))
+        let is_there = output.is_ok_and(|output| output.status.success());
+        can_mount() && (is_there || skip(&format!("no {name}: install the Debian package {package}")))
     }
 
     fn command(self) -> Command {

@@ -2,6 +2,7 @@
 
 use crate::http::url::{Credentials, Url};
 use crate::util::hash::stable_hash;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -60,6 +61,17 @@ impl Destination {
     /// Whether it is a Carbon, which makes a directory of what stands before a `/` in a name.
     pub(crate) fn is_carbon(&self) -> bool {
         matches!(self, Self::Carbon { .. })
+    }
+
+    /// The same without a wait at the end of a push.
+    pub(crate) fn without_linger(&self) -> Cow<'_, Self> {
+        match self {
+            Self::Ingest { .. } => Cow::Borrowed(self),
+            Self::Carbon { protocol, host, port, .. } => {
+                let (protocol, host, port) = (*protocol, host.clone(), *port);
+                Cow::Owned(Self::Carbon { protocol, host, port, linger: Duration::ZERO })
+            }
+        }
     }
 
     /// The time that a push waits whatever happens.

@@ -49,7 +49,7 @@ pub(crate) struct JournalLimits {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     /// The operating system refused something.
-    #[error("journal: cannot {action} {path}: {cause}{}", advice(cause))]
+    #[error("journal: cannot {action} {path}: {cause}{}", advice(action, cause))]
     Io {
         /// What was to be done, a verb.
         action: &'static str,
@@ -78,10 +78,14 @@ pub(crate) enum JournalError {
 }
 
 /// What to do about an error, unless its own words tell.
-fn advice(cause: &io::Error) -> &'static str {
+fn advice(action: &str, cause: &io::Error) -> &'static str {
     match Limit::of(cause) {
         Some(_) => "",
         None if cause.kind() == ErrorKind::InvalidInput => "; remove it",
+        None if action == "lock" && cause.kind() == ErrorKind::IsADirectory => "; remove it",
+        None if action == "lock" && matches!(cause.raw_os_error(), Some(libc::ENOLCK | libc::ENOSYS)) => {
+            "; this file system knows no locks"
+        }
         None => "; the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)",
     }
 }
@@ -187,13 +191,16 @@ impl<'a> Journal<'a> {
             let bytes = encode(batch, destination, &mut file)?;
             file.sync()?;
             self.disk.rename(&temporary, &path)?;
-            self.disk.sync_dir(&self.folder)?;
             Ok(bytes)
         };
         let bytes = write().map_err(|cause| {
             let _ = self.disk.remove_file(&temporary);
             JournalError::io("write", &path)(cause)
         })?;
+        // The file is in place, and only a power cut may take it away.
+        if let Err(cause) = self.disk.sync_dir(&self.folder) {
+            log::warn!("{}", JournalError::io("sync", &self.folder)(cause));
+        }
         let started = run.split('-').next().and_then(|time| time.parse().ok()).unwrap_or_default();
         Ok(Entry { started, name, points: batch.len(), bytes, destination: Some(hash) })
     }
@@ -309,7 +316,7 @@ impl<'a> Journal<'a> {
     }
 
     /// Moves a file out of the journal, for somebody to look at. Returns whether it was there: without a lock
-    /// another run may have moved it. Only the newest [`MAX_QUARANTINE`] bytes are kept there.
+    /// another run may have moved it.
     ///
     /// # Errors
     /// When it cannot be moved.
@@ -317,10 +324,15 @@ impl<'a> Journal<'a> {
         let folder = &self.quarantine;
         self.disk.create_dir(folder).map_err(JournalError::io("make", folder))?;
         match self.disk.rename(&self.folder.join(&entry.name), &folder.join(&entry.name)) {
-            Ok(()) => {}
-            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(false),
-            Err(cause) => return Err(JournalError::io("move a file to", folder)(cause)),
+            Ok(()) => Ok(true),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(false),
+            Err(cause) => Err(JournalError::io("move a file to", folder)(cause)),
         }
+    }
+
+    /// Keeps the newest [`MAX_QUARANTINE`] bytes of what was moved out of the journal.
+    pub(crate) fn trim_quarantine(&self) {
+        let folder = &self.quarantine;
         let mut files = self.disk.list(folder).unwrap_or_default();
         files.sort_unstable_by(|a, b| b.name.cmp(&a.name));
         let mut bytes = 0_u64;
@@ -330,7 +342,6 @@ impl<'a> Journal<'a> {
                 let _ = self.disk.remove_file(&folder.join(&file.name));
             }
         }
-        Ok(true)
     }
 
     /// Drops the oldest of these files of one destination until at most `max_bytes` are left. Files that
@@ -528,6 +539,7 @@ mod tests {
             // A file with a hole takes no space.
             File::options().write(true).open(path).unwrap().set_len(MAX_QUARANTINE / 2 + 1).unwrap();
             journal.quarantine(&entry).unwrap();
+            journal.trim_quarantine();
         }
         let files = fs::read_dir(folder.path().join("damaged")).unwrap();
         let mut started: Vec<i64> =

@@ -147,7 +147,7 @@ impl Ingest<'_> {
         let findings = bisector.findings();
         let mut refused_once = None;
         for (index, said) in findings.refused {
-            if batch.refusals(index) + 1 >= RUNS_UNTIL_GIVEN_UP {
+            if batch.refusals(index).saturating_add(1) >= RUNS_UNTIL_GIVEN_UP {
                 push.refused.push((index, said));
             } else {
                 push.refused_alone.push(index);
@@ -188,6 +188,7 @@ impl Ingest<'_> {
         // Both servers refuse any other spelling, even one with a charset.
         let mut headers = vec![("Content-Type".to_owned(), Secret::new("application/json"))];
         let mut secrets = self.url.path_secrets();
+        secrets.extend(self.context.transport.secrets(self.url));
         if let Some(credentials) = self.credentials {
             headers.push(("Authorization".to_owned(), credentials.basic()));
             secrets.extend(credentials.secrets());
