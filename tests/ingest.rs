@@ -42,7 +42,7 @@ an hour-old journal that is refused for its age    both     15     0   10       
 500, 200, 200, 500, 500, 500, then all is well     both      9     1    0        8   75
   a run later                                      both     10     0    0        2    0
 nothing taken, and not a word of why               both      0    30    0        2   75
-  a run later                                      both      0    30    0        2   75
+  a run later                                      both      0    30    0        4   75
 500 to everything                                  both      0   130    0        4   75
 500 to everything from the second request on       both     60    10    0        3   75
 500 to everything while bad points are looked for  both     13    49    0       15   75

@@ -41,7 +41,7 @@ pub(super) struct Losses {
     too_old: usize,
     too_much: usize,
     /// Damaged, or of a run that lies ahead of the clock: put aside.
-    damaged: usize,
+    pub(super) damaged: usize,
 }
 
 /// What the ledger must know of a run that is over.
