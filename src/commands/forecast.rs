@@ -4,7 +4,7 @@ use crate::fetch::{Feed, FetchConfig};
 use crate::market::field::Field;
 use crate::market::hours::MarketHours;
 use crate::metrics::MetricsConfig;
-use crate::provider::Plan;
+use crate::provider::{Definition, Plan};
 
 /// A month of thirty days, in seconds.
 const MONTH: u64 = 30 * 86_400;
@@ -26,7 +26,7 @@ pub(super) fn month(fetch: &FetchConfig, metrics: &MetricsConfig) -> Vec<(String
     let mut requests: Vec<u64> = vec![0; definitions.len()];
     let mut series = 0;
     for feed in feeds {
-        let due = runs_of(feed);
+        let due = runs_of(feed, definitions);
         let values = feed.symbols.len() * feed.fields.len();
         (points, series) = (points + due * values as u64, series + values);
         for (provider, count) in requests_of_run(feed, fetch) {
@@ -49,13 +49,13 @@ pub(super) fn month(fetch: &FetchConfig, metrics: &MetricsConfig) -> Vec<(String
 }
 
 /// How often a feed is fetched in a month.
-fn runs_of(feed: &Feed) -> u64 {
+fn runs_of(feed: &Feed, definitions: &[Definition]) -> u64 {
     let open = match feed.market_hours {
         MarketHours::Any => MONTH,
         MarketHours::Regular => TRADING_DAYS * 13 * 1_800,
         MarketHours::Extended => TRADING_DAYS * 16 * 3_600,
     };
-    open.div_ceil(u64::from(feed.interval.max(1)))
+    open.div_ceil(u64::from(feed.seconds_between_fetches(definitions).max(1)))
 }
 
 /// The requests of a run to each provider, if all goes well: a provider is asked for the fields that those before

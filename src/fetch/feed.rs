@@ -4,6 +4,7 @@ use crate::market::field::Field;
 use crate::market::hours::MarketHours;
 use crate::market::symbol::Symbol;
 use crate::metrics::names::{NameAffixes, NameTemplate};
+use crate::provider::Definition;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 
@@ -42,6 +43,13 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
+    /// Seconds between two runs that fetch the feed: more than its interval where its first provider must rest longer.
+    pub(crate) fn seconds_between_fetches(&self, definitions: &[Definition]) -> u32 {
+        let first = self.providers.first().and_then(|index| definitions.get(*index));
+        let rest = first.map_or(0, |definition| definition.interval_for(self.symbols.len()));
+        self.interval.max(u32::try_from(rest).unwrap_or(u32::MAX))
+    }
+
     /// This feed with one symbol and these fields, of which one provider is asked at any time. Of a long list
     /// there is no copy.
     pub(crate) fn probe(&self, symbol: Symbol, fields: Vec<Field>, provider: usize) -> Self {

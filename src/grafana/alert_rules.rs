@@ -62,6 +62,11 @@ impl<'a> AlertRules<'a> {
         Ok(rules)
     }
 
+    /// The seconds between two runs that fetch the feed.
+    pub(super) fn interval(&self, feed: &Feed) -> u32 {
+        feed.seconds_between_fetches(self.definitions)
+    }
+
     /// The seconds between two runs: feeds that are due more rarely rest in some of them.
     fn run_interval(&self) -> u32 {
         self.feeds.iter().map(|feed| feed.interval).min().unwrap_or(self.queries.metrics.interval)
@@ -113,12 +118,12 @@ impl<'a> AlertRules<'a> {
         Rule {
             panel: SYMBOLS.to_owned(),
             summary: format!("Feed {name}: {{{{ $values.B }}}} symbols are missing in run {{{{ $labels.name }}}}"),
-            description: "What no provider of the feed gives is missing since two runs; the rest is pushed.".to_owned(),
+            description: "What no provider of the feed gives is missing; the rest is pushed.".to_owned(),
             runbook: format!(
                 "Run `datametrics --feed {name} --dry-run -v`: it names what is missing, and why. Take a symbol that \
                  is gone out of `symbols`, or name a provider that has it in `providers`."
             ),
-            ..self.rule("missing", name, feed.interval, format!("{name}: points missing"), target)
+            ..self.rule("missing", name, self.interval(feed), format!("{name}: points missing"), target)
         }
     }
 
@@ -127,6 +132,7 @@ impl<'a> AlertRules<'a> {
         let expected = self.queries.target(&self.queries.health_pattern(&["feed", name, "expected"]));
         let runs = consolidate(&format!("isNonNull(sumSeries({expected}))"), "max");
         let target = format!("alias({runs}, '{name}')");
+        let rule = self.rule("norun", name, feed.interval, format!("{name}: no run at all"), target);
         Rule {
             reducer: "max",
             evaluator: Evaluator::Below(1.0),
@@ -137,12 +143,12 @@ impl<'a> AlertRules<'a> {
             description: format!(
                 "A run tells of each feed, also while its market is closed, so there was none for {} s, or none \
                  could push.",
-                feed.interval.saturating_mul(2)
+                rule.lookback
             ),
             runbook: "Is cron (or whatever starts the runs) running, and what does it mail? Run `datametrics check`, \
                       then `datametrics all` by hand. If runs come more rarely on purpose, set `interval`."
                 .to_owned(),
-            ..self.rule("norun", name, feed.interval, format!("{name}: no run at all"), target)
+            ..rule
         }
     }
 
@@ -165,7 +171,7 @@ impl<'a> AlertRules<'a> {
             summary: format!("Feed {name}: a price of {{{{ $labels.name }}}} is {{{{ $values.B }}}}"),
             description: "A price must be above zero, and datametrics pushes no other.".to_owned(),
             runbook: "Find out who else pushes under this name, or choose another `prefix`.".to_owned(),
-            ..self.rule("price", name, feed.interval, format!("{name}: price not positive"), target)
+            ..self.rule("price", name, self.interval(feed), format!("{name}: price not positive"), target)
         })
     }
 
@@ -174,8 +180,10 @@ impl<'a> AlertRules<'a> {
         let mut intervals: BTreeMap<&str, u32> = BTreeMap::new();
         for feed in self.feeds {
             for definition in feed.providers.iter().filter_map(|index| self.definitions.get(*index)) {
-                let interval = intervals.entry(&definition.name).or_insert(feed.interval);
-                *interval = feed.interval.min(*interval);
+                let rest = u32::try_from(definition.interval_for(feed.symbols.len())).unwrap_or(u32::MAX);
+                let asked = self.interval(feed).max(rest);
+                let interval = intervals.entry(&definition.name).or_insert(asked);
+                *interval = asked.min(*interval);
             }
         }
         let mut providers: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
@@ -217,7 +225,7 @@ impl<'a> AlertRules<'a> {
         if self.definitions.iter().all(|definition| definition.remaining.is_none()) {
             return None;
         }
-        let interval = self.feeds.iter().map(|feed| feed.interval).max()?;
+        let interval = self.feeds.iter().map(|feed| self.interval(feed)).max()?;
         let pattern = self.queries.health_pattern(&["*", "remaining"]);
         let target = self.queries.drawn(&pattern, "last");
         Some(Rule {

@@ -61,7 +61,7 @@ fn threshold_rule<'a>(
     let name = &feed.name;
     let (event, unit) = kind.describe();
     let targets = (!targets.is_empty()).then(|| format!("group({})", targets.join(", ")))?;
-    let rule = rules.rule(kind.as_str(), name, feed.interval, format!("{name}: {event}"), targets);
+    let rule = rules.rule(kind.as_str(), name, rules.interval(feed), format!("{name}: {event}"), targets);
     let evaluator =
         if kind.looks_up() { Evaluator::Above(-NOT_BEYOND / 10.0) } else { Evaluator::Below(NOT_BEYOND / 10.0) };
     Some(Rule {
@@ -70,7 +70,7 @@ fn threshold_rule<'a>(
         keep_firing: rule.pending - super::alert_rules::EVALUATION,
         panel: format!("{name}: "),
         summary: format!("{{{{ $labels.name }}}}: {event}: {{{{ $values.B }}}}{unit}"),
-        description: "It was beyond the threshold in two runs.".to_owned(),
+        description: "It is beyond the threshold.".to_owned(),
         runbook: "The threshold is an [[alert]] of the config: change it there, and print the rules again.".to_owned(),
         ..rule
     })
