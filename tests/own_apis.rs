@@ -207,6 +207,60 @@ fn a_symbol_of_a_feed_without_named_fields_is_missing_only_if_it_has_no_value_at
     assert_eq!(code, Some(1));
 }
 
+/// They are two requests, although they ask one server for one path.
+#[test]
+fn two_accounts_of_one_server_get_their_own_values() {
+    let server = Server::with(|request| match request.header("Authorization") {
+        Some("Basic YWxpY2U6YQ==") => Reply::json(r#"{"v":1}"#),
+        Some("Basic Ym9iOmI=") => Reply::json(r#"{"v":2}"#),
+        other => Reply::text(401, format!("{other:?}")),
+    });
+    let at = server.address();
+    let text = format!(
+        "[providers.me]
+         market = 'other'
+         base_url = {{ alice = 'http://alice:a@{at}', bob = 'http://bob:b@{at}' }}
+         [[providers.me.quote]]
+         path = '/me'
+         document = true
+         time = {{ at = '/t', unit = 's' }}
+         max_age = 60
+         fields = {{ v = '/v' }}
+         [feeds.us]
+         providers = ['me']\n"
+    );
+    let (mut points, stderr, code) = run(Datametrics::new().config(&text).args(["--feed", "us"]));
+    points.sort();
+    assert_eq!(
+        (points, stderr.as_str(), code),
+        (vec!["us.alice.v 1".to_owned(), "us.bob.v 2".to_owned()], "", Some(0))
+    );
+    assert_eq!(server.requests().len(), 2);
+}
+
+/// A device whose clock begins in 1970.
+#[test]
+fn a_quote_of_1970_is_older_than_any_max_age() {
+    let server = Server::with(|_| Reply::json(r#"{"v":1,"t":300}"#));
+    let text = format!(
+        "[providers.me]
+         market = 'other'
+         base_url = '{}'
+         [[providers.me.quote]]
+         path = '/me'
+         document = true
+         time = {{ at = '/t', unit = 's' }}
+         max_age = 60
+         fields = {{ v = '/v' }}
+         [feeds.us]
+         providers = ['me']\n",
+        server.url()
+    );
+    let (points, stderr, code) = run(Datametrics::new().config(&text).args(["--feed", "us"]));
+    assert_eq!((points, code), (vec![], Some(69)), "{stderr}");
+    assert!(stderr.contains("has a quote of it that is older than max_age, 60 s"), "{stderr}");
+}
+
 #[test]
 fn each_symbol_may_have_a_server_of_its_own_and_one_that_is_down_stops_no_other() {
     let servers = [Server::start(), Server::start()];

@@ -26,8 +26,7 @@ pub(super) struct SharedReplies<'a> {
 #[derive(Default)]
 struct State {
     bytes: usize,
-    /// By URL and body, as all requests to a provider have the same headers. `None` while the request is under
-    /// way.
+    /// By the [`key`] of the request. `None` while it is under way.
     results: FxHashMap<(String, Option<Vec<u8>>), Option<SharedResult>>,
 }
 
@@ -83,8 +82,13 @@ impl<'a> SharedReplies<'a> {
     }
 }
 
+/// Server, path, headers and body. Two accounts of one server differ in a header.
 fn key(request: &Request) -> (String, Option<Vec<u8>>) {
-    (format!("{}{}", request.server, request.path.expose()), request.body.clone())
+    let mut key = format!("{}{}", request.server, request.path.expose());
+    for (name, value) in &request.headers {
+        key.extend(["\n", name, ": ", value.expose()]);
+    }
+    (key, request.body.clone())
 }
 
 #[cfg(test)]

@@ -145,7 +145,9 @@ impl Plan<'_> {
 fn is_xml(body: &str) -> bool {
     let head: String = body.trim_ascii_start().chars().take(500).collect::<String>().to_ascii_lowercase();
     let is_page = head.contains("<html") || head.contains("<!doctype html");
-    !is_page && ["<?xml", "<rss", "<feed", "<error"].iter().any(|start| head.starts_with(start))
+    let parts =
+        ["<!doctype", "<!--", "<head", "<title", "<body", "<h1", "<h2", "<p>", "<div", "<center", "<pre", "<script"];
+    !is_page && !parts.iter().any(|start| head.starts_with(start))
 }
 
 /// The message of a JSON error without its line and column.

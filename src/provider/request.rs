@@ -202,7 +202,8 @@ impl<'a> Plan<'a> {
         let is_key = |(name, template): &&(String, Template)| template.is_literal() && !is_harmless_header(name);
         secrets
             .extend(definition.headers.iter().filter(is_key).filter_map(|(_, value)| value.header_value(self.secrets)));
-        if let Some(credentials) = &base_url.credentials {
+        let is_authorized = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        if let Some(credentials) = base_url.credentials.as_ref().filter(|_| !is_authorized) {
             headers.push(("Authorization".to_owned(), credentials.basic()));
             secrets.extend(credentials.secrets());
         }

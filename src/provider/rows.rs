@@ -203,7 +203,9 @@ impl<'a, 'de> RowReader<'a, 'de> {
 
     /// Whether the quote is too old to be one. If it is, keeps that as the reason.
     fn is_too_old(&mut self, position: usize) -> bool {
-        let too_old = self.query.endpoint.max_age.zip(self.quote_age()).filter(|(max, age)| age > max);
+        // Also one of 1970, which is no age to be shown.
+        let age = self.time.map(|time| self.received - time);
+        let too_old = self.query.endpoint.max_age.zip(age).filter(|(max, age)| age > max);
         if let Some((max, _)) = too_old {
             let reason = || format!("has a quote of it that is older than max_age, {max} s");
             self.valueless.entry(position).or_insert_with(reason);
