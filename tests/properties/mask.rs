@@ -17,8 +17,8 @@ const AROUND: &str = "¿ §";
 pub(super) fn check(data: &[u8]) {
     let (secret, choices) = super::split_first_line(data);
     check_any_text(&secret, choices);
-    // What is not ASCII stands around. A backslash in a secret may be read as an escape, which is longer than itself.
-    let secret: String = secret.chars().filter(|c| c.is_ascii_graphic() && *c != '\\').take(100).collect();
+    // What is not ASCII stands around.
+    let secret: String = secret.chars().filter(char::is_ascii_graphic).take(100).collect();
     if secret.len() < SHORTEST_PART {
         return;
     }
@@ -30,7 +30,8 @@ pub(super) fn check(data: &[u8]) {
     let mut written = String::new();
     for (index, c) in secret.chars().enumerate() {
         match choices.get(index).copied().unwrap_or_default() {
-            255 if index >= SHORTEST_PART => {
+            // Of a secret that holds an escape itself, such as `&amp;`, a part may be read in two ways.
+            255 if index >= SHORTEST_PART && !secret.contains(['\\', '%', '&']) => {
                 return is_masked(&format!("{AROUND}{written}"), &format!("{AROUND}***"));
             }
             choice => write_char(&mut written, c, choice),
