@@ -23,6 +23,8 @@ struct Entry {
     is_taken: bool,
     /// It may be gone: it was named as lost, or its run was killed before it was safe.
     is_excused: bool,
+    /// Its file was put aside, for somebody to look at.
+    is_aside: bool,
     /// Who removed its last file.
     removed_by: Option<usize>,
     /// It was in a request that was answered.
@@ -115,6 +117,7 @@ impl Ledger {
             is_durable: false,
             is_taken: false,
             is_excused: false,
+            is_aside: false,
             removed_by: None,
             is_answered: false,
             is_refused: false,
@@ -149,6 +152,13 @@ impl Ledger {
                 entry.is_excused |= is_unknown;
                 self.suspects.insert(key);
             }
+        }
+    }
+
+    /// A file is among those that were put aside.
+    pub(super) fn file_put_aside(&mut self, bytes: &[u8]) {
+        for (key, _) in read(bytes) {
+            self.update(&key, |entry| entry.is_aside = true);
         }
     }
 
@@ -268,13 +278,11 @@ impl Ledger {
                 () if is_old => "too old",
                 () => "young",
             };
-            // It was put aside, as no clock had come there yet.
-            let was_ahead = key.1 > *started;
             // A killed run does not say why it removed them.
             if cause == "too old" && !entry.is_answered && !is_killed && !leaves(Promise::AgeNeedsAnswer) {
                 *unanswered.entry(by).or_default() += 1;
             }
-            let may_be_silent = *is_killed && (cause != "young" || *was_full || was_ahead);
+            let may_be_silent = *is_killed && (cause != "young" || *was_full || entry.is_aside);
             if !may_be_silent {
                 gone.entry((by, cause)).or_default().push(key);
             }

@@ -260,6 +260,9 @@ impl Inner {
                     let run = process.map(|process| (process, self.processes[process].destination));
                     self.ledger.file_appeared(bytes, run);
                 }
+                true if event.path.parent() == Some(&Path::new(STATE).join("damaged")) => {
+                    self.ledger.file_put_aside(bytes);
+                }
                 false if is_journal => self.ledger.file_vanished(bytes, process, is_unknown),
                 _ => {}
             }
