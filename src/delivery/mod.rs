@@ -75,7 +75,7 @@ pub(crate) enum DeliveryError {
     /// The points are in the journal.
     #[error("graphite: {0}; the points are in the journal, the next run sends them")]
     InJournal(PushError),
-    /// There is no journal.
+    /// There is no journal, or the batch could not be written to it.
     #[error("graphite: {cause}; {points} points are lost, as they are in no journal")]
     Lost {
         /// Why they were not taken.

@@ -10,11 +10,12 @@ mod setups;
 use crate::support::{
     Carbon, Datametrics, Server, now, npm,
     real_graphite::{RealGraphite, Series, available},
+    wait_until,
 };
 use queries::{Token, array, matched, panels, patterns, str, targets, variables, with_values};
 use serde_json::{Value, json};
 use setups::{Setup, provider, setups};
-use std::{collections::BTreeSet, fs, io::Write as _, net::TcpStream, path::Path, thread, time::Duration};
+use std::{collections::BTreeSet, fs, io::Write as _, net::TcpStream, path::Path};
 
 /// Sends the points of dry runs to Carbon at other times: some dozens of minutes in the last two hours.
 fn push_history(setup: &Setup, provider: &Server, graphite: &RealGraphite, url: &str, runs: i64) {
@@ -37,9 +38,7 @@ fn push_twice(setup: &Setup, provider: &Server, url: &str) {
     let run = setup.run(provider, url);
     assert_eq!(run.run().code, Some(0), "{}", setup.name);
     let first = now();
-    while now() <= first {
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("the next second", || now() > first);
     assert_eq!(run.run().code, Some(0), "{}", setup.name);
 }
 

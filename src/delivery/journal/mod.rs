@@ -7,7 +7,10 @@
 //! crash may happen before or after a step, the order of steps leaves a file too many and never one
 //! too few.
 
+mod entry;
 mod format;
+
+pub(crate) use entry::Entry;
 
 use crate::delivery::graphite::DestinationId;
 use crate::metrics::batch::Batch;
@@ -16,13 +19,11 @@ use crate::system::deadline::Deadline;
 use crate::system::disk::{DirEntry, Disk, LockGuard};
 use crate::system::limit::Limit;
 use crate::util::sanitize::excerpt;
+use entry::SUFFIX;
 use format::{Decoded, FORMAT_VERSION, decode, destination_label, encode};
 use std::io::{self, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// What the names of the journal's files end in.
-const SUFFIX: &str = ".points";
 
 /// What the names of files end in that are being written.
 const TEMPORARY: &str = ".tmp";
@@ -108,22 +109,6 @@ pub(crate) struct Journal<'a> {
     folder: PathBuf,
     quarantine: PathBuf,
     lock: PathBuf,
-}
-
-/// A file of the journal, as far as its name and size tell. Nothing of it was read.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Entry {
-    /// When the run started that wrote it, in Unix seconds.
-    pub(crate) started: i64,
-    /// The name of the file. Names sort like the times of their runs.
-    pub(crate) name: String,
-    /// How many points were written.
-    pub(crate) points: usize,
-    /// Size of the file.
-    pub(crate) bytes: u64,
-    /// The hash of the destination to which the points belong. `None` in files of the first version, which
-    /// belong to any.
-    pub(crate) destination: Option<String>,
 }
 
 /// What could be read of a file.
@@ -367,31 +352,6 @@ impl<'a> Journal<'a> {
             dropped.points += entry.points;
         }
         dropped
-    }
-}
-
-impl Entry {
-    /// Reads the name of a file, `STARTED-WRITTEN-UNIQUE-POINTS-DESTINATION.points`. The first version had no
-    /// destination.
-    fn from_name(name: &str, bytes: u64) -> Option<Self> {
-        let mut parts = name.strip_suffix(SUFFIX)?.split('-');
-        let (started, _written, _unique) = (parts.next()?, parts.next()?, parts.next()?);
-        let (points, destination) = (parts.next()?, parts.next());
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        if parts.next().is_some() || !is_number(started) || !is_number(points) || !destination.is_none_or(is_hash) {
-            return None;
-        }
-        // 32 bits, so that the sum over all files fits.
-        let points = usize::try_from(points.parse::<u32>().ok()?).ok()?;
-        let (started, destination) = (started.parse().ok()?, destination.map(str::to_owned));
-        Some(Self { started, name: name.to_owned(), points, bytes, destination })
-    }
-
-    /// The part of the name that all files of the same points share: `STARTED-WRITTEN-UNIQUE`.
-    fn run(&self) -> Option<&str> {
-        let (third, _) = self.name.match_indices('-').nth(2)?;
-        self.name.get(..third)
     }
 }
 
