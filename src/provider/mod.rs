@@ -17,6 +17,7 @@ mod reply;
 mod request;
 mod request_values;
 mod row_names;
+mod row_reader;
 mod rows;
 mod sketch;
 mod spelling;

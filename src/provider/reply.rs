@@ -6,7 +6,8 @@ use super::found_rows::FoundRows;
 use super::json_walk::{ExtractSeed, PointerTrie};
 use super::layout::Layout;
 use super::request::{Plan, Query};
-use super::rows::{Detail, RowReader, RowsSeed};
+use super::row_reader::{Detail, RowReader};
+use super::rows::RowsSeed;
 use crate::market::table::Table;
 use serde::de::DeserializeSeed;
 
