@@ -21,6 +21,7 @@ mod inputs;
 mod intermediaries;
 mod intervals;
 mod journal;
+mod kept_connections;
 mod kill;
 mod limits;
 mod machine;

@@ -1,7 +1,7 @@
 //! HTTP over real sockets. Only this file and `connect.rs` name ureq, the library that does it.
 
 use super::body::{Body, BodyBuffer, MemoryBudget, UNCOUNTED_BYTES};
-use super::connect;
+use super::connect::{self, StaleConnection};
 use super::encoding::{self, Damaged};
 use super::proxy::{NetworkConfig, Proxies};
 use super::redirect::RedirectTarget;
@@ -102,7 +102,11 @@ impl Transport for HttpClient {
             if !fits(request, &path) {
                 return Err(TransportError::TooLongRequest { host: server.host.clone(), limit: MAX_LINE_BYTES });
             }
-            let result = self.send_once(request, &path, deadline);
+            let mut result = self.send_once(request, &path, deadline);
+            // All requests are safe to repeat. Each of them takes the closed connection out of the pool.
+            while result.as_ref().is_err_and(StaleConnection::is) && !deadline.is_past() {
+                result = self.send_once(request, &path, deadline);
+            }
             let Hop { response, location } = result.map_err(|error| self.map_error(server, error))?;
             let Some(location) = location.filter(|_| (300..400).contains(&response.status)) else {
                 return Ok(response);
@@ -381,6 +385,7 @@ fn map_error(host: String, error: ureq::Error, has_own_roots: bool) -> Transport
             TransportError::UnknownEncoding { host, encoding: error.to_string() }
         }
         ureq::Error::Io(error) => map_io_error(host, &error, has_own_roots),
+        error if StaleConnection::is(&error) => TransportError::Cut(host),
         _ => TransportError::Protocol { host, reason: "an error of an unknown kind".into() },
     }
 }

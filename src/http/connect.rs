@@ -128,6 +128,8 @@ fn absolute_form(head: &[u8], server: &str, credentials: &str) -> Vec<u8> {
 
 /// ureq takes a connection that breaks for the end of a body without a length. A reset, and a TLS
 /// connection that ends without `close_notify`, may have cut the body. So both become another error.
+///
+/// The end of a connection that a server had kept open, before anything of a reply, becomes [`StaleConnection`].
 #[derive(Debug)]
 struct StrictEnd;
 
@@ -139,40 +141,95 @@ impl<In: UreqTransport> Connector<In> for StrictEnd {
         _: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<StrictConnection<In>>, ureq::Error> {
-        Ok(chained.map(StrictConnection))
+        Ok(chained.map(StrictConnection::new))
     }
 }
 
 #[derive(Debug)]
-struct StrictConnection<C>(C);
+struct StrictConnection<C> {
+    connection: C,
+    /// How many requests it has been used for.
+    requests: usize,
+    /// Whether the last thing that happened was input.
+    has_input: bool,
+}
+
+impl<C> StrictConnection<C> {
+    fn new(connection: C) -> Self {
+        // The first output begins a request, as the output after each reply does.
+        Self { connection, requests: 0, has_input: true }
+    }
+
+    /// Whether the server may have closed it before it saw the request.
+    fn may_be_stale(&self) -> bool {
+        self.requests > 1 && !self.has_input
+    }
+}
 
 impl<C: UreqTransport> UreqTransport for StrictConnection<C> {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.0.buffers()
+        self.connection.buffers()
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.0.transmit_output(amount, timeout)
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.0.await_input(timeout).map_err(|error| match error {
-            ureq::Error::Io(cause) if is_broken(&cause) => ureq::Error::Io(io::Error::other(cause)),
+        if std::mem::take(&mut self.has_input) {
+            self.requests += 1;
+        }
+        self.connection.transmit_output(amount, timeout).map_err(|error| match error {
+            ureq::Error::Io(cause) if self.may_be_stale() && is_broken(&cause) => StaleConnection::error(cause),
             error => error,
         })
     }
 
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        match self.connection.await_input(timeout) {
+            Ok(false) if self.may_be_stale() => Err(StaleConnection::error(ErrorKind::UnexpectedEof.into())),
+            Err(ureq::Error::Io(cause)) if is_broken(&cause) && self.may_be_stale() => {
+                Err(StaleConnection::error(cause))
+            }
+            Err(ureq::Error::Io(cause)) if is_broken(&cause) => Err(ureq::Error::Io(io::Error::other(cause))),
+            result => {
+                self.has_input |= matches!(result, Ok(true));
+                result
+            }
+        }
+    }
+
     fn is_open(&mut self) -> bool {
-        self.0.is_open()
+        self.connection.is_open()
     }
 
     fn is_tls(&self) -> bool {
-        self.0.is_tls()
+        self.connection.is_tls()
     }
 }
 
 fn is_broken(cause: &io::Error) -> bool {
-    matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
+    matches!(
+        cause.kind(),
+        ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::BrokenPipe
+            | ErrorKind::NotConnected
+    )
+}
+
+/// The server closed a connection that it had kept open, and sent nothing of a reply. It may do so at any time, so
+/// this says nothing about the request (<https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1>).
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct StaleConnection(io::Error);
+
+impl StaleConnection {
+    fn error(cause: io::Error) -> ureq::Error {
+        ureq::Error::Other(Box::new(Self(cause)))
+    }
+
+    /// Whether `error` is this.
+    pub(super) fn is(error: &ureq::Error) -> bool {
+        matches!(error, ureq::Error::Other(error) if error.is::<Self>())
+    }
 }
 
 /// ureq asks for the addresses of a server before each request, also on a connection that is open.
@@ -243,7 +300,7 @@ mod tests {
             per_read: None,
             per_write: None,
         };
-        let kind = |kind| match StrictConnection(Failing(kind, LazyBuffers::new(1, 1))).await_input(timeout) {
+        let kind = |kind| match StrictConnection::new(Failing(kind, LazyBuffers::new(1, 1))).await_input(timeout) {
             Err(ureq::Error::Io(cause)) => cause.kind(),
             other => panic!("{other:?}"),
         };
