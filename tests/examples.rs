@@ -174,13 +174,13 @@ fn variables_in_docs_and_examples_are_read_by_the_program() {
     // itself.
     let foreign =
         ["RUST_LOG", "AF_INET", "AF_INET6", "AF_UNIX", "SHARD_INDEX", "JOB_COMPLETION_INDEX", "COMMANDS_AND_FLAGS"];
-    let own = ["IEX_TOKEN", "HOME_TOKEN", "COINGECKO_PRO_API_KEY"];
+    let own = ["IEX_TOKEN", "HOME_TOKEN", "COINGECKO_PRO_API_KEY", "MIMIR_TOKEN"];
     let known = known_variables();
     for (name, text) in texts() {
         let is_known = |variable: &String| {
             known.contains(variable)
                 || foreign.contains(&&**variable)
-                || (name.contains("feeds/") && own.contains(&&**variable))
+                || ((name.contains("feeds/") || name.ends_with("config.toml")) && own.contains(&&**variable))
         };
         let unknown: Vec<String> = named_variables(&text).into_iter().filter(|variable| !is_known(variable)).collect();
         assert!(unknown.is_empty(), "{name} names {unknown:?}, which the program does not read");

@@ -15,6 +15,7 @@ mod faults;
 mod feeds;
 mod grafana;
 mod harness;
+mod headers;
 mod ingest;
 mod injection;
 mod inputs;

@@ -150,7 +150,7 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
         Ok(()) => {
             let seconds = (context.clock.now() - begun).as_secs_f64();
             let text = match destination {
-                Destination::Ingest { url, .. } => format!("{url} takes points from us"),
+                Destination::Ingest(target) => format!("{} takes points from us", target.url),
                 Destination::Carbon { protocol, host, port, linger } => {
                     let pickle = if *protocol == Protocol::Pickle { " (for pickle)" } else { "" };
                     // Nothing that Carbon does tells whether it is there.

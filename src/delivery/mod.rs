@@ -204,6 +204,7 @@ fn describe_refused(batch: &Batch, refused: &[(usize, String)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::graphite::{ExtraHeaders, IngestTarget, SettingNames};
     use crate::http::request::{Request, Response};
     use crate::http::transport::{Transport, TransportError};
     use crate::http::url::Url;
@@ -309,7 +310,12 @@ mod tests {
         let journal = Journal::open(&FullDisk, &clock, Path::new("/state")).unwrap();
         let limits = JournalLimits { max_bytes: 1 << 20, max_age: Duration::from_secs(3600) };
         let url = Url::parse("https://graphite.example/metrics").unwrap();
-        let destination = Destination::Ingest { url, credentials: None };
+        let destination = Destination::Ingest(Box::new(IngestTarget {
+            url,
+            credentials: None,
+            headers: ExtraHeaders::default(),
+            settings: SettingNames::default(),
+        }));
         let deadline = context.deadline(Duration::from_secs(10));
         let policy = RetryPolicy { retries: 0, deadline, random: &random };
         let sender = Sender {

@@ -2,6 +2,7 @@
 
 use super::body::BodyTemplate;
 use super::definition::{Definition, Endpoint};
+use super::header::is_harmless_header;
 use super::request_values::RequestValues;
 use super::spelling::SymbolPart;
 use super::template::Template;
@@ -287,12 +288,6 @@ fn needed_endpoints<'a>(endpoints: &'a [Endpoint], fields: &[Field]) -> Vec<&'a 
         }
     }
     endpoints.iter().zip(is_needed).filter(|(_, is_needed)| *is_needed).map(|(endpoint, _)| endpoint).collect()
-}
-
-/// Whether a header of this name says what a request is, and never who sends it.
-fn is_harmless_header(name: &str) -> bool {
-    let names = ["accept", "accept-language", "content-type", "origin", "referer", "user-agent"];
-    names.iter().any(|harmless| name.eq_ignore_ascii_case(harmless))
 }
 
 #[cfg(test)]

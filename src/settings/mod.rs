@@ -3,8 +3,10 @@
 
 mod alerts;
 mod config_file;
+mod destination;
 mod feeds;
 mod graphite;
+mod headers;
 mod journal;
 mod monitor;
 mod network;
@@ -36,6 +38,7 @@ use crate::system::clock::SystemClock;
 use crate::system::deadline::Deadline;
 use crate::util::shorten::shorten;
 use config_file::ConfigFile;
+use destination::DestinationConfig;
 use feeds::FeedReader;
 use graphite::Graphite;
 use providers::{Providers, cleartext_warnings};
@@ -194,8 +197,8 @@ impl<'a> Reader<'a> {
         let mut warnings = Vec::new();
         // What is printed for Grafana is sent to nobody.
         let needs_secrets = self.purpose != Purpose::Grafana;
-        let Graphite { destination, formerly, metrics } =
-            Graphite::read(options, sources, needs_secrets, &mut warnings)?;
+        let Graphite { destination, metrics } = Graphite::read(options, sources, needs_secrets, &mut warnings)?;
+        let DestinationConfig { destination, formerly } = destination;
         let mut providers = Providers::new(sources, needs_secrets)?;
         let (run, feeds) = self.read_feeds(&mut providers, &metrics, stdin)?;
         warnings.extend(slash_warning(destination.as_ref(), &metrics, &feeds));
@@ -217,7 +220,7 @@ impl<'a> Reader<'a> {
         let Providers { definitions, secrets, not_ready, .. } = providers;
         warnings.extend(cleartext_warnings(&definitions));
         let ingest_url = match &destination {
-            Some(Destination::Ingest { url, .. }) => Some(url),
+            Some(Destination::Ingest(target)) => Some(&target.url),
             _ => None,
         };
         let network = network::read(

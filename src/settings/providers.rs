@@ -3,7 +3,7 @@
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
 use crate::provider::to_toml::{base_url_literal, nest, serialize, with_base_url};
-use crate::provider::{Definition, Market, base_url, built_in, built_in_names};
+use crate::provider::{Definition, Market, base_url, built_in, built_in_names, may_hold_key};
 use crate::secret::Secret;
 use crate::util::suggest::did_you_mean;
 use std::collections::BTreeMap;
@@ -204,19 +204,9 @@ impl<'a> Providers<'a> {
     fn read_secrets(&mut self, definition: &Definition) -> Result<(), ConfigError> {
         let urls = definition.base_url.urls();
         let mut has_secret = urls.iter().any(|url| url.credentials.is_some());
-        for (variable, is_optional) in definition.secrets() {
-            match self.sources.secret(variable)? {
-                Some(secret) => {
-                    has_secret = true;
-                    self.secrets.insert(variable.to_owned(), secret);
-                }
-                None if is_optional => {}
-                None => {
-                    let problem = format!("is not set, and {} needs it (or {variable}_FILE)", definition.name);
-                    return Err(ConfigError::about(variable.to_owned(), problem));
-                }
-            }
-        }
+        let secrets = self.sources.secrets_for(&definition.name, definition.secrets())?;
+        has_secret |= !secrets.is_empty();
+        self.secrets.extend(secrets);
         if has_secret && !definition.allow_plaintext_credentials && urls.iter().any(|url| url.is_cleartext()) {
             let name = format!("providers.{}.base_url", definition.name);
             let problem = "would send a key in the clear: use https, or set allow_plaintext_credentials = true there";
@@ -229,10 +219,6 @@ impl<'a> Providers<'a> {
 /// Warnings about headers that may hold a key, are written into a definition as they are, and go by http. One with
 /// `{secret:NAME}` is an error.
 pub(super) fn cleartext_warnings(definitions: &[Definition]) -> Vec<String> {
-    let may_hold_key = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        matches!(name.as_str(), "authorization" | "cookie") || name.ends_with("-key")
-    };
     let is_cleartext = |definition: &&Definition| {
         !definition.allow_plaintext_credentials && definition.base_url.urls().iter().any(|url| url.is_cleartext())
     };
@@ -251,7 +237,7 @@ fn check_name(name: &str, origin: &Origin) -> Result<(), ConfigError> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         return invalid("a provider's name has letters, digits, _ and - only");
     }
-    if matches!(name, "graphite" | "feed") {
+    if matches!(name, "graphite" | "feed" | "mirror") {
         return invalid("is taken: the run's own health has points of that name; choose another");
     }
     Ok(())

@@ -5,6 +5,7 @@ use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::secret::Secret;
 use crate::system::deadline::Deadline;
 use crate::system::input;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -118,6 +119,27 @@ impl<'a> Sources<'a> {
         let secret = self.secret_and_origin(name)?;
         self.hidden_setting(name, secret.as_ref().map(|(_, origin)| origin.clone()));
         Ok(secret.map(|(secret, _)| secret))
+    }
+
+    /// The secrets that are set of those that `who` names: each by its name, and whether it is optional.
+    ///
+    /// # Errors
+    /// Those of [`Sources::secret`], and when one is not set that is not optional.
+    pub(super) fn secrets_for<'n>(
+        &self,
+        who: &str,
+        names: impl IntoIterator<Item = (&'n str, bool)>,
+    ) -> Result<BTreeMap<String, Secret>, ConfigError> {
+        let mut secrets = BTreeMap::new();
+        for (name, is_optional) in names {
+            if let Some(secret) = self.secret(name)? {
+                secrets.insert(name.to_owned(), secret);
+            } else if !is_optional {
+                let problem = format!("is not set, and {who} needs it (or {name}_FILE)");
+                return Err(ConfigError::about(name.to_owned(), problem));
+            }
+        }
+        Ok(secrets)
     }
 
     /// Like [`Sources::secret`], with the origin of the secret, and without recording it.

@@ -52,6 +52,13 @@ pub(crate) const INGEST: &[Scene] = &[
     Played("301", || answer(|_| Reply::status(301).header("Location", "/login"))),
     Played("302 to another host", || answer(|_| Reply::status(302).header("Location", "https://login.example/?a=b"))),
     Played("401", || answer(|_| Reply::text(401, "invalid authentication credentials"))),
+    Played("401 to a header", || {
+        let (provider, server) = (provider(), Server::with(|_| Reply::text(401, "no such token")));
+        let url = format!("{}/graphite/metrics", server.url());
+        let headers = "{ Authorization = 'Bearer s3same' }";
+        let run = prices::run(&provider, &format!("[graphite]\nurl = '{url}'\nheaders = {headers}\n"));
+        Observed::of_run(&run)
+    }),
     Played("404", || answer(|_| Reply::text(404, "404 page not found"))),
     Played("429", || answer(|_| Reply::text(429, "too many requests"))),
     Played("503, and no journal", || with_arguments("--no-journal", |_| Reply::status(503))),

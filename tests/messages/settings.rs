@@ -87,6 +87,13 @@ pub(crate) const SCENES: &[Scene] = &[
     }),
 ];
 
+fn readable_by_others(config: &str) -> Observed {
+    let run = Datametrics::new().config(config);
+    let config = run.home().join("config.toml");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("a file of ours");
+    Observed::of_run(&typed(run, "crypto --shard 0/1000000 --dry-run"))
+}
+
 pub(crate) const SECRETS: &[Scene] = &[
     Both("GRAPHITE_USER=1 all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
     Both("GRAPHITE_PASSWORD=s3same all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
@@ -111,6 +118,22 @@ pub(crate) const SECRETS: &[Scene] = &[
     Config("[graphite]\nuser = '1'\npassword = ''"),
     Config("[graphite]\nuser = '1'\npassword_file = 'gone'"),
     Config("[graphite]\npassword = 7"),
+    Config("[graphite]\nheaders = { Host = 'x' }"),
+    Config("[graphite]\nheaders = { A = 'x', a = 'x' }"),
+    Config("[graphite]\nheaders = { A = '{option:feed}' }"),
+    Config("[graphite]\nheaders = { A = '{secret:MIMIR_TOKEN}' }"),
+    Config("[graphite]\nurl = 'tcp://carbon.example'\nheaders = { A = 'x' }"),
+    Config(
+        "[graphite]\nurl = 'https://u:s3same@graphite.example/metrics'\nheaders = { Authorization = 'Bearer s3same' }",
+    ),
+    Both(
+        "T=s3same crypto --dry-run",
+        "[graphite]\nurl = 'http://graphite.example/metrics'\nheaders = { A = '{secret:T}' }",
+    ),
+    Both(
+        "crypto --shard 0/1000000 --dry-run",
+        "[graphite]\nurl = 'http://graphite.example/metrics'\nheaders = { X-Api-Key = 'literal' }",
+    ),
     Typed("stocks --provider finnhub --dry-run"),
     Typed("FINNHUB_API_KEY=s3same FINNHUB_API_KEY_FILE=y stocks --provider finnhub --dry-run"),
     Typed(
@@ -121,10 +144,10 @@ pub(crate) const SECRETS: &[Scene] = &[
         "[providers.kraken]\nbase_url = 'http://kraken.example'\nheaders = { X-Api-Key = 'literal' }",
     ),
     Played("a config file with a password that others can read", || {
-        let run = Datametrics::new().config("[graphite]\nuser = '1'\npassword = 's3same'");
-        let config = run.home().join("config.toml");
-        fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("a file of ours");
-        Observed::of_run(&typed(run, "crypto --shard 0/1000000 --dry-run"))
+        readable_by_others("[graphite]\nuser = '1'\npassword = 's3same'")
+    }),
+    Played("a config file with a token in a header that others can read", || {
+        readable_by_others("[graphite]\nheaders = { Authorization = 'Bearer s3same' }")
     }),
 ];
 

@@ -7,7 +7,7 @@
 
 use super::{SECRET, assert_safe_to_print, split_first_line};
 use crate::context::Context;
-use crate::delivery::graphite::{Destination, MAX_REFUSALS, push};
+use crate::delivery::graphite::{Destination, ExtraHeaders, IngestTarget, MAX_REFUSALS, SettingNames, push};
 use crate::http::request::{Request, Response};
 use crate::http::retry::RetryPolicy;
 use crate::http::transport::{Transport, TransportError};
@@ -33,7 +33,8 @@ pub(super) fn check(data: &[u8]) {
     }
     let credentials = Some(Credentials { user: "1".to_owned(), password: Secret::new(SECRET) });
     let url = Url::parse("https://graphite.example/graphite/metrics").expect("valid");
-    let destination = Destination::Ingest { url, credentials };
+    let (headers, settings) = (ExtraHeaders::default(), SettingNames::default());
+    let destination = Destination::Ingest(Box::new(IngestTarget { url, credentials, headers, settings }));
     let (dialer, random) = (SystemDialer::default(), Random::seeded(1));
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
     let policy = RetryPolicy { retries: 0, deadline, random: &random };

@@ -1,6 +1,7 @@
 //! Where points go.
 
 use crate::http::url::{Credentials, Url};
+use crate::secret::Secret;
 use crate::util::hash::stable_hash;
 use std::borrow::Cow;
 use std::fmt;
@@ -10,12 +11,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) enum Destination {
     /// Grafana Cloud's ingest: JSON over HTTP.
-    Ingest {
-        /// Where; the path ends in `/metrics`.
-        url: Url,
-        /// User and token.
-        credentials: Option<Credentials>,
-    },
+    Ingest(Box<IngestTarget>),
     /// Graphite's own receiver.
     Carbon {
         /// The protocol that it reads on this port.
@@ -28,6 +24,37 @@ pub(crate) enum Destination {
         /// closes in that time.
         linger: Duration,
     },
+}
+
+/// An ingest, and who we are there.
+#[derive(Clone, Debug)]
+pub(crate) struct IngestTarget {
+    /// Where; the path ends in `/metrics`.
+    pub(crate) url: Url,
+    /// User and token.
+    pub(crate) credentials: Option<Credentials>,
+    /// Headers of every request.
+    pub(crate) headers: ExtraHeaders,
+    /// What its settings are called.
+    pub(crate) settings: SettingNames,
+}
+
+/// Headers that the user wants in every request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExtraHeaders {
+    /// Names and values.
+    pub(crate) values: Vec<(String, Secret)>,
+    /// What of them no message may show.
+    pub(crate) secrets: Vec<Secret>,
+}
+
+/// What the settings of a destination are called, for messages that say which may be wrong.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SettingNames {
+    /// The URL.
+    pub(crate) url: String,
+    /// The beginning of a question about the credentials: `are USER and PASSWORD those`.
+    pub(crate) credentials_question: String,
 }
 
 /// The protocols of Carbon.
@@ -53,7 +80,7 @@ impl Destination {
     /// Its identity.
     pub(crate) fn id(&self) -> DestinationId {
         match self {
-            Self::Ingest { url, .. } => DestinationId::of(url),
+            Self::Ingest(target) => DestinationId::of(&target.url),
             Self::Carbon { protocol, host, port, .. } => DestinationId::new(protocol.scheme(), host, *port, ""),
         }
     }
@@ -66,7 +93,7 @@ impl Destination {
     /// The same without a wait at the end of a push.
     pub(crate) fn without_linger(&self) -> Cow<'_, Self> {
         match self {
-            Self::Ingest { .. } => Cow::Borrowed(self),
+            Self::Ingest(_) => Cow::Borrowed(self),
             Self::Carbon { protocol, host, port, .. } => {
                 let (protocol, host, port) = (*protocol, host.clone(), *port);
                 Cow::Owned(Self::Carbon { protocol, host, port, linger: Duration::ZERO })
@@ -77,7 +104,7 @@ impl Destination {
     /// The time that a push waits whatever happens.
     pub(crate) fn linger(&self) -> Duration {
         match self {
-            Self::Ingest { .. } => Duration::ZERO,
+            Self::Ingest(_) => Duration::ZERO,
             Self::Carbon { linger, .. } => *linger,
         }
     }

@@ -7,22 +7,24 @@ use crate::system::limit::Limit;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PushError {
     /// It refused the credentials.
-    #[error(
-        "{host} refused the credentials: {said}; are GRAPHITE_USER and GRAPHITE_PASSWORD those of the Graphite instance, with metrics:write?"
-    )]
+    #[error("{host} refused the credentials: {said}; {question} of the Graphite instance, with metrics:write?")]
     Credentials {
         /// The host.
         host: String,
         /// Status and words.
         said: String,
+        /// The beginning of a question about the settings.
+        question: String,
     },
     /// It is no ingest.
-    #[error("{host} takes no points there: {said}; is GRAPHITE_URL right? Grafana Cloud's is {suggested}")]
+    #[error("{host} takes no points there: {said}; is {setting} right? Grafana Cloud's is {suggested}")]
     Address {
         /// The host.
         host: String,
         /// Status and words.
         said: String,
+        /// The setting of the URL.
+        setting: String,
         /// The URL of an ingest on that host.
         suggested: String,
     },

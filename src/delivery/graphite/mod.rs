@@ -8,7 +8,9 @@ mod push;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use carbon::pickle;
-pub(crate) use destination::{Destination, DestinationId, Protocol, suggested_url};
+pub(crate) use destination::{
+    Destination, DestinationId, ExtraHeaders, IngestTarget, Protocol, SettingNames, suggested_url,
+};
 pub(crate) use error::PushError;
 pub(crate) use ingest::MAX_REFUSALS;
 pub(crate) use push::Push;
@@ -30,9 +32,7 @@ pub(crate) fn push(
     policy: RetryPolicy<'_>,
 ) -> Push {
     match destination {
-        Destination::Ingest { url, credentials } => {
-            Ingest { url, credentials: credentials.as_ref(), context, policy }.push(batch, newest, max_refusals)
-        }
+        Destination::Ingest(target) => Ingest { target, context, policy }.push(batch, newest, max_refusals),
         Destination::Carbon { protocol, host, port, linger } => {
             let encoded = match protocol {
                 Protocol::Plaintext => carbon::plaintext(batch),
@@ -47,7 +47,7 @@ pub(crate) fn push(
 /// some megabytes, which tells only at its end whether they were taken.
 pub(crate) fn points_at_once(destination: &Destination) -> usize {
     match destination {
-        Destination::Ingest { .. } => ingest::MAX_POINTS,
+        Destination::Ingest(_) => ingest::MAX_POINTS,
         Destination::Carbon { .. } => 50_000,
     }
 }
@@ -59,9 +59,7 @@ pub(crate) fn points_at_once(destination: &Destination) -> usize {
 /// Why points would not be taken.
 pub(crate) fn reach(destination: &Destination, context: Context<'_>, policy: RetryPolicy<'_>) -> Result<(), PushError> {
     match destination {
-        Destination::Ingest { url, credentials } => {
-            Ingest { url, credentials: credentials.as_ref(), context, policy }.reach()
-        }
+        Destination::Ingest(target) => Ingest { target, context, policy }.reach(),
         Destination::Carbon { .. } => {
             let nothing = Batch::new(1, Vec::new());
             push(destination, &nothing, &nothing, 0, context, policy).error.map_or(Ok(()), Err)
@@ -74,6 +72,6 @@ pub(crate) fn reach(destination: &Destination, context: Context<'_>, policy: Ret
 pub(crate) fn render(destination: Option<&Destination>, batch: &Batch) -> String {
     match destination {
         Some(Destination::Carbon { .. }) => String::from_utf8_lossy(&carbon::plaintext(batch).bytes).into_owned(),
-        None | Some(Destination::Ingest { .. }) => ingest::render(batch),
+        None | Some(Destination::Ingest(_)) => ingest::render(batch),
     }
 }

@@ -10,6 +10,7 @@ use crate::http::url::Url;
 use crate::market::field::Field;
 use crate::market::symbol::Symbol;
 use crate::provider::base_url::BaseUrl;
+use crate::provider::header::check_header;
 use crate::provider::pointer::Pointer;
 use crate::provider::spelling::Spelling;
 use crate::provider::template::{Template, TemplateKind};
@@ -157,10 +158,7 @@ fn base_urls(value: &ConfigValue<'_>) -> Result<BaseUrl, ConfigError> {
 
 fn headers(section: &Section<'_>, options: &Options<'_>) -> Result<Vec<(String, Template)>, ConfigError> {
     let header = |(name, value): (String, ConfigValue<'_>)| {
-        let is_name = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
-        if !is_name || value.text()?.chars().any(char::is_control) {
-            return Err(value.invalid("is no header: a name has letters, digits and -, a value no line break"));
-        }
+        check_header(&name, &value)?;
         Ok((name, options.template(&value, TemplateKind::Header)?))
     };
     section.section("headers")?.entries().into_iter().map(header).collect()

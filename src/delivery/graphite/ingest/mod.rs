@@ -6,14 +6,13 @@ mod json;
 pub(crate) use bisector::MAX_REFUSALS;
 pub(super) use json::{MAX_POINTS, render};
 
-use super::destination::suggested_url;
+use super::destination::{IngestTarget, suggested_url};
 use super::error::PushError;
 use super::push::Push;
 use crate::context::Context;
 use crate::http::request::{Request, Response};
 use crate::http::retry::{RetryPolicy, send};
 use crate::http::transport::TransportError;
-use crate::http::url::{Credentials, Url};
 use crate::metrics::batch::Batch;
 use crate::secret::Secret;
 use crate::util::pluralize::pluralize;
@@ -31,10 +30,8 @@ const MAX_REPLY: u64 = 1 << 20;
 /// The way to an ingest.
 #[derive(Clone, Copy)]
 pub(super) struct Ingest<'a> {
-    /// Where; the path ends in `/metrics`.
-    pub(super) url: &'a Url,
-    /// User and token.
-    pub(super) credentials: Option<&'a Credentials>,
+    /// Where.
+    pub(super) target: &'a IngestTarget,
     /// The outside world.
     pub(super) context: Context<'a>,
     /// How often a failed request is repeated.
@@ -107,7 +104,7 @@ impl Ingest<'_> {
             Verdict::Taken(_) => Ok(()),
             Verdict::Error(error) => Err(error),
             Verdict::Refused(said) | Verdict::Failed(said) | Verdict::TooLarge(said) => {
-                Err(PushError::Status { host: self.url.host.clone(), said })
+                Err(PushError::Status { host: self.target.url.host.clone(), said })
             }
         }
     }
@@ -132,7 +129,7 @@ impl Ingest<'_> {
             }
         }
         if refused.len() < lost {
-            let (host, sent) = (self.url.host.clone(), part.len());
+            let (host, sent) = (self.target.url.host.clone(), part.len());
             push.error.get_or_insert(PushError::Unexplained { host, taken: published.count, sent });
             let rest = (0..part.len()).filter(|index| !refused.contains_key(index));
             push.open.extend(rest.map(|index| part.start + index..part.start + index + 1));
@@ -158,14 +155,14 @@ impl Ingest<'_> {
         push.open.extend(findings.open);
         push.open.sort_unstable_by_key(|range| range.start);
         if let (None, Some(stop)) = (&push.error, findings.stop) {
-            let host = self.url.host.clone();
+            let host = self.target.url.host.clone();
             push.error = Some(match stop {
                 Stop::ServerFails(said) => PushError::Status { host, said },
                 Stop::TooManyRefusals(said) => PushError::TooManyBad { host, said },
             });
         }
         if let Some(said) = refused_once {
-            let (host, points) = (self.url.host.clone(), pluralize(push.refused_alone.len(), "point"));
+            let (host, points) = (self.target.url.host.clone(), pluralize(push.refused_alone.len(), "point"));
             push.error.get_or_insert(PushError::RefusedOnce { host, points, said });
         }
         push
@@ -178,7 +175,7 @@ impl Ingest<'_> {
             Ok(response) => self.judge(&request, &response, count),
             Err(TransportError::TooLong { host, .. }) => {
                 let said = "its answer is longer than any of an ingest".to_owned();
-                Verdict::Error(PushError::Address { host, said, suggested: suggested_url(self.url) })
+                Verdict::Error(self.no_ingest(host, said))
             }
             Err(error) => Verdict::Error(error.into()),
         }
@@ -187,16 +184,19 @@ impl Ingest<'_> {
     fn request(self, json: Vec<u8>, count: usize) -> Request {
         // Both servers refuse any other spelling, even one with a charset.
         let mut headers = vec![("Content-Type".to_owned(), Secret::new("application/json"))];
-        let mut secrets = self.url.path_secrets();
-        secrets.extend(self.context.transport.secrets(self.url));
-        if let Some(credentials) = self.credentials {
+        let IngestTarget { url, credentials, headers: extra, .. } = self.target;
+        headers.extend(extra.values.iter().cloned());
+        let mut secrets = url.path_secrets();
+        secrets.extend(extra.secrets.iter().cloned());
+        secrets.extend(self.context.transport.secrets(url));
+        if let Some(credentials) = credentials {
             headers.push(("Authorization".to_owned(), credentials.basic()));
             secrets.extend(credentials.secrets());
         }
         Request {
-            server: self.url.server(),
-            path: Secret::new(self.url.path.clone()),
-            redacted_path: self.url.redacted_path(),
+            server: url.server(),
+            path: Secret::new(url.path.clone()),
+            redacted_path: url.redacted_path(),
             about: pluralize(count, "point"),
             headers,
             body: Some(json),
@@ -206,21 +206,30 @@ impl Ingest<'_> {
         }
     }
 
+    fn no_ingest(self, host: String, said: String) -> PushError {
+        let IngestTarget { url, settings, .. } = self.target;
+        PushError::Address { host, said, setting: settings.url.clone(), suggested: suggested_url(url) }
+    }
+
     fn judge(self, request: &Request, response: &Response, count: usize) -> Verdict {
         let status = response.status;
         let words = request.excerpt(&response.body);
         let said = if words.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {words}") };
-        let host = self.url.host.clone();
-        let address = |said| PushError::Address { host: host.clone(), said, suggested: suggested_url(self.url) };
+        let host = self.target.url.host.clone();
+        let address = |said| self.no_ingest(host.clone(), said);
+        let credentials = |said| {
+            let question = self.target.settings.credentials_question.clone();
+            PushError::Credentials { host: host.clone(), said, question }
+        };
         match status {
             200..=299 => match json::read(&response.body, count, |reason| request.excerpt(reason)) {
                 Some(published) if published.count <= count => Verdict::Taken(published),
                 _ => Verdict::Error(address(format!("its answer does not say how many points it took ({said})"))),
             },
-            401 | 403 => Verdict::Error(PushError::Credentials { host, said }),
+            401 | 403 => Verdict::Error(credentials(said)),
             300..=399 => {
                 let to = response.redirect.as_deref().map_or(String::new(), |to| format!(" to {to}"));
-                Verdict::Error(PushError::Credentials { host, said: format!("HTTP {status}{to}, as to a login page") })
+                Verdict::Error(credentials(format!("HTTP {status}{to}, as to a login page")))
             }
             404 | 405 | 415 => Verdict::Error(address(said)),
             400 | 422 => Verdict::Refused(said),

@@ -1,0 +1,244 @@
+//! The settings of one destination: those of `[graphite]` that say where points go and how, and all of
+//! `[mirrors.NAME]`.
+
+use super::headers::{Headers, read_headers};
+use super::sources::{Sources, check_secret};
+use crate::config::{ConfigError, ConfigValue, Origin, Section};
+use crate::delivery::graphite::{Destination, DestinationId, IngestTarget, Protocol, SettingNames, suggested_url};
+use crate::http::url::{Credentials, Url};
+use crate::util::suggest::did_you_mean;
+use std::path::Path;
+use std::time::Duration;
+
+/// The settings of one destination.
+pub(super) struct DestinationConfig {
+    /// Where points go. `None` if no URL is set.
+    pub(super) destination: Option<Destination>,
+    /// Destinations whose waiting points go there now.
+    pub(super) formerly: Vec<DestinationId>,
+}
+
+/// The names of the settings of a destination, for messages.
+pub(super) struct Names {
+    /// The section: `graphite`.
+    pub(super) section: String,
+    /// The setting of the URL.
+    pub(super) url: String,
+    /// The setting of the user.
+    pub(super) user: String,
+    /// The variable of the password.
+    pub(super) password: String,
+}
+
+impl Names {
+    /// The full name of a key.
+    pub(super) fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.section)
+    }
+}
+
+/// Reads one destination.
+pub(super) struct DestinationReader<'r, 'a> {
+    /// The section that has its keys.
+    pub(super) section: &'r Section<'a>,
+    /// What its settings are called.
+    pub(super) names: Names,
+    /// The sources of settings.
+    pub(super) sources: Sources<'a>,
+    /// Whether something is to be sent. If not, user, password and headers are left alone.
+    pub(super) needs_secrets: bool,
+}
+
+impl<'a> DestinationReader<'_, 'a> {
+    /// Reads the settings of the destination, of which `url` and `user` are already found, and adds warnings about
+    /// them to `warnings`.
+    ///
+    /// # Errors
+    /// The first error in the settings, with its origin.
+    pub(super) fn read(
+        &self,
+        url: Option<ConfigValue<'a>>,
+        user: Option<ConfigValue<'a>>,
+        warnings: &mut Vec<String>,
+    ) -> Result<DestinationConfig, ConfigError> {
+        let url = self.sources.optional_setting(&self.names.key("url"), url);
+        let (credentials, headers) = if self.needs_secrets {
+            (self.read_credentials(user, warnings)?, read_headers(self, warnings)?)
+        } else {
+            // Keys that nobody asks for would be unknown.
+            for key in ["user", "password", "password_file", "headers"] {
+                let _ = self.section.get(key);
+            }
+            (None, Headers::default())
+        };
+        let allow_cleartext = self.section.get("allow_plaintext_credentials");
+        let name = self.names.key("allow_plaintext_credentials");
+        let allow_cleartext = self.sources.setting_or_default(&name, allow_cleartext, "false").boolean()?;
+        let linger = self.read_linger()?;
+        let destination = match url {
+            None => None,
+            Some(url) => {
+                let destination = self.destination(&url, credentials, &headers, linger)?;
+                if !allow_cleartext {
+                    warnings.extend(self.check_cleartext(&url, &destination, &headers)?);
+                }
+                Some(destination)
+            }
+        };
+        Ok(DestinationConfig { destination, formerly: self.read_formerly()? })
+    }
+
+    fn read_credentials(
+        &self,
+        user: Option<ConfigValue<'a>>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Credentials>, ConfigError> {
+        let (sources, names) = (self.sources, &self.names);
+        let user = sources.optional_setting(&names.key("user"), user);
+        let value = self.section.get("password");
+        let file = sources.path_setting(&names.key("password_file"), self.section.get("password_file"));
+        sources.hidden_setting(&names.key("password"), value.as_ref().map(ConfigValue::origin));
+        let variable = &names.password;
+        let password = match (sources.secret(variable)?, file, value) {
+            (Some(password), ..) => Some(password),
+            (None, Some(_), Some(value)) => return Err(value.invalid("is set, and password_file too: remove one")),
+            (None, Some(file), None) => Some(sources.secret_in(Path::new(file.text()?), file.origin())?),
+            (None, None, Some(value)) => {
+                warnings.extend(permission_warning(&value.origin(), "a password", "use password_file"));
+                Some(check_secret(value.text()?, value.origin())?)
+            }
+            (None, None, None) => None,
+        };
+        match (user, password) {
+            (Some(user), Some(password)) => Ok(Some(Credentials { user: user.text()?.to_owned(), password })),
+            (Some(user), None) => {
+                Err(user.invalid(format!("is set, but no password: set {variable} or {variable}_FILE")))
+            }
+            (None, Some(_)) => {
+                Err(ConfigError::about(names.user.clone(), "is not set, but a password is: set both or neither"))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn destination(
+        &self,
+        value: &ConfigValue<'_>,
+        credentials: Option<Credentials>,
+        headers: &Headers,
+        linger: Duration,
+    ) -> Result<Destination, ConfigError> {
+        let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
+        let carbon = |protocol: Protocol, default_port: u16| {
+            if !url.path.is_empty() {
+                return Err(
+                    value.invalid("has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004")
+                );
+            }
+            if let Some(origin) = &headers.origin {
+                let problem = "cannot be sent, as only https:// and http:// have headers: remove it";
+                return Err(ConfigError::setting(origin.clone(), problem));
+            }
+            let (host, port) = (url.host.clone(), url.port.unwrap_or(default_port));
+            Ok(Destination::Carbon { protocol, host, port, linger })
+        };
+        match url.scheme.as_str() {
+            "tcp" => carbon(Protocol::Plaintext, 2003),
+            "pickle" => carbon(Protocol::Pickle, 2004),
+            "https" | "http" => self.ingest(value, url, credentials, headers),
+            scheme => Err(unknown_scheme(value, scheme)),
+        }
+    }
+
+    fn ingest(
+        &self,
+        value: &ConfigValue<'_>,
+        mut url: Url,
+        credentials: Option<Credentials>,
+        headers: &Headers,
+    ) -> Result<Destination, ConfigError> {
+        if !url.path.trim_end_matches('/').ends_with("/metrics") {
+            return Err(value.invalid(format!("must end in /metrics: try {}", suggested_url(&url))));
+        }
+        let credentials = credentials.or_else(|| url.credentials.take());
+        url.credentials = None;
+        let Names { section, user, password, .. } = &self.names;
+        if let (Some(origin), Some(_)) = (&headers.authorization, &credentials) {
+            let problem = "stands in the place of user and password, and these are set too: remove one of both";
+            return Err(ConfigError::setting(origin.clone(), problem));
+        }
+        let is_authorized = credentials.is_some() || headers.authorization.is_some();
+        if self.needs_secrets && !is_authorized && url.host.ends_with(".grafana.net") {
+            let problem = format!(
+                "needs a user and a password: set {user} (the number of the Graphite instance) and {password} (a token \
+                 with metrics:write)"
+            );
+            return Err(value.invalid(problem));
+        }
+        let credentials_question = match headers.authorization {
+            Some(_) => format!("is the header Authorization of [{section}] that"),
+            None => format!("are {user} and {password} those"),
+        };
+        let settings = SettingNames { url: self.names.url.clone(), credentials_question };
+        let target = IngestTarget { url, credentials, headers: headers.extra.clone(), settings };
+        Ok(Destination::Ingest(Box::new(target)))
+    }
+
+    /// Refuses to send a secret without TLS. Returns warnings about headers that may hold one.
+    fn check_cleartext(
+        &self,
+        value: &ConfigValue<'_>,
+        destination: &Destination,
+        headers: &Headers,
+    ) -> Result<Vec<String>, ConfigError> {
+        let Destination::Ingest(target) = destination else { return Ok(Vec::new()) };
+        let section = &self.names.section;
+        let refuse = |what: &str| {
+            value.invalid(format!(
+                "would send {what} in the clear: use https, or set allow_plaintext_credentials = true in [{section}]"
+            ))
+        };
+        match (target.url.is_cleartext(), &target.credentials) {
+            (false, _) => Ok(Vec::new()),
+            (true, Some(_)) => Err(refuse("the password")),
+            (true, None) if headers.has_secret => Err(refuse("a secret of the headers")),
+            (true, None) => {
+                let warning = |name| format!("{section}: the header {name} goes in the clear: use https");
+                Ok(headers.literal_keys.iter().map(warning).collect())
+            }
+        }
+    }
+
+    /// Reads how long a connection to Carbon stays open after the last point.
+    fn read_linger(&self) -> Result<Duration, ConfigError> {
+        let value = self.sources.setting_or_default(&self.names.key("linger"), self.section.get("linger"), "0");
+        Ok(Duration::from_secs(value.integer(0, 60)?.unsigned_abs()))
+    }
+
+    /// Reads the URLs of destinations whose waiting points go to this one now.
+    fn read_formerly(&self) -> Result<Vec<DestinationId>, ConfigError> {
+        let value = self.sources.optional_setting(&self.names.key("formerly"), self.section.get("formerly"));
+        let id = |value: &ConfigValue<'_>| {
+            let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
+            let is_known = SCHEMES.contains(&url.scheme.as_str());
+            if is_known { Ok(DestinationId::of(&url)) } else { Err(unknown_scheme(value, &url.scheme)) }
+        };
+        value.map_or(Ok(Vec::new()), |value| value.list()?.iter().map(id).collect())
+    }
+}
+
+/// The schemes of destinations.
+const SCHEMES: [&str; 4] = ["https", "http", "tcp", "pickle"];
+
+fn unknown_scheme(value: &ConfigValue<'_>, scheme: &str) -> ConfigError {
+    value.invalid(format!("scheme {scheme:?} is not known{}", did_you_mean(scheme, SCHEMES)))
+}
+
+/// A warning if other users can read the config file that holds a secret.
+pub(super) fn permission_warning(origin: &Origin, secret: &str, advice: &str) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let Origin::Line { file, .. } = origin else { return None };
+    let mode = std::fs::metadata(file).ok()?.permissions().mode();
+    let warning = || format!("{file} holds {secret} and others can read it: chmod 600 {file}, or {advice}");
+    (mode & 0o077 != 0).then(warning)
+}
