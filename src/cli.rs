@@ -25,6 +25,7 @@ Examples:
                       datametrics [OPTIONS] [--crypto] [--stocks] [--feed NAME]...\n       \
                       datametrics providers [NAME] [--reply FILE [SYMBOL]...]\n       \
                       datametrics grafana <dashboard | alerts --datasource UID>\n       \
+                      datametrics graphite schemas\n       \
                       datametrics check",
     arg_required_else_help = true,
     max_term_width = 100
@@ -78,6 +79,19 @@ pub(crate) enum Command {
         #[command(subcommand)]
         export: GrafanaExport,
     },
+    /// Print what your own Carbon must be told to keep the history, made from the settings of `all`
+    Graphite {
+        /// What to print
+        #[command(subcommand)]
+        export: GraphiteExport,
+    },
+}
+
+/// The subcommands of `graphite`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GraphiteExport {
+    /// Print sections for storage-schemas.conf and storage-aggregation.conf
+    Schemas,
 }
 
 /// The subcommands of `grafana`.
@@ -238,7 +252,9 @@ impl Cli {
     pub(crate) fn selection(&self) -> FeedSelection {
         let named = |names: &[&str]| FeedSelection::Named(names.iter().map(ToString::to_string).collect());
         match &self.command {
-            Some(Command::All | Command::Check | Command::Grafana { .. }) => FeedSelection::All,
+            Some(Command::All | Command::Check | Command::Grafana { .. } | Command::Graphite { .. }) => {
+                FeedSelection::All
+            }
             Some(Command::Crypto { .. }) => named(&["crypto"]),
             Some(Command::Stocks { .. }) => named(&["stocks"]),
             Some(Command::Providers { .. }) => named(&[]),
@@ -314,7 +330,7 @@ fn without_keys(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Whether `word` stands where the program expects a subcommand, and not after `help` or `grafana`.
+/// Whether `word` stands where the program expects a subcommand, and not after `help`, `grafana` or `graphite`.
 /// Clap's error does not say so. That is why the arguments are parsed again with a parser that
 /// takes any word as a subcommand.
 fn is_subcommand(word: &str, args: &[OsString]) -> bool {
@@ -403,9 +419,13 @@ mod tests {
 
     #[test]
     fn no_tip_about_feeds_follows_help_or_grafana_or_a_similar_subcommand() {
-        for line in
-            ["datametrics stoks", "datametrics help fx", "datametrics grafana fx", "datametrics help grafana fx"]
-        {
+        for line in [
+            "datametrics stoks",
+            "datametrics help fx",
+            "datametrics grafana fx",
+            "datametrics help grafana fx",
+            "datametrics graphite fx",
+        ] {
             assert!(!message(line).contains("--feed <NAME>'"), "{line}");
         }
     }

@@ -38,6 +38,7 @@ mod recipes;
 mod regression;
 mod run;
 mod saved_reply;
+mod schemas;
 mod secrets;
 mod settings;
 mod shapes;

@@ -4,9 +4,10 @@ pub(crate) mod check;
 mod forecast;
 mod providers;
 mod reply;
+mod schemas;
 mod table;
 
-use crate::cli::{Cli, Command, GrafanaExport};
+use crate::cli::{Cli, Command, GrafanaExport, GraphiteExport};
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::delivery::graphite::Destination;
@@ -97,6 +98,7 @@ fn dispatch(cli: &Cli, outside: &Outside) -> Outcome {
         Some(Command::Providers { name, .. }) => list_providers(cli, name.as_deref()),
         Some(Command::Check) => with_context(cli, outside, check::check),
         Some(Command::Grafana { export }) => print_grafana(cli, export),
+        Some(Command::Graphite { export: GraphiteExport::Schemas }) => print_schemas(cli),
         None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }) => {
             with_context(cli, outside, crate::run)
         }
@@ -129,6 +131,11 @@ fn print_grafana(cli: &Cli, export: &GrafanaExport) -> Result<Outcome, ConfigErr
         }
     };
     Ok(print(&mut io::stdout(), &text))
+}
+
+fn print_schemas(cli: &Cli) -> Result<Outcome, ConfigError> {
+    let settings = Settings::read(cli, &environment, io::stdin())?;
+    Ok(print(&mut io::stdout(), &schemas::schemas(&settings.fetch.feeds, &settings.metrics)))
 }
 
 /// Reads the settings and runs `work` with the network, clock and disk of this machine.

@@ -166,7 +166,7 @@ enum Purpose {
     Push,
     DryRun,
     Check,
-    Grafana,
+    Export,
 }
 
 impl Purpose {
@@ -177,7 +177,7 @@ impl Purpose {
                 "is no part of a check, which pushes nothing: leave it out",
             )),
             (Some(Command::Check), false) => Ok(Self::Check),
-            (Some(Command::Grafana { .. }), _) => Ok(Self::Grafana),
+            (Some(Command::Grafana { .. } | Command::Graphite { .. }), _) => Ok(Self::Export),
             (_, true) => Ok(Self::DryRun),
             (_, false) => Ok(Self::Push),
         }
@@ -195,8 +195,8 @@ impl<'a> Reader<'a> {
     fn read(&self, stdin: impl Read + Send + 'static) -> Result<Settings, ConfigError> {
         let (options, sources) = (&self.cli.options, self.sources);
         let mut warnings = Vec::new();
-        // What is printed for Grafana is sent to nobody.
-        let needs_secrets = self.purpose != Purpose::Grafana;
+        // What is printed for Grafana or Carbon is sent to nobody.
+        let needs_secrets = self.purpose != Purpose::Export;
         let Graphite { destination, metrics } = Graphite::read(options, sources, needs_secrets, &mut warnings)?;
         let DestinationConfig { destination, formerly } = destination;
         let mut providers = Providers::new(sources, needs_secrets)?;
@@ -262,7 +262,7 @@ impl<'a> Reader<'a> {
         let mut feeds = reader.read(selected, symbols.as_ref())?;
         let shard = reader.options.shard;
         // Grafana shows the metrics of all machines.
-        if let Some(shard) = shard.filter(|_| self.purpose != Purpose::Grafana) {
+        if let Some(shard) = shard.filter(|_| self.purpose != Purpose::Export) {
             feeds::keep_shard(shard, &mut feeds, &metrics.prefix);
         }
         Ok((run_name(&selection, &feeds, shard), feeds))

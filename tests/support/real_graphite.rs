@@ -60,10 +60,16 @@ impl RealGraphite {
 
     /// Like [`RealGraphite::start`], with other retentions than one point a minute for two days.
     pub(crate) fn with_retention(retentions: &str) -> Self {
+        let schemas = format!("[everything]\npattern = .*\nretentions = {retentions}\n");
+        Self::with_conf(&schemas, "[everything]\npattern = .*\nxFilesFactor = 0\naggregationMethod = last\n")
+    }
+
+    /// With these texts of storage-schemas.conf and storage-aggregation.conf.
+    pub(crate) fn with_conf(schemas: &str, aggregation: &str) -> Self {
         let [plaintext, pickle, query, web] = [(); 4].map(|()| port::unused());
         let folder = tempfile::tempdir().unwrap();
         let mut graphite = Self { plaintext, pickle, web, folder, processes: Vec::new() };
-        graphite.configure(query, retentions);
+        graphite.configure(query, schemas, aggregation);
         graphite.start_carbon();
         graphite.start_web();
         for port in [plaintext, pickle, query, web] {
@@ -112,20 +118,35 @@ impl RealGraphite {
         }
     }
 
+    /// What the file of a metric gives for the seconds after `from` up to `until`, when it is `now`: how many
+    /// values there are, and how many of them are known.
+    pub(crate) fn stored(&self, metric: &str, [from, until, now]: [i64; 3]) -> (usize, usize) {
+        let path = self.folder.path().join("whisper").join(metric.replace('.', "/")).with_extension("wsp");
+        let code = "import sys, whisper\n\
+                    path, times = sys.argv[1], map(int, sys.argv[2:])\n\
+                    values = whisper.fetch(path, *times)[1]\n\
+                    print(len(values), sum(value is not None for value in values))";
+        let times = [from, until, now].map(|time| time.to_string());
+        let output = Command::new(PYTHON).args(["-c", code]).arg(path).args(times).output().expect("Python");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let mut counts = text.split_whitespace().map(|count| count.parse().expect("a count"));
+        let mut next = || counts.next().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        (next(), next())
+    }
+
     /// How many metrics have a file.
     pub(crate) fn files(&self) -> usize {
         count_files(&self.folder.path().join("whisper"))
     }
 
-    fn configure(&self, query: u16, retentions: &str) {
+    fn configure(&self, query: u16, schemas: &str, aggregation: &str) {
         let root = self.folder.path();
         for folder in ["conf", "whisper", "log", "run", "python"] {
             fs::create_dir(root.join(folder)).unwrap();
         }
         let write = |name: &str, text: String| fs::write(root.join(name), text).unwrap();
         write("conf/carbon.conf", self.carbon_conf(query));
-        write("conf/storage-schemas.conf", format!("[everything]\npattern = .*\nretentions = {retentions}\n"));
-        let aggregation = "[everything]\npattern = .*\nxFilesFactor = 0\naggregationMethod = last\n";
+        write("conf/storage-schemas.conf", schemas.to_owned());
         write("conf/storage-aggregation.conf", aggregation.to_owned());
         write("python/real_settings.py", self.web_settings(query));
     }
