@@ -126,7 +126,8 @@ fn check_connects_to_carbon_and_sends_nothing() {
         let output = Setup::new().without_graphite().env("GRAPHITE_URL", url).run();
         let message = format!(
             "ok      graphite: Carbon at {} takes connections{extra}, <time>; if a balancer stands before it, set linger \
-             in [graphite], or points are lost while no Carbon is behind it",
+             in [graphite], or points are lost while no Carbon is behind it; it keeps a history of more than hours only by \
+             sections like those of `datametrics graphite schemas`",
             carbon.authority()
         );
         reports(&output, 0, &message);

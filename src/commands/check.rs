@@ -32,6 +32,10 @@ use std::time::Duration;
 /// How long a check waits for a run that is sending.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
+/// What a Carbon cannot be asked for.
+const SCHEMAS_ADVICE: &str =
+    "; it keeps a history of more than hours only by sections like those of `datametrics graphite schemas`";
+
 /// Writes to `out` where each setting came from. Then checks the state directory, Graphite and the
 /// providers, and writes the findings. Returns what a run would come to if no provider stood in for another.
 pub fn check(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
@@ -153,7 +157,7 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
                 Destination::Ingest(target) => format!("{} takes points from us", target.url),
                 Destination::Carbon { protocol, host, port, linger } => {
                     let pickle = if *protocol == Protocol::Pickle { " (for pickle)" } else { "" };
-                    // Nothing that Carbon does tells whether it is there.
+                    // Nothing that Carbon does tells whether it is there, or how long it keeps what it gets.
                     let advice = if linger.is_zero() {
                         "; if a balancer stands before it, set linger in [graphite], or points are lost while no \
                          Carbon is behind it"
@@ -162,7 +166,9 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
                     };
                     return Finding::ok(
                         "graphite",
-                        format!("Carbon at {host}:{port} takes connections{pickle}, {seconds:.2} s{advice}"),
+                        format!(
+                            "Carbon at {host}:{port} takes connections{pickle}, {seconds:.2} s{advice}{SCHEMAS_ADVICE}"
+                        ),
                     );
                 }
             };

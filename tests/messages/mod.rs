@@ -127,7 +127,7 @@ fn data() -> Vec<String> {
         market_hours = 'regular'
         [feeds.fx]
         providers = ['own']
-        symbols = ['EUR/USD']
+        symbols = ['EUR/USD', 'GBP/USD', 'CHF/USD']
         fields = ['last', 'bid', 'ask', 'volume', 'change', 'change_percent', 'age', 'depth']
         interval = 300
         [providers.own]
@@ -151,6 +151,7 @@ fn data() -> Vec<String> {
         "providers",
         "grafana dashboard",
         "grafana alerts --datasource uid --format api",
+        "graphite schemas",
         "check -v --retries=0 --graphite-url=tcp://127.0.0.1:9",
     ];
     let print = |line: &&str| {
