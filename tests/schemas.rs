@@ -83,13 +83,9 @@ const DEFAULT_AGGREGATION: &str = "[default]\npattern = .*\nxFilesFactor = 0.5\n
 /// Sends a value each 60 and each 300 seconds for so long, with tags and without, and waits until Carbon has stored
 /// them.
 fn fill(graphite: &RealGraphite, [begin, end]: [i64; 2]) {
-    let mut lines = String::new();
-    for time in (begin..end).step_by(60) {
-        lines += &format!("metrics.all.duration 0.5 {time}\n");
-        if time % 300 == 0 {
-            lines += &format!("crypto.BTC-USD.last {time} {time}\n");
-        }
-    }
+    let every = |step: i64| (begin..end).filter(move |time| time % step == 0);
+    let minutes = every(60).map(|time| format!("metrics.all.duration 0.5 {time}\n"));
+    let lines: String = minutes.chain(every(300).map(|time| format!("crypto.BTC-USD.last {time} {time}\n"))).collect();
     let mut carbon = TcpStream::connect(("127.0.0.1", graphite.plaintext)).expect("Carbon");
     carbon.set_write_timeout(Some(TIMEOUT)).expect("a socket option");
     carbon.write_all(lines.as_bytes()).expect("Carbon reads");
