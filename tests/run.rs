@@ -544,6 +544,8 @@ fn the_fewest_requests_that_are_left_are_a_health_point() {
     assert_eq!(remaining(header, ["many", "58", "0"]), "metrics.x.own.remaining 0");
     assert_eq!(remaining(header, ["many", "-1", "5.5"]), "");
     assert_eq!(remaining("", ["59", "57", "58"]), "");
+    let of = "remaining = { header = 'x-left', of = 60 }";
+    assert_eq!(remaining(of, ["59", "57", "58"]), "metrics.x.own.remaining 57");
     let used = "remaining = { header = 'X-Left', limit = 60 }";
     assert_eq!(remaining(used, ["1", "3", "2"]), "metrics.x.own.remaining 57");
     assert_eq!(remaining(used, ["1", "61", "many"]), "metrics.x.own.remaining 0");

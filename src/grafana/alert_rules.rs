@@ -1,11 +1,11 @@
 //! The alert rules: what can go wrong with feeds and runs. Those for the thresholds of `[[alert]]` are in
 //! `threshold_rules.rs`.
 
-use super::dashboard::{dashboard_uid, panels};
+use super::dashboard::{dashboard_uid, field_panel, panels};
 use super::health_panels::{JOURNAL, REMAINING, STATUS, SYMBOLS};
 use super::json::{pretty, uid};
 use super::query::{Queries, consolidate, node};
-use super::rule_json::{Evaluator, Links, Rule, group_json};
+use super::rule_json::{Condition, Evaluator, Links, Rule, group_json};
 use super::threshold_rules::threshold_rules;
 use crate::cli::AlertFormat;
 use crate::config::ConfigError;
@@ -30,11 +30,12 @@ pub(crate) struct AlertRules<'a> {
 /// How often Grafana evaluates the rules, in seconds.
 pub(super) const EVALUATION: u32 = 60;
 
-/// What is wrong for longer than this is no hiccup, however rarely a feed is fetched.
-const MAX_PENDING: u32 = 300;
+/// How much later a run may be in Graphite than it was due, in seconds: a minute until it has fetched, and a minute
+/// as Graphite gives a point the time at which its minute began.
+const DELAY: u32 = 120;
 
-/// The longest time over which the requests that are left are compared.
-const MONTH: u32 = 31 * 86_400;
+/// A limit is nearly reached when less than this is left of it, in percent.
+const LITTLE: f64 = 10.0;
 
 impl<'a> AlertRules<'a> {
     /// The rules as JSON, which is YAML too. `datasource` is the uid of the Graphite data source.
@@ -54,10 +55,9 @@ impl<'a> AlertRules<'a> {
             rules.extend(self.price_not_positive(feed));
         }
         rules.extend(threshold_rules(self)?);
-        rules.extend(
-            self.providers_by_interval().into_iter().map(|(interval, names)| self.provider_fails(interval, &names)),
-        );
-        rules.extend(self.limit_nearly_reached());
+        let providers = self.providers_by_interval();
+        rules.extend(providers.iter().map(|(interval, names)| self.provider_fails(*interval, names)));
+        rules.extend(providers.iter().filter_map(|(interval, names)| self.limit_nearly_reached(*interval, names)));
         rules.extend([self.push_fails(), self.journal_grows()]);
         Ok(rules)
     }
@@ -72,8 +72,7 @@ impl<'a> AlertRules<'a> {
         self.feeds.iter().map(|feed| feed.interval).min().unwrap_or(self.queries.metrics.interval)
     }
 
-    /// A rule that fires if the last value is above zero, and was so in two runs that are `interval` seconds
-    /// apart: one run may have a hiccup.
+    /// A rule that fires if the value is above zero in all runs of two intervals, and of two runs at least.
     pub(super) fn rule(
         &self,
         kind: &'static str,
@@ -88,12 +87,9 @@ impl<'a> AlertRules<'a> {
             feed,
             title,
             target,
-            reducer: "last",
-            evaluator: Evaluator::Above(0.0),
-            // A run that is late, or takes its time, is in Graphite a minute or two after it was due.
-            lookback: interval.saturating_mul(2).max(interval.saturating_add(120)),
-            highest_of: None,
-            pending: pending(interval),
+            condition: Condition::EachRun(Evaluator::Above(0.0)),
+            lookback: interval.saturating_mul(2).saturating_add(DELAY),
+            pending: 0,
             keep_firing: 0,
             fires_on_no_data: false,
             panel: String::new(),
@@ -134,16 +130,15 @@ impl<'a> AlertRules<'a> {
         let target = format!("alias({runs}, '{name}')");
         let rule = self.rule("norun", name, feed.interval, format!("{name}: no run at all"), target);
         Rule {
-            reducer: "max",
-            evaluator: Evaluator::Below(1.0),
+            condition: Condition::Reduced("max", Evaluator::Below(1.0)),
+            lookback: lookback(feed.interval),
             fires_on_no_data: true,
-            pending: 0,
             panel: SYMBOLS.to_owned(),
             summary: format!("Feed {name}: no run has reached Graphite"),
             description: format!(
                 "A run tells of each feed, also while its market is closed, so there was none for {} s, or none \
                  could push.",
-                rule.lookback
+                lookback(feed.interval)
             ),
             runbook: "Is cron (or whatever starts the runs) running, and what does it mail? Run `datametrics check`, \
                       then `datametrics all` by hand. If runs come more rarely on purpose, set `interval`."
@@ -164,10 +159,9 @@ impl<'a> AlertRules<'a> {
         let bad = format!("transformNull(removeAboveValue({}, 0), 1)", self.queries.target(&pattern));
         let target = pattern.with_legend(&consolidate(&bad, "min"));
         Some(Rule {
-            reducer: "min",
-            evaluator: Evaluator::Below(1.0),
-            pending: 0,
-            panel: format!("{name}: "),
+            condition: Condition::Reduced("min", Evaluator::Below(1.0)),
+            lookback: lookback(self.interval(feed)),
+            panel: field_panel(feed, if prices.contains(&"last") { "last" } else { prices[0] }),
             summary: format!("Feed {name}: a price of {{{{ $labels.name }}}} is {{{{ $values.B }}}}"),
             description: "A price must be above zero, and datametrics pushes no other.".to_owned(),
             runbook: "Find out who else pushes under this name, or choose another `prefix`.".to_owned(),
@@ -198,15 +192,11 @@ impl<'a> AlertRules<'a> {
         // In the legend also where there is only one.
         let nodes = if nodes.len() == 1 { format!("+{}", nodes[0]) } else { nodes.join(",") };
         let pattern = self.queries.health_pattern(&[&nodes, "response", "status_code"]);
-        let (id, of) = if interval == self.run_interval() {
-            (String::new(), String::new())
-        } else {
-            (interval.to_string(), format!(" (fetched every {interval} s)"))
-        };
+        let (id, of) = self.of_interval(interval);
         let target = self.queries.drawn(&pattern, "last");
         Rule {
             uid: uid(self.queries.metrics, "provider", &id),
-            evaluator: Evaluator::OutsideRange(200.0, 399.0),
+            condition: Condition::EachRun(Evaluator::OutsideRange(200.0, 399.0)),
             panel: STATUS.to_owned(),
             summary: "A provider fails: {{ $labels.name }} is {{ $values.B }}".to_owned(),
             description: "The worst HTTP status of the last run that asked it, also where another provider filled in: \
@@ -219,35 +209,58 @@ impl<'a> AlertRules<'a> {
         }
     }
 
-    /// A rule about the requests that are left, if a provider in use tells them. The limit itself is not known,
-    /// so what is left is compared with the most that was left in the last month.
-    fn limit_nearly_reached(&self) -> Option<Rule<'a>> {
-        if self.definitions.iter().all(|definition| definition.remaining.is_none()) {
-            return None;
-        }
-        let interval = self.feeds.iter().map(|feed| self.interval(feed)).max()?;
-        let pattern = self.queries.health_pattern(&["*", "remaining"]);
-        let target = self.queries.drawn(&pattern, "last");
+    /// A rule about the requests that are left, in percent of the limit, of those of some providers whose limit is
+    /// known.
+    fn limit_nearly_reached(&self, interval: u32, names: &BTreeSet<&'a str>) -> Option<Rule<'a>> {
+        let targets: Vec<String> = names.iter().filter_map(|name| self.percent_left(name)).collect();
+        let target = match &targets[..] {
+            [] => return None,
+            [target] => target.clone(),
+            targets => format!("group({})", targets.join(", ")),
+        };
+        let (id, of) = self.of_interval(interval);
         Some(Rule {
-            evaluator: Evaluator::Below(0.1),
-            highest_of: Some((self.queries.drawn(&pattern, "max"), MONTH)),
-            pending: pending(self.run_interval()),
+            uid: uid(self.queries.metrics, "limit", &id),
+            condition: Condition::EachRun(Evaluator::Below(LITTLE)),
             panel: REMAINING.to_owned(),
-            summary: "A limit is nearly reached: {{ $labels.name }} has {{ $values.B }} requests left".to_owned(),
-            description: "Less than a tenth of the most that was left in the last month. At none the provider refuses."
+            summary: "A limit is nearly reached: {{ $labels.name }} has {{ $values.B }} % of its requests left"
                 .to_owned(),
+            description: format!(
+                "In each run there was less than {LITTLE} % of the limit left. At none the provider refuses."
+            ),
             runbook: "`datametrics check -v` says what the runs need in a month, `datametrics providers` what the \
-                      provider allows. Ask more rarely (`interval` of the feed), for fewer symbols, or use a second key."
+                      provider allows. Ask more rarely (`interval` of the feed), for fewer symbols, or use a second \
+                      key. With a plan that allows more, say so: `remaining = { of = … }` in `[providers.NAME]`."
                 .to_owned(),
-            ..self.rule("limit", "", interval, "A provider's limit is nearly reached".to_owned(), target)
+            ..self.rule("limit", "", interval, format!("A provider's limit is nearly reached{of}"), target)
         })
+    }
+
+    /// The target for how much of a provider's limit is left, in percent, if the limit is known.
+    fn percent_left(&self, name: &str) -> Option<String> {
+        let definition = self.definitions.iter().find(|definition| definition.name == name)?;
+        let limit = definition.remaining.as_ref()?.limit?;
+        let pattern = self.queries.health_pattern(&[&format!("+{}", node(name)), "remaining"]);
+        #[expect(clippy::cast_precision_loss, reason = "a percentage needs no more digits")]
+        let percent = format!("scale({}, {})", self.queries.target(&pattern), 100.0 / limit as f64);
+        Some(pattern.with_legend(&consolidate(&percent, "last")))
+    }
+
+    /// What tells the rules of providers that are asked each `interval` seconds from the others: the end of their uid
+    /// and of their title. Both are empty for those that are asked in every run.
+    fn of_interval(&self, interval: u32) -> (String, String) {
+        if interval == self.run_interval() {
+            (String::new(), String::new())
+        } else {
+            (interval.to_string(), format!(" (fetched every {interval} s)"))
+        }
     }
 
     fn push_fails(&self) -> Rule<'a> {
         let pattern = self.queries.health_pattern(&["graphite", "response", "status_code"]);
         let target = self.queries.drawn(&pattern, "last");
         Rule {
-            evaluator: Evaluator::OutsideRange(200.0, 299.0),
+            condition: Condition::EachRun(Evaluator::OutsideRange(200.0, 299.0)),
             panel: STATUS.to_owned(),
             summary: "Pushing to Graphite fails: {{ $labels.name }} is {{ $values.B }}".to_owned(),
             description: "Graphite does not take all points of a run; 0 is no answer.".to_owned(),
@@ -272,8 +285,7 @@ impl<'a> AlertRules<'a> {
     }
 }
 
-/// For how many seconds a value that may change each `interval` must be bad before that is an alert: a second
-/// run must have been bad, too.
-fn pending(interval: u32) -> u32 {
-    interval.min(MAX_PENDING) + EVALUATION
+/// How far a query looks back that needs one run only, in seconds.
+pub(super) fn lookback(interval: u32) -> u32 {
+    interval.saturating_mul(2).max(interval.saturating_add(DELAY))
 }

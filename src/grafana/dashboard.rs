@@ -4,11 +4,12 @@
 use super::health_panels::add_health;
 use super::json::{GRAPHITE, pretty, uid};
 use super::panel::{Panel, PanelGrid, TableColumn, Unit, datasource};
-use super::query::{Queries, consolidate, field_variable};
-use super::variable::{TemplateVariable, template_variables};
+use super::query::{Queries, consolidate, field_legends, field_variable};
+use super::variable::{TemplateVariable, symbol_variable, template_variables};
 use crate::fetch::Feed;
 use crate::market::field::Field;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Fields that share one panel. A field that is in no group has a panel of its own.
 struct FieldGroup {
@@ -57,6 +58,13 @@ const FIELD_GROUPS: [FieldGroup; 5] = [
         by_symbol: false,
     },
 ];
+
+/// The titles of panels to which rules link.
+const PRICE: &str = "price";
+const CHANGE_PERCENT: &str = "change in percent";
+
+/// What is said of a field that is in no group.
+const OTHER_FIELD: &str = "A field of a definition.";
 
 /// Above so many other fields, a template variable chooses which of them are shown.
 const MAX_OTHER_FIELDS: usize = 6;
@@ -142,7 +150,7 @@ impl DashboardBuilder<'_> {
             self.add_change_percent(feed);
         }
         for group in &FIELD_GROUPS {
-            let present: Vec<&str> = group.fields.iter().copied().filter(|field| has(field)).collect();
+            let present = group.present(feed);
             if !present.is_empty() {
                 self.add_group(feed, group, &present);
             }
@@ -171,7 +179,7 @@ impl DashboardBuilder<'_> {
             },
             &[TableColumn::last("Price"), TableColumn::CHANGE],
         );
-        let (title, repeat) = by_symbol(self.queries, feed, "price");
+        let (title, repeat) = by_symbol(feed, PRICE);
         self.grid.add_time_series(&Panel {
             title: &title,
             description: "The last price; a new symbol appears by itself where all are chosen above.",
@@ -186,7 +194,7 @@ impl DashboardBuilder<'_> {
         let target = self.queries.drawn(&self.queries.field_pattern(feed, "change_percent", true), "last");
         self.grid.add_table(
             &Panel {
-                title: &format!("{}: change in percent", feed.name),
+                title: &titled(feed, CHANGE_PERCENT),
                 description: "The change that the provider reports, most often since the previous close.",
                 unit: Unit::Percent,
                 targets: vec![target],
@@ -199,12 +207,7 @@ impl DashboardBuilder<'_> {
 
     /// Adds a panel with these fields of a group.
     fn add_group(&mut self, feed: &Feed, group: &FieldGroup, fields: &[&str]) {
-        let title = if let [field] = fields { field_title(field) } else { group.title.to_owned() };
-        let (title, repeat) = if group.by_symbol {
-            by_symbol(self.queries, feed, &title)
-        } else {
-            (format!("{}: {title}", feed.name), None)
-        };
+        let (title, repeat) = group.title(feed, fields);
         self.grid.add_time_series(&Panel {
             title: &title,
             description: group.description,
@@ -258,45 +261,108 @@ impl DashboardBuilder<'_> {
 
     /// Adds a panel for each field that is in no group, or one for each of those that are chosen.
     fn add_other_fields(&mut self, feed: &Feed) {
-        const DESCRIPTION: &str = "A field of a definition.";
         let fields = other_fields(feed);
         if fields.len() > MAX_OTHER_FIELDS {
-            let variable = field_variable(feed);
-            self.grid.add_time_series(&Panel {
-                title: &format!("{}: ${{{variable}}}", feed.name),
-                description: DESCRIPTION,
-                unit: Unit::Exact,
-                targets: vec![self.queries.drawn(&self.queries.chosen_pattern(feed), "last")],
-                repeat: Some(variable),
-                width: 24,
-            });
-            return;
+            return self.add_chosen_fields(feed, &fields);
         }
         for field in fields {
+            let (title, repeat) = other_title(feed, field);
             self.grid.add_time_series(&Panel {
-                title: &format!("{}: {}", feed.name, field_title(field)),
-                description: DESCRIPTION,
+                title: &title,
+                description: OTHER_FIELD,
                 unit: unit(feed, &[field], &Unit::Exact),
                 targets: self.targets(feed, &[field]),
-                repeat: None,
+                repeat,
                 width: 8,
             });
         }
     }
+
+    /// Adds a panel for each of these fields that is chosen. It is one panel, which Grafana repeats, so each unit is
+    /// given to the fields that have it by their legends.
+    fn add_chosen_fields(&mut self, feed: &Feed, fields: &[&str]) {
+        let mut of_units: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for field in fields {
+            if let Some(unit) = named_unit(feed, field) {
+                of_units.entry(unit).or_default().push(field);
+            }
+        }
+        let units: Vec<(String, Unit)> = of_units
+            .into_iter()
+            .map(|(unit, fields)| (field_legends(feed, &fields), Unit::Named(unit.to_owned())))
+            .collect();
+        let variable = field_variable(feed);
+        let panel = Panel {
+            title: &titled(feed, &format!("${{{variable}}}")),
+            description: OTHER_FIELD,
+            unit: Unit::Exact,
+            targets: vec![self.queries.drawn(&self.queries.chosen_pattern(feed), "last")],
+            repeat: Some(variable),
+            width: 24,
+        };
+        self.grid.add_time_series_of_units(&panel, &units);
+    }
+}
+
+impl FieldGroup {
+    /// The fields of the group that the feed has.
+    fn present(&self, feed: &Feed) -> Vec<&'static str> {
+        let has = |field: &&str| feed.fields.iter().any(|of_feed| of_feed.as_str() == *field);
+        self.fields.iter().copied().filter(has).collect()
+    }
+
+    /// The title of the panel with these fields of the group, and the variable for each value of which it is
+    /// repeated.
+    fn title(&self, feed: &Feed, fields: &[&str]) -> (String, Option<String>) {
+        let title = if let [field] = fields { field_title(field) } else { self.title.to_owned() };
+        if self.by_symbol { by_symbol(feed, &title) } else { (titled(feed, &title), None) }
+    }
+}
+
+/// The title of the panel that draws a field over time, or of the table where it has no such panel.
+pub(super) fn field_panel(feed: &Feed, field: &str) -> String {
+    match (field, FIELD_GROUPS.iter().find(|group| group.fields.contains(&field))) {
+        ("last", _) => by_symbol(feed, PRICE).0,
+        ("change_percent", _) => titled(feed, CHANGE_PERCENT),
+        (_, Some(group)) => group.title(feed, &group.present(feed)).0,
+        _ if other_fields(feed).len() > MAX_OTHER_FIELDS => titled(feed, &format!("${{{}}}", field_variable(feed))),
+        _ => other_title(feed, field).0,
+    }
+}
+
+/// The title of a feed's panel.
+fn titled(feed: &Feed, title: &str) -> String {
+    format!("{}: {title}", feed.name)
 }
 
 /// The title and the variable of a panel that is repeated for each symbol. If no variable tells the symbol,
 /// the panel is not repeated.
-fn by_symbol(queries: Queries<'_>, feed: &Feed, title: &str) -> (String, Option<String>) {
-    let variable = template_variables(queries, feed).into_iter().next().map(|variable| variable.name);
+fn by_symbol(feed: &Feed, title: &str) -> (String, Option<String>) {
+    let variable = symbol_variable(feed);
     let of_symbol = variable.as_ref().map_or_else(String::new, |variable| format!(" of ${{{variable}}}"));
     (format!("{}: {title}{of_symbol}", feed.name), variable)
 }
 
+/// The title and the variable of the panel of a field that is in no group. Beside prices it is a number of the same
+/// kind, as far from those of other symbols as the prices are. Where it has a unit, symbols can be compared.
+fn other_title(feed: &Feed, field: &str) -> (String, Option<String>) {
+    let has_prices = feed.fields.iter().any(|field| field.as_str() == "last");
+    if has_prices && named_unit(feed, field).is_none() {
+        by_symbol(feed, &field_title(field))
+    } else {
+        (titled(feed, &field_title(field)), None)
+    }
+}
+
 /// The unit of some fields of a feed: `usual`, unless a definition names another.
 fn unit(feed: &Feed, fields: &[&str], usual: &Unit) -> Unit {
-    let named = fields.iter().find_map(|field| feed.units.get(&Field::new(field)?));
-    named.map_or_else(|| usual.clone(), |name| Unit::Named(name.clone()))
+    let named = fields.iter().find_map(|field| named_unit(feed, field));
+    named.map_or_else(|| usual.clone(), |name| Unit::Named(name.to_owned()))
+}
+
+/// The unit that a definition names for a field.
+fn named_unit<'a>(feed: &'a Feed, field: &str) -> Option<&'a str> {
+    feed.units.get(&Field::new(field)?).map(String::as_str)
 }
 
 /// What Graphite makes of several values of a field that it draws as one.

@@ -116,6 +116,19 @@ impl PanelGrid {
         self.add_lines(panel, &[]);
     }
 
+    /// Adds a panel with a line for each series. Those whose legend matches one of these regular expressions have its
+    /// unit.
+    pub(super) fn add_time_series_of_units(&mut self, panel: &Panel<'_>, units: &[(String, Unit)]) {
+        let of_unit = |(legend, unit): &(String, Unit)| {
+            let options = unit.options();
+            // Without decimals of its own a unit has those that Grafana gives it.
+            json!({ "matcher": { "id": "byRegexp", "options": legend }, "properties": [
+                { "id": "unit", "value": options["unit"] }, { "id": "decimals", "value": options["decimals"] },
+            ] })
+        };
+        self.add_lines(panel, &units.iter().map(of_unit).collect::<Vec<_>>());
+    }
+
     /// Adds a panel with a line for each series of the first target, and red dots for those of the second.
     pub(super) fn add_lines_and_dots(&mut self, panel: &Panel<'_>) {
         let dots = json!({ "matcher": { "id": "byFrameRefID", "options": "B" }, "properties": [

@@ -159,6 +159,17 @@ fn legend(feed: &Feed, parts: &[PatternPart]) -> String {
     if legend.is_empty() { feed.name.clone() } else { legend }
 }
 
+/// A regular expression of Grafana for the legends of these fields, where the legend has the field: as
+/// [`legend`] writes it, the field is a word of its own.
+pub(super) fn field_legends(feed: &Feed, fields: &[&str]) -> String {
+    let is_in_legend = |part: &&NamePart| **part == NamePart::Field || placeholder(part).is_some();
+    let in_legend: Vec<&NamePart> = feed.names.parts().iter().filter(is_in_legend).collect();
+    let is_field = |part: Option<&&NamePart>| part.is_some_and(|part| **part == NamePart::Field);
+    let begin = if is_field(in_legend.first()) { "^" } else { " " };
+    let end = if is_field(in_legend.last()) { "$" } else { " " };
+    format!("/{begin}({}){end}/", fields.join("|"))
+}
+
 /// The name of the template variable for this part of a feed's names; `None` if the part is the same for
 /// all symbols. Grafana takes letters, digits and `_`.
 pub(super) fn variable_name(feed: &Feed, part: &NamePart) -> Option<String> {

@@ -26,22 +26,18 @@ pub(super) struct Rule<'a> {
     pub(super) title: String,
     /// The expression that Graphite evaluates.
     pub(super) target: String,
-    /// How Grafana reduces a series to one value.
-    pub(super) reducer: &'static str,
-    /// When the value is bad.
-    pub(super) evaluator: Evaluator,
+    /// When a series is bad.
+    pub(super) condition: Condition,
     /// How many seconds the query looks back.
     pub(super) lookback: u32,
-    /// If this is set, the value is divided by the highest one (plus 1) of this target in so many seconds.
-    pub(super) highest_of: Option<(String, u32)>,
-    /// For how many seconds the value must be bad before the alert fires.
+    /// For how many seconds the series must be bad before the alert fires.
     pub(super) pending: u32,
     /// For how many seconds the alert goes on after the value has become good. Grafana before version 12 does
     /// not know this, and ignores it.
     pub(super) keep_firing: u32,
     /// Whether the alert fires if there is no series at all.
     pub(super) fires_on_no_data: bool,
-    /// What the title of the panel that shows the values begins with.
+    /// The title of the panel that shows the values.
     pub(super) panel: String,
     /// What is wrong, as a sentence.
     pub(super) summary: String,
@@ -60,19 +56,25 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// The id of the first panel whose title begins with this.
+    /// The id of the panel with this title.
     fn panel(&self, title: &str) -> Option<u64> {
-        let of_panel = |panel: &&Value| {
-            panel["type"] != "row" && panel["title"].as_str().is_some_and(|text| text.starts_with(title))
-        };
-        self.panels.iter().find(of_panel)?["id"].as_u64()
+        self.panels.iter().find(|panel| panel["type"] != "row" && panel["title"] == title)?["id"].as_u64()
     }
 }
 
 /// Where the README says what to do when something fails.
 const RUNBOOK_URL: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "#when-something-fails");
 
-/// A condition on a value.
+/// When a series is bad.
+pub(super) enum Condition {
+    /// What Grafana's function of this name makes of its values is bad.
+    Reduced(&'static str, Evaluator),
+    /// It has two values at least, one a run, and all of them are bad. So one run may have a hiccup, also if it is
+    /// the last one before the market closes.
+    EachRun(Evaluator),
+}
+
+/// When a value is bad.
 #[derive(Clone, Copy)]
 pub(super) enum Evaluator {
     /// The value is greater.
@@ -89,6 +91,15 @@ impl Evaluator {
             Self::Above(bound) => json!({ "type": "gt", "params": [bound] }),
             Self::Below(bound) => json!({ "type": "lt", "params": [bound] }),
             Self::OutsideRange(low, high) => json!({ "type": "outside_range", "params": [low, high] }),
+        }
+    }
+
+    /// The same for the expression `math` of Grafana, which makes 1 of each bad value of A and 0 of each other one.
+    fn to_math(self) -> String {
+        match self {
+            Self::Above(bound) => format!("$A > {bound}"),
+            Self::Below(bound) => format!("$A < {bound}"),
+            Self::OutsideRange(low, high) => format!("$A < {low} || $A > {high}"),
         }
     }
 }
@@ -164,22 +175,26 @@ impl Rule<'_> {
         })
     }
 
-    /// The steps of the rule: A asks Graphite for series, B reduces each of them to one value, C compares it.
-    /// If it is to be compared with the highest value of a longer time, D asks for that time, E reduces it, and
-    /// F divides.
+    /// The steps of the rule: A asks Graphite for series, B reduces each of them to one value, which the summary
+    /// names, and C is the condition. If it is about each run, D says of each value whether it is bad, E whether
+    /// all are, and F counts them.
     fn queries(&self, datasource: &str) -> Value {
-        let mut steps = vec![graphite_query("A", &self.target, self.lookback, datasource)];
-        steps.push(reduce("B", "A", self.reducer));
-        if let Some((target, seconds)) = &self.highest_of {
-            steps.push(graphite_query("D", target, *seconds, datasource));
-            steps.push(reduce("E", "D", "max"));
-            // 1 more, as the highest may be 0.
-            steps.push(expression("F", &json!({ "type": "math", "expression": "$B / ($E + 1)" })));
+        let query = graphite_query("A", &self.target, self.lookback, datasource);
+        match self.condition {
+            Condition::Reduced(reducer, evaluator) => {
+                let conditions = json!([{ "evaluator": evaluator.to_json() }]);
+                let threshold = json!({ "type": "threshold", "expression": "B", "conditions": conditions });
+                json!([query, reduce("B", "A", reducer), expression("C", &threshold)])
+            }
+            Condition::EachRun(evaluator) => json!([
+                query,
+                reduce("B", "A", "last"),
+                math("D", &evaluator.to_math()),
+                reduce("E", "D", "min"),
+                reduce("F", "D", "count"),
+                math("C", "$F > 1 && $E > 0"),
+            ]),
         }
-        let compared = if self.highest_of.is_some() { "F" } else { "B" };
-        let conditions = json!([{ "evaluator": self.evaluator.to_json() }]);
-        steps.push(expression("C", &json!({ "type": "threshold", "expression": compared, "conditions": conditions })));
-        Value::Array(steps)
     }
 }
 
@@ -201,6 +216,11 @@ fn graphite_query(ref_id: &str, target: &str, lookback: u32, datasource: &str) -
 fn reduce(ref_id: &str, of: &str, reducer: &str) -> Value {
     let settings = json!({ "mode": "dropNN" });
     expression(ref_id, &json!({ "type": "reduce", "expression": of, "reducer": reducer, "settings": settings }))
+}
+
+/// A step that calculates.
+fn math(ref_id: &str, text: &str) -> Value {
+    expression(ref_id, &json!({ "type": "math", "expression": text }))
 }
 
 /// A step that Grafana evaluates itself.

@@ -1,9 +1,11 @@
-//! The alert rules for the thresholds of `[[alert]]`: one for each feed and kind, whatever the number of
+//! The alert rules for the thresholds of `[[alert]]`: one for each feed, kind and field, whatever the number of
 //! symbols.
 
-use super::alert_rules::AlertRules;
+use super::alert_rules::{AlertRules, EVALUATION, lookback};
+use super::dashboard::field_panel;
+use super::json::uid;
 use super::query::consolidate;
-use super::rule_json::{Evaluator, Rule};
+use super::rule_json::{Condition, Evaluator, Rule};
 use crate::config::ConfigError;
 use crate::fetch::Feed;
 use crate::market::spellings::probable_pair;
@@ -13,6 +15,9 @@ use crate::settings::Alert;
 /// Stands for every value that is not beyond its threshold: no API sends such a number, and it lies on the
 /// other side of every threshold.
 const NOT_BEYOND: f64 = 1e100;
+
+/// A value beyond its threshold is told after so many seconds, however rarely it is fetched.
+const MAX_PENDING: u32 = 300;
 
 /// A threshold, and a symbol of a feed for which it holds.
 #[derive(Clone, Copy)]
@@ -43,36 +48,50 @@ pub(super) fn threshold_rules<'a>(rules: &AlertRules<'a>) -> Result<Vec<Rule<'a>
     let kinds = [ThresholdKind::Above, ThresholdKind::Below, ThresholdKind::Rise, ThresholdKind::Fall];
     let mut of_feeds = Vec::new();
     for feed in rules.feeds {
-        let of_feed: Vec<Watch<'_>> = watches.iter().copied().filter(|watch| watch.feed.name == feed.name).collect();
-        of_feeds.extend(kinds.iter().filter_map(|kind| threshold_rule(rules, feed, *kind, &of_feed)));
+        for field in &feed.fields {
+            let is_of_field = |watch: &&Watch<'_>| watch.feed.name == feed.name && watch.alert.field == *field;
+            let of_field: Vec<Watch<'_>> = watches.iter().filter(is_of_field).copied().collect();
+            of_feeds
+                .extend(kinds.iter().filter_map(|kind| threshold_rule(rules, feed, field.as_str(), *kind, &of_field)));
+        }
     }
     Ok(of_feeds)
 }
 
-/// The rule for all thresholds of one kind in one feed; `None` if there are none.
+/// The rule for all thresholds of one kind for a field of a feed; `None` if there are none.
 fn threshold_rule<'a>(
     rules: &AlertRules<'a>,
     feed: &'a Feed,
+    field: &str,
     kind: ThresholdKind,
     watches: &[Watch<'_>],
 ) -> Option<Rule<'a>> {
     let targets: Vec<String> =
         watches.iter().filter_map(|watch| Some(target(rules, kind, *watch, kind.threshold(watch.alert)?))).collect();
-    let name = &feed.name;
     let (event, unit) = kind.describe();
     let targets = (!targets.is_empty()).then(|| format!("group({})", targets.join(", ")))?;
-    let rule = rules.rule(kind.as_str(), name, rules.interval(feed), format!("{name}: {event}"), targets);
-    let evaluator =
+    let name = &feed.name;
+    let (subject, of_field) = if field == "last" {
+        (name.clone(), name.clone())
+    } else {
+        (format!("{name} {field}"), format!("{name}: {field}"))
+    };
+    let interval = rules.interval(feed);
+    let wait = interval.min(MAX_PENDING);
+    let is_beyond =
         if kind.looks_up() { Evaluator::Above(-NOT_BEYOND / 10.0) } else { Evaluator::Below(NOT_BEYOND / 10.0) };
     Some(Rule {
-        evaluator,
+        uid: uid(rules.queries.metrics, kind.as_str(), &subject),
+        condition: Condition::Reduced("last", is_beyond),
+        lookback: lookback(interval),
+        pending: wait + EVALUATION,
         // A value that swings about its threshold is one alert.
-        keep_firing: rule.pending - super::alert_rules::EVALUATION,
-        panel: format!("{name}: "),
+        keep_firing: wait,
+        panel: field_panel(feed, field),
         summary: format!("{{{{ $labels.name }}}}: {event}: {{{{ $values.B }}}}{unit}"),
         description: "It is beyond the threshold.".to_owned(),
         runbook: "The threshold is an [[alert]] of the config: change it there, and print the rules again.".to_owned(),
-        ..rule
+        ..rules.rule(kind.as_str(), name, interval, format!("{of_field}: {event}"), targets)
     })
 }
 

@@ -51,6 +51,13 @@ pub(super) fn template_variables(queries: Queries<'_>, feed: &Feed) -> Vec<Templ
     variables
 }
 
+/// The name of the variable that tells the symbols of a feed apart best: it is the symbol, or the base of a pair rather
+/// than its quote, which many of them share.
+pub(super) fn symbol_variable(feed: &Feed) -> Option<String> {
+    let parts = [NamePart::Symbol, NamePart::Base, NamePart::Quote];
+    variable_name(feed, parts.iter().find(|part| feed.names.parts().contains(part))?)
+}
+
 /// What a part of a feed's names is for its first symbols, if not all are to be shown at first.
 fn first_values(feed: &Feed, part: &NamePart) -> Vec<String> {
     let mut values: Vec<String> = Vec::new();

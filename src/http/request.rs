@@ -77,15 +77,17 @@ impl fmt::Display for Request {
 pub struct RemainingHeader {
     /// The name of the header.
     pub header: String,
-    /// The limit, if the header has how much of it is used.
+    /// The limit, if it is known.
     pub limit: Option<u64>,
+    /// Whether the header has how much of the limit is used, instead of what is left.
+    pub has_used: bool,
 }
 
 impl RemainingHeader {
     /// What is left, from the value of the header.
     pub(super) fn read(&self, value: &str) -> Option<u64> {
         let number: u64 = value.trim().parse().ok()?;
-        Some(self.limit.map_or(number, |limit| limit.saturating_sub(number)))
+        if self.has_used { Some(self.limit?.saturating_sub(number)) } else { Some(number) }
     }
 }
 
@@ -127,8 +129,10 @@ mod tests {
 
     #[test]
     fn a_header_may_have_what_is_left_or_what_is_used() {
-        let read = |limit, value| RemainingHeader { header: "x".to_owned(), limit }.read(value);
-        assert_eq!([read(None, " 59 "), read(None, "many"), read(None, "-1")], [Some(59), None, None]);
-        assert_eq!([read(Some(60), "59"), read(Some(60), "61")], [Some(1), Some(0)]);
+        let read = |limit, has_used, value| RemainingHeader { header: "x".to_owned(), limit, has_used }.read(value);
+        let left = |limit, value| read(limit, false, value);
+        assert_eq!([left(None, " 59 "), left(None, "many"), left(None, "-1")], [Some(59), None, None]);
+        assert_eq!(left(Some(60), "59"), Some(59));
+        assert_eq!([read(Some(60), true, "59"), read(Some(60), true, "61")], [Some(1), Some(0)]);
     }
 }

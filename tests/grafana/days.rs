@@ -17,7 +17,8 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A feed that is fetched each minute, one only while the New York exchange is open, and one once a day.
+/// A feed that is fetched each minute, one only while the New York exchange is open, one once a day, and one as rarely
+/// as its provider allows it.
 const CONFIG: &str = "
 [graphite]
 url = 'http://graphite.example/metrics'
@@ -39,6 +40,12 @@ providers = ['bank']
 symbols = ['EUR/USD']
 fields = ['last']
 interval = 86400
+
+[feeds.levels]
+providers = ['meter']
+symbols = ['north']
+fields = ['last']
+interval = 300
 
 [[alert]]
 symbol = 'BTC/USD'
@@ -71,6 +78,8 @@ pub(super) enum Fault {
     Below,
     /// The provider of coins has little left.
     Limit,
+    /// The first provider of coins answers 503 once, and then it does not.
+    Retry,
 }
 
 /// The machine, the providers and Graphite. The journal is kept, unless a fault is to be seen without it.
@@ -82,21 +91,29 @@ pub(super) struct World {
     /// Unix seconds.
     now: AtomicI64,
     fault: Mutex<Fault>,
+    /// Whether the provider of coins has not been asked in this run.
+    is_first: Mutex<bool>,
     /// What Graphite took since it was asked: names, values and times.
     taken: Mutex<Vec<(String, f64, i64)>>,
 }
 
 /// The config of a world whose metrics have this prefix.
 pub(super) fn config(prefix: &str) -> String {
-    let provider = |name: &str, market: &str| {
+    let provider = |(name, market, more): (&str, &str, &str)| {
         format!(
-            "[providers.{name}]\nmarket = '{market}'\nbase_url = 'https://{name}.example'\nremaining = {{ header = \
-             'x-left' }}\nquote = [{{ path = '/all', batch = 0, rows = '', key = '/s', fields = {{ last = '/p', low = \
-             '/p' }} }}]\n"
+            "[providers.{name}]\nmarket = '{market}'\nbase_url = 'https://{name}.example'\n{more}\nquote = [{{ path = \
+             '/all', batch = 0, rows = '', key = '/s', fields = {{ last = '/p', low = '/p' }} }}]\n"
         )
     };
-    let providers = [("coin", "crypto"), ("spare", "crypto"), ("exchange", "stocks"), ("bank", "other")];
-    let providers: String = providers.map(|(name, market)| provider(name, market)).concat();
+    // What the bank allows is used up by each run, as it is meant to be.
+    let providers = [
+        ("coin", "crypto", "remaining = { header = 'x-left', of = 100 }"),
+        ("spare", "crypto", ""),
+        ("exchange", "stocks", "remaining = { header = 'x-left', of = 100 }"),
+        ("bank", "other", "remaining = { header = 'x-left' }"),
+        ("meter", "other", "min_interval = 420"),
+    ];
+    let providers: String = providers.map(provider).concat();
     format!("{}{providers}", CONFIG.replace("[graphite]", &format!("[graphite]\nprefix = '{prefix}'")))
 }
 
@@ -104,7 +121,7 @@ impl World {
     pub(super) fn new(prefix: &str, has_journal: bool) -> Self {
         // In memory, if there is such a folder: thousands of runs write and sync.
         let state = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-        let args = ["datametrics", "all", "--retries=0"].into_iter().chain((!has_journal).then_some("--no-journal"));
+        let args = ["datametrics", "all", "--retries=1"].into_iter().chain((!has_journal).then_some("--no-journal"));
         let cli = Cli::from_args(args.map(str::to_owned)).unwrap();
         let dir = state.path().as_os_str().to_owned();
         let env = move |name: &str| (name == "DATAMETRICS_STATE_DIR").then(|| dir.clone());
@@ -117,6 +134,7 @@ impl World {
             started: Instant::now(),
             now: AtomicI64::new(0),
             fault: Mutex::default(),
+            is_first: Mutex::default(),
             taken: Mutex::default(),
         }
     }
@@ -125,6 +143,7 @@ impl World {
     pub(super) fn run(&self, time: i64, fault: Fault, shift: i64) -> String {
         self.now.store(time, Ordering::SeqCst);
         *lock(&self.fault) = fault;
+        *lock(&self.is_first) = true;
         if fault != Fault::NoRun {
             let (dialer, random) = (SystemDialer::default(), Random::seeded(time.unsigned_abs()));
             let context = Context { clock: self, ..Context::system(self, &dialer, &random) };
@@ -145,22 +164,34 @@ impl World {
     /// The quotes of a provider.
     fn quotes(&self, provider: &str) -> Response {
         let fault = *lock(&self.fault);
-        if provider == "coin.example" && fault == Fault::ProviderDown {
+        let is_first = provider == "coin.example" && std::mem::replace(&mut *lock(&self.is_first), false);
+        if is_first && fault == Fault::Retry || provider == "coin.example" && fault == Fault::ProviderDown {
             return response(503, "down");
         }
         // Prices swing a little, and differ from run to run.
         #[expect(clippy::cast_precision_loss, reason = "a minute of a day")]
         let swing = 1.0 + 0.01 * ((self.now.load(Ordering::SeqCst) / 60 % 1440) as f64 / 90.0).sin();
         let bitcoin = if fault == Fault::Below { 49_000.0 } else { 64_210.1 };
-        let prices =
-            [("BTC/USD", bitcoin), ("ETH/USD", 3_050.25), ("AAPL", 228.0), ("NFLX", 1_085.5), ("EUR/USD", 1.08)];
+        let prices = [
+            ("BTC/USD", bitcoin),
+            ("ETH/USD", 3_050.25),
+            ("AAPL", 228.0),
+            ("NFLX", 1_085.5),
+            ("EUR/USD", 1.08),
+            ("north", 12.5),
+        ];
         let rows: Vec<Value> = prices
             .into_iter()
             .filter(|(symbol, _)| fault != Fault::Missing(symbol))
             .map(|(symbol, price)| json!({ "s": symbol, "p": price * swing }))
             .collect();
-        let left = if fault == Fault::Limit { 3 } else { 95 };
-        Response { remaining: (provider == "coin.example").then_some(left), ..response(200, &json!(rows).to_string()) }
+        let remaining = match provider {
+            "coin.example" => Some(if fault == Fault::Limit { 9 } else { 12 }),
+            "exchange.example" => Some(99),
+            "bank.example" => Some(0),
+            _ => None,
+        };
+        Response { remaining, ..response(200, &json!(rows).to_string()) }
     }
 
     /// What Graphite answers to these points.

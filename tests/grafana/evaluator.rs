@@ -128,15 +128,25 @@ fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite
                 "last" => values.last().copied().unwrap_or(f64::NAN),
                 "max" => values.iter().copied().reduce(f64::max).unwrap_or(f64::NAN),
                 "min" => values.iter().copied().reduce(f64::min).unwrap_or(f64::NAN),
+                #[expect(clippy::cast_precision_loss, reason = "500 at most")]
+                "count" => values.len() as f64,
                 other => panic!("{other}"),
             };
             Step::Values(series.iter().map(|(name, values)| (name.clone(), reduce(values))).collect())
         }
         Some("math") => {
-            assert_eq!(model["expression"], "$B / ($E + 1)");
-            let highest = of(&"E".into());
-            let ratio = |(name, value): (String, f64)| Some((name.clone(), value / (highest.get(&name)? + 1.0)));
-            Step::Values(of(&"B".into()).into_iter().filter_map(ratio).collect())
+            let expression = str(&model["expression"]);
+            if expression.starts_with("$A") {
+                let Step::Series(series) = &steps["A"] else { panic!("{model}") };
+                let bad = |values: &Vec<f64>| values.iter().map(|value| is_true(expression, &|_| *value)).collect();
+                Step::Series(series.iter().map(|(name, values)| (name.clone(), bad(values))).collect())
+            } else {
+                let [e, f] = ["E", "F"].map(|name| of(&name.into()));
+                let value = |name: &String| {
+                    is_true(expression, &|step| if step == "$E" { e[name] } else { f[name] })
+                };
+                Step::Values(e.keys().map(|name| (name.clone(), value(name))).collect())
+            }
         }
         Some("threshold") => {
             let evaluator = &model["conditions"][0]["evaluator"];
@@ -152,6 +162,16 @@ fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite
         }
         Some(other) => panic!("{other}"),
     }
+}
+
+/// 1 if an expression of comparisons is true, else 0. NaN is neither greater nor less than a number.
+fn is_true(expression: &str, value: &dyn Fn(&str) -> f64) -> f64 {
+    let holds = |comparison: &str| {
+        let [name, operator, number] = comparison.split(' ').collect::<Vec<_>>()[..] else { panic!("{comparison}") };
+        let (value, number) = (value(name), number.parse::<f64>().unwrap());
+        if operator == ">" { value > number } else { value < number }
+    };
+    f64::from(u8::from(expression.split(" || ").any(|all| all.split(" && ").all(holds))))
 }
 
 /// A time such as `120s`.

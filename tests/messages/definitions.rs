@@ -36,6 +36,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Definition("limit = { txt = ['too many'] }"),
     Definition("remaining = { limit = 60 }"),
     Definition("remaining = { header = 'x left' }"),
+    Definition("remaining = { header = 'x-left', of = 60, limit = 60 }"),
     Definition("burst = 0"),
     Definition("options = { feed = 'iex' }"),
     Definition("options = { feed = \"a\\nb\" }"),

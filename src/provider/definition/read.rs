@@ -223,11 +223,18 @@ fn remaining(section: &Section<'_>) -> Result<Option<RemainingHeader>, ConfigErr
     if http::HeaderName::from_bytes(header.text()?.as_bytes()).is_err() {
         return Err(header.invalid("is no name of a header"));
     }
-    let limit = optional(&section, "limit", |value| value.integer(1, i64::MAX))?;
+    let limit = |key| optional(&section, key, |value| value.integer(1, i64::MAX));
+    let (of, used_of) = (limit("of")?, limit("limit")?);
     section.deny_unknown_keys()?;
+    if let (Some(value), true) = (section.get("of"), used_of.is_some()) {
+        return Err(
+            value.invalid("is for a header with what is left, limit for one with what is used: only one of them")
+        );
+    }
     Ok(Some(RemainingHeader {
         header: header.text()?.to_owned(),
-        limit: limit.and_then(|limit| limit.try_into().ok()),
+        limit: of.or(used_of).and_then(|limit| limit.try_into().ok()),
+        has_used: used_of.is_some(),
     }))
 }
 
