@@ -127,7 +127,7 @@ fn field_variable_json(feed: &Feed) -> Option<Value> {
         json!({
             "type": "custom", "name": field_variable(feed), "label": format!("{} field", feed.name),
             "query": fields.join(","), "options": fields.iter().map(option).collect::<Vec<_>>(),
-            "multi": true, "includeAll": true, "allValue": null, "hide": 0,
+            "multi": true, "includeAll": true, "hide": 0,
             "current": { "text": fields[..MAX_OTHER_FIELDS], "value": fields[..MAX_OTHER_FIELDS] },
         })
     })

@@ -24,7 +24,7 @@ const PRICES: [(&str, f64, f64); 7] = [
 
 /// Some of the rows that must be there, whatever is recorded: all digits of a price at any size, changes up and
 /// down, a colour on the change alone, and the worst minute of the time that is shown.
-const ROWS: [(&str, &str); 3] = [
+const ROWS: [(&str, &str); 4] = [
     (
         "default",
         "BTC-USD | 64,210.1 | drawn
@@ -43,6 +43,17 @@ const ROWS: [(&str, &str); 3] = [
         all | 0 | 0 | 55",
     ),
     ("own", "south | -2 | -2 | -2"),
+    (
+        "fields",
+        "attic temperature | 21.5 °C | 21.5 °C | 21.5 °C
+        heater cellar | 55 °C | 55 °C | 55 °C
+        attic humidity | 41.5% | 41.5% | 41.5%
+        power attic | 1.50 kW | 1.50 kW | 1.50 kW
+        attic disk | 1.25 GB | 1.25 GB | 1.25 GB
+        load attic | 0.12345678 | 0.12345678 | 0.12345678
+        USD/BTC | 19,263,030 | 18,975,000 | 19,263,030
+        USD/BTC | 57.3% | 57.3% | 57.3%",
+    ),
     ("many", "C100-USD | 10.605 | 1.00% [green]"),
 ];
 
@@ -74,7 +85,7 @@ fn value(name: &str, index: usize, count: usize) -> f64 {
     // The first of the drawn points stands for several minutes, in which the price does not change yet.
     let part = index.saturating_sub(8) as f64 / (count - 1) as f64;
     let price = if index + 1 == count { last } else { first + (last - first) * part };
-    let fields: [(&str, f64); 12] = [
+    let fields: [(&str, f64); 21] = [
         ("last", price),
         ("bid", price * 0.9995),
         ("ask", price),
@@ -87,6 +98,15 @@ fn value(name: &str, index: usize, count: usize) -> f64 {
         ("change_percent", (last / first - 1.0) * 100.0),
         ("age", at_worst(900.0, 12.0)),
         ("depth", if has("south") { -2.0 } else { 12.5 }),
+        ("temperature", 21.456),
+        ("heater", 55.0),
+        ("humidity", 41.5),
+        ("power", 1_500.0),
+        ("disk", 1.25e9),
+        ("load", 0.123_456_78),
+        ("draught", 3.0),
+        ("supply", price * 300.0),
+        ("share", 57.25),
     ];
     fields.into_iter().find(|(field, _)| has(field)).unwrap_or_else(|| panic!("{name}")).1
 }

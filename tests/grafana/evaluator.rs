@@ -142,9 +142,7 @@ fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite
                 Step::Series(series.iter().map(|(name, values)| (name.clone(), bad(values))).collect())
             } else {
                 let [e, f] = ["E", "F"].map(|name| of(&name.into()));
-                let value = |name: &String| {
-                    is_true(expression, &|step| if step == "$E" { e[name] } else { f[name] })
-                };
+                let value = |name: &String| is_true(expression, &|step| if step == "$E" { e[name] } else { f[name] });
                 Step::Values(e.keys().map(|name| (name.clone(), value(name))).collect())
             }
         }

@@ -121,10 +121,12 @@ fn draw_alerts(setup: &Setup, graphite: &RealGraphite, url: &str) {
             "above" | "below" if rule["labels"]["feed"] == "water-levels" => {
                 assert!(last.len() == 1 && is(last[0], -2), "{drawn:?}");
             }
+            "above" if setup.name == "fields" => assert!(last.len() == 1 && is(last[0], 1500), "{drawn:?}"),
             "above" if setup.name != "many" => {
                 assert!(last.len() == 2 && last[0] >= 1000.0 && last[1] < -1e90, "{drawn:?}");
             }
             "above" => assert!(last.len() == 200 && last.iter().all(|value| *value >= 1000.0), "{drawn:?}"),
+            "limit" => assert!(last.iter().all(|left| (left - 59.0 / 0.6).abs() < 1e-6), "{drawn:?}"),
             "provider" | "push" => assert!(last.iter().all(|value| is(*value, 200)), "{drawn:?}"),
             _ => {}
         }
@@ -235,6 +237,39 @@ fn alert_rules_are_equal_in_file_and_api_format() {
             assert_eq!(other["noDataState"], silence);
             assert_eq!(other["folderUID"], api["folderUid"]);
         }
+    }
+}
+
+#[test]
+fn each_rule_links_to_the_panel_that_draws_its_values() {
+    let panels_of_rules = [
+        ("own", "missing crypto", "Symbols expected and fetched"),
+        ("own", "norun crypto", "Symbols expected and fetched"),
+        ("own", "provider", "Status of answers"),
+        ("own", "limit", "Requests left"),
+        ("own", "push", "Status of answers"),
+        ("own", "journal", "Points waiting in the journal"),
+        ("own", "price crypto", "crypto: price of ${crypto_symbol}"),
+        ("own", "rise crypto", "crypto: price of ${crypto_symbol}"),
+        ("own", "below water-levels", "water-levels: depth"),
+        ("fields", "price crypto", "crypto: bid of ${crypto_symbol}"),
+        ("fields", "above coins", "coins: supply of ${coins_base}"),
+        ("fields", "above house", "house: ${house_field}"),
+    ];
+    let setups = setups();
+    for (setup, rule, title) in panels_of_rules {
+        let setup = setups.iter().find(|of_list| of_list.name == setup).unwrap();
+        let url = "tcp://127.0.0.1:9";
+        let (dashboard, alerts) =
+            (setup.print(url, &["dashboard"]), setup.print(url, &["alerts", "--datasource", "uid", "--format", "api"]));
+        let of_name = |json: &&Value| {
+            let feed = json["labels"]["feed"].as_str().unwrap_or_default();
+            format!("{} {feed}", str(&json["labels"]["kind"])).trim() == rule
+        };
+        let linked = str(&array(&alerts["rules"]).iter().find(of_name).unwrap()["annotations"]["__panelId__"]);
+        let panel = panels(&dashboard).find(|panel| panel["id"].to_string() == linked).unwrap();
+        assert_eq!(panel["title"], title, "{rule}");
+        assert_eq!(panel["type"], "timeseries", "{rule}");
     }
 }
 

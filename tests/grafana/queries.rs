@@ -111,10 +111,13 @@ pub(super) fn with_values(target: &str, variables: &[(String, Vec<String>, Strin
     target
 }
 
-/// The values of the variables, requested from Graphite as Grafana does.
+/// The values of the variables, requested from Graphite as Grafana does, and what stands for all of them.
 pub(super) fn variables(graphite: &RealGraphite, dashboard: &Value) -> Vec<(String, Vec<String>, String)> {
-    let list = array(&dashboard["templating"]["list"]).iter().filter(|variable| variable["type"] == "query");
+    let list = array(&dashboard["templating"]["list"]).iter().filter(|variable| variable["type"] != "datasource");
     let values = |variable: &Value| {
+        if variable["type"] == "custom" {
+            return str(&variable["query"]).split(',').map(str::to_owned).collect();
+        }
         let (query, regex) = (str(&variable["query"]), str(&variable["regex"]));
         let texts: Vec<String> = if let Some(inner) = query.strip_prefix("tag_values(") {
             let mut parts = inner.strip_suffix(')').unwrap().split(',');
@@ -131,6 +134,11 @@ pub(super) fn variables(graphite: &RealGraphite, dashboard: &Value) -> Vec<(Stri
             texts.iter().filter_map(|text| if regex.is_empty() { Some(text.clone()) } else { matched(&tokens, text) });
         taken.collect::<BTreeSet<String>>().into_iter().collect()
     };
-    list.map(|variable| (str(&variable["name"]).to_owned(), values(variable), str(&variable["allValue"]).to_owned()))
-        .collect()
+    let all = |values: &Vec<String>| format!("{{{}}}", values.join(","));
+    list.map(|variable| {
+        let values = values(variable);
+        let all_value = variable["allValue"].as_str().map_or_else(|| all(&values), str::to_owned);
+        (str(&variable["name"]).to_owned(), values, all_value)
+    })
+    .collect()
 }

@@ -1,7 +1,7 @@
 //! The configs for which dashboard and rules are made, and how they are printed.
 
 use crate::support::{Datametrics, Reply, Server, samples};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fmt::Write as _,
     sync::atomic::{AtomicU32, Ordering},
@@ -28,6 +28,59 @@ time = { at = '/time', unit = 's' }
 fields = { depth = '/depth' }
 ";
 
+/// More fields than have a panel each, of several units, and a number beside prices; names in which the field, or the
+/// quote, comes first.
+const FIELDS: &str = "
+[feeds.house]
+providers = ['house']
+symbols = ['attic', 'cellar']
+fields = ['temperature', 'heater', 'humidity', 'power', 'disk', 'load', 'draught']
+
+[feeds.garden]
+providers = ['house']
+symbols = ['attic', 'cellar']
+fields = ['temperature', 'heater', 'humidity', 'power', 'disk', 'load', 'draught']
+names = '{field}.{feed}.{symbol}'
+
+[feeds.coins]
+providers = ['house']
+symbols = ['BTC/USD', 'ETH/USD']
+fields = ['last', 'supply', 'share']
+names = '{feed}.{quote}.{base}.{field}'
+
+[[alert]]
+symbol = 'BTC/USD'
+field = 'supply'
+above = 1
+[[alert]]
+symbol = 'attic'
+field = 'heater'
+above = 1
+
+[providers.house]
+market = 'other'
+base_url = 'http://127.0.0.1:9'
+symbol = '{symbol}'
+
+[[providers.house.quote]]
+path = '/house'
+batch = 0
+rows = ''
+key = '/symbol'
+
+[providers.house.quote.fields]
+temperature = { at = '/t', unit = 'celsius' }
+heater = { at = '/t', unit = 'celsius' }
+humidity = { at = '/t', unit = 'percent' }
+power = { at = '/t', unit = 'watt' }
+disk = { at = '/t', unit = 'decbytes' }
+load = '/t'
+draught = '/t'
+last = '/t'
+supply = '/t'
+share = { at = '/t', unit = 'percent' }
+";
+
 pub(super) const CRYPTO: &str = "
 [crypto]
 providers = ['kraken']
@@ -38,7 +91,7 @@ fields = ['last', 'bid', 'ask', 'open', 'high', 'low', 'vwap', 'volume']
 /// For the panel about the requests that are left.
 pub(super) const REMAINING: &str = "
 [providers.kraken]
-remaining = { header = 'X-Left' }
+remaining = { header = 'X-Left', of = 60 }
 ";
 
 pub(super) const ALERTS: &str = "
@@ -101,6 +154,11 @@ pub(super) fn setups() -> Vec<Setup> {
             ),
             crypto: pairs("/"),
         },
+        Setup {
+            name: "fields",
+            config: format!("[graphite]\nprefix = 'fields'\n[crypto]\nsymbols = ['BAT']\nfields = ['bid']\n{FIELDS}"),
+            crypto: vec!["BAT-USD".to_owned()],
+        },
         Setup { name: "many", config: all, crypto: many.iter().map(|symbol| format!("{symbol}-USD")).collect() },
     ]
 }
@@ -117,6 +175,10 @@ pub(super) fn provider(symbols: &[String]) -> Server {
             return Reply::json(format!(
                 r#"[{{"symbol":"north","depth":{price},"time":1700000000}},{{"symbol":"south","depth":-2,"time":1700000000}}]"#
             ));
+        }
+        if line.contains("/house") {
+            let row = |symbol: &str| json!({ "symbol": symbol, "t": 1500 });
+            return Reply::json(json!(["attic", "cellar", "BTC/USD", "ETH/USD"].map(row)).to_string());
         }
         if line.contains("/spark") {
             return samples::yahoo(&["AMZN", "NFLX", "AAPL"].map(|symbol| (symbol, price.as_str())));
@@ -141,7 +203,7 @@ impl Setup {
 
     pub(super) fn run(&self, provider: &Server, graphite: &str) -> Datametrics {
         let run = self.command(graphite).args(["all"]);
-        ["kraken", "yahoo", "own"].iter().fold(run, |run, name| run.provider(name, provider))
+        ["kraken", "yahoo", "own", "house"].iter().fold(run, |run, name| run.provider(name, provider))
     }
 
     /// The JSON that a command prints. Nothing else may be printed.
