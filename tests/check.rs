@@ -474,7 +474,8 @@ fn a_check_of_many_providers_needs_little_memory_for_a_long_list() {
 #[test]
 fn a_verbose_check_says_what_runs_send_in_a_month() {
     let config = "[crypto]\nproviders = ['kraken']\nsymbols = ['BTC/USD']\nfields = ['last', 'low']\ninterval = 300\n\
-                  [stocks]\nsymbols = []\n[providers.kraken]\nlimits = 'a thousand a day'\n";
+                  [stocks]\nsymbols = []\n[providers.kraken]\nlimits = 'a thousand a day'\n\
+                  remaining = { header = 'x-left' }\n";
     let check = |verbose: &[&str]| {
         let run = Datametrics::new().config(config).args(["check", "--retries=0", "--timeout=5"]).args(verbose);
         run.env("DATAMETRICS_KRAKEN_BASE_URL", "http://127.0.0.1:9").env("GRAPHITE_URL", "tcp://127.0.0.1:9").run()
@@ -482,8 +483,8 @@ fn a_verbose_check_says_what_runs_send_in_a_month() {
     let (said, silent) = (check(&["-v"]).stdout, check(&[]).stdout);
     for line in [
         "ok      kraken in a month: 8640 requests, those of retries not counted; its limits: a thousand a day\n",
-        // 43,200 runs with 7 points each, and 8,640 with 2 prices and 5 points about kraken.
-        "ok      graphite in a month: about 362880 points of 2 series; a free account of Grafana Cloud has 10000 series\n",
+        // 43,200 runs with 7 points each, and 8,640 with 2 prices and 5 points about kraken: of 14 names.
+        "ok      graphite in a month: about 362880 points of 14 series, those about runs included; a free account of Grafana Cloud has 10000 series\n",
     ] {
         assert!(said.contains(line), "{said}");
         assert!(!silent.contains(line), "{silent}");

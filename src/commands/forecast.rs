@@ -15,23 +15,24 @@ const TRADING_DAYS: u64 = 22;
 /// Active series that a free account of Grafana Cloud may have (<https://grafana.com/pricing/>).
 const FREE_SERIES: usize = 10_000;
 
-/// Points of a run about itself, and those about each feed and about each provider that was asked.
-const POINTS: [u64; 3] = [5, 2, 5];
+/// Points of a run about itself, and those about each feed. Each is a point of a series of its own.
+const OF_RUN: usize = 5;
+const OF_FEED: usize = 2;
 
 /// What is sent to each provider and to Graphite in a month of runs: to whom, and how much.
 pub(super) fn month(fetch: &FetchConfig, metrics: &MetricsConfig) -> Vec<(String, String)> {
     let FetchConfig { feeds, definitions, .. } = fetch;
     let runs = MONTH / u64::from(feeds.iter().map(|feed| feed.interval).fold(metrics.interval, u32::min).max(1));
-    let mut points = runs * (POINTS[0] + POINTS[1] * feeds.len() as u64);
+    let mut series = OF_RUN + OF_FEED * feeds.len() + definitions.iter().map(of_provider).sum::<usize>();
+    let mut points = runs * (OF_RUN + OF_FEED * feeds.len()) as u64;
     let mut requests: Vec<u64> = vec![0; definitions.len()];
-    let mut series = 0;
     for feed in feeds {
         let due = runs_of(feed, definitions);
         let values = feed.symbols.len() * feed.fields.len();
         (points, series) = (points + due * values as u64, series + values);
         for (provider, count) in requests_of_run(feed, fetch) {
             requests[provider] += due * count;
-            points += due * POINTS[2];
+            points += due * of_provider(&definitions[provider]) as u64;
         }
     }
     let of_providers = definitions.iter().zip(requests).map(|(definition, requests)| {
@@ -43,9 +44,15 @@ pub(super) fn month(fetch: &FetchConfig, metrics: &MetricsConfig) -> Vec<(String
         let limits = if definition.limits.is_empty() { "not known" } else { &definition.limits };
         (format!("{} in a month", definition.name), format!("{usual}; its limits: {limits}"))
     });
-    let graphite =
-        format!("about {points} points of {series} series; a free account of Grafana Cloud has {FREE_SERIES} series");
+    let graphite = format!(
+        "about {points} points of {series} series, those about runs included; a free account of Grafana Cloud has {FREE_SERIES} series"
+    );
     of_providers.chain([("graphite in a month".to_owned(), graphite)]).collect()
+}
+
+/// Points of a run about a provider that it asked.
+fn of_provider(definition: &Definition) -> usize {
+    4 + usize::from(definition.remaining.is_some())
 }
 
 /// How often a feed is fetched in a month.

@@ -267,7 +267,8 @@ fn each_rule_links_to_the_panel_that_draws_its_values() {
             format!("{} {feed}", str(&json["labels"]["kind"])).trim() == rule
         };
         let linked = str(&array(&alerts["rules"]).iter().find(of_name).unwrap()["annotations"]["__panelId__"]);
-        let panel = panels(&dashboard).find(|panel| panel["id"].to_string() == linked).unwrap();
+        let linked: u64 = linked.parse().unwrap();
+        let panel = panels(&dashboard).find(|panel| panel["id"].as_u64() == Some(linked)).unwrap();
         assert_eq!(panel["title"], title, "{rule}");
         assert_eq!(panel["type"], "timeseries", "{rule}");
     }

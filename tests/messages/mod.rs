@@ -132,7 +132,7 @@ fn data() -> Vec<String> {
         interval = 300
         [providers.own]
         market = 'other'
-        remaining = { header = 'x-left' }
+        remaining = { header = 'x-left', of = 60 }
         base_url = 'https://own.example'
         [[providers.own.quote]]
         path = '/all'
