@@ -3,6 +3,7 @@
 
 mod support;
 
+mod amqp;
 mod backlog;
 mod carbon;
 mod check;

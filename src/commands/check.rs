@@ -5,7 +5,7 @@ use super::forecast::month;
 use super::table::align_columns;
 use crate::context::Context;
 use crate::delivery::belongs_to;
-use crate::delivery::graphite::{Destination, Protocol, reach};
+use crate::delivery::graphite::{AmqpAddress, Destination, Protocol, reach};
 use crate::delivery::journal::{Entry, Journal, JournalError};
 use crate::fetch::{Collector, Feed, FeedReport};
 use crate::http::retry::RetryPolicy;
@@ -170,6 +170,10 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
                             "Carbon at {host}:{port} takes connections{pickle}, {seconds:.2} s{advice}{SCHEMAS_ADVICE}"
                         ),
                     );
+                }
+                Destination::Amqp(target) => {
+                    let AmqpAddress { host, port, exchange, .. } = &target.address;
+                    format!("the AMQP broker at {host}:{port} takes messages, and a queue reads from {exchange:?}")
                 }
             };
             Finding::ok("graphite", format!("{text}, {seconds:.2} s"))

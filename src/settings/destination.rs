@@ -4,7 +4,9 @@
 use super::headers::{Headers, read_headers};
 use super::sources::{Sources, check_secret};
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
-use crate::delivery::graphite::{Destination, DestinationId, IngestTarget, Protocol, SettingNames, suggested_url};
+use crate::delivery::graphite::{
+    AmqpAddress, AmqpTarget, Destination, DestinationId, IngestTarget, Protocol, SettingNames, suggested_url,
+};
 use crate::http::url::{Credentials, Url};
 use crate::util::suggest::did_you_mean;
 use std::path::Path;
@@ -135,16 +137,14 @@ impl<'a> DestinationReader<'_, 'a> {
                     value.invalid("has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004")
                 );
             }
-            if let Some(origin) = &headers.origin {
-                let problem = "cannot be sent, as only https:// and http:// have headers: remove it";
-                return Err(ConfigError::setting(origin.clone(), problem));
-            }
+            deny_headers(headers)?;
             let (host, port) = (url.host.clone(), url.port.unwrap_or(default_port));
             Ok(Destination::Carbon { protocol, host, port, linger })
         };
         match url.scheme.as_str() {
             "tcp" => carbon(Protocol::Plaintext, 2003),
             "pickle" => carbon(Protocol::Pickle, 2004),
+            "amqp" => self.amqp(value, url, credentials, headers),
             "https" | "http" => self.ingest(value, url, credentials, headers),
             scheme => Err(unknown_scheme(value, scheme)),
         }
@@ -184,6 +184,25 @@ impl<'a> DestinationReader<'_, 'a> {
         Ok(Destination::Ingest(Box::new(target)))
     }
 
+    /// Without credentials those of the guest are used, whom RabbitMQ knows from the beginning. They are no secret.
+    fn amqp(
+        &self,
+        value: &ConfigValue<'_>,
+        mut url: Url,
+        credentials: Option<Credentials>,
+        headers: &Headers,
+    ) -> Result<Destination, ConfigError> {
+        deny_headers(headers)?;
+        let address = AmqpAddress::of(&url).map_err(|problem| value.invalid(problem))?;
+        let Names { url: name, user, password, .. } = &self.names;
+        let (credentials, credentials_question) = match (credentials, url.credentials.take()) {
+            (Some(known), _) => (Some(known), format!("are {user} and {password} those")),
+            (None, Some(known)) => (Some(known), format!("are user and password in {name} those")),
+            (None, None) => (None, format!("as {user} is not set, guest was used: are these the credentials")),
+        };
+        Ok(Destination::Amqp(Box::new(AmqpTarget { address, credentials, credentials_question })))
+    }
+
     /// Refuses to send a secret without TLS. Returns warnings about headers that may hold one.
     fn check_cleartext(
         &self,
@@ -191,12 +210,19 @@ impl<'a> DestinationReader<'_, 'a> {
         destination: &Destination,
         headers: &Headers,
     ) -> Result<Vec<String>, ConfigError> {
-        let Destination::Ingest(target) = destination else { return Ok(Vec::new()) };
         let section = &self.names.section;
-        let refuse = |what: &str| {
+        let refuse_unless = |what: &str, way: &str| {
             value.invalid(format!(
-                "would send {what} in the clear: use https, or set allow_plaintext_credentials = true in [{section}]"
+                "would send {what} in the clear: {way}, or set allow_plaintext_credentials = true in [{section}]"
             ))
+        };
+        let refuse = |what| refuse_unless(what, "use https");
+        let target = match destination {
+            Destination::Ingest(target) => target,
+            Destination::Amqp(target) if target.credentials.is_some() && !target.address.is_loopback() => {
+                return Err(refuse_unless("the password", "let it go through a tunnel (a port of localhost)"));
+            }
+            Destination::Amqp(_) | Destination::Carbon { .. } => return Ok(Vec::new()),
         };
         match (target.url.is_cleartext(), &target.credentials) {
             (false, _) => Ok(Vec::new()),
@@ -220,15 +246,25 @@ impl<'a> DestinationReader<'_, 'a> {
         let value = self.sources.optional_setting(&self.names.key("formerly"), self.section.get("formerly"));
         let id = |value: &ConfigValue<'_>| {
             let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
-            let is_known = SCHEMES.contains(&url.scheme.as_str());
-            if is_known { Ok(DestinationId::of(&url)) } else { Err(unknown_scheme(value, &url.scheme)) }
+            match url.scheme.as_str() {
+                "amqp" => Ok(AmqpAddress::of(&url).map_err(|problem| value.invalid(problem))?.id()),
+                scheme if SCHEMES.contains(&scheme) => Ok(DestinationId::of(&url)),
+                scheme => Err(unknown_scheme(value, scheme)),
+            }
         };
         value.map_or(Ok(Vec::new()), |value| value.list()?.iter().map(id).collect())
     }
 }
 
 /// The schemes of destinations.
-const SCHEMES: [&str; 4] = ["https", "http", "tcp", "pickle"];
+const SCHEMES: [&str; 5] = ["https", "http", "tcp", "pickle", "amqp"];
+
+fn deny_headers(headers: &Headers) -> Result<(), ConfigError> {
+    headers.origin.as_ref().map_or(Ok(()), |origin| {
+        let problem = "cannot be sent, as only https:// and http:// have headers: remove it";
+        Err(ConfigError::setting(origin.clone(), problem))
+    })
+}
 
 fn unknown_scheme(value: &ConfigValue<'_>, scheme: &str) -> ConfigError {
     value.invalid(format!("scheme {scheme:?} is not known{}", did_you_mean(scheme, SCHEMES)))

@@ -3,7 +3,7 @@
 use super::deadline::Deadline;
 use super::limit::Limit;
 use super::resolver::{ResolveError, Resolver};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +50,11 @@ pub trait Connection: Read + Write + Send {
     /// # Errors
     /// What the operating system refuses.
     fn take_error(&mut self) -> io::Result<Option<io::Error>>;
+}
+
+/// Whether a read or a write came back only because its timeout had passed or a signal came.
+pub(crate) fn is_interrupted(cause: &io::Error) -> bool {
+    matches!(cause.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 /// The network of this machine, for one run: it looks each name up once. Clones share what they have looked

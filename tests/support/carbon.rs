@@ -168,7 +168,7 @@ impl Behaviour {
     }
 }
 
-fn point(line: &str) -> Point {
+pub(super) fn point(line: &str) -> Point {
     let [path, value, time] = line.split(' ').collect::<Vec<_>>()[..] else {
         panic!("not `name value time`: {line:?}");
     };

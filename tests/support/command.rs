@@ -1,7 +1,7 @@
 //! The built program in a clean environment: no variable, no file and no terminal of this machine reaches it.
 
 use super::{
-    Carbon, Ingest, Server, TIMEOUT, graphite,
+    Broker, Carbon, Ingest, Server, TIMEOUT, graphite,
     normalise::{Normaliser, times},
 };
 use snapbox::{Assert, Data, IntoData};
@@ -156,6 +156,11 @@ impl Datametrics {
     /// Sends the points to `carbon` as plaintext. Checked output shows the address as `CARBON`.
     pub(crate) fn carbon(self, carbon: &Carbon) -> Self {
         self.env("GRAPHITE_URL", carbon.url()).hide(carbon.authority(), "CARBON")
+    }
+
+    /// Sends the points to `broker`. Checked output shows the address as `BROKER`.
+    pub(crate) fn broker(self, broker: &Broker) -> Self {
+        self.env("GRAPHITE_URL", broker.url()).hide(broker.authority(), "BROKER")
     }
 
     /// Makes [`Self::check`] see `word` instead of `text`.

@@ -4,6 +4,7 @@
 //! Only what is slow on purpose sleeps. A test that has to wait waits for what it needs
 //! ([`Server::wait_for`], [`Latch`]), so a loaded machine makes it slower but never makes it fail.
 
+pub(crate) mod amqp;
 pub(crate) mod black_hole;
 pub(crate) mod carbon;
 pub(crate) mod case;
@@ -33,6 +34,7 @@ pub(crate) mod server;
 pub(crate) mod tls;
 
 pub(crate) use self::{
+    amqp::{Broker, Conduct},
     black_hole::BlackHole,
     carbon::{Behaviour, Carbon},
     command::{Datametrics, Output},

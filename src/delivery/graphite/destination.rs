@@ -1,5 +1,6 @@
 //! Where points go.
 
+use super::amqp::AmqpAddress;
 use crate::http::url::{Credentials, Url};
 use crate::secret::Secret;
 use crate::util::hash::stable_hash;
@@ -24,6 +25,8 @@ pub(crate) enum Destination {
         /// closes in that time.
         linger: Duration,
     },
+    /// An exchange of an AMQP broker, from which Carbon reads.
+    Amqp(Box<AmqpTarget>),
 }
 
 /// An ingest, and who we are there.
@@ -37,6 +40,17 @@ pub(crate) struct IngestTarget {
     pub(crate) headers: ExtraHeaders,
     /// What its settings are called.
     pub(crate) settings: SettingNames,
+}
+
+/// An exchange, and who we are there.
+#[derive(Clone, Debug)]
+pub(crate) struct AmqpTarget {
+    /// Where.
+    pub(crate) address: AmqpAddress,
+    /// User and password; those of the guest if there are none.
+    pub(crate) credentials: Option<Credentials>,
+    /// The beginning of a question about them: `are USER and PASSWORD those`.
+    pub(crate) credentials_question: String,
 }
 
 /// Headers that the user wants in every request.
@@ -82,18 +96,19 @@ impl Destination {
         match self {
             Self::Ingest(target) => DestinationId::of(&target.url),
             Self::Carbon { protocol, host, port, .. } => DestinationId::new(protocol.scheme(), host, *port, ""),
+            Self::Amqp(target) => target.address.id(),
         }
     }
 
     /// Whether it is a Carbon, which makes a directory of what stands before a `/` in a name.
     pub(crate) fn is_carbon(&self) -> bool {
-        matches!(self, Self::Carbon { .. })
+        matches!(self, Self::Carbon { .. } | Self::Amqp(_))
     }
 
     /// The same without a wait at the end of a push.
     pub(crate) fn without_linger(&self) -> Cow<'_, Self> {
         match self {
-            Self::Ingest(_) => Cow::Borrowed(self),
+            Self::Ingest(_) | Self::Amqp(_) => Cow::Borrowed(self),
             Self::Carbon { protocol, host, port, .. } => {
                 let (protocol, host, port) = (*protocol, host.clone(), *port);
                 Cow::Owned(Self::Carbon { protocol, host, port, linger: Duration::ZERO })
@@ -104,7 +119,7 @@ impl Destination {
     /// The time that a push waits whatever happens.
     pub(crate) fn linger(&self) -> Duration {
         match self {
-            Self::Ingest(_) => Duration::ZERO,
+            Self::Ingest(_) | Self::Amqp(_) => Duration::ZERO,
             Self::Carbon { linger, .. } => *linger,
         }
     }

@@ -1,7 +1,8 @@
 //! Why Graphite did not take points.
 
+use super::amqp::{AmqpError, AmqpErrorKind};
+use super::connect::ConnectError;
 use crate::http::transport::TransportError;
-use crate::system::limit::Limit;
 
 /// Why Graphite did not take points.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,17 +71,28 @@ pub(crate) enum PushError {
     /// Carbon did not get everything.
     #[error(transparent)]
     Carbon(#[from] CarbonError),
+    /// The broker did not take all messages.
+    #[error(transparent)]
+    Amqp(#[from] AmqpError),
 }
 
 impl PushError {
     /// Whether it is about single points, so that other points may be taken.
     pub(crate) fn is_about_points(&self) -> bool {
-        matches!(self, Self::TooManyBad { .. } | Self::RefusedOnce { .. } | Self::Unexplained { .. })
+        match self {
+            Self::TooManyBad { .. } | Self::RefusedOnce { .. } | Self::Unexplained { .. } => true,
+            Self::Amqp(error) => error.kind.is_about_points(),
+            _ => false,
+        }
     }
 
     /// Whether Graphite refused the credentials.
     pub(crate) fn refused_credentials(&self) -> bool {
-        matches!(self, Self::Credentials { .. })
+        match self {
+            Self::Credentials { .. } => true,
+            Self::Amqp(error) => matches!(error.kind, AmqpErrorKind::Login { .. }),
+            _ => false,
+        }
     }
 }
 
@@ -97,18 +109,9 @@ pub(crate) struct CarbonError {
 /// What kept the points from Carbon.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CarbonErrorKind {
-    /// The name has no address, or no resolver answers.
-    #[error("the host cannot be looked up: {0}; see that it is right in the Graphite URL")]
-    Lookup(String),
-    /// A limit of the machine is reached.
-    #[error("no connection: {0}")]
-    Limit(Limit),
-    /// The resolver did not answer before the deadline.
-    #[error("the host was not looked up in time; is this machine's name server reachable?")]
-    LookupTimedOut,
-    /// No address accepted a connection.
-    #[error("no connection ({0}); is Carbon running, and are host and port of the Graphite URL right?")]
-    Connect(String),
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The connection broke while there was still something to send or to wait for.
     #[error("the connection broke after {sent} of {len} bytes ({reason}); Carbon's log may say why")]
     Broken {

@@ -1,15 +1,18 @@
 //! The ways into Graphite.
 
+mod amqp;
 mod carbon;
+mod connect;
 mod destination;
 mod error;
 mod ingest;
 mod push;
 
+pub(crate) use amqp::AmqpAddress;
 #[cfg(any(test, fuzzing))]
 pub(crate) use carbon::pickle;
 pub(crate) use destination::{
-    Destination, DestinationId, ExtraHeaders, IngestTarget, Protocol, SettingNames, suggested_url,
+    AmqpTarget, Destination, DestinationId, ExtraHeaders, IngestTarget, Protocol, SettingNames, suggested_url,
 };
 pub(crate) use error::PushError;
 pub(crate) use ingest::MAX_REFUSALS;
@@ -18,6 +21,7 @@ pub(crate) use push::Push;
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
 use crate::metrics::batch::Batch;
+use amqp::Amqp;
 use carbon::Carbon;
 use ingest::Ingest;
 
@@ -40,6 +44,7 @@ pub(crate) fn push(
             };
             Carbon { host, port: *port, linger: *linger, context, policy }.push(encoded)
         }
+        Destination::Amqp(target) => Amqp { target, context, policy }.push(batch),
     }
 }
 
@@ -48,12 +53,12 @@ pub(crate) fn push(
 pub(crate) fn points_at_once(destination: &Destination) -> usize {
     match destination {
         Destination::Ingest(_) => ingest::MAX_POINTS,
-        Destination::Carbon { .. } => 50_000,
+        Destination::Carbon { .. } | Destination::Amqp(_) => 50_000,
     }
 }
 
 /// Whether Graphite can be reached and takes points from us. The ingest is sent an empty batch, which
-/// stores nothing, and to Carbon a connection is made.
+/// stores nothing, to Carbon a connection is made, and to an exchange an empty message is published.
 ///
 /// # Errors
 /// Why points would not be taken.
@@ -64,14 +69,17 @@ pub(crate) fn reach(destination: &Destination, context: Context<'_>, policy: Ret
             let nothing = Batch::new(1, Vec::new());
             push(destination, &nothing, &nothing, 0, context, policy).error.map_or(Ok(()), Err)
         }
+        Destination::Amqp(target) => Ok(Amqp { target, context, policy }.reach()?),
     }
 }
 
-/// What would be sent: for an ingest a JSON array for each request, one a line; for Carbon its lines.
+/// What would be sent: for an ingest a JSON array for each request, one a line; for Carbon, also behind a broker, its lines.
 /// Without a destination, as for an ingest.
 pub(crate) fn render(destination: Option<&Destination>, batch: &Batch) -> String {
     match destination {
-        Some(Destination::Carbon { .. }) => String::from_utf8_lossy(&carbon::plaintext(batch).bytes).into_owned(),
+        Some(Destination::Carbon { .. } | Destination::Amqp(_)) => {
+            String::from_utf8_lossy(&carbon::plaintext(batch).bytes).into_owned()
+        }
         None | Some(Destination::Ingest(_)) => ingest::render(batch),
     }
 }

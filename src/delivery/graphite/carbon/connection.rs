@@ -3,14 +3,12 @@
 //! Carbon never answers, whatever it thinks of what it got. So [`deliver`] looks for every sign that
 //! Carbon went away before it had everything.
 
+use crate::delivery::graphite::connect::connect;
 use crate::delivery::graphite::error::{CarbonError, CarbonErrorKind};
 use crate::system::deadline::Deadline;
-use crate::system::dialer::{Connection, Dialer};
-use crate::system::limit::Limit;
-use crate::system::resolver::ResolveError;
+use crate::system::dialer::{Connection, Dialer, is_interrupted};
 use crate::util::sanitize::excerpt;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long Carbon may at least show that it goes away before it is told that everything was sent. A proxy
@@ -34,45 +32,10 @@ pub(super) fn deliver(
     deadline: Deadline<'_>,
 ) -> Result<(), CarbonError> {
     let attempt = || {
-        let addresses = dialer.resolve(host, port, deadline).map_err(|error| match error {
-            ResolveError::Failed(words) => CarbonErrorKind::Lookup(words),
-            ResolveError::Limit(limit) => CarbonErrorKind::Limit(limit),
-            ResolveError::TimedOut => CarbonErrorKind::LookupTimedOut,
-        })?;
-        let connection = connect(dialer, &addresses, deadline)?;
+        let connection = connect(dialer, "Carbon", (host, port), deadline)?;
         Transmission { connection, sent: 0, len: payload.len(), linger: linger.max(EARLY_CLOSE), deadline }.run(payload)
     };
     attempt().map_err(|kind| CarbonError { server: format!("{host}:{port}"), kind })
-}
-
-/// Connects to the first address that accepts. No address may use up the time of those after it, nor
-/// the time for sending.
-fn connect(
-    dialer: &dyn Dialer,
-    addresses: &[SocketAddr],
-    deadline: Deadline<'_>,
-) -> Result<Box<dyn Connection>, CarbonErrorKind> {
-    let mut tried = Vec::new();
-    for (index, address) in addresses.iter().enumerate() {
-        let parts = u32::try_from(addresses.len() - index + 1).unwrap_or(u32::MAX);
-        let timeout = deadline.remaining() / parts;
-        if timeout.is_zero() {
-            tried.push("no time was left".to_owned());
-            break;
-        }
-        match dialer.dial(*address, timeout) {
-            Ok(connection) => return Ok(connection),
-            Err(cause) => match Limit::of(&cause) {
-                Some(limit) => return Err(CarbonErrorKind::Limit(limit)),
-                None => tried.push(format!("{address}: {cause}")),
-            },
-        }
-    }
-    Err(CarbonErrorKind::Connect(if tried.is_empty() {
-        "the host has no address".to_owned()
-    } else {
-        tried.join(", ")
-    }))
 }
 
 /// One payload on its way over one connection.
@@ -141,11 +104,6 @@ impl Transmission<'_> {
     fn broken(&self, cause: &io::Error) -> CarbonErrorKind {
         CarbonErrorKind::Broken { sent: self.sent, len: self.len, reason: cause.to_string() }
     }
-}
-
-/// Whether a call came back only because its timeout had passed or a signal came.
-fn is_interrupted(cause: &io::Error) -> bool {
-    matches!(cause.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 #[cfg(test)]
@@ -242,33 +200,6 @@ mod tests {
         assert!(matches!(result, Err(CarbonErrorKind::SendTimedOut { .. })), "{result:?}");
     }
 
-    /// A listener that takes no more connections: its queue is full.
-    fn black_hole() -> (TcpListener, Vec<TcpStream>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut queued = Vec::new();
-        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
-            queued.push(stream);
-        }
-        (listener, queued)
-    }
-
-    #[test]
-    fn a_dead_address_of_carbon_leaves_time_for_the_next() {
-        let (hole, _queued) = black_hole();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let addresses = [refusing, hole.local_addr().unwrap(), free.local_addr().unwrap()];
-        let connect = |addresses, timeout| connect(&SystemDialer::default(), addresses, deadline(timeout));
-        connect(&addresses, Duration::from_millis(900)).unwrap();
-        let peer = free.accept().unwrap().1;
-        assert!(peer.ip().is_loopback(), "the third address has the connection");
-        let error = connect(&addresses[..2], Duration::from_millis(100)).map(drop).unwrap_err().to_string();
-        assert!(error.contains(&refusing.to_string()) && error.contains("timed out"), "{error}");
-        let error = connect(&[], SOON).map(drop).unwrap_err().to_string();
-        assert!(error.contains("no address"), "{error}");
-    }
-
     #[test]
     fn a_carbon_whose_name_has_no_address_is_named() {
         let error = deliver(&SystemDialer::default(), ("nosuch host", 1), b"", Duration::ZERO, deadline(SOON))
@@ -281,14 +212,7 @@ mod tests {
     #[test]
     fn carbon_errors_that_no_scene_brings_about_are_recorded_as_they_are() {
         let page = include_str!("../../../../tests/messages/README.md");
-        let no_address = connect(&SystemDialer::default(), &[], deadline(SOON)).map(drop).unwrap_err();
-        for kind in [
-            CarbonErrorKind::LookupTimedOut,
-            CarbonErrorKind::Connect("ADDRESS: connection timed out, no time was left".to_owned()),
-            no_address,
-            CarbonErrorKind::Closed,
-            CarbonErrorKind::SendTimedOut { sent: 1, len: 2 },
-        ] {
+        for kind in [CarbonErrorKind::Closed, CarbonErrorKind::SendTimedOut { sent: 1, len: 2 }] {
             let error = CarbonError { server: "HOST:2003".to_owned(), kind };
             assert!(page.contains(&format!("| {error} |")), "tests/messages has no {error}");
         }

@@ -3,6 +3,7 @@
 mod connection;
 mod encode;
 
+pub(super) use encode::LeftOut;
 pub(crate) use encode::{Encoded, pickle, plaintext};
 
 use super::error::PushError;

@@ -1,0 +1,149 @@
+//! The way over an AMQP broker such as RabbitMQ, from which Carbon reads with ENABLE_AMQP
+//! (<https://graphite.readthedocs.io/en/latest/feeding-carbon.html#using-amqp>): a message for each point.
+//!
+//! The protocol is written by hand, as the part of it that a publisher needs is small: five hundred lines, and 25 kB in the
+//! program. The crate amq-protocol is a codec only, so the conversation would be here all the same, and it brings fifty
+//! other crates, with an interface for async runtimes among them.
+
+mod address;
+mod confirms;
+mod error;
+mod method;
+mod session;
+mod wire;
+
+pub(crate) use address::AmqpAddress;
+pub(crate) use error::{AmqpError, AmqpErrorKind};
+
+use super::carbon::{Encoded, LeftOut, plaintext};
+use super::connect::connect;
+use super::destination::AmqpTarget;
+use super::push::Push;
+use crate::context::Context;
+use crate::http::retry::RetryPolicy;
+use crate::http::url::Credentials;
+use crate::metrics::batch::Batch;
+use crate::secret::Secret;
+use address::MAX_NAME;
+use confirms::Fate;
+use method::Message;
+use session::Session;
+use std::ops::Range;
+
+/// The user that RabbitMQ has from the beginning, for connections from its own machine.
+const GUEST: &str = "guest";
+
+/// The way to an exchange.
+#[derive(Clone, Copy)]
+pub(super) struct Amqp<'a> {
+    /// Where it is, and who we are there.
+    pub(super) target: &'a AmqpTarget,
+    /// The outside world.
+    pub(super) context: Context<'a>,
+    /// How often a failed delivery is repeated.
+    pub(super) policy: RetryPolicy<'a>,
+}
+
+impl Amqp<'_> {
+    /// Publishes the points of a batch. A point is taken when the broker confirmed that it is in a queue.
+    pub(super) fn push(self, batch: &Batch) -> Push {
+        let Self { target: AmqpTarget { address: AmqpAddress { host, port, .. }, .. }, context, policy } = self;
+        let Encoded { bytes, mut left_out, .. } = plaintext(batch);
+        let lines = String::from_utf8_lossy(&bytes);
+        let mut messages = self.messages(&lines, batch.len(), &mut left_out);
+        let mut push = Push::default();
+        for retry in 0..=policy.retries {
+            push.stats.requests += 1;
+            let begun = context.clock.now();
+            let (fates, result) = self.attempt(messages.iter().map(|(_, message)| message));
+            let took = context.clock.now() - begun;
+            let before = messages.len();
+            let mut fates = fates.into_iter();
+            messages.retain(|_| fates.next() != Some(Fate::Taken));
+            let (open, taken) = (messages.len(), before - messages.len());
+            push.taken += taken;
+            match &result {
+                Ok(()) => log::info!("AMQP broker at {host}:{port}: confirmed after {took:.1?}: {taken} points"),
+                Err(error) => log::info!("{open} points failed after {took:.1?}: {error}"),
+            }
+            let may_retry = retry < policy.retries && result.as_ref().is_err_and(|error| error.kind.is_retryable());
+            push.error = result.err().map(Into::into);
+            match policy.pause(retry, None).filter(|_| may_retry) {
+                Some(pause) => context.clock.sleep(pause),
+                None => break,
+            }
+        }
+        if push.error.is_none() {
+            // A confirm is as good as a 200.
+            push.stats.worst_status = Some(200);
+            push.refused = left_out.into_iter().map(|point| (point.index, point.reason.to_owned())).collect();
+        } else {
+            push.stats.worst_status = Some(0);
+            let left_out = left_out.iter().map(|point| point.index);
+            push.open = ranges(messages.iter().map(|(index, _)| *index).chain(left_out).collect());
+        }
+        push
+    }
+
+    /// Whether a point would be taken.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn reach(self) -> Result<(), AmqpError> {
+        // Carbon passes over empty lines.
+        let nothing = Message { routing_key: "datametrics.check", body: "\n" };
+        self.attempt([&nothing].into_iter()).1
+    }
+
+    /// Publishes messages over one connection. Returns what became of each that was sent.
+    fn attempt<'m>(
+        self,
+        messages: impl ExactSizeIterator<Item = &'m Message<'m>>,
+    ) -> (Vec<Fate>, Result<(), AmqpError>) {
+        let Self { target: AmqpTarget { address, credentials, credentials_question }, context, policy } = self;
+        let AmqpAddress { host, port, vhost, exchange, .. } = address;
+        let in_error = |kind: AmqpErrorKind| AmqpError { server: format!("{host}:{port}"), kind };
+        let connection = match connect(context.dialer, "RabbitMQ", (host, *port), policy.deadline) {
+            Ok(connection) => connection,
+            Err(error) => return (Vec::new(), Err(in_error(error.into()))),
+        };
+        let guest = || Credentials { user: GUEST.to_owned(), password: Secret::new(GUEST) };
+        let secrets: Vec<Secret> = credentials.iter().map(|known| known.password.clone()).collect();
+        let mut session = Session::new(connection, &secrets, credentials_question, policy.deadline);
+        let opened = session.open(&credentials.clone().unwrap_or_else(guest), vhost, exchange);
+        let result = opened.and_then(|()| session.publish(exchange, messages));
+        let fates = session.fates().collect();
+        if matches!(result, Ok(()) | Err(AmqpErrorKind::Returned { .. } | AmqpErrorKind::Refused { .. })) {
+            session.close();
+        }
+        (fates, result.map_err(in_error))
+    }
+
+    /// A message for each line, with the index of its point. Adds points whose name has no room to `left_out`.
+    fn messages<'l>(self, lines: &'l str, points: usize, left_out: &mut Vec<LeftOut>) -> Vec<(usize, Message<'l>)> {
+        let has_line = |index: &usize| left_out.binary_search_by_key(index, |point| point.index).is_err();
+        let indexes: Vec<usize> = (0..points).filter(has_line).collect();
+        let mut messages = Vec::with_capacity(indexes.len());
+        for (index, line) in indexes.into_iter().zip(lines.lines()) {
+            let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+            let fits = name.len() <= MAX_NAME;
+            if self.target.address.names_in_body {
+                // BIND_PATTERNS of Carbon see the routing key.
+                messages.push((index, Message { routing_key: if fits { name } else { "" }, body: line }));
+            } else if fits {
+                messages.push((index, Message { routing_key: name, body: rest }));
+            } else {
+                let reason = "has a name of more than 255 bytes with its tags, the most that a routing key holds: \
+                              AMQP_METRIC_NAME_IN_BODY = True of Carbon and &names=body in the Graphite URL have no such limit";
+                left_out.push(LeftOut { index, reason });
+            }
+        }
+        messages
+    }
+}
+
+/// The ranges that these indexes make.
+fn ranges(mut indexes: Vec<usize>) -> Vec<Range<usize>> {
+    indexes.sort_unstable();
+    indexes.chunk_by(|a, b| a + 1 == *b).map(|run| run[0]..run[0] + run.len()).collect()
+}
