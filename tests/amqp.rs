@@ -1,7 +1,14 @@
 //! Pushes over an AMQP broker: to doubles that do everything that a broker may do, and to a real RabbitMQ with a real
 //! Carbon behind it.
 
-use crate::support::{Broker, Conduct, Datametrics, Output, Server, journal::Journal, prices};
+use crate::support::{
+    Broker, Conduct, Datametrics, Output, Reply, Server,
+    journal::Journal,
+    prices, real_broker,
+    real_broker::RealBroker,
+    real_graphite::{RealGraphite, Series},
+    wait_until,
+};
 use std::collections::BTreeSet;
 
 const STAYS: &str = "the points are in the journal, the next run sends them\n";
@@ -135,7 +142,7 @@ fn only_what_the_broker_confirmed_is_taken_and_the_rest_is_sent_once_more() {
         let least = if matches!(conduct, Conduct::CloseAfter(_)) { 0 } else { 3 };
         let confirmed = POINTS - waiting.len();
         assert!((least..=3).contains(&confirmed), "{conduct:?}: {confirmed} confirmed: {output}");
-        run.clone().check();
+        run.clone().args(["--prefix", "later"]).check();
         let names: Vec<_> = broker.points().into_iter().map(|point| (point.name, point.time)).collect();
         let twice = names.iter().filter(|name| names.iter().filter(|other| other == name).count() > 1).count();
         assert_eq!(twice, 2 * (3 - confirmed), "{conduct:?}: {names:?}");
@@ -222,17 +229,21 @@ fn password_in_the_words_of_a_broker_is_masked() {
     assert!(output.code == Some(77) && output.stderr.contains("403 not *** for me"), "{output}");
 }
 
+/// What `check` prints about Graphite, and its exit code.
+fn check(url: &str) -> (String, Option<i32>) {
+    let provider = Server::with(|_| Reply::json(r#"{"price":"5"}"#));
+    let config = "[stocks]\nsymbols = []\n[crypto]\nsymbols = ['BTC']\nproviders = ['coinbase']\nfields = ['last']";
+    let run = Datametrics::new().config(config).provider("coinbase", &provider).args(["check", "--retries", "0"]);
+    let Output { stdout, code, .. } = run.env("GRAPHITE_URL", url).run();
+    let line = stdout.lines().find(|line| line.contains("  graphite: ")).unwrap_or_default();
+    (line.to_owned(), code)
+}
+
 #[test]
 fn check_says_whether_a_queue_reads_from_the_exchange() {
-    let check = |conduct: Conduct| {
-        let (provider, broker) = (provider(), Broker::with(&[conduct]));
-        let mut run = prices::run_without_symbols(&provider, "").broker(&broker);
-        run = run.args(["check"]);
-        let output: Output = run.normalise(&run.run());
-        (output.stdout, output.code)
-    };
-    let (out, code) = check(Conduct::ReturnAfter(0));
-    assert!(out.contains("FAILED  graphite: AMQP broker at BROKER: 1 of 1 points came back"), "{out}");
+    let broker = Broker::with(&[Conduct::ReturnAfter(0)]);
+    let (line, code) = check(&broker.url());
+    assert!(line.contains(": 1 of 1 points came back, as the exchange graphite leads to no queue"), "{line}");
     assert_eq!(code, Some(75));
 }
 
@@ -259,4 +270,105 @@ fn points_for_a_broker_keep_for_a_week_and_go_where_formerly_says() {
     let names: Vec<_> =
         new.points().into_iter().map(|point| point.name).filter(|name| name.starts_with("a.")).collect();
     assert_eq!(names, ["a.old", "a.new"]);
+}
+
+/// One test, as RabbitMQ takes long to start.
+#[test]
+fn real_graphite_shows_what_a_real_broker_confirmed() {
+    if !real_broker::available() {
+        return;
+    }
+    let broker = RealBroker::start();
+    broker_refuses_what_is_wrong(&broker);
+    let mut graphite = RealGraphite::behind_broker(broker.port);
+    let url = broker.url("", "/%2F?exchange=graphite");
+    wait_for_carbon(&url);
+    all_points_arrive(&graphite, &url);
+    nothing_is_lost_while_carbon_is_down(&mut graphite, &url);
+    tags_arrive(&graphite, &url);
+    graphite.stop_carbon();
+    graphite.read_names_from_bodies();
+    graphite.start_carbon();
+    let url = format!("{url}&names=body");
+    wait_for_carbon(&url);
+    let name = "y".repeat(200);
+    let config = format!("[graphite]\nnames = '{name}.{name}.{{symbol}}.{{field}}'\n");
+    prices::run(&provider(), &config).env("GRAPHITE_URL", url).check();
+    value_is_shown(&graphite, &format!("{name}.{name}.BTC-USD.last"));
+}
+
+/// Carbon binds its queue some time after it has started.
+fn wait_for_carbon(url: &str) {
+    wait_until("a Carbon that reads from the broker", || check(url).0.starts_with("ok "));
+}
+
+fn value_is_shown(graphite: &RealGraphite, target: &str) {
+    let shown = graphite.wait_for_points(target, "-10min");
+    let values: Vec<u64> = shown[0].points.iter().map(|(_, value)| value.to_bits()).collect();
+    assert_eq!(values, [49_617.507_573_101_621_f64.to_bits()], "{target}: {shown:?}");
+}
+
+/// No Carbon has made the exchange yet.
+fn broker_refuses_what_is_wrong(broker: &RealBroker) {
+    for (user, rest, code, words) in [
+        ("guest:wrong@", "", 77, "it refused the credentials: 403 ACCESS_REFUSED - Login was refused"),
+        ("nobody:none@", "", 77, "it refused the credentials: 403 ACCESS_REFUSED - Login was refused"),
+        ("", "/nope", 75, "it did not open the vhost: 530 NOT_ALLOWED - vhost nope not found"),
+        ("", "", 75, ": 404 NOT_FOUND - no exchange 'graphite' in vhost '/'; a Carbon with ENABLE_AMQP makes"),
+        ("", "?exchange=nope", 75, "no exchange 'nope'"),
+    ] {
+        let output = prices::run(&provider(), "").env("GRAPHITE_URL", broker.url(user, rest)).run();
+        assert_eq!(output.code, Some(code), "{user}{rest}: {output}");
+        assert!(output.stderr.contains(words) && output.stderr.ends_with(STAYS), "{user}{rest}: {output}");
+    }
+}
+
+fn all_points_arrive(graphite: &RealGraphite, url: &str) {
+    let symbols: Vec<String> = (1..=600).map(|number| format!("C{number}")).collect();
+    let prices: Vec<(&str, &str)> = symbols.iter().map(|symbol| (symbol.as_str(), &symbol[1..])).collect();
+    let provider = prices::provider(&prices);
+    let run = prices::run_without_symbols(&provider, "").args(["-"]).stdin(symbols.join("\n"));
+    run.env("GRAPHITE_URL", url).check();
+    let all = |series: &Vec<Series>| series.len() == symbols.len() && series.iter().all(|one| one.points.len() == 1);
+    let shown = graphite.wait_for("600 series", || Some(graphite.render("crypto.*.last", "-10min")).filter(all));
+    for series in shown {
+        let number = series.target.split(['C', '-']).nth(1).expect("a symbol");
+        assert_eq!(series.points[0].1.to_string(), number, "{series:?}");
+    }
+}
+
+/// The queue goes with Carbon, so that messages come back until it is there again.
+fn nothing_is_lost_while_carbon_is_down(graphite: &mut RealGraphite, url: &str) {
+    let provider = provider();
+    let run = prices::run(&provider, "").env("GRAPHITE_URL", url);
+    let with_prefix = |prefix: &str| run.clone().args(["--prefix", prefix]);
+    with_prefix("before").check();
+    value_is_shown(graphite, "before.crypto.BTC-USD.last");
+    graphite.stop_carbon();
+    for (files, prefix) in [(1, "down"), (2, "still-down")] {
+        wait_until("the end of the queue", || !check(url).0.starts_with("ok "));
+        let output = with_prefix(prefix).run();
+        assert_eq!(output.code, Some(75), "{output}");
+        assert!(output.stderr.contains("came back, as the exchange graphite leads to no queue for them; "), "{output}");
+        assert_eq!(Journal::of(&run).files().len(), files);
+    }
+    graphite.start_carbon();
+    wait_for_carbon(url);
+    with_prefix("after").check();
+    assert_eq!(Journal::of(&run).files(), []);
+    for prefix in ["down", "still-down", "after"] {
+        value_is_shown(graphite, &format!("{prefix}.crypto.BTC-USD.last"));
+    }
+}
+
+/// They are the same series as those of the plaintext protocol.
+fn tags_arrive(graphite: &RealGraphite, url: &str) {
+    let plaintext = format!("tcp://127.0.0.1:{}", graphite.plaintext);
+    let shown = [(url, "tagged"), (plaintext.as_str(), "tagged")].map(|(url, prefix)| {
+        let tags = "[graphite]\ntags = { home = 'north', env = 'test' }\n";
+        prices::run(&provider(), tags).args(["--prefix", prefix]).env("GRAPHITE_URL", url).check();
+        let target = format!("seriesByTag('name={prefix}.crypto.BTC-USD.last')");
+        graphite.wait_for_points(&target, "-10min").into_iter().map(|series| series.tags).collect::<Vec<_>>()
+    });
+    assert_eq!((shown[0].len(), &shown[0]), (1, &shown[1]));
 }

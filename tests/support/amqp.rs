@@ -22,7 +22,7 @@ pub(crate) enum Conduct {
     TakeAfterBlock,
     /// Accepts the connection and says nothing.
     Silent,
-    /// Closes the connection before it said anything.
+    /// Closes the connection when the client has said hello.
     CloseEarly,
     /// Says these bytes first, and then nothing more.
     Say(&'static [u8]),
@@ -153,7 +153,6 @@ const BODY: u8 = 3;
 impl Peer<'_> {
     fn serve(mut self) -> io::Result<()> {
         match self.conduct {
-            Conduct::CloseEarly => return Ok(()),
             Conduct::Silent => return self.wait(),
             Conduct::Say(bytes) => {
                 self.stream.peek(&mut [0])?;
@@ -165,6 +164,9 @@ impl Peer<'_> {
         let mut header = [0; 8];
         self.stream.read_exact(&mut header)?;
         assert_eq!(&header, b"AMQP\0\0\x09\x01", "the header of a client");
+        if matches!(self.conduct, Conduct::CloseEarly) {
+            return Ok(());
+        }
         if self.log_in()? && self.open()? { self.take_messages() } else { Ok(()) }
     }
 

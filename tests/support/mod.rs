@@ -26,6 +26,7 @@ pub(crate) mod pickle;
 pub(crate) mod port;
 pub(crate) mod prices;
 pub(crate) mod proxy;
+pub(crate) mod real_broker;
 pub(crate) mod real_graphite;
 pub(crate) mod reply;
 pub(crate) mod request;

@@ -14,7 +14,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Debian's Python, which has Graphite's modules; PATH may find another Python first.
-const PYTHON: &str = "/usr/bin/python3";
+pub(super) const PYTHON: &str = "/usr/bin/python3";
+
+/// Of storage-aggregation.conf: one value is enough for a coarser archive.
+const NO_ROLLUP_IS_EMPTY: &str = "[everything]\npattern = .*\nxFilesFactor = 0\naggregationMethod = last\n";
 
 /// Whether a real Graphite can be started here. If not, the test is to be skipped; under `CI=true` this
 /// panics instead.
@@ -37,8 +40,18 @@ pub(crate) struct RealGraphite {
     /// Port of the pickle protocol.
     pub(crate) pickle: u16,
     web: u16,
+    query: u16,
+    /// The broker from which Carbon reads.
+    broker: Option<Broker>,
     folder: TempDir,
-    processes: Vec<Process>,
+    carbon: Option<Process>,
+    _web: Option<Process>,
+}
+
+/// A broker from which Carbon reads.
+struct Broker {
+    port: u16,
+    names_in_body: bool,
 }
 
 /// A series that graphite-web returned.
@@ -58,24 +71,54 @@ impl RealGraphite {
         Self::with_retention("60s:2d")
     }
 
+    /// Like [`RealGraphite::start`], with a Carbon that reads from the broker at this port too.
+    pub(crate) fn behind_broker(port: u16) -> Self {
+        let schemas = "[everything]\npattern = .*\nretentions = 60s:2d\n";
+        Self::launch(schemas, NO_ROLLUP_IS_EMPTY, Some(Broker { port, names_in_body: false }))
+    }
+
     /// Like [`RealGraphite::start`], with other retentions than one point a minute for two days.
     pub(crate) fn with_retention(retentions: &str) -> Self {
         let schemas = format!("[everything]\npattern = .*\nretentions = {retentions}\n");
-        Self::with_conf(&schemas, "[everything]\npattern = .*\nxFilesFactor = 0\naggregationMethod = last\n")
+        Self::with_conf(&schemas, NO_ROLLUP_IS_EMPTY)
     }
 
     /// With these texts of storage-schemas.conf and storage-aggregation.conf.
     pub(crate) fn with_conf(schemas: &str, aggregation: &str) -> Self {
+        Self::launch(schemas, aggregation, None)
+    }
+
+    fn launch(schemas: &str, aggregation: &str, broker: Option<Broker>) -> Self {
         let [plaintext, pickle, query, web] = [(); 4].map(|()| port::unused());
         let folder = tempfile::tempdir().unwrap();
-        let mut graphite = Self { plaintext, pickle, web, folder, processes: Vec::new() };
-        graphite.configure(query, schemas, aggregation);
+        let mut graphite = Self { plaintext, pickle, web, query, broker, folder, carbon: None, _web: None };
+        graphite.configure(schemas, aggregation);
         graphite.start_carbon();
-        graphite.start_web();
-        for port in [plaintext, pickle, query, web] {
-            graphite.wait_for("an open port", || connect(port));
-        }
+        graphite._web = Some(graphite.start_web());
+        graphite.wait_for("an open port", || connect(web));
         graphite
+    }
+
+    /// Kills Carbon. What it has not written to files is lost.
+    pub(crate) fn stop_carbon(&mut self) {
+        self.carbon = None;
+    }
+
+    /// Starts Carbon and waits until it takes points. It reads from its broker some time after that.
+    pub(crate) fn start_carbon(&mut self) {
+        let mut command = Command::new("carbon-cache");
+        command.arg("--config").arg(self.folder.path().join("conf/carbon.conf"));
+        command.args(["--instance=a", "--nodaemon", "start"]);
+        self.carbon = Some(self.start_process("carbon", command));
+        for port in [self.plaintext, self.pickle, self.query] {
+            self.wait_for("an open port", || connect(port));
+        }
+    }
+
+    /// From its next start on, Carbon looks for the names of metrics in the bodies of messages.
+    pub(crate) fn read_names_from_bodies(&mut self) {
+        self.broker.as_mut().expect("a broker").names_in_body = true;
+        fs::write(self.folder.path().join("conf/carbon.conf"), self.carbon_conf()).unwrap();
     }
 
     /// The series of `target` since `from`, such as `-10min`.
@@ -139,20 +182,34 @@ impl RealGraphite {
         count_files(&self.folder.path().join("whisper"))
     }
 
-    fn configure(&self, query: u16, schemas: &str, aggregation: &str) {
+    fn configure(&self, schemas: &str, aggregation: &str) {
         let root = self.folder.path();
         for folder in ["conf", "whisper", "log", "run", "python"] {
             fs::create_dir(root.join(folder)).unwrap();
         }
         let write = |name: &str, text: String| fs::write(root.join(name), text).unwrap();
-        write("conf/carbon.conf", self.carbon_conf(query));
+        write("conf/carbon.conf", self.carbon_conf());
         write("conf/storage-schemas.conf", schemas.to_owned());
         write("conf/storage-aggregation.conf", aggregation.to_owned());
-        write("python/real_settings.py", self.web_settings(query));
+        write("python/real_settings.py", self.web_settings());
     }
 
-    fn carbon_conf(&self, query: u16) -> String {
+    fn carbon_conf(&self) -> String {
         let (root, plaintext, pickle, web) = (self.folder.path().display(), self.plaintext, self.pickle, self.web);
+        let query = self.query;
+        let amqp = self.broker.as_ref().map_or(String::new(), |Broker { port, names_in_body }| {
+            format!(
+                "ENABLE_AMQP = True\n\
+                 AMQP_HOST = 127.0.0.1\n\
+                 AMQP_PORT = {port}\n\
+                 AMQP_VHOST = /\n\
+                 AMQP_USER = guest\n\
+                 AMQP_PASSWORD = guest\n\
+                 AMQP_EXCHANGE = graphite\n\
+                 AMQP_METRIC_NAME_IN_BODY = {}\n",
+                if *names_in_body { "True" } else { "False" }
+            )
+        });
         format!(
             "[cache]\n\
              STORAGE_DIR = {root}\n\
@@ -174,12 +231,14 @@ impl RealGraphite {
              CACHE_QUERY_PORT = {query}\n\
              CARBON_METRIC_INTERVAL = 0\n\
              ENABLE_TAGS = True\n\
-             GRAPHITE_URL = http://127.0.0.1:{web}\n"
+             GRAPHITE_URL = http://127.0.0.1:{web}\n\
+             {amqp}"
         )
     }
 
     /// The finders read files, and through Carbon's query port the points that are not in files yet.
-    fn web_settings(&self, query: u16) -> String {
+    fn web_settings(&self) -> String {
+        let query = self.query;
         let root = self.folder.path().display();
         format!(
             "from graphite.settings import *\n\
@@ -199,20 +258,13 @@ impl RealGraphite {
         )
     }
 
-    fn start_carbon(&mut self) {
-        let mut command = Command::new("carbon-cache");
-        command.arg("--config").arg(self.folder.path().join("conf/carbon.conf"));
-        command.args(["--instance=a", "--nodaemon", "start"]);
-        self.start_process("carbon", command);
-    }
-
-    fn start_web(&mut self) {
+    fn start_web(&self) -> Process {
         let mut tables = self.django(&["migrate", "--run-syncdb", "--verbosity", "0"]);
         let log = self.log("migrate");
         let status = tables.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).status();
         assert!(status.is_ok_and(|status| status.success()), "no database for tags:\n{}", self.logs());
         let serve = self.django(&["runserver", "--noreload", &format!("127.0.0.1:{}", self.web)]);
-        self.start_process("web", serve);
+        self.start_process("web", serve)
     }
 
     fn django(&self, arguments: &[&str]) -> Command {
@@ -223,11 +275,11 @@ impl RealGraphite {
         command
     }
 
-    fn start_process(&mut self, name: &str, mut command: Command) {
+    fn start_process(&self, name: &str, mut command: Command) -> Process {
         let log = self.log(name);
         command.current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        self.processes.push(Process(command.spawn().unwrap()));
+        Process(command.spawn().unwrap())
     }
 
     fn log(&self, name: &str) -> File {
