@@ -7,6 +7,7 @@
 //! These files are part of the library when it is tested or fuzzed, so that they can check parts of it
 //! that are not public.
 
+mod amqp;
 mod carbon;
 mod config;
 mod definition;
@@ -25,7 +26,8 @@ use arbtest::arbitrary;
 type Property = fn(&[u8]);
 
 /// All properties, with the names of their fuzz targets.
-const PROPERTIES: [(&str, Property); 8] = [
+const PROPERTIES: [(&str, Property); 9] = [
+    ("amqp", amqp::check),
     ("carbon", carbon::check),
     ("config", config::check),
     ("definition", definition::check),

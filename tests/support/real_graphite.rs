@@ -45,7 +45,7 @@ pub(crate) struct RealGraphite {
     broker: Option<Broker>,
     folder: TempDir,
     carbon: Option<Process>,
-    _web: Option<Process>,
+    web_server: Option<Process>,
 }
 
 /// A broker from which Carbon reads.
@@ -91,10 +91,10 @@ impl RealGraphite {
     fn launch(schemas: &str, aggregation: &str, broker: Option<Broker>) -> Self {
         let [plaintext, pickle, query, web] = [(); 4].map(|()| port::unused());
         let folder = tempfile::tempdir().unwrap();
-        let mut graphite = Self { plaintext, pickle, web, query, broker, folder, carbon: None, _web: None };
+        let mut graphite = Self { plaintext, pickle, web, query, broker, folder, carbon: None, web_server: None };
         graphite.configure(schemas, aggregation);
         graphite.start_carbon();
-        graphite._web = Some(graphite.start_web());
+        graphite.web_server = Some(graphite.start_web());
         graphite.wait_for("an open port", || connect(web));
         graphite
     }
