@@ -192,6 +192,7 @@ fn faults_of_a_broker_are_told_in_words() {
         (Conduct::Silent, "4", "no answer in time; "),
         (Conduct::Drip, "4", "no answer in time; "),
         (Conduct::CloseEarly, "20", "it closed the connection without a word; "),
+        (Conduct::Reset, "20", "the connection broke (Connection reset by peer (os error 104)); "),
         (
             Conduct::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
             "20",

@@ -2,7 +2,8 @@
 //! journal file is lost.
 
 use crate::support::{
-    Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, TIMEOUT, Verdict, journal::Journal, port, prices,
+    Broker, Carbon, Datametrics, Dialect, Ingest, Latch, Reply, Server, TIMEOUT, Verdict, journal::Journal, port,
+    prices,
 };
 use datametrics::Random;
 use std::{
@@ -73,6 +74,7 @@ struct Script {
 enum Graphite {
     Ingest(Ingest),
     Carbon(Carbon),
+    Broker(Broker),
 }
 
 impl Graphite {
@@ -95,6 +97,7 @@ impl Graphite {
         match self {
             Self::Ingest(ingest) => run.graphite(ingest),
             Self::Carbon(carbon) => run.carbon(carbon),
+            Self::Broker(broker) => run.broker(broker),
         }
     }
 
@@ -103,6 +106,7 @@ impl Graphite {
         match self {
             Self::Ingest(ingest) => ingest.server().requests().len(),
             Self::Carbon(carbon) => carbon.connections().len(),
+            Self::Broker(broker) => broker.points().len(),
         }
     }
 
@@ -111,6 +115,7 @@ impl Graphite {
         let points = match self {
             Self::Ingest(ingest) => ingest.points(),
             Self::Carbon(carbon) => carbon.points(),
+            Self::Broker(broker) => broker.points(),
         };
         let time = |time| i64::try_from(time).expect("a time");
         points.into_iter().map(|point| ((point.name, time(point.time)), point.value)).collect()
@@ -209,8 +214,8 @@ fn kill_runs(kind: &str, graphite: impl FnOnce(&Arc<Mutex<Script>>) -> Graphite,
         assert_eq!(stored.get(point), Some(value), "{point:?}");
     }
     let in_place: usize = counts.values().map(|(_, written)| written).sum();
-    // The double of Carbon holds no run back, so most runs have removed their file before they are killed.
-    let enough = if matches!(graphite, Graphite::Carbon(_)) { 0 } else { KILLS / 10 };
+    // The doubles of Carbon and of a broker hold no run back, so most runs have removed their file before they are killed.
+    let enough = if matches!(graphite, Graphite::Ingest(_)) { KILLS / 10 } else { 0 };
     assert!(in_place > enough, "only {in_place} files were in place: {counts:?}");
 }
 
@@ -228,6 +233,7 @@ fn killed_runs_lose_no_point_that_was_in_the_journal() {
             Moment::Removed,
         ];
         scope.spawn(move || kill_runs("Carbon", |_| Graphite::Carbon(Carbon::start()), &moments, 3));
+        scope.spawn(move || kill_runs("AMQP", |_| Graphite::Broker(Broker::start()), &moments, 4));
     });
 }
 
@@ -246,9 +252,11 @@ fn thirty_runs_without_graphite_are_sent_in_their_order() {
     let closed = port::unused();
     let ingest = Graphite::Ingest(Ingest::start(Dialect::WriteProxy));
     let carbon = Graphite::Carbon(Carbon::start());
-    for (graphite, down) in
-        [(ingest, format!("http://127.0.0.1:{closed}/metrics")), (carbon, format!("tcp://127.0.0.1:{closed}"))]
-    {
+    for (graphite, down) in [
+        (ingest, format!("http://127.0.0.1:{closed}/metrics")),
+        (carbon, format!("tcp://127.0.0.1:{closed}")),
+        (Graphite::Broker(Broker::start()), format!("amqp://127.0.0.1:{closed}")),
+    ] {
         let (provider, number) = numbered();
         // What waits for an address where nobody listens goes to the new one.
         let run = prices::run(&provider, &format!("[graphite]\nformerly = ['{down}']\n"));

@@ -153,34 +153,34 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
     match reach(destination, context, policy) {
         Ok(()) => {
             let seconds = (context.clock.now() - begun).as_secs_f64();
-            let text = match destination {
-                Destination::Ingest(target) => format!("{} takes points from us", target.url),
-                Destination::Carbon { protocol, host, port, linger } => {
-                    let pickle = if *protocol == Protocol::Pickle { " (for pickle)" } else { "" };
-                    // Nothing that Carbon does tells whether it is there, or how long it keeps what it gets.
-                    let advice = if linger.is_zero() {
-                        "; if a balancer stands before it, set linger in [graphite], or points are lost while no \
-                         Carbon is behind it"
-                    } else {
-                        ""
-                    };
-                    return Finding::ok(
-                        "graphite",
-                        format!(
-                            "Carbon at {host}:{port} takes connections{pickle}, {seconds:.2} s{advice}{SCHEMAS_ADVICE}"
-                        ),
-                    );
-                }
-                Destination::Amqp(target) => {
-                    let AmqpAddress { host, port, exchange, .. } = &target.address;
-                    format!("the AMQP broker at {host}:{port} takes messages, and a queue reads from {exchange:?}")
-                }
-            };
-            Finding::ok("graphite", format!("{text}, {seconds:.2} s"))
+            Finding::ok("graphite", describe_reached(destination, seconds))
         }
         Err(error) => {
             let outcome = if error.refused_credentials() { Outcome::NotAllowed } else { Outcome::NotTaken };
             Finding::new("graphite", Err(error.to_string()), outcome)
+        }
+    }
+}
+
+/// What works, and what nothing that Carbon does can tell: whether it is there, and how long it keeps what it gets.
+fn describe_reached(destination: &Destination, seconds: f64) -> String {
+    match destination {
+        Destination::Ingest(target) => format!("{} takes points from us, {seconds:.2} s", target.url),
+        Destination::Carbon { protocol, host, port, linger } => {
+            let pickle = if *protocol == Protocol::Pickle { " (for pickle)" } else { "" };
+            let advice = if linger.is_zero() {
+                "; if a balancer stands before it, set linger in [graphite], or points are lost while no Carbon is behind it"
+            } else {
+                ""
+            };
+            format!("Carbon at {host}:{port} takes connections{pickle}, {seconds:.2} s{advice}{SCHEMAS_ADVICE}")
+        }
+        Destination::Amqp(target) => {
+            let AmqpAddress { host, port, exchange, .. } = &target.address;
+            format!(
+                "the AMQP broker at {host}:{port} takes messages, and a queue reads from {exchange:?}, {seconds:.2} \
+                 s{SCHEMAS_ADVICE}"
+            )
         }
     }
 }

@@ -6,15 +6,15 @@ use super::{
     target::{CONFIG, Peer, Target, Trusted, play, run},
 };
 use crate::support::{
-    Behaviour, Carbon, Dialect, Ingest, Received, Reply, Server, command::Running, graphite, journal::Journal,
-    tls::Certificate,
+    Behaviour, Broker, Carbon, Conduct, Dialect, Ingest, Received, Reply, Server, command::Running, graphite,
+    journal::Journal, tls::Certificate,
 };
 use std::{fs, thread, time::Duration};
 
 pub(crate) const HEAD: &str = "\
 ## Graphite
 
-Two prices are fetched and pushed, with the points about the run itself, by HTTP or to Carbon. Points that Graphite does
+Two prices are fetched and pushed, with the points about the run itself, by HTTP, to Carbon or over AMQP. Points that Graphite does
 not store stay in the journal, and as soon as Graphite works the next run sends them with its own. Replies about single
 points are in `tests/ingest.rs`.
 
@@ -36,6 +36,7 @@ enum Receiver {
     /// Carbon at this scheme, for faults of the connection.
     Carbon(&'static str, Peer),
     Listener(&'static str, Behaviour),
+    Broker(Conduct),
 }
 
 impl Row {
@@ -53,6 +54,10 @@ impl Row {
 
     const fn behaviour(what: &'static str, scheme: &'static str, behaviour: Behaviour) -> Self {
         Self { what, receiver: Receiver::Listener(scheme, behaviour), timeout: 40 }
+    }
+
+    const fn broker(what: &'static str, conduct: Conduct) -> Self {
+        Self { what, receiver: Receiver::Broker(conduct), timeout: 40 }
     }
 
     /// A fault that lasts until the timeout gets a short one.
@@ -136,6 +141,29 @@ pub(crate) const ROWS: &[Row] = &[
     Row::behaviour("Carbon: it never reads, pickle", "pickle", Behaviour::NeverRead).lasting(),
     Row::behaviour("Carbon: it reads slowly", "tcp", Behaviour::ReadSlowly),
     Row::behaviour("Carbon: all is well", "tcp", Behaviour::ReadToEnd),
+    Row::carbon("AMQP: a name that does not resolve", "amqp", Peer::HasNoName),
+    Row::carbon("AMQP: nobody listens", "amqp", Peer::Refuses),
+    Row::carbon("AMQP: a black hole", "amqp", Peer::Swallows).lasting(),
+    Row::broker("AMQP: silence", Conduct::Silent).lasting(),
+    Row::broker("AMQP: a byte every 100 ms", Conduct::Drip).lasting(),
+    Row::broker("AMQP: a close at once", Conduct::CloseEarly),
+    Row::broker("AMQP: it resets", Conduct::Reset),
+    Row::broker("AMQP: it answers in HTTP", Conduct::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+    Row::broker("AMQP: another version", Conduct::Say(b"AMQP\0\0\x09\0")),
+    Row::broker("AMQP: a frame of 2 GB", Conduct::Say(b"\x01\0\0\x7f\xff\xff\xff")),
+    Row::broker("AMQP: a wrong password", Conduct::EndAtLogin(403, "ACCESS_REFUSED - Login was refused")),
+    Row::broker("AMQP: a wrong password, without a word", Conduct::CloseAtLogin),
+    Row::broker("AMQP: a wrong vhost", Conduct::EndAtOpen(530, "NOT_ALLOWED - vhost x not found\x1b[2J")),
+    Row::broker("AMQP: no exchange", Conduct::EndAtDeclare(404, "NOT_FOUND - no exchange")),
+    Row::broker("AMQP: an exchange that is not for us", Conduct::EndAtDeclare(403, "ACCESS_REFUSED - no")),
+    Row::broker("AMQP: it shuts down after three points", Conduct::EndAfter(3, 320, "CONNECTION_FORCED - shutdown")),
+    Row::broker("AMQP: no queue", Conduct::ReturnAfter(0)),
+    Row::broker("AMQP: no queue after three points", Conduct::ReturnAfter(3)),
+    Row::broker("AMQP: a refusal after three points", Conduct::RefuseAfter(3)),
+    Row::broker("AMQP: no confirm after three points", Conduct::IgnoreAfter(3)).lasting(),
+    Row::broker("AMQP: blocked", Conduct::Block).lasting(),
+    Row::broker("AMQP: blocked for a moment", Conduct::TakeAfterBlock),
+    Row::broker("AMQP: all is well", Conduct::Take),
 ];
 
 /// Samples the memory, as a process that ended has none to read.
@@ -167,8 +195,12 @@ impl Row {
     fn run(&self, options: &[&str]) -> (String, i32, usize) {
         let provider = Server::with(quotes);
         let base = run("http", &provider.address().to_string()).args(["--retries", "0"]);
-        let (carbon, target);
+        let (broker, carbon, target);
         let (scheme, authority, run) = match &self.receiver {
+            Receiver::Broker(conduct) => {
+                broker = Broker::with(&[*conduct]);
+                ("amqp", broker.authority(), base.clone())
+            }
             Receiver::Listener(scheme, behaviour) => {
                 carbon = Carbon::with(&[*behaviour]);
                 (*scheme, carbon.authority(), base.clone())

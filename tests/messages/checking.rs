@@ -2,7 +2,7 @@
 
 use super::scene::{Observed, Scene, typed};
 use crate::support::{
-    Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict,
+    Broker, Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict,
     journal::Journal,
     limit::{with_file_size, with_open_files},
     prices,
@@ -43,6 +43,11 @@ pub(crate) const SCENES: &[Scene] = &[
     Played("all is well", || check(price, "")),
     Played("all is well, with Carbon", || carbon(Carbon::url)),
     Played("all is well, with Carbon's pickle", || carbon(Carbon::pickle_url)),
+    Played("all is well, with a broker", || {
+        let (server, broker) = (Server::with(price), Broker::start());
+        let run = check_run(&server).hide(broker.authority(), "BROKER:5672").env("GRAPHITE_URL", broker.url());
+        Observed::of_run(&typed(run, "--timeout 5"))
+    }),
     Played("a field that somebody named is missing", || check(price, "--fields last,bid")),
     Played("no journal is wanted", || check(price, "--no-journal")),
     Played("no journal is wanted, and there is no place for one", || {

@@ -49,6 +49,7 @@ const SECTIONS: &[(&str, &[Scene])] = &[
     ("What `-vv` says of a reply", fetching::EXPLAINED),
     ("Graphite over HTTP", pushing::INGEST),
     ("Carbon", pushing::CARBON),
+    ("AMQP", pushing::AMQP),
     ("Journal and state", keeping::SCENES),
     ("Monitor", keeping::MONITOR),
     ("`datametrics check`", checking::SCENES),

@@ -2,7 +2,8 @@
 
 use super::scene::{Observed, Scene, typed};
 use crate::support::{
-    Behaviour, BlackHole, Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict, graphite,
+    Behaviour, BlackHole, Broker, Carbon, Conduct, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict,
+    graphite,
     journal::Journal,
     prices::{self},
 };
@@ -175,5 +176,64 @@ pub(crate) const CARBON: &[Scene] = &[
     Played("a point that no frame holds", || {
         let (provider, carbon) = (provider(), Carbon::start());
         Observed::of_run(&long_names(&provider, 1 << 20).env("GRAPHITE_URL", carbon.pickle_url()))
+    }),
+];
+
+/// A run with a broker of this conduct.
+fn broker(conduct: Conduct, line: &str) -> Observed {
+    let (provider, broker) = (provider(), Broker::with(&[conduct]));
+    Observed::of_run(&typed(run(&provider).broker(&broker).args(["--timeout", "20"]), line))
+}
+
+/// The same, whose fault lasts until the timeout.
+fn lasting(conduct: Conduct) -> Observed {
+    let (provider, broker) = (provider(), Broker::with(&[conduct]));
+    Observed::of_run(&run(&provider).broker(&broker).args(["--timeout", "3"]))
+}
+
+pub(crate) const AMQP: &[Scene] = &[
+    Played("nobody listens", || at("amqp://127.0.0.1:9", "no authority", "20")),
+    Played("it says nothing", || lasting(Conduct::Silent)),
+    Played("it closes", || broker(Conduct::CloseEarly, "")),
+    Played("it answers in HTTP", || broker(Conduct::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n\x1b[2J"), "")),
+    Played("it speaks another version", || broker(Conduct::Say(b"AMQP\0\0\x09\0"), "")),
+    Played("it wants another login", || broker(Conduct::Offer("EXTERNAL AMQPLAIN"), "")),
+    Played("it takes short frames only", || broker(Conduct::Tune(1_000), "")),
+    Played("a wrong password", || broker(Conduct::EndAtLogin(403, "ACCESS_REFUSED - Login was refused"), "")),
+    Played("a wrong password, without a word", || broker(Conduct::CloseAtLogin, "")),
+    Played("a vhost that is not there", || broker(Conduct::EndAtOpen(530, "NOT_ALLOWED - vhost x not found"), "")),
+    Played("an exchange that is not there", || broker(Conduct::EndAtDeclare(404, "NOT_FOUND - no exchange"), "")),
+    Played("it shuts down", || broker(Conduct::EndAfter(2, 320, "CONNECTION_FORCED - shutdown"), "")),
+    Played("no queue takes the points", || broker(Conduct::ReturnAfter(0), "")),
+    Played("it refuses points", || broker(Conduct::RefuseAfter(7), "")),
+    Played("it is blocked", || lasting(Conduct::Block)),
+    Played("it confirms two points", || lasting(Conduct::IgnoreAfter(2))),
+    Played("a frame of an unknown kind", || broker(Conduct::SayAtMessage(b"\x09\0\0"), "")),
+    Played("a frame of 2 GB", || broker(Conduct::Say(b"\x01\0\0\x7f\xff\xff\xff"), "")),
+    Played("a frame that ends too late", || broker(Conduct::SayAtMessage(b"\x01\0\x01\0\0\0\x01\0\0"), "")),
+    Played("a frame that is too short", || {
+        broker(Conduct::SayAtMessage(b"\x01\0\x01\0\0\0\x05\0\x3c\0\x50\0\xce"), "")
+    }),
+    Played("a method at a wrong time", || broker(Conduct::Say(b"\x01\0\0\0\0\0\x04\0\x0a\0\x33\xce"), "")),
+    Played("a body of no message", || broker(Conduct::SayAtMessage(b"\x03\0\x01\0\0\0\x01x\xce"), "")),
+    Played("a confirm of no message", || {
+        let confirm = b"\x01\0\x01\0\0\0\x0d\0\x3c\0\x50\0\0\0\0\0\0\0\x63\0\xce";
+        broker(Conduct::SayAtMessage(confirm), "")
+    }),
+    Played("a return of no message", || {
+        const BYTES: &[u8] = b"\x01\0\x01\0\0\0\x04\0\x3c\0\x32\xce\
+              \x02\0\x01\0\0\0\x11\0\x3c\0\0\0\0\0\0\0\0\0\x01\0\x80\x0299\xce";
+        broker(Conduct::SayAtMessage(BYTES), "")
+    }),
+    Played("it resets", || broker(Conduct::Reset, "")),
+    Played("it takes all, with `-v`", || {
+        let (provider, broker) = (provider(), Broker::start());
+        let run = run(&provider).env("GRAPHITE_URL", broker.url()).args(["-v"]);
+        Observed::of_run(&run.hide(broker.authority(), "BROKER:5672"))
+    }),
+    Played("it ends the connection, with `-v`", || broker(Conduct::EndAfter(0, 541, "INTERNAL_ERROR"), "-v")),
+    Played("a name that is no routing key", || {
+        let (provider, broker) = (provider(), Broker::start());
+        Observed::of_run(&long_names(&provider, 300).broker(&broker))
     }),
 ];

@@ -29,6 +29,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Config("[graphite]\nformerly = 'tcp://old.example'"),
     Config("[graphite]\nformerly = ['old.example:2003']"),
     Config("[graphite]\nformerly = ['tpc://old.example']"),
+    Config("[graphite]\nformerly = ['amqp://old.example/%ff']"),
     Config("[graphite]\nprefix = true"),
     Config("[graphite]\nprefix = 2027-01-05"),
     Config("[graphite]\nprefix = ['a', 'b']"),

@@ -24,6 +24,8 @@ pub(crate) enum Conduct {
     Silent,
     /// Closes the connection when the client has said hello.
     CloseEarly,
+    /// Resets the connection when the client has said hello.
+    Reset,
     /// Says these bytes first, and then nothing more.
     Say(&'static [u8]),
     /// Says a byte of its greeting every 100 ms.
@@ -154,6 +156,8 @@ impl Peer<'_> {
     fn serve(mut self) -> io::Result<()> {
         match self.conduct {
             Conduct::Silent => return self.wait(),
+            // The kernel sends a reset when a socket closes with these bytes unread.
+            Conduct::Reset => return self.stream.peek(&mut [0]).map(drop),
             Conduct::Say(bytes) => {
                 self.stream.peek(&mut [0])?;
                 self.stream.write_all(bytes)?;
