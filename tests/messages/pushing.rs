@@ -201,6 +201,16 @@ pub(crate) const AMQP: &[Scene] = &[
     Played("it takes short frames only", || broker(Conduct::Tune(1_000), "")),
     Played("a wrong password", || broker(Conduct::EndAtLogin(403, "ACCESS_REFUSED - Login was refused"), "")),
     Played("a wrong password, without a word", || broker(Conduct::CloseAtLogin, "")),
+    Played("a wrong password, in the URL", || {
+        let (provider, broker) = (provider(), Broker::with(&[Conduct::EndAtLogin(403, "ACCESS_REFUSED")]));
+        let url = broker.url().replace("//", "//me:s3same@");
+        Observed::of_run(&run(&provider).env("GRAPHITE_URL", url).hide(broker.authority(), "BROKER"))
+    }),
+    Played("a wrong password, in a variable", || {
+        let (provider, broker) = (provider(), Broker::with(&[Conduct::EndAtLogin(403, "ACCESS_REFUSED")]));
+        let run = run(&provider).broker(&broker).env("GRAPHITE_USER", graphite::USER);
+        Observed::of_run(&run.env("GRAPHITE_PASSWORD", graphite::PASSWORD))
+    }),
     Played("a vhost that is not there", || broker(Conduct::EndAtOpen(530, "NOT_ALLOWED - vhost x not found"), "")),
     Played("an exchange that is not there", || broker(Conduct::EndAtDeclare(404, "NOT_FOUND - no exchange"), "")),
     Played("it shuts down", || broker(Conduct::EndAfter(2, 320, "CONNECTION_FORCED - shutdown"), "")),

@@ -337,7 +337,9 @@ impl Peer<'_> {
     /// Ends the connection. Returns false, as the client may not go on.
     fn end(&mut self, code: u16, text: &str) -> io::Result<bool> {
         self.send(0, (10, 50), &[&code.to_be_bytes(), short(text).as_slice(), &[0; 4]].concat())?;
-        self.skip_to((10, 51))?;
+        let answer = self.skip_to((10, 51));
+        let is_missing = answer.is_err_and(|error| error.kind() == io::ErrorKind::UnexpectedEof);
+        assert!(!is_missing, "the client did not answer to the end");
         Ok(false)
     }
 

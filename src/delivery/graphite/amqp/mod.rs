@@ -1,9 +1,9 @@
 //! The way over an AMQP broker such as RabbitMQ, from which Carbon reads with ENABLE_AMQP
 //! (<https://graphite.readthedocs.io/en/latest/feeding-carbon.html#using-amqp>): a message for each point.
 //!
-//! The protocol is written by hand, as the part of it that a publisher needs is small: five hundred lines, and 25 kB in the
-//! program. The crate amq-protocol is a codec only, so the conversation would be here all the same, and it brings fifty
-//! other crates, with an interface for async runtimes among them.
+//! The protocol is written by hand: what a publisher needs of it is a codec of 360 lines (`wire.rs`, `method.rs`), and all
+//! of this folder makes the program 58 kB longer. The crate amq-protocol 10.6 would replace the codec only, as it leaves the
+//! conversation to others. It alone takes 250 kB, and brings some fifty crates, with interfaces of async runtimes among them.
 
 mod address;
 mod confirms;

@@ -183,9 +183,9 @@ impl<'a> Session<'a> {
         self.frame_max as usize
     }
 
-    /// Reads until at most `in_flight` bytes of messages wait for their confirm, and messages are taken.
-    fn wait_for_confirms(&mut self, in_flight: usize) -> Result<(), AmqpErrorKind> {
-        while self.confirms.in_flight() > in_flight || (self.blocked.is_some() && in_flight > 0) {
+    /// Reads until at most `most` bytes of messages wait for their confirm.
+    fn wait_for_confirms(&mut self, most: usize) -> Result<(), AmqpErrorKind> {
+        while self.confirms.in_flight() > most {
             if self.receive(self.deadline)?.is_some() {
                 return Err(unexpected());
             }
