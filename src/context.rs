@@ -22,7 +22,7 @@ pub struct Context<'a> {
     pub random: &'a Random,
     /// Threads.
     pub threads: &'a dyn Threads,
-    /// Name lookups and TCP connections, to Carbon.
+    /// Name lookups and TCP connections, to Carbon and brokers.
     pub dialer: &'a dyn Dialer,
     /// Files, for the journal and the state.
     pub disk: &'a dyn Disk,
