@@ -112,7 +112,7 @@ impl<'a> Session<'a> {
         self.write(PROTOCOL_HEADER)?;
         let Incoming::Start { mechanisms } = self.next()? else { return Err(unexpected()) };
         if !mechanisms.split(' ').any(|mechanism| mechanism == "PLAIN") {
-            return Err(AmqpErrorKind::NoPlainLogin(excerpt(&mechanisms)));
+            return Err(AmqpErrorKind::NoPlainLogin(self.words(&mechanisms)));
         }
         let mut out = Vec::new();
         put_start_ok(&mut out, credentials);
@@ -325,7 +325,7 @@ impl<'a> Session<'a> {
                     Err(AmqpErrorKind::OtherVersion(format!("{id}-{major}-{minor}-{revision}")))
                 }
                 _ if *first == b'A' && rest.len() < PROTOCOL_HEADER.len() => Ok(false),
-                _ => Err(AmqpErrorKind::NotAmqp(excerpt(&String::from_utf8_lossy(rest)))),
+                _ => Err(AmqpErrorKind::NotAmqp(self.words(&String::from_utf8_lossy(rest)))),
             };
         }
         Frame::first(rest, MAX_FRAME as usize).map(|frame| frame.is_some()).map_err(garbled)
