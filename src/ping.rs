@@ -97,6 +97,7 @@ impl Ping<'_> {
             headers,
             body,
             max_body: MAX_REPLY_BYTES,
+            identity: None,
             remaining: None,
             secrets: Vec::new(),
         }

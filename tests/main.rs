@@ -46,5 +46,6 @@ mod shapes;
 mod shard;
 mod simulation;
 mod spellings;
+mod tls_ways;
 mod truncation;
 mod unknown_symbols;

@@ -166,7 +166,7 @@ fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<
 fn describe_reached(destination: &Destination, seconds: f64) -> String {
     match destination {
         Destination::Ingest(target) => format!("{} takes points from us, {seconds:.2} s", target.url),
-        Destination::Carbon { protocol, host, port, linger } => {
+        Destination::Carbon { protocol, host, port, linger, .. } => {
             let pickle = if *protocol == Protocol::Pickle { " (for pickle)" } else { "" };
             let advice = if linger.is_zero() {
                 "; if a balancer stands before it, set linger in [graphite], or points are lost while no Carbon is behind it"

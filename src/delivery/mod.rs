@@ -311,6 +311,7 @@ mod tests {
         let limits = JournalLimits { max_bytes: 1 << 20, max_age: Duration::from_secs(3600) };
         let url = Url::parse("https://graphite.example/metrics").unwrap();
         let destination = Destination::Ingest(Box::new(IngestTarget {
+            identity: None,
             url,
             credentials: None,
             headers: ExtraHeaders::default(),

@@ -110,6 +110,7 @@ mod tests {
             headers: Vec::new(),
             body: None,
             max_body: 1,
+            identity: None,
             remaining: None,
             secrets: Vec::new(),
         }

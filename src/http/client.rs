@@ -13,11 +13,15 @@ use crate::secret::Secret;
 use crate::system::deadline::Deadline;
 use crate::system::dialer::SystemDialer;
 use crate::system::limit::Limit;
+use crate::system::resolver::Resolver;
+use crate::system::threads::lock;
+use crate::system::tls::{self, ClientIdentity};
 use crate::util::sanitize::excerpt;
 use std::error::Error;
 use std::io::{self, ErrorKind, Read};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig};
 use ureq::{Agent, AsSendBody, Timeout, http};
 
 /// The `User-Agent` header of every request. Some APIs refuse requests without one.
@@ -46,10 +50,16 @@ const MAX_ERROR_BYTES: u64 = 64 << 10;
 /// HTTP over real sockets. Connections are kept open and shared between threads.
 #[derive(Debug)]
 pub struct HttpClient {
+    /// For requests without an identity.
     agent: Agent,
+    /// For requests with one. Connections that show a certificate are used for nothing else.
+    agents_with_identity: Mutex<Vec<(Arc<ClientIdentity>, Agent)>>,
     proxies: Proxies,
-    /// Whether other authorities are trusted than the built-in ones.
+    /// The trusted authorities.
+    roots: RootCerts,
+    /// Whether these are others than the built-in ones.
     has_own_roots: bool,
+    resolver: Arc<Resolver>,
     budget: MemoryBudget,
 }
 
@@ -57,28 +67,13 @@ impl HttpClient {
     /// A client for this network, for one run. It looks names up as `dialer` does, together with it. It opens
     /// and loads nothing before the first request.
     pub fn new(network: &NetworkConfig, dialer: &SystemDialer) -> Self {
-        let roots = network.roots.as_ref().map_or(RootCerts::WebPki, |pem| {
-            let certificates = ureq::tls::parse_pem(pem).filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            });
-            RootCerts::new_with_certs(&certificates.collect::<Vec<Certificate<'static>>>())
-        });
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .user_agent(USER_AGENT)
-            .accept_encoding(encoding::ACCEPTED)
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .input_buffer_size(BUFFER_BYTES)
-            // Headers that fill the whole input buffer would be reported as a cut connection.
-            .max_response_header_size(BUFFER_BYTES / 2)
-            .output_buffer_size(BUFFER_BYTES / 2)
-            .max_idle_connections_per_host(64)
-            .build();
+        let roots =
+            network.roots.as_ref().map_or(RootCerts::WebPki, |pem| RootCerts::new_with_certs(&certificates(pem)));
         Self {
-            agent: connect::agent(config, dialer.resolver()),
+            agent: agent(roots.clone(), None, dialer.resolver()),
+            agents_with_identity: Mutex::default(),
+            roots,
+            resolver: dialer.resolver(),
             proxies: network.proxies.clone(),
             has_own_roots: network.roots.is_some(),
             budget: MemoryBudget::default(),
@@ -131,6 +126,33 @@ impl Transport for HttpClient {
     }
 }
 
+/// An agent for one run that trusts these authorities. `client` is whom it says it is.
+fn agent(roots: RootCerts, client: Option<ClientCert>, resolver: Arc<Resolver>) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .user_agent(USER_AGENT)
+        .accept_encoding(encoding::ACCEPTED)
+        .tls_config(TlsConfig::builder().root_certs(roots).client_cert(client).build())
+        .input_buffer_size(BUFFER_BYTES)
+        // Headers that fill the whole input buffer would be reported as a cut connection.
+        .max_response_header_size(BUFFER_BYTES / 2)
+        .output_buffer_size(BUFFER_BYTES / 2)
+        .max_idle_connections_per_host(64)
+        .build();
+    connect::agent(config, resolver)
+}
+
+/// The certificates in a text of PEM.
+fn certificates(pem: &[u8]) -> Vec<Certificate<'static>> {
+    let items = ureq::tls::parse_pem(pem).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    items.collect()
+}
+
 /// Whether ureq can send the path and each header.
 fn fits(request: &Request, path: &str) -> bool {
     let mut headers = request.headers.iter().map(|(name, value)| name.len() + value.expose().len());
@@ -170,15 +192,30 @@ impl HttpClient {
         // Shorter than the global timeout, so that an unreachable server is not reported as slow.
         let resolve_limit = limit.mul_f64(0.9);
         let connect_limit = if proxy.is_some() { resolve_limit } else { CONNECT_LIMIT.min(resolve_limit) };
-        let configured = self
-            .agent
+        let agent = self.agent_for(request)?;
+        let configured = agent
             .configure_request(http_request)
             .timeout_global(Some(limit))
             .timeout_resolve(Some(resolve_limit))
             .timeout_connect(Some(connect_limit))
             .proxy(proxy)
             .build();
-        self.agent.run(configured)
+        agent.run(configured)
+    }
+
+    /// The agent that has the identity of this request.
+    fn agent_for(&self, request: &Request) -> Result<Agent, ureq::Error> {
+        let Some(identity) = &request.identity else { return Ok(self.agent.clone()) };
+        let mut agents = lock(&self.agents_with_identity);
+        if let Some((_, agent)) = agents.iter().find(|(of, _)| Arc::ptr_eq(of, identity)) {
+            return Ok(agent.clone());
+        }
+        // ureq wants them to fit together, which the settings have tried.
+        let key = PrivateKey::from_pem(&identity.key)?;
+        let client = ClientCert::new_with_certs(&certificates(&identity.certificates), key);
+        let agent = agent(self.roots.clone(), Some(client), Arc::clone(&self.resolver));
+        agents.push((Arc::clone(identity), agent.clone()));
+        Ok(agent)
     }
 
     fn read_response(
@@ -374,7 +411,7 @@ fn map_error(host: String, error: ureq::Error, has_own_roots: bool) -> Transport
             TransportError::Protocol { host, reason: format!("its headers are longer than {limit} bytes") }
         }
         ureq::Error::Rustls(error) => {
-            TransportError::Tls { host, reason: tls_advice(&error.to_string(), has_own_roots) }
+            TransportError::Tls { host, reason: tls::advice(&error.to_string(), has_own_roots) }
         }
         ureq::Error::Tls(reason) => TransportError::Tls { host, reason: reason.into() },
         ureq::Error::Http(_) => TransportError::Protocol { host, reason: "a header or the path cannot be sent".into() },
@@ -400,7 +437,7 @@ fn map_io_error(host: String, error: &io::Error, has_own_roots: bool) -> Transpo
     }
     match error.kind() {
         // ureq reports errors of certificates and handshakes with this kind.
-        ErrorKind::InvalidData => TransportError::Tls { host, reason: tls_advice(&text, has_own_roots) },
+        ErrorKind::InvalidData => TransportError::Tls { host, reason: tls::advice(&text, has_own_roots) },
         ErrorKind::ConnectionRefused
         | ErrorKind::NetworkUnreachable
         | ErrorKind::HostUnreachable
@@ -417,26 +454,4 @@ fn timeout_phase(timeout: Timeout) -> &'static str {
         Timeout::Connect => "connecting",
         _ => "waiting for its answer",
     }
-}
-
-/// What a TLS error means, and what to do about it. `error` is the text of rustls.
-fn tls_advice(error: &str, has_own_roots: bool) -> String {
-    // A certificate has a bad signature if its issuer only has the name of a trusted authority.
-    let is_untrusted = error.contains("UnknownIssuer") || error.contains("BadSignature");
-    let advice = if is_untrusted && has_own_roots {
-        "its certificate is signed by no authority in the file of SSL_CERT_FILE, and only those are trusted: add its authority to that file"
-    } else if is_untrusted {
-        "its certificate is signed by nobody trusted here; SSL_CERT_FILE names a file of certificates to trust instead"
-    } else if error.contains("CaUsedAsEndEntity") {
-        "its certificate is one of an authority (CA:TRUE) and cannot be a server's: make one for the server, signed by it"
-    } else if error.contains("Expired") || error.contains("certificate expired") {
-        "its certificate has expired, or the clock here is wrong"
-    } else if error.contains("NotValidForName") || error.contains("not valid for name") {
-        "its certificate is for another name: is the URL right?"
-    } else if error.contains("InvalidContentType") {
-        "it does not speak TLS there: is the URL right?"
-    } else {
-        return format!("TLS failed ({error})");
-    };
-    advice.to_owned()
 }

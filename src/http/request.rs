@@ -3,8 +3,10 @@
 use super::body::Body;
 use super::url::Url;
 use crate::secret::{Secret, mask};
+use crate::system::tls::ClientIdentity;
 use crate::util::sanitize::{EXCERPT_CHARS, sanitize};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// So many bytes of a text are looked at for each character that is shown: many more than one, as a mask is shorter
@@ -31,6 +33,8 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     /// The longest body of a response that is read, in bytes after decompression.
     pub max_body: u64,
+    /// Whom the client says it is in TLS.
+    pub identity: Option<Arc<ClientIdentity>>,
     /// Where the response says how many requests are left.
     pub remaining: Option<RemainingHeader>,
     /// The secrets to mask in texts of the response, as servers may quote a key in an error.
@@ -120,6 +124,7 @@ mod tests {
             headers: vec![("X-Key".to_owned(), Secret::new("k3y"))],
             body: Some(b"k3y".to_vec()),
             max_body: 1,
+            identity: None,
             remaining: None,
             secrets: vec![Secret::new("k3y")],
         };

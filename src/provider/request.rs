@@ -216,6 +216,7 @@ impl<'a> Plan<'a> {
             headers,
             body: body.map(|body| body.fill(values).to_string().into_bytes()),
             max_body: definition.max_body,
+            identity: None,
             remaining: definition.remaining.clone(),
             secrets,
         }

@@ -2,14 +2,17 @@
 //! `[mirrors.NAME]`.
 
 use super::headers::{Headers, read_headers};
+use super::identity::{self, Identity};
 use super::sources::{Sources, check_secret};
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::delivery::graphite::{
     AmqpAddress, AmqpTarget, Destination, DestinationId, IngestTarget, Protocol, SettingNames, suggested_url,
 };
 use crate::http::url::{Credentials, Url};
+use crate::system::tls::TlsSettings;
 use crate::util::suggest::did_you_mean;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The settings of one destination.
@@ -18,6 +21,14 @@ pub(super) struct DestinationConfig {
     pub(super) destination: Option<Destination>,
     /// Destinations whose waiting points go there now.
     pub(super) formerly: Vec<DestinationId>,
+}
+
+/// Who we are at a destination.
+#[derive(Default)]
+struct Access {
+    credentials: Option<Credentials>,
+    headers: Headers,
+    identity: Option<Identity>,
 }
 
 /// The names of the settings of a destination, for messages.
@@ -64,14 +75,18 @@ impl<'a> DestinationReader<'_, 'a> {
         warnings: &mut Vec<String>,
     ) -> Result<DestinationConfig, ConfigError> {
         let url = self.sources.optional_setting(&self.names.key("url"), url);
-        let (credentials, headers) = if self.needs_secrets {
-            (self.read_credentials(user, warnings)?, read_headers(self, warnings)?)
+        let access = if self.needs_secrets {
+            Access {
+                credentials: self.read_credentials(user, warnings)?,
+                headers: read_headers(self, warnings)?,
+                identity: identity::read(self)?,
+            }
         } else {
             // Keys that nobody asks for would be unknown.
-            for key in ["user", "password", "password_file", "headers"] {
+            for key in ["user", "password", "password_file", "headers", "client_cert", "client_key"] {
                 let _ = self.section.get(key);
             }
-            (None, Headers::default())
+            Access::default()
         };
         let allow_cleartext = self.section.get("allow_plaintext_credentials");
         let name = self.names.key("allow_plaintext_credentials");
@@ -80,9 +95,10 @@ impl<'a> DestinationReader<'_, 'a> {
         let destination = match url {
             None => None,
             Some(url) => {
-                let destination = self.destination(&url, credentials, &headers, linger)?;
+                let destination = self.destination(&url, &access, linger)?;
+                warnings.extend(self.port_warning(&destination));
                 if !allow_cleartext {
-                    warnings.extend(self.check_cleartext(&url, &destination, &headers)?);
+                    warnings.extend(self.check_cleartext(&url, &destination, &access.headers)?);
                 }
                 Some(destination)
             }
@@ -126,41 +142,57 @@ impl<'a> DestinationReader<'_, 'a> {
     fn destination(
         &self,
         value: &ConfigValue<'_>,
-        credentials: Option<Credentials>,
-        headers: &Headers,
+        access: &Access,
         linger: Duration,
     ) -> Result<Destination, ConfigError> {
         let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
-        let carbon = |protocol: Protocol, default_port: u16| {
+        if !matches!(url.scheme.as_str(), "https" | "tls" | "amqps") {
+            Identity::deny(access.identity.as_ref())?;
+        }
+        let carbon = |protocol: Protocol, tls: Option<TlsSettings>| {
             if !url.path.is_empty() {
                 return Err(
                     value.invalid("has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004")
                 );
             }
-            deny_headers(headers)?;
-            let (host, port) = (url.host.clone(), url.port.unwrap_or(default_port));
-            Ok(Destination::Carbon { protocol, host, port, linger })
+            deny_headers(&access.headers)?;
+            let (host, port) = (url.host.clone(), url.port.unwrap_or(protocol.port()));
+            Ok(Destination::Carbon { protocol, host, port, linger, tls })
         };
+        let tls = || identity::tls_settings(self, access.identity.as_ref());
         match url.scheme.as_str() {
-            "tcp" => carbon(Protocol::Plaintext, 2003),
-            "pickle" => carbon(Protocol::Pickle, 2004),
-            "amqp" => self.amqp(value, url, credentials, headers),
-            "https" | "http" => self.ingest(value, url, credentials, headers),
+            "tcp" => carbon(Protocol::Plaintext, None),
+            "tls" => carbon(Protocol::Plaintext, Some(tls()?)),
+            "pickle" => carbon(Protocol::Pickle, None),
+            "amqp" => self.amqp(value, url, access, None),
+            "amqps" => self.amqp(value, url, access, Some(tls()?)),
+            "https" | "http" => self.ingest(value, url, access),
             scheme => Err(unknown_scheme(value, scheme)),
         }
     }
 
-    fn ingest(
-        &self,
-        value: &ConfigValue<'_>,
-        mut url: Url,
-        credentials: Option<Credentials>,
-        headers: &Headers,
-    ) -> Result<Destination, ConfigError> {
+    /// A warning if the port is that of another protocol of Carbon.
+    fn port_warning(&self, destination: &Destination) -> Option<String> {
+        let Destination::Carbon { protocol, port, .. } = destination else { return None };
+        let (other, way) = match protocol {
+            Protocol::Plaintext => (Protocol::Pickle, "pickle://"),
+            Protocol::Pickle => (Protocol::Plaintext, "tcp://"),
+        };
+        let url = &self.names.url;
+        let warning = || {
+            format!(
+                "{url}: on port {port} Carbon usually reads another protocol, and drops what it cannot read: is it {way}?"
+            )
+        };
+        (*port == other.port()).then(warning)
+    }
+
+    fn ingest(&self, value: &ConfigValue<'_>, mut url: Url, access: &Access) -> Result<Destination, ConfigError> {
+        let headers = &access.headers;
         if !url.path.trim_end_matches('/').ends_with("/metrics") {
             return Err(value.invalid(format!("must end in /metrics: try {}", suggested_url(&url))));
         }
-        let credentials = credentials.or_else(|| url.credentials.take());
+        let credentials = access.credentials.clone().or_else(|| url.credentials.take());
         url.credentials = None;
         let Names { section, user, password, .. } = &self.names;
         if let (Some(origin), Some(_)) = (&headers.authorization, &credentials) {
@@ -180,7 +212,8 @@ impl<'a> DestinationReader<'_, 'a> {
             None => format!("are {user} and {password} those"),
         };
         let settings = SettingNames { url: self.names.url.clone(), credentials_question };
-        let target = IngestTarget { url, credentials, headers: headers.extra.clone(), settings };
+        let identity = access.identity.as_ref().map(|identity| Arc::clone(&identity.client));
+        let target = IngestTarget { url, credentials, headers: headers.extra.clone(), identity, settings };
         Ok(Destination::Ingest(Box::new(target)))
     }
 
@@ -189,18 +222,18 @@ impl<'a> DestinationReader<'_, 'a> {
         &self,
         value: &ConfigValue<'_>,
         mut url: Url,
-        credentials: Option<Credentials>,
-        headers: &Headers,
+        access: &Access,
+        tls: Option<TlsSettings>,
     ) -> Result<Destination, ConfigError> {
-        deny_headers(headers)?;
+        deny_headers(&access.headers)?;
         let address = AmqpAddress::of(&url).map_err(|problem| value.invalid(problem))?;
         let Names { url: name, user, password, .. } = &self.names;
-        let (credentials, credentials_question) = match (credentials, url.credentials.take()) {
+        let (credentials, credentials_question) = match (access.credentials.clone(), url.credentials.take()) {
             (Some(known), _) => (Some(known), format!("are {user} and {password} those")),
             (None, Some(known)) => (Some(known), format!("are user and password in {name} those")),
             (None, None) => (None, format!("as {user} is not set, guest was used: are these the credentials")),
         };
-        Ok(Destination::Amqp(Box::new(AmqpTarget { address, credentials, credentials_question })))
+        Ok(Destination::Amqp(Box::new(AmqpTarget { address, tls, credentials, credentials_question })))
     }
 
     /// Refuses to send a secret without TLS. Returns warnings about headers that may hold one.
@@ -219,8 +252,8 @@ impl<'a> DestinationReader<'_, 'a> {
         let refuse = |what| refuse_unless(what, "use https");
         let target = match destination {
             Destination::Ingest(target) => target,
-            Destination::Amqp(target) if target.credentials.is_some() && !target.address.is_loopback() => {
-                return Err(refuse_unless("the password", "let it go through a tunnel (a port of localhost)"));
+            Destination::Amqp(target) if target.is_cleartext() => {
+                return Err(refuse_unless("the password", "use amqps"));
             }
             Destination::Amqp(_) | Destination::Carbon { .. } => return Ok(Vec::new()),
         };
@@ -247,7 +280,7 @@ impl<'a> DestinationReader<'_, 'a> {
         let id = |value: &ConfigValue<'_>| {
             let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
             match url.scheme.as_str() {
-                "amqp" => Ok(AmqpAddress::of(&url).map_err(|problem| value.invalid(problem))?.id()),
+                "amqp" | "amqps" => Ok(AmqpAddress::of(&url).map_err(|problem| value.invalid(problem))?.id()),
                 scheme if SCHEMES.contains(&scheme) => Ok(DestinationId::of(&url)),
                 scheme => Err(unknown_scheme(value, scheme)),
             }
@@ -257,7 +290,7 @@ impl<'a> DestinationReader<'_, 'a> {
 }
 
 /// The schemes of destinations.
-const SCHEMES: [&str; 5] = ["https", "http", "tcp", "pickle", "amqp"];
+const SCHEMES: [&str; 7] = ["https", "http", "tcp", "tls", "pickle", "amqp", "amqps"];
 
 fn deny_headers(headers: &Headers) -> Result<(), ConfigError> {
     headers.origin.as_ref().map_or(Ok(()), |origin| {

@@ -7,6 +7,7 @@ mod destination;
 mod feeds;
 mod graphite;
 mod headers;
+mod identity;
 mod journal;
 mod monitor;
 mod network;

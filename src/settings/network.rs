@@ -8,10 +8,13 @@ use crate::http::url::Url;
 use crate::secret::Secret;
 use crate::system::deadline::Deadline;
 use crate::system::input;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The variable that names a file of certificates to trust.
+const ROOTS: &str = "SSL_CERT_FILE";
 
 /// The longest file of certificates, in bytes. That of Debian has 220 kB.
-const MAX_BYTES: u64 = 16 << 20;
+pub(super) const MAX_CERTIFICATE_BYTES: u64 = 16 << 20;
 
 /// Reads `SSL_CERT_FILE`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. `urls` are the URLs that the run may
 /// use. If neither one of them nor a proxy is `https`, the file of certificates is not read.
@@ -22,18 +25,27 @@ pub(super) fn read<'a>(
     sources: Sources<'_>,
     mut urls: impl Iterator<Item = &'a Url>,
 ) -> Result<NetworkConfig, ConfigError> {
-    let origin = || Origin::Variable("SSL_CERT_FILE".to_owned());
-    let path = path_variable(sources.env, "SSL_CERT_FILE");
-    let value = path.as_ref().map(|path| ConfigValue::from_text(path.display().to_string(), origin()));
-    sources.path_setting("SSL_CERT_FILE", value);
+    let path = path_variable(sources.env, ROOTS);
+    let value = path.map(|path| ConfigValue::from_text(path.display().to_string(), Origin::Variable(ROOTS.to_owned())));
+    sources.path_setting(ROOTS, value);
     let proxies = read_proxies(sources)?;
-    let path = path.filter(|_| proxies.have_tls() || urls.any(|url| url.scheme == "https"));
-    let roots = path.map(|path| read_certificates(&path, origin(), sources.deadline)).transpose()?;
+    let is_needed = proxies.have_tls() || urls.any(|url| url.scheme == "https");
+    let roots = if is_needed { read_roots(sources)? } else { None };
     Ok(NetworkConfig { proxies, roots })
 }
 
+/// Reads the certificates of the authorities to trust, if the variable is set that names a file of them.
+///
+/// # Errors
+/// When the file cannot be read or contains no certificate.
+pub(super) fn read_roots(sources: Sources<'_>) -> Result<Option<Vec<u8>>, ConfigError> {
+    let read = |path: PathBuf| read_certificates(&path, Origin::Variable(ROOTS.to_owned()), sources.deadline);
+    path_variable(sources.env, ROOTS).map(read).transpose()
+}
+
 fn read_certificates(path: &Path, origin: Origin, deadline: Deadline<'_>) -> Result<Vec<u8>, ConfigError> {
-    let pem = input::read_file(path, MAX_BYTES, deadline).map_err(ConfigError::unreadable(origin.clone(), path))?;
+    let pem = input::read_file(path, MAX_CERTIFICATE_BYTES, deadline)
+        .map_err(ConfigError::unreadable(origin.clone(), path))?;
     if String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
         Ok(pem)
     } else {

@@ -2,7 +2,8 @@
 //!
 //! Most files have one trait and the real implementation behind it. A run gets all of them in a
 //! [`Context`](crate::Context), so that a test or a simulation can put its own in their place. `input.rs`,
-//! `limit.rs` and `signals.rs` are for what comes before a run, and for what the machine refuses.
+//! `limit.rs` and `signals.rs` are for what comes before a run, and for what the machine refuses; `tls.rs` is a layer over
+//! a connection.
 
 pub(crate) mod clock;
 pub(crate) mod deadline;
@@ -14,3 +15,4 @@ pub(crate) mod random;
 pub(crate) mod resolver;
 pub(crate) mod signals;
 pub(crate) mod threads;
+pub(crate) mod tls;

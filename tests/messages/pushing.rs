@@ -2,10 +2,11 @@
 
 use super::scene::{Observed, Scene, typed};
 use crate::support::{
-    Behaviour, BlackHole, Broker, Carbon, Conduct, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict,
+    Behaviour, BlackHole, Broker, Carbon, Conduct, Datametrics, Dialect, Ingest, Received, Reply, Server, Tls, Verdict,
     graphite,
     journal::Journal,
     prices::{self},
+    tls::Certificate,
 };
 use Scene::Played;
 
@@ -146,6 +147,24 @@ pub(crate) const CARBON: &[Scene] = &[
     Played("nothing comes back", || {
         let hole = BlackHole::start();
         at(&format!("tcp://{}", hole.address()), &hole.address().to_string(), "3")
+    }),
+    Played("it is not trusted", || {
+        let carbon = Carbon::start();
+        let tls = Tls::before(carbon.authority().parse().expect("an address"), Certificate::SelfSigned);
+        at(&format!("tls://{}", tls.address()), &tls.address().to_string(), "20")
+    }),
+    Played("it speaks no TLS", || {
+        let carbon = Carbon::with(&[Behaviour::CloseEarly]);
+        at(&format!("tls://{}", carbon.authority()), &carbon.authority(), "20")
+    }),
+    Played("it never agrees on TLS", || {
+        let carbon = Carbon::with(&[Behaviour::NeverRead]);
+        at(&format!("tls://{}", carbon.authority()), &carbon.authority(), "3")
+    }),
+    Played("the port of pickle", || {
+        let provider = provider();
+        let run = prices::run(&provider, "").env("GRAPHITE_URL", "tcp://127.0.0.1:2004");
+        Observed::of_run(&run.args(["--dry-run", "--shard", "1/1000000"]))
     }),
     Played("it answers", || behaviour(Behaviour::Answer, "20")),
     Played("it resets", || behaviour(Behaviour::Reset, "20")),

@@ -1,7 +1,7 @@
 //! Errors in the config file, in variables, and in the files that they name.
 
 use super::scene::{Observed, Scene, typed};
-use crate::support::{Datametrics, limit::make_pipe};
+use crate::support::{Datametrics, limit::make_pipe, tls::Certificate};
 use Scene::{Both, Config, Played, Typed};
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::PermissionsExt as _};
 
@@ -95,7 +95,30 @@ fn readable_by_others(config: &str) -> Observed {
     Observed::of_run(&typed(run, "crypto --shard 0/1000000 --dry-run"))
 }
 
+/// A run whose certificate and key are these texts.
+fn known_by(certificate: &str, key: &str) -> Observed {
+    let config = "graphite = { url = 'tls://graphite.example', client_cert = 'me.pem', client_key = 'me.key' }";
+    let run = Datametrics::new().config(config);
+    fs::write(run.home().join("me.pem"), certificate).expect("a file");
+    fs::write(run.home().join("me.key"), key).expect("a file");
+    Observed::of_run(&typed(run, "crypto --dry-run"))
+}
+
 pub(crate) const SECRETS: &[Scene] = &[
+    Config("[graphite]\nurl = 'tls://graphite.example'\nclient_cert = 'me.pem'"),
+    Config("[graphite]\nurl = 'tls://graphite.example'\nclient_key = 'me.key'"),
+    Played("a certificate of ours that is none", || known_by("nothing", "nothing")),
+    Played("a key of ours that is none", || known_by(&Certificate::make_client_pem()[0], "nothing")),
+    Played("a key of ours that is of another certificate", || {
+        known_by(&Certificate::make_client_pem()[0], &Certificate::make_client_pem()[1])
+    }),
+    Played("a certificate of ours that nobody would see", || {
+        let [certificate, key, _] = Certificate::make_client_pem();
+        let run = Datametrics::new().config("graphite = { client_cert = 'me.pem', client_key = 'me.key' }");
+        fs::write(run.home().join("me.pem"), certificate).expect("a file");
+        fs::write(run.home().join("me.key"), key).expect("a file");
+        Observed::of_run(&typed(run, "GRAPHITE_URL=tcp://graphite.example crypto --dry-run"))
+    }),
     Both("GRAPHITE_USER=1 all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
     Both("GRAPHITE_PASSWORD=s3same all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
     Typed("GRAPHITE_PASSWORD=s3same GRAPHITE_PASSWORD_FILE=y all"),

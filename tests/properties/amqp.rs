@@ -34,7 +34,7 @@ pub(super) fn check(data: &[u8]) {
     let address = AmqpAddress::of(&Url::parse("amqp://broker.example").expect("valid")).expect("valid");
     let credentials = Some(Credentials { user: "me".to_owned(), password: Secret::new(SECRET) });
     let credentials_question = "are these those".to_owned();
-    let target = AmqpTarget { address, credentials, credentials_question };
+    let target = AmqpTarget { address, tls: None, credentials, credentials_question };
     let destination = Destination::Amqp(Box::new(target));
     let mut batch = Batch::new(60, vec![]);
     for index in 0..POINTS {

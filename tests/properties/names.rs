@@ -92,8 +92,13 @@ fn check_json(batch: &Batch) {
 
 /// Checks that the plaintext for Carbon has a line for each point: name and tags, value, time.
 fn check_plaintext(batch: &Batch) {
-    let carbon =
-        Destination::Carbon { protocol: Protocol::Plaintext, host: String::new(), port: 1, linger: Duration::ZERO };
+    let carbon = Destination::Carbon {
+        protocol: Protocol::Plaintext,
+        host: String::new(),
+        port: 1,
+        linger: Duration::ZERO,
+        tls: None,
+    };
     let printed = render(Some(&carbon), batch);
     let tags: String = batch.tags.iter().flat_map(|tag| [";", tag]).collect();
     assert_eq!(printed.split_terminator('\n').count(), batch.len());

@@ -34,7 +34,8 @@ pub(super) fn check(data: &[u8]) {
     let credentials = Some(Credentials { user: "1".to_owned(), password: Secret::new(SECRET) });
     let url = Url::parse("https://graphite.example/graphite/metrics").expect("valid");
     let (headers, settings) = (ExtraHeaders::default(), SettingNames::default());
-    let destination = Destination::Ingest(Box::new(IngestTarget { url, credentials, headers, settings }));
+    let destination =
+        Destination::Ingest(Box::new(IngestTarget { url, credentials, headers, identity: None, settings }));
     let (dialer, random) = (SystemDialer::default(), Random::seeded(1));
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
     let policy = RetryPolicy { retries: 0, deadline, random: &random };

@@ -101,6 +101,12 @@ impl Certificate {
         (certificate.pem() + &key.serialize_pem(), roots)
     }
 
+    /// In PEM: the certificate of a client, its key, and the authority that has signed it.
+    pub(crate) fn make_client_pem() -> [String; 3] {
+        let (certificate, key, roots) = Self::Good.sign();
+        [certificate.pem(), key.serialize_pem(), roots]
+    }
+
     fn sign(self) -> (rcgen::Certificate, KeyPair, String) {
         let key = KeyPair::generate().expect("a key");
         let names: &[&str] = if self == Self::OfAnother { &["another.test"] } else { &Self::NAMES };
@@ -139,9 +145,13 @@ fn pass(config: &Arc<ServerConfig>, stream: TcpStream, server: SocketAddr, end: 
     tls.sock.set_read_timeout(Some(TURN))?;
     server.set_read_timeout(Some(TURN))?;
     let mut buffer = vec![0; 64 << 10];
+    let mut is_sending = true;
     loop {
-        match heard(tls.read(&mut buffer))? {
-            Some(0) => return Ok(()),
+        match if is_sending { heard(tls.read(&mut buffer))? } else { None } {
+            Some(0) => {
+                is_sending = false;
+                server.shutdown(Shutdown::Write)?;
+            }
             Some(length) => server.write_all(&buffer[..length])?,
             None => {}
         }

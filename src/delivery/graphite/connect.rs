@@ -4,6 +4,8 @@ use crate::system::deadline::Deadline;
 use crate::system::dialer::{Connection, Dialer};
 use crate::system::limit::Limit;
 use crate::system::resolver::ResolveError;
+use crate::system::tls::TlsSettings;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 /// Why there is no connection.
@@ -18,6 +20,15 @@ pub(crate) enum ConnectError {
     /// The resolver did not answer before the deadline.
     #[error("the host was not looked up in time; is this machine's name server reachable?")]
     LookupTimedOut,
+    /// The other side is not trusted, or no TLS was agreed on.
+    #[error("TLS error: {0}")]
+    Tls(String),
+    /// The connection ended before TLS was agreed on.
+    #[error("the connection ended before TLS was agreed on; does it speak TLS there?")]
+    NoTls,
+    /// The other side did not agree on TLS before the deadline.
+    #[error("it did not agree on TLS in time; does it speak TLS there?")]
+    TlsTimedOut,
     /// No address accepted a connection.
     #[error("no connection ({reason}); is {server} running, and are host and port of the Graphite URL right?")]
     Refused {
@@ -29,7 +40,7 @@ pub(crate) enum ConnectError {
 }
 
 /// Connects to a host, which is a name or an address, IPv6 with or without brackets. All addresses of a name are
-/// tried. `server` is what should listen there.
+/// tried. `server` is what should listen there, and `tls` how the connection is secured.
 ///
 /// # Errors
 /// When no address accepts, or the deadline has passed.
@@ -37,6 +48,7 @@ pub(super) fn connect(
     dialer: &dyn Dialer,
     server: &'static str,
     (host, port): (&str, u16),
+    tls: Option<&TlsSettings>,
     deadline: Deadline<'_>,
 ) -> Result<Box<dyn Connection>, ConnectError> {
     let addresses = dialer.resolve(host, port, deadline).map_err(|error| match error {
@@ -44,7 +56,13 @@ pub(super) fn connect(
         ResolveError::Limit(limit) => ConnectError::Limit(limit),
         ResolveError::TimedOut => ConnectError::LookupTimedOut,
     })?;
-    connect_any(dialer, server, &addresses, deadline)
+    let connection = connect_any(dialer, server, &addresses, deadline)?;
+    let Some(tls) = tls else { return Ok(connection) };
+    tls.connect(connection, host, deadline).map_err(|cause| match cause.kind() {
+        ErrorKind::TimedOut => ConnectError::TlsTimedOut,
+        ErrorKind::InvalidData => ConnectError::Tls(cause.to_string()),
+        _ => ConnectError::NoTls,
+    })
 }
 
 /// Connects to the first address that accepts. No address may use up the time of those after it, nor
@@ -81,6 +99,7 @@ mod tests {
     use crate::delivery::graphite::error::{CarbonError, CarbonErrorKind};
     use crate::system::clock::SystemClock;
     use crate::system::dialer::SystemDialer;
+    use crate::system::tls::advice;
     use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
@@ -98,6 +117,13 @@ mod tests {
             queued.push(stream);
         }
         (listener, queued)
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_an_error_of_the_lookup() {
+        let deadline = Deadline::after(&SystemClock, Duration::from_secs(10));
+        let error = connect(&SystemDialer::default(), "Carbon", ("nosuch host", 1), None, deadline).map(drop);
+        assert!(matches!(error, Err(ConnectError::Lookup(_))), "{error:?}");
     }
 
     #[test]
@@ -123,6 +149,8 @@ mod tests {
         for error in [
             ConnectError::LookupTimedOut,
             ConnectError::Refused { server: "Carbon", reason },
+            ConnectError::Tls(advice("received fatal alert: CertificateRequired", false)),
+            ConnectError::Tls(advice("received fatal alert: UnknownCA", false)),
             try_all(&[], 10_000).unwrap_err(),
         ] {
             let error = CarbonError { server: "HOST:2003".to_owned(), kind: CarbonErrorKind::Connect(error) };

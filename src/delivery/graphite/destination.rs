@@ -3,9 +3,11 @@
 use super::amqp::AmqpAddress;
 use crate::http::url::{Credentials, Url};
 use crate::secret::Secret;
+use crate::system::tls::{ClientIdentity, TlsSettings};
 use crate::util::hash::stable_hash;
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where points go.
@@ -24,6 +26,8 @@ pub(crate) enum Destination {
         /// How long the connection stays open after the last point. A balancer that has no Carbon behind it
         /// closes in that time.
         linger: Duration,
+        /// How the connection is secured. Carbon itself knows no TLS, but a proxy before it may.
+        tls: Option<TlsSettings>,
     },
     /// An exchange of an AMQP broker, from which Carbon reads.
     Amqp(Box<AmqpTarget>),
@@ -38,6 +42,8 @@ pub(crate) struct IngestTarget {
     pub(crate) credentials: Option<Credentials>,
     /// Headers of every request.
     pub(crate) headers: ExtraHeaders,
+    /// Whom we say we are in TLS.
+    pub(crate) identity: Option<Arc<ClientIdentity>>,
     /// What its settings are called.
     pub(crate) settings: SettingNames,
 }
@@ -47,10 +53,19 @@ pub(crate) struct IngestTarget {
 pub(crate) struct AmqpTarget {
     /// Where.
     pub(crate) address: AmqpAddress,
+    /// How the connection is secured.
+    pub(crate) tls: Option<TlsSettings>,
     /// User and password; those of the guest if there are none.
     pub(crate) credentials: Option<Credentials>,
     /// The beginning of a question about them: `are USER and PASSWORD those`.
     pub(crate) credentials_question: String,
+}
+
+impl AmqpTarget {
+    /// Whether a password would cross a network in the clear.
+    pub(crate) fn is_cleartext(&self) -> bool {
+        self.credentials.is_some() && self.tls.is_none() && !self.address.is_loopback()
+    }
 }
 
 /// Headers that the user wants in every request.
@@ -81,9 +96,18 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// The scheme of its URLs.
-    pub(crate) fn scheme(self) -> &'static str {
+    /// The port on which Carbon reads it by default.
+    pub(crate) fn port(self) -> u16 {
         match self {
+            Self::Plaintext => 2003,
+            Self::Pickle => 2004,
+        }
+    }
+
+    /// The scheme of its URLs.
+    pub(crate) fn scheme(self, is_tls: bool) -> &'static str {
+        match self {
+            Self::Plaintext if is_tls => "tls",
             Self::Plaintext => "tcp",
             Self::Pickle => "pickle",
         }
@@ -95,7 +119,9 @@ impl Destination {
     pub(crate) fn id(&self) -> DestinationId {
         match self {
             Self::Ingest(target) => DestinationId::of(&target.url),
-            Self::Carbon { protocol, host, port, .. } => DestinationId::new(protocol.scheme(), host, *port, ""),
+            Self::Carbon { protocol, host, port, tls, .. } => {
+                DestinationId::new(protocol.scheme(tls.is_some()), host, *port, "")
+            }
             Self::Amqp(target) => target.address.id(),
         }
     }
@@ -109,9 +135,9 @@ impl Destination {
     pub(crate) fn without_linger(&self) -> Cow<'_, Self> {
         match self {
             Self::Ingest(_) | Self::Amqp(_) => Cow::Borrowed(self),
-            Self::Carbon { protocol, host, port, .. } => {
-                let (protocol, host, port) = (*protocol, host.clone(), *port);
-                Cow::Owned(Self::Carbon { protocol, host, port, linger: Duration::ZERO })
+            Self::Carbon { protocol, host, port, tls, .. } => {
+                let (protocol, host, port, tls) = (*protocol, host.clone(), *port, tls.clone());
+                Cow::Owned(Self::Carbon { protocol, host, port, linger: Duration::ZERO, tls })
             }
         }
     }
@@ -150,7 +176,7 @@ impl DestinationId {
     pub(crate) fn of(url: &Url) -> Self {
         let default_port = match url.scheme.as_str() {
             "http" => 80,
-            "tcp" => 2003,
+            "tcp" | "tls" => 2003,
             "pickle" => 2004,
             _ => 443,
         };
@@ -190,6 +216,7 @@ mod tests {
             ("https://H/metrics/", "https://h/metrics"),
             ("http://h/metrics", "http://h:80/metrics"),
             ("tcp://h", "tcp://h:2003"),
+            ("tls://h", "tls://h:2003"),
             ("pickle://h", "pickle://h:2004"),
         ] {
             assert_eq!(id(a), id(b));

@@ -37,12 +37,12 @@ pub(crate) fn push(
 ) -> Push {
     match destination {
         Destination::Ingest(target) => Ingest { target, context, policy }.push(batch, newest, max_refusals),
-        Destination::Carbon { protocol, host, port, linger } => {
+        Destination::Carbon { protocol, host, port, linger, tls } => {
             let encoded = match protocol {
                 Protocol::Plaintext => carbon::plaintext(batch),
                 Protocol::Pickle => carbon::pickle(batch),
             };
-            Carbon { host, port: *port, linger: *linger, context, policy }.push(encoded)
+            Carbon { host, port: *port, linger: *linger, tls: tls.as_ref(), context, policy }.push(encoded)
         }
         Destination::Amqp(target) => Amqp { target, context, policy }.push(batch),
     }

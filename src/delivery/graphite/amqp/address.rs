@@ -1,4 +1,4 @@
-//! The URL of an exchange: `amqp://user:password@host:port/vhost?exchange=NAME&names=body`.
+//! The URL of an exchange: `amqp://user:password@host:port/vhost?exchange=NAME&names=body`, or `amqps:` in TLS.
 
 use crate::delivery::graphite::DestinationId;
 use crate::http::url::Url;
@@ -6,11 +6,11 @@ use crate::secret::URL_VALUE;
 use crate::util::suggest::did_you_mean;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
-/// The scheme of such URLs.
-const SCHEME: &str = "amqp";
+/// The scheme of such URLs, without and with TLS.
+const SCHEMES: [&str; 2] = ["amqp", "amqps"];
 
-/// The port of RabbitMQ.
-const DEFAULT_PORT: u16 = 5672;
+/// The ports of RabbitMQ, without and with TLS.
+const DEFAULT_PORTS: [u16; 2] = [5672, 5671];
 
 /// Carbon's default of AMQP_EXCHANGE.
 const DEFAULT_EXCHANGE: &str = "graphite";
@@ -23,8 +23,10 @@ pub(super) const MAX_NAME: usize = 255;
 pub(crate) struct AmqpAddress {
     /// A name or an address.
     pub(crate) host: String,
-    /// 5672 by default.
+    /// 5672 by default, 5671 with TLS.
     pub(crate) port: u16,
+    /// Whether it is reached in TLS.
+    pub(crate) is_tls: bool,
     /// The part of the broker in which the exchange is: `/` by default.
     pub(crate) vhost: String,
     /// Where Carbon's queue is bound to: `graphite` by default.
@@ -64,8 +66,9 @@ impl AmqpAddress {
                 }
             }
         }
-        let (host, port) = (url.host.clone(), url.port.unwrap_or(DEFAULT_PORT));
-        Ok(Self { host, port, vhost, exchange, names_in_body, is_loopback: url.is_loopback() })
+        let is_tls = url.scheme == SCHEMES[1];
+        let (host, port) = (url.host.clone(), url.port.unwrap_or(DEFAULT_PORTS[usize::from(is_tls)]));
+        Ok(Self { host, port, is_tls, vhost, exchange, names_in_body, is_loopback: url.is_loopback() })
     }
 
     /// Whether it is on this machine.
@@ -78,7 +81,7 @@ impl AmqpAddress {
         let encoded = |text| utf8_percent_encode(text, URL_VALUE);
         let names = if self.names_in_body { "&names=body" } else { "" };
         let path = format!("/{}?exchange={}{names}", encoded(&self.vhost), encoded(&self.exchange));
-        DestinationId::new(SCHEME, &self.host, self.port, &path)
+        DestinationId::new(SCHEMES[usize::from(self.is_tls)], &self.host, self.port, &path)
     }
 }
 
@@ -105,6 +108,7 @@ mod tests {
         let expected = AmqpAddress {
             host: "rabbit".to_owned(),
             port: 5672,
+            is_tls: false,
             vhost: "/".to_owned(),
             exchange: "graphite".to_owned(),
             names_in_body: false,

@@ -100,10 +100,10 @@ impl Amqp<'_> {
         self,
         messages: impl ExactSizeIterator<Item = &'m Message<'m>>,
     ) -> (Vec<Fate>, Result<(), AmqpError>) {
-        let Self { target: AmqpTarget { address, credentials, credentials_question }, context, policy } = self;
+        let Self { target: AmqpTarget { address, tls, credentials, credentials_question }, context, policy } = self;
         let AmqpAddress { host, port, vhost, exchange, .. } = address;
         let in_error = |kind: AmqpErrorKind| AmqpError { server: format!("{host}:{port}"), kind };
-        let connection = match connect(context.dialer, "RabbitMQ", (host, *port), policy.deadline) {
+        let connection = match connect(context.dialer, "RabbitMQ", (host, *port), tls.as_ref(), policy.deadline) {
             Ok(connection) => connection,
             Err(error) => return (Vec::new(), Err(in_error(error.into()))),
         };

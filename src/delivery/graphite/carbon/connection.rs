@@ -3,10 +3,9 @@
 //! Carbon never answers, whatever it thinks of what it got. So [`deliver`] looks for every sign that
 //! Carbon went away before it had everything.
 
-use crate::delivery::graphite::connect::connect;
-use crate::delivery::graphite::error::{CarbonError, CarbonErrorKind};
+use crate::delivery::graphite::error::CarbonErrorKind;
 use crate::system::deadline::Deadline;
-use crate::system::dialer::{Connection, Dialer, is_interrupted};
+use crate::system::dialer::{Connection, is_interrupted};
 use crate::util::sanitize::excerpt;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -18,24 +17,18 @@ const EARLY_CLOSE: Duration = Duration::from_millis(10);
 
 /// Sends `payload` and waits until Carbon closes the connection.
 ///
-/// The server's host is a name or an address, IPv6 with or without brackets. All addresses of a name are tried.
 /// After the last byte the connection stays open for `linger`: whoever closes in that time is no Carbon.
 ///
 /// # Errors
 /// When something shows that Carbon did not get everything, or when the deadline has passed. Success
 /// does not prove that Carbon stored it.
 pub(super) fn deliver(
-    dialer: &dyn Dialer,
-    (host, port): (&str, u16),
+    connection: Box<dyn Connection>,
     payload: &[u8],
     linger: Duration,
     deadline: Deadline<'_>,
-) -> Result<(), CarbonError> {
-    let attempt = || {
-        let connection = connect(dialer, "Carbon", (host, port), deadline)?;
-        Transmission { connection, sent: 0, len: payload.len(), linger: linger.max(EARLY_CLOSE), deadline }.run(payload)
-    };
-    attempt().map_err(|kind| CarbonError { server: format!("{host}:{port}"), kind })
+) -> Result<(), CarbonErrorKind> {
+    Transmission { connection, sent: 0, len: payload.len(), linger: linger.max(EARLY_CLOSE), deadline }.run(payload)
 }
 
 /// One payload on its way over one connection.
@@ -109,8 +102,8 @@ impl Transmission<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::graphite::error::CarbonError;
     use crate::system::clock::SystemClock;
-    use crate::system::dialer::SystemDialer;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::thread;
@@ -131,9 +124,8 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         thread::scope(|scope| {
             let server = scope.spawn(move || serve(listener.accept().unwrap().0));
-            let result =
-                deliver(&SystemDialer::default(), ("127.0.0.1", port), payload, Duration::ZERO, deadline(timeout));
-            (result.map_err(|error| error.kind), server.join().unwrap())
+            let connection = Box::new(TcpStream::connect(("127.0.0.1", port)).unwrap());
+            (deliver(connection, payload, Duration::ZERO, deadline(timeout)), server.join().unwrap())
         })
     }
 
@@ -198,14 +190,6 @@ mod tests {
         assert_eq!(result, Err(CarbonErrorKind::NotClosed));
         let (result, _) = with_server(&vec![b'x'; 30_000_000], timeout, keep_open);
         assert!(matches!(result, Err(CarbonErrorKind::SendTimedOut { .. })), "{result:?}");
-    }
-
-    #[test]
-    fn a_carbon_whose_name_has_no_address_is_named() {
-        let error = deliver(&SystemDialer::default(), ("nosuch host", 1), b"", Duration::ZERO, deadline(SOON))
-            .unwrap_err()
-            .to_string();
-        assert!(error.starts_with("Carbon at nosuch host:1: the host cannot be looked up: "), "{error}");
     }
 
     /// `tests/messages/rendered.rs` writes these errors by hand.

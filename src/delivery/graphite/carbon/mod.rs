@@ -6,10 +6,12 @@ mod encode;
 pub(super) use encode::LeftOut;
 pub(crate) use encode::{Encoded, pickle, plaintext};
 
-use super::error::PushError;
+use super::connect::connect;
+use super::error::{CarbonError, CarbonErrorKind, PushError};
 use super::push::Push;
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
+use crate::system::tls::TlsSettings;
 use std::time::Duration;
 
 /// The way to a Carbon.
@@ -21,6 +23,8 @@ pub(super) struct Carbon<'a> {
     pub(super) port: u16,
     /// How long the connection stays open after the last point.
     pub(super) linger: Duration,
+    /// How the connection is secured.
+    pub(super) tls: Option<&'a TlsSettings>,
     /// The outside world.
     pub(super) context: Context<'a>,
     /// How often a failed delivery is repeated.
@@ -30,14 +34,17 @@ pub(super) struct Carbon<'a> {
 impl Carbon<'_> {
     /// Sends encoded points. Carbon takes all of them or, as far as anybody can know, none.
     pub(super) fn push(self, encoded: Encoded) -> Push {
-        let Self { host, port, linger, context, policy } = self;
+        let Self { host, port, linger, tls, context, policy } = self;
         let mut push = Push::default();
         let left_out: Vec<(usize, String)> =
             encoded.left_out.into_iter().map(|point| (point.index, point.reason.to_owned())).collect();
         for retry in 0..=policy.retries {
             push.stats.requests += 1;
             let begun = context.clock.now();
-            let result = connection::deliver(context.dialer, (host, port), &encoded.bytes, linger, policy.deadline);
+            let result = connect(context.dialer, "Carbon", (host, port), tls, policy.deadline)
+                .map_err(CarbonErrorKind::from)
+                .and_then(|connection| connection::deliver(connection, &encoded.bytes, linger, policy.deadline))
+                .map_err(|kind| CarbonError { server: format!("{host}:{port}"), kind });
             let (took, points) = (context.clock.now() - begun, encoded.points);
             match &result {
                 Ok(()) => log::info!("Carbon at {host}:{port}: closed after {took:.1?}: {points} points"),

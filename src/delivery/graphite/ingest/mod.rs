@@ -201,6 +201,7 @@ impl Ingest<'_> {
             headers,
             body: Some(json),
             max_body: MAX_REPLY,
+            identity: self.target.identity.clone(),
             remaining: None,
             secrets,
         }

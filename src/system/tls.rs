@@ -1,0 +1,250 @@
+//! TLS over a TCP connection, for servers that speak no HTTP; and whom a client is for a server that wants to know.
+
+use super::deadline::Deadline;
+use super::dialer::{Connection, is_interrupted};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A certificate for the client's side, with its key. Its `Debug` shows neither.
+#[derive(Clone)]
+pub struct ClientIdentity {
+    /// The certificate and those that lead to its authority, in PEM.
+    pub(crate) certificates: Vec<u8>,
+    /// The key in PEM.
+    pub(crate) key: Vec<u8>,
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientIdentity").finish_non_exhaustive()
+    }
+}
+
+/// Why a certificate and its key cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum IdentityError {
+    /// There is no certificate.
+    #[error("names a file without a certificate in PEM")]
+    NoCertificate,
+    /// There is no key.
+    #[error("names a file without a private key in PEM; one with a passphrase cannot be used")]
+    NoKey,
+    /// The key is of another certificate, or of a kind that is not known.
+    #[error("names a key that does not fit the certificate of client_cert ({0})")]
+    Unfit(String),
+}
+
+/// Whom a connection trusts, and whom it says it is.
+#[derive(Clone)]
+pub(crate) struct TlsSettings {
+    config: Arc<ClientConfig>,
+    has_own_roots: bool,
+}
+
+impl fmt::Debug for TlsSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsSettings").field("has_own_roots", &self.has_own_roots).finish_non_exhaustive()
+    }
+}
+
+impl TlsSettings {
+    /// Trusts the authorities in `roots` (PEM), or the built-in ones.
+    ///
+    /// # Errors
+    /// When the identity cannot be used.
+    pub(crate) fn new(roots: Option<&[u8]>, identity: Option<&ClientIdentity>) -> Result<Self, IdentityError> {
+        let mut store = RootCertStore::empty();
+        match roots {
+            None => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Some(pem) => {
+                store.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let unfit = |error: rustls::Error| IdentityError::Unfit(error.to_string());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(unfit)?.with_root_certificates(store);
+        let config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let chain = CertificateDer::pem_slice_iter(&identity.certificates).filter_map(Result::ok);
+                let chain: Vec<CertificateDer<'static>> = chain.collect();
+                if chain.is_empty() {
+                    return Err(IdentityError::NoCertificate);
+                }
+                let key = PrivateKeyDer::from_pem_slice(&identity.key).map_err(|_| IdentityError::NoKey)?;
+                builder.with_client_auth_cert(chain, key).map_err(unfit)?
+            }
+        };
+        Ok(Self { config: Arc::new(config), has_own_roots: roots.is_some() })
+    }
+
+    /// Agrees on TLS with `host`, which is a name or an address, on an open connection.
+    ///
+    /// # Errors
+    /// When the other side is not trusted, does not speak TLS, goes away, or is not done by the deadline.
+    pub(crate) fn connect(
+        &self,
+        mut connection: Box<dyn Connection>,
+        host: &str,
+        deadline: Deadline<'_>,
+    ) -> io::Result<Box<dyn Connection>> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let name =
+            ServerName::try_from(bare.to_owned()).map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
+        let mut session = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
+        while session.is_handshaking() {
+            let left = deadline.remaining();
+            if left.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            connection.set_read_timeout(left)?;
+            connection.set_write_timeout(left)?;
+            match session.complete_io(&mut connection) {
+                Err(cause) if !is_interrupted(&cause) => return Err(explain(cause, self.has_own_roots)),
+                _ => {}
+            }
+        }
+        Ok(Box::new(TlsConnection { connection, session, has_own_roots: self.has_own_roots }))
+    }
+}
+
+/// A connection in TLS. The end of it is an error unless the other side has said that it is one (`close_notify`).
+struct TlsConnection {
+    connection: Box<dyn Connection>,
+    session: ClientConnection,
+    has_own_roots: bool,
+}
+
+impl TlsConnection {
+    /// Sends what waits to be sent.
+    fn send(&mut self) -> io::Result<()> {
+        while self.session.wants_write() {
+            self.session.write_tls(&mut self.connection)?;
+        }
+        Ok(())
+    }
+}
+
+impl Read for TlsConnection {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.session.reader().read(buffer) {
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            self.send()?;
+            self.session.read_tls(&mut self.connection)?;
+            if let Err(error) = self.session.process_new_packets() {
+                return Err(explain(io::Error::new(ErrorKind::InvalidData, error), self.has_own_roots));
+            }
+        }
+    }
+}
+
+impl Write for TlsConnection {
+    /// Takes as much as there is room for, and sends it as far as the time allows. The rest goes with the next call.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send()?;
+        let taken = self.session.writer().write(bytes)?;
+        match self.send() {
+            Err(cause) if !is_interrupted(&cause) => Err(cause),
+            _ => Ok(taken),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.send()
+    }
+}
+
+impl Connection for TlsConnection {
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.connection.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.connection.set_write_timeout(timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.session.send_close_notify();
+        self.send()?;
+        self.connection.shutdown_write()
+    }
+
+    fn take_error(&mut self) -> io::Result<Option<io::Error>> {
+        self.connection.take_error()
+    }
+}
+
+/// An error with what it means and what to do about it, if it is one of TLS.
+fn explain(cause: io::Error, has_own_roots: bool) -> io::Error {
+    match cause.kind() {
+        ErrorKind::InvalidData => io::Error::new(ErrorKind::InvalidData, advice(&cause.to_string(), has_own_roots)),
+        _ => cause,
+    }
+}
+
+/// What an error of TLS means, and what to do about it. `error` is the text of rustls.
+pub(crate) fn advice(error: &str, has_own_roots: bool) -> String {
+    // A certificate has a bad signature if its issuer only has the name of a trusted authority.
+    let is_untrusted = error.contains("UnknownIssuer") || error.contains("BadSignature");
+    let advice = if error.contains("CertificateRequired") {
+        "it wants to know who we are: set client_cert and client_key"
+    } else if error.contains("received fatal alert") && (error.contains("UnknownCA") || error.contains("Certificate")) {
+        return format!("it does not take the certificate of client_cert ({error})");
+    } else if is_untrusted && has_own_roots {
+        "its certificate is signed by no authority in the file of SSL_CERT_FILE, and only those are trusted: add its authority to that file"
+    } else if is_untrusted {
+        "its certificate is signed by nobody trusted here; SSL_CERT_FILE names a file of certificates to trust instead"
+    } else if error.contains("CaUsedAsEndEntity") {
+        "its certificate is one of an authority (CA:TRUE) and cannot be a server's: make one for the server, signed by it"
+    } else if error.contains("Expired") || error.contains("certificate expired") {
+        "its certificate has expired, or the clock here is wrong"
+    } else if error.contains("NotValidForName") || error.contains("not valid for name") {
+        "its certificate is for another name: is the URL right?"
+    } else if error.contains("InvalidContentType") {
+        "it does not speak TLS there: is the URL right?"
+    } else {
+        return format!("TLS failed ({error})");
+    };
+    advice.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_tls_says_what_to_do() {
+        for (error, words) in [
+            ("received fatal alert: CertificateRequired", "set client_cert and client_key"),
+            ("received fatal alert: UnknownCA", "does not take the certificate of client_cert"),
+            ("received fatal alert: CertificateUnknown", "does not take the certificate of client_cert"),
+            ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE names a file"),
+            ("invalid peer certificate: Expired", "has expired, or the clock here is wrong"),
+            ("received corrupt message of type InvalidContentType", "does not speak TLS there"),
+            ("something new", "TLS failed (something new)"),
+        ] {
+            assert!(advice(error, false).contains(words), "{error}: {}", advice(error, false));
+        }
+        assert!(advice("invalid peer certificate: UnknownIssuer", true).contains("add its authority to that file"));
+    }
+
+    #[test]
+    fn an_identity_without_a_certificate_or_a_key_is_an_error() {
+        let new = |certificates: &[u8], key: &[u8]| {
+            let identity = ClientIdentity { certificates: certificates.to_vec(), key: key.to_vec() };
+            TlsSettings::new(None, Some(&identity)).map(drop)
+        };
+        assert_eq!(new(b"nothing", b"nothing"), Err(IdentityError::NoCertificate));
+        let certificate = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        assert_eq!(new(certificate, b"nothing"), Err(IdentityError::NoKey));
+    }
+}
