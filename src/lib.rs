@@ -75,9 +75,8 @@ pub use system::random::Random;
 pub use system::resolver::ResolveError;
 pub use system::threads::{Signal, SystemThreads, Task, Threads};
 
-use delivery::graphite::Destination;
 use delivery::journal::Journal;
-use delivery::{DeliveryError, DeliveryReport, OpenJournal, Sender, graphite};
+use delivery::{DeliveryError, DeliveryReport, NamedDestination, OpenJournal, Sender, deliver, graphite};
 use fetch::{Collector, FeedReport, stats_by_provider};
 use http::retry::RetryPolicy;
 use log::Level;
@@ -117,9 +116,10 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
         return Outcome::NotTaken;
     }
 
-    let journal = settings.journal.and_then(|_| open_journal(settings.state_dir.as_deref()?, context));
+    let journal = settings.state_dir.as_deref().filter(|_| settings.keeps_journal);
+    let journal = journal.and_then(|dir| open_journal(dir, context));
     let history = RunHistory::read(settings.state(context), &settings.run, started, context.random.next());
-    let linger = settings.destination.as_ref().map(Destination::linger).unwrap_or_default();
+    let linger = settings.destinations.iter().map(|to| to.destination.linger()).max().unwrap_or_default();
     let fetch_deadline = deadline.before(PUSH_TIME.min(settings.timeout / 3) + linger);
     let collector =
         Collector { config: &settings.fetch, context, history: &history, started, deadline: fetch_deadline };
@@ -129,25 +129,34 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     let mut batch = quotes(&settings.metrics, &mut feeds, started);
     let mut health = Health { batch: &mut batch, prefix: &settings.metrics.prefix, run: &settings.run, started };
     add_fetch_health(&mut health, &settings.fetch.definitions, &feeds);
-    let max_age = settings.journal.map_or(LAST_PUSH_MAX_AGE, |limits| limits.max_age);
-    let sender = settings.destination.as_ref().filter(|_| !settings.dry_run).map(|destination| Sender {
-        destination,
-        formerly: &settings.formerly,
-        journal: journal.as_ref().zip(settings.journal).map(|(journal, limits)| OpenJournal::new(journal, limits)),
-        context,
-        policy: RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random },
-    });
-    add_push_health(&mut health, sender.as_ref(), history.last_push(max_age));
+    let senders = if settings.dry_run { Vec::new() } else { senders(settings, journal.as_ref(), context, deadline) };
+    add_push_health(&mut health, &senders, &history);
     health.run(context.clock.now() - begun);
 
-    let Some(sender) = sender else {
-        return fetch_outcome.max(print(out, &graphite::render(settings.destination.as_ref(), &batch)));
+    if settings.dry_run {
+        return fetch_outcome.max(print(out, &graphite::render(settings.first_destination(), &batch)));
+    }
+    let deliveries = deliver(senders, &batch, started);
+    record(&history, &feeds, &deliveries, started);
+    log_summary(&settings.fetch.definitions, &feeds, &deliveries, context.clock.now() - begun);
+    let report = |delivery| {
+        log_notices(delivery, &history);
+        report_delivery(delivery)
     };
-    let delivery = sender.deliver(&batch, started);
-    record(&history, &feeds, &delivery, started);
-    log_summary(&settings.fetch.definitions, &feeds, &delivery, context.clock.now() - begun);
-    log_notices(&delivery, &history);
-    fetch_outcome.max(report_delivery(&delivery))
+    deliveries.iter().map(report).fold(fetch_outcome, Outcome::max)
+}
+
+/// What brings points to each destination.
+fn senders<'a>(
+    settings: &'a Settings,
+    journal: Option<&'a Journal<'a>>,
+    context: Context<'a>,
+    deadline: Deadline<'a>,
+) -> Vec<Sender<'a>> {
+    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
+    let destinations: Vec<&NamedDestination> = settings.destinations.iter().collect();
+    let mut journals = journal.map(|journal| OpenJournal::open_all(journal, &destinations)).into_iter().flatten();
+    destinations.into_iter().map(|to| Sender { to, journal: journals.next(), context, policy }).collect()
 }
 
 /// The journal. If it cannot be opened, that is a warning and the run goes on without it.
@@ -218,21 +227,26 @@ fn add_fetch_health(health: &mut Health<'_>, definitions: &[Definition], feeds: 
 }
 
 /// Adds points about what waits in the journal, and how the push of the run before went.
-fn add_push_health(health: &mut Health<'_>, sender: Option<&Sender<'_>>, last_push: Option<&LastPush>) {
-    if let Some(waiting) = sender.and_then(Sender::points_waiting) {
-        health.journal(waiting);
-    }
-    if let Some(push) = last_push {
-        health.last_push(push.time, Duration::try_from_secs_f64(push.seconds).unwrap_or_default(), push.status);
+fn add_push_health(health: &mut Health<'_>, senders: &[Sender<'_>], history: &RunHistory<'_>) {
+    for sender in senders {
+        let mirror = sender.to.name.mirror();
+        if let Some(waiting) = sender.points_waiting() {
+            health.journal(mirror, waiting);
+        }
+        let max_age = if sender.journal.is_some() { sender.to.limits.max_age } else { LAST_PUSH_MAX_AGE };
+        if let Some(push) = history.last_push(mirror, max_age) {
+            let took = Duration::try_from_secs_f64(push.seconds).unwrap_or_default();
+            health.last_push(mirror, push.time, took, push.status);
+        }
     }
 }
 
 /// Leaves to the next run what it will need.
-fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &DeliveryReport, started: i64) {
+fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], deliveries: &[DeliveryReport], started: i64) {
     let due = feeds.iter().filter(|report| report.skipped.is_none() && !report.has_defect);
     let states = due.map(|report| (report.feed.name.clone(), report.feed_state(history))).collect();
-    // Points that are lost do not count, so the next run fetches them again.
-    let is_lost = matches!(delivery.error, Some(DeliveryError::Lost { .. }));
+    // Points that are lost to the first destination do not count, so the next run fetches them again.
+    let is_lost = deliveries.first().is_some_and(|first| matches!(first.error, Some(DeliveryError::Lost { .. })));
     let is_counted = |report: &&FeedReport<'_>| report.feed.due_every.is_some() && report.fetched() > 0 && !is_lost;
     let fetched = feeds.iter().filter(is_counted).map(|report| report.feed.state_name.as_str());
     let notes = feeds.iter().flat_map(|report| &report.providers).map(|report| ProviderNote {
@@ -240,9 +254,12 @@ fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], delivery: &Deliver
         cool_down: report.cool_down,
         findings: &report.findings,
     });
-    let push = |status| LastPush { time: started, seconds: delivery.took.as_secs_f64(), status };
-    let told = delivery.notices.iter().map(|(subject, _)| subject.as_str());
-    history.record(states, fetched, notes, told, delivery.status.map(push));
+    let push = |delivery: &DeliveryReport| {
+        Some(LastPush { time: started, seconds: delivery.took.as_secs_f64(), status: delivery.status? })
+    };
+    let pushes = deliveries.iter().map(|delivery| (delivery.to.mirror(), push(delivery)));
+    let told = deliveries.iter().flat_map(|delivery| &delivery.notices).map(|(subject, _)| subject.as_str());
+    history.record(states, fetched, notes, told, pushes);
 }
 
 /// Logs what stays as it is: as a warning once a day.
@@ -253,19 +270,19 @@ fn log_notices(delivery: &DeliveryReport, history: &RunHistory<'_>) {
     }
 }
 
-/// Logs what Graphite did not take. Returns what that makes of the run.
+/// Logs what a destination did not take. Returns what that makes of the run.
 fn report_delivery(delivery: &DeliveryReport) -> Outcome {
     log_all(Level::Warn, &delivery.warnings);
     log_all(Level::Error, &delivery.losses);
     let Some(error) = &delivery.error else {
         return if delivery.losses.is_empty() { Outcome::Success } else { Outcome::Partial };
     };
-    log::error!("{error}");
+    log::error!("{}", error.message(&delivery.to));
     if error.refused_credentials() { Outcome::NotAllowed } else { Outcome::NotTaken }
 }
 
 /// Logs one line: what was pushed, from where, in how long.
-fn log_summary(definitions: &[Definition], feeds: &[FeedReport<'_>], delivery: &DeliveryReport, took: Duration) {
+fn log_summary(definitions: &[Definition], feeds: &[FeedReport<'_>], deliveries: &[DeliveryReport], took: Duration) {
     let stats = stats_by_provider(definitions, feeds);
     let asked = stats.iter().filter(|(_, stats)| stats.requests > 0);
     let providers: Vec<&str> = asked.map(|(definition, _)| definition.name.as_str()).collect();
@@ -278,8 +295,13 @@ fn log_summary(definitions: &[Definition], feeds: &[FeedReport<'_>], delivery: &
     };
     // Symbols that stay missing are not named again, so their number is.
     let fetched_of = if fetched == due { String::new() } else { format!("{fetched} of ") };
-    let (points, symbols) = (pluralize(delivery.taken, "point"), pluralize(due, "symbol"));
-    let (waited, seconds) = (delivery.waited, took.as_secs_f64());
-    let waited = if waited == 0 { String::new() } else { format!(" ({waited} of them waited in the journal)") };
-    log::info!(target: SUMMARY, "pushed {points}{waited} of {fetched_of}{symbols} from {from} in {seconds:.2} s");
+    let (symbols, seconds) = (pluralize(due, "symbol"), took.as_secs_f64());
+    let points = |DeliveryReport { taken, waited, .. }: &DeliveryReport| {
+        let waited = if *waited == 0 { String::new() } else { format!(" ({waited} of them waited in the journal)") };
+        format!("{}{waited}", pluralize(*taken, "point"))
+    };
+    let pushed = deliveries.first().map(points).unwrap_or_default();
+    let of_mirror = |delivery: &DeliveryReport| format!("; {} took {}", delivery.to, points(delivery));
+    let mirrors = deliveries.iter().skip(1).map(of_mirror).collect::<Vec<_>>().concat();
+    log::info!(target: SUMMARY, "pushed {pushed} of {fetched_of}{symbols} from {from} in {seconds:.2} s{mirrors}");
 }

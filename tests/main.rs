@@ -28,6 +28,7 @@ mod kill;
 mod limits;
 mod machine;
 mod messages;
+mod mirrors;
 mod name_servers;
 mod networks;
 mod own_apis;

@@ -4,9 +4,9 @@
 use super::forecast::month;
 use super::table::align_columns;
 use crate::context::Context;
-use crate::delivery::belongs_to;
 use crate::delivery::graphite::{AmqpAddress, Destination, Protocol, reach};
 use crate::delivery::journal::{Entry, Journal, JournalError};
+use crate::delivery::{DestinationName, NamedDestination, sort_by_owner};
 use crate::fetch::{Collector, Feed, FeedReport};
 use crate::http::retry::RetryPolicy;
 use crate::logging::log_all;
@@ -19,7 +19,7 @@ use crate::settings::{RecordedSetting, Settings, missing_graphite};
 use crate::state::State;
 use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
-use crate::system::threads::{Task, lock};
+use crate::system::threads::{Task, lock, parallel_map};
 use crate::util::group_by::group_by;
 use crate::util::pluralize::pluralize;
 use crate::util::sanitize::sanitize;
@@ -87,19 +87,19 @@ fn settings_table(settings: &Settings) -> String {
     align_columns(&rows)
 }
 
-/// Checks the state directory, Graphite and the providers in use, all at the same time.
+/// Checks the state directory, the destinations and the providers in use, all at the same time.
 fn check_everything(settings: &Settings, context: Context<'_>) -> Vec<Finding> {
     let deadline = context.deadline(settings.timeout);
-    let (state_dir, graphite, providers) = (Mutex::new(None), Mutex::new(None), Mutex::new(Vec::new()));
+    let (state_dir, destinations, providers) = (Mutex::new(None), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let tasks: Vec<Task<'_>> = vec![
         Box::new(|| *lock(&state_dir) = Some(check_state_dir(settings, context))),
-        Box::new(|| *lock(&graphite) = Some(check_graphite(settings, context, deadline))),
+        Box::new(|| *lock(&destinations) = check_destinations(settings, context, deadline)),
         Box::new(|| *lock(&providers) = check_providers(settings, context, deadline)),
     ];
     context.threads.run_all(tasks);
     let clock = context.clock_error().map(|error| Finding::new("clock", Err(error), Outcome::NotTaken));
-    let mut findings: Vec<Finding> =
-        clock.into_iter().chain(lock(&state_dir).take()).chain(lock(&graphite).take()).collect();
+    let mut findings: Vec<Finding> = clock.into_iter().chain(lock(&state_dir).take()).collect();
+    findings.append(&mut lock(&destinations));
     findings.append(&mut lock(&providers));
     findings
 }
@@ -108,7 +108,7 @@ fn check_everything(settings: &Settings, context: Context<'_>) -> Vec<Finding> {
 fn check_state_dir(settings: &Settings, context: Context<'_>) -> Finding {
     let result = match &settings.state_dir {
         Some(dir) => probe_state_dir(dir, settings, context),
-        None if settings.journal.is_none() => Ok("there is none, and no journal is wanted".to_owned()),
+        None if !settings.keeps_journal => Ok("there is none, and no journal is wanted".to_owned()),
         None => Err("no variable says where it is, so there is no journal: set DATAMETRICS_STATE_DIR".to_owned()),
     };
     Finding::new("state directory", result, Outcome::Partial)
@@ -119,59 +119,94 @@ fn probe_state_dir(dir: &Path, settings: &Settings, context: Context<'_>) -> Res
     State::new(context.disk, context.random, dir).probe().map_err(|cause| {
         format!("cannot write in {path}: {cause}; make it writable, or name another in DATAMETRICS_STATE_DIR")
     })?;
-    if settings.journal.is_none() {
+    if !settings.keeps_journal {
         return Ok(format!("{path} can be written; no journal is wanted"));
     }
     let journal = Journal::open(context.disk, context.clock, dir).map_err(|error| error.to_string())?;
     // A run that is sending needs a moment.
-    match journal.lock(context.deadline(LOCK_WAIT.min(settings.timeout))) {
-        Ok(_) => {}
-        Err(error @ JournalError::Locked { .. }) => return Err(format!("{error}; while it has it, no run can send")),
-        Err(error) => return Err(format!("{error}; without it two runs at once send the same points")),
+    let deadline = context.deadline(LOCK_WAIT.min(settings.timeout));
+    let mirrors = settings.destinations.iter().map(|to| &to.name).filter(|name| name.mirror().is_some());
+    for name in std::iter::once(&DestinationName::First).chain(mirrors) {
+        match journal.lock(&name.lock_file(), deadline) {
+            Ok(_) => {}
+            Err(error @ JournalError::Locked { .. }) => {
+                return Err(format!("{error}; while it has it, no run can send to it"));
+            }
+            Err(error) => return Err(format!("{error}; without it two runs at once send the same points")),
+        }
     }
     let waiting = journal.waiting().map_err(|error| error.to_string())?;
-    let id = settings.destination.as_ref().map(Destination::id);
-    let is_own = |entry: &&Entry| id.as_ref().is_none_or(|id| belongs_to(entry, id, &settings.formerly));
-    let (own, other): (Vec<&Entry>, Vec<&Entry>) = waiting.iter().partition(is_own);
-    let count = |entries: &[&Entry]| pluralize(entries.iter().map(|entry| entry.points).sum(), "point");
-    let describe = |(_, entries): (Option<String>, Vec<&Entry>)| {
+    Ok(format!("{path} can be written; {}", describe_waiting(waiting, settings, &journal)))
+}
+
+/// What waits in the journal: for the first destination, for each mirror, and for others that are not configured.
+fn describe_waiting(waiting: Vec<Entry>, settings: &Settings, journal: &Journal<'_>) -> String {
+    let destinations: Vec<&NamedDestination> = settings.destinations.iter().collect();
+    let (owned, mut others) = sort_by_owner(waiting, &destinations);
+    let count = |entries: &[Entry]| pluralize(entries.iter().map(|entry| entry.points).sum(), "point");
+    let (first, mirrors): (Vec<_>, Vec<_>) =
+        destinations.iter().zip(owned).partition(|(to, _)| to.name == DestinationName::First);
+    let first = first.into_iter().next().map(|(_, entries)| entries);
+    let first = first.unwrap_or_else(|| std::mem::take(&mut others));
+    let waits = |(_, entries): &&(&&NamedDestination, Vec<Entry>)| !entries.is_empty();
+    let of_mirror =
+        |(to, entries): &(&&NamedDestination, Vec<Entry>)| format!(", and {} for {}", count(entries), to.name);
+    let mirrors = mirrors.iter().filter(waits).map(of_mirror).collect::<Vec<_>>().concat();
+    let describe = |(_, entries): (Option<String>, Vec<Entry>)| {
         let label = entries.first().map(|entry| journal.destination_label(entry)).unwrap_or_default();
         format!(", and {} for another Graphite, {label}", count(&entries))
     };
-    let by_destination = group_by(other.into_iter().map(|entry| (entry.destination.clone(), entry)));
+    let by_destination = group_by(others.into_iter().map(|entry| (entry.destination.clone(), entry)));
     let others: String = by_destination.into_iter().map(describe).collect();
-    Ok(format!("{path} can be written; {} in the journal{others}", count(&own)))
+    format!("{} in the journal{mirrors}{others}", count(&first))
 }
 
-fn check_graphite(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Finding {
-    let begun = context.clock.now();
-    let Some(destination) = &settings.destination else {
+/// Reaches each destination.
+fn check_destinations(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Vec<Finding> {
+    let destinations = &settings.destinations;
+    let missing = settings.first_destination().is_none().then(|| {
         let error = missing_graphite();
-        return Finding::new("graphite", Err(error.to_string()), error.outcome());
-    };
+        Finding::new(DestinationName::First.to_string(), Err(error.to_string()), error.outcome())
+    });
+    let reach = |to: &NamedDestination| check_destination(to, settings, context, deadline);
+    let reached = parallel_map(context.threads, destinations.len(), destinations, reach);
+    missing.into_iter().chain(reached).collect()
+}
+
+fn check_destination(
+    NamedDestination { name, destination, .. }: &NamedDestination,
+    settings: &Settings,
+    context: Context<'_>,
+    deadline: Deadline<'_>,
+) -> Finding {
+    let begun = context.clock.now();
+    let subject = name.to_string();
     let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
     match reach(destination, context, policy) {
         Ok(()) => {
             let seconds = (context.clock.now() - begun).as_secs_f64();
-            Finding::ok("graphite", describe_reached(destination, seconds))
+            Finding::ok(subject, describe_reached(destination, name, seconds))
         }
         Err(error) => {
             let outcome = if error.refused_credentials() { Outcome::NotAllowed } else { Outcome::NotTaken };
-            Finding::new("graphite", Err(error.to_string()), outcome)
+            Finding::new(subject, Err(error.to_string()), outcome)
         }
     }
 }
 
 /// What works, and what nothing that Carbon does can tell: whether it is there, and how long it keeps what it gets.
-fn describe_reached(destination: &Destination, seconds: f64) -> String {
+fn describe_reached(destination: &Destination, name: &DestinationName, seconds: f64) -> String {
     match destination {
         Destination::Ingest(target) => format!("{} takes points from us, {seconds:.2} s", target.url),
         Destination::Carbon { protocol, host, port, linger, .. } => {
             let pickle = if *protocol == Protocol::Pickle { " (for pickle)" } else { "" };
             let advice = if linger.is_zero() {
-                "; if a balancer stands before it, set linger in [graphite], or points are lost while no Carbon is behind it"
+                format!(
+                    "; if a balancer stands before it, set linger in [{}], or points are lost while no Carbon is behind it",
+                    name.section()
+                )
             } else {
-                ""
+                String::new()
             };
             format!("Carbon at {host}:{port} takes connections{pickle}, {seconds:.2} s{advice}{SCHEMAS_ADVICE}")
         }

@@ -121,9 +121,13 @@ fn list_providers(cli: &Cli, name: Option<&str>) -> Result<Outcome, ConfigError>
 }
 
 fn print_grafana(cli: &Cli, export: &GrafanaExport) -> Result<Outcome, ConfigError> {
-    let Settings { fetch: FetchConfig { feeds, definitions, .. }, metrics, destination, alerts, .. } =
-        &Settings::read(cli, &environment, io::stdin())?;
-    let queries = Queries { metrics, is_carbon: destination.as_ref().is_some_and(Destination::is_carbon) };
+    let settings = Settings::read(cli, &environment, io::stdin())?;
+    let Settings { fetch: FetchConfig { feeds, definitions, .. }, metrics, destinations, alerts, .. } = &settings;
+    let queries = Queries {
+        metrics,
+        is_carbon: settings.first_destination().is_some_and(Destination::is_carbon),
+        has_mirrors: destinations.iter().any(|to| to.name.mirror().is_some()),
+    };
     let text = match export {
         GrafanaExport::Dashboard => dashboard(feeds, queries),
         GrafanaExport::Alerts { datasource, format } => {

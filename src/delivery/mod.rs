@@ -1,6 +1,7 @@
-//! A batch on its way: into the journal, then to Graphite. Points that wait from earlier runs are sent
+//! A batch on its way: into the journal, then to every destination. Points that wait from earlier runs are sent
 //! first.
 
+mod destinations;
 pub(crate) mod graphite;
 pub(crate) mod journal;
 mod portion;
@@ -10,21 +11,23 @@ use crate::context::Context;
 use crate::http::retry::RetryPolicy;
 use crate::http::stats::worst_status;
 use crate::metrics::batch::Batch;
-use graphite::{Destination, DestinationId, MAX_REFUSALS, Push, PushError, push};
-use journal::{Entry, Journal, JournalError, JournalLimits};
+use crate::system::threads::{lock, parallel_map};
+use graphite::{MAX_REFUSALS, Push, PushError, push};
+use journal::{Entry, Journal, JournalError};
 use replay::JournalReplay;
 use std::borrow::Cow;
+use std::sync::Mutex;
 use std::time::Duration;
+
+pub(crate) use destinations::{DestinationName, NamedDestination, sort_by_owner};
 
 /// How many refused points of one push are named.
 const MAX_NAMED: usize = 10;
 
-/// Brings points to Graphite.
+/// Brings points to one destination.
 pub(crate) struct Sender<'a> {
     /// Where points go.
-    pub(crate) destination: &'a Destination,
-    /// Destinations whose points go there now.
-    pub(crate) formerly: &'a [DestinationId],
+    pub(crate) to: &'a NamedDestination,
     /// What is in the journal. `None` if there is no journal.
     pub(crate) journal: Option<OpenJournal<'a>>,
     /// The outside world.
@@ -33,23 +36,40 @@ pub(crate) struct Sender<'a> {
     pub(crate) policy: RetryPolicy<'a>,
 }
 
-/// The journal, with a list of its files. It is made once a run, as there may be many.
+/// The part of the journal that one destination has.
 pub(crate) struct OpenJournal<'a> {
     journal: &'a Journal<'a>,
-    limits: JournalLimits,
-    files: Result<Vec<Entry>, JournalError>,
+    /// The files for this destination.
+    files: Result<Vec<Entry>, Option<JournalError>>,
+    /// The files for destinations that are not configured any more. The first destination has them all.
+    others: Vec<Entry>,
 }
 
 impl<'a> OpenJournal<'a> {
-    /// Lists the files of the journal.
-    pub(crate) fn new(journal: &'a Journal<'a>, limits: JournalLimits) -> Self {
-        Self { journal, limits, files: journal.waiting() }
+    /// Lists the files of the journal, once a run, as there may be many. Gives each destination its own.
+    pub(crate) fn open_all(journal: &'a Journal<'a>, destinations: &[&NamedDestination]) -> Vec<Self> {
+        match journal.waiting() {
+            Ok(files) => {
+                let (owned, others) = sort_by_owner(files, destinations);
+                let mut others = Some(others);
+                let open = |files| Self { journal, files: Ok(files), others: others.take().unwrap_or_default() };
+                owned.into_iter().map(open).collect()
+            }
+            Err(error) => {
+                // It is said once.
+                let mut error = Some(error);
+                let open = |_| Self { journal, files: Err(error.take()), others: Vec::new() };
+                destinations.iter().map(open).collect()
+            }
+        }
     }
 }
 
 /// What came of a delivery.
 #[derive(Debug, Default)]
 pub(crate) struct DeliveryReport {
+    /// The destination.
+    pub(crate) to: DestinationName,
     /// How many points Graphite took, those of earlier runs included.
     pub(crate) taken: usize,
     /// How many of them had waited in the journal.
@@ -73,10 +93,10 @@ pub(crate) struct DeliveryReport {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeliveryError {
     /// The points are in the journal.
-    #[error("graphite: {0}; the points are in the journal, the next run sends them")]
+    #[error("{0}; the points are in the journal, the next run sends them")]
     InJournal(PushError),
     /// There is no journal, or the batch could not be written to it.
-    #[error("graphite: {cause}; {points} points are lost, as they are in no journal")]
+    #[error("{cause}; {points} points are lost, as they are in no journal")]
     Lost {
         /// Why they were not taken.
         cause: PushError,
@@ -89,6 +109,15 @@ pub(crate) enum DeliveryError {
 }
 
 impl DeliveryError {
+    /// The error with the name of the destination.
+    pub(crate) fn message(&self, to: &DestinationName) -> String {
+        match self {
+            // It names the file of the lock, which has the name of the destination.
+            Self::Locked(_) => self.to_string(),
+            Self::InJournal(_) | Self::Lost { .. } => format!("{to}: {self}"),
+        }
+    }
+
     /// Whether it is about single points, so that other points may be taken.
     fn is_about_points(&self) -> bool {
         matches!(self, Self::InJournal(cause) if cause.is_about_points())
@@ -100,53 +129,81 @@ impl DeliveryError {
     }
 }
 
-impl Sender<'_> {
-    /// Keeps the batch of the run that started at `started` (Unix seconds) in the journal, and sends
-    /// everything that waits there for this destination.
-    pub(crate) fn deliver(mut self, batch: &Batch, started: i64) -> DeliveryReport {
-        let mut report = DeliveryReport::default();
-        let Some(OpenJournal { journal, limits, files }) = self.journal.take() else {
-            self.send_unkept(batch, &mut report);
-            return report;
-        };
-        let id = self.destination.id();
-        let own = match journal.keep(batch, &id, started, self.context.random.next()) {
-            Ok(own) => Some(own),
-            Err(error) => {
-                report.warnings.push(error.to_string());
-                // A batch that has no file cannot wait for the next run, so it goes before those that can.
-                self.send_unkept(batch, &mut report);
-                None
-            }
-        };
+/// Brings a batch to all destinations, side by side as far as there are threads. Every file of the journal is in place
+/// before the first push begins, as the process may be killed in any push.
+pub(crate) fn deliver(senders: Vec<Sender<'_>>, batch: &Batch, started: i64) -> Vec<DeliveryReport> {
+    let Some(threads) = senders.first().map(|sender| sender.context.threads) else { return Vec::new() };
+    // Where there is one thread only, the first destination is the first.
+    let deliveries: Vec<_> = senders.into_iter().map(|sender| Mutex::new(Some(sender.keep(batch, started)))).collect();
+    let send = |delivery: &Mutex<Option<Delivery<'_>>>| {
+        let delivery = lock(delivery).take();
+        delivery.map(|delivery| delivery.send(batch))
+    };
+    parallel_map(threads, deliveries.len(), &deliveries, send).into_iter().flatten().collect()
+}
+
+/// A batch whose file is in the journal, or could not be written.
+struct Delivery<'a> {
+    sender: Sender<'a>,
+    started: i64,
+    own: Option<Entry>,
+    report: DeliveryReport,
+}
+
+impl Delivery<'_> {
+    /// Sends everything that waits in the journal for this destination.
+    fn send(self, batch: &Batch) -> DeliveryReport {
+        let Self { mut sender, started, own, mut report } = self;
+        let journal = sender.journal.take();
+        if own.is_none() {
+            // A batch that has no file cannot wait for the next run, so it goes before those that can.
+            sender.send_unkept(batch, &mut report);
+        }
+        let Some(OpenJournal { journal, files, others }) = journal else { return report };
         let name = own.as_ref().map(|own| own.name.clone());
         let files = with_own(files, own, &mut report);
-        let replay = JournalReplay { sender: &self, journal, limits, started, id, own: name.as_deref(), batch };
-        let deadline = if name.is_some() { self.policy.deadline } else { self.policy.deadline.within(Duration::ZERO) };
-        match journal.lock(deadline) {
-            Ok(_lock) => replay.send_all(files, &mut report),
+        let id = sender.to.destination.id();
+        let replay = JournalReplay { sender: &sender, journal, started, id, own: name.as_deref(), batch };
+        let deadline = sender.policy.deadline;
+        let deadline = if name.is_some() { deadline } else { deadline.within(Duration::ZERO) };
+        match journal.lock(&sender.to.name.lock_file(), deadline) {
+            Ok(_lock) => replay.send_all(files, &others, &mut report),
             Err(error @ JournalError::Locked { .. }) => {
                 if name.is_some() {
                     report.error = Some(DeliveryError::Locked(error));
                 }
-                replay.send_nothing(files, &mut report);
+                replay.keep_bounds(&files, &others, &mut report);
             }
             Err(error) => {
                 // Where the batch could not be written either, that is said already.
                 if name.is_some() {
                     let notice = format!("{error}; points are sent without it, some of them twice");
-                    report.notices.push(("lock".to_owned(), notice));
+                    report.notices.push((sender.to.name.lock_file(), notice));
                 }
-                replay.send_all(files, &mut report);
+                replay.send_all(files, &others, &mut report);
             }
         }
         report
     }
+}
+
+impl<'a> Sender<'a> {
+    /// Keeps the batch of the run that started at `started` (Unix seconds) in the journal.
+    fn keep(self, batch: &Batch, started: i64) -> Delivery<'a> {
+        let mut report = DeliveryReport { to: self.to.name.clone(), ..DeliveryReport::default() };
+        let id = self.to.destination.id();
+        let keep = |open: &OpenJournal<'_>| open.journal.keep(batch, &id, started, self.context.random.next());
+        let own = self
+            .journal
+            .as_ref()
+            .and_then(|open| keep(open).map_err(|error| report.warnings.push(error.to_string())).ok());
+        Delivery { sender: self, started, own, report }
+    }
 
     /// How many points wait in the journal for this destination. `None` if that is not known.
     pub(crate) fn points_waiting(&self) -> Option<usize> {
-        let (files, id) = (self.journal.as_ref()?.files.as_ref().ok()?, self.destination.id());
-        Some(files.iter().filter(|entry| belongs_to(entry, &id, self.formerly)).map(|entry| entry.points).sum())
+        let files = self.journal.as_ref()?.files.as_ref().ok()?;
+        Some(files.iter().map(|entry| entry.points).sum())
     }
 
     /// Sends a batch that is in no file.
@@ -155,7 +212,7 @@ impl Sender<'_> {
         if let Some(PushError::RefusedOnce { said, .. }) = &push.error {
             // No other run will see these points.
             let refused: Vec<_> = push.refused_alone.iter().map(|index| (*index, said.clone())).collect();
-            report.losses.extend(describe_refused(batch, &refused));
+            report.losses.extend(describe_refused(&self.to.name, batch, &refused));
         } else if let Some(cause) = push.error {
             let points = push.open.iter().map(ExactSizeIterator::len).sum();
             report.error = Some(DeliveryError::Lost { cause, points });
@@ -165,27 +222,25 @@ impl Sender<'_> {
     fn push(&self, batch: &Batch, newest: &Batch, max_refusals: usize, report: &mut DeliveryReport) -> Push {
         let begun = self.context.clock.now();
         // Where Carbon has taken something, there is one behind the balancer.
-        let settled =
-            if report.taken > 0 { self.destination.without_linger() } else { Cow::Borrowed(self.destination) };
+        let destination = &self.to.destination;
+        let settled = if report.taken > 0 { destination.without_linger() } else { Cow::Borrowed(destination) };
         let push = push(&settled, batch, newest, max_refusals, self.context, self.policy);
         report.took += self.context.clock.now() - begun;
         report.taken += push.taken;
         report.status = worst_status(report.status, push.stats.worst_status);
-        report.losses.extend(describe_refused(batch, &push.refused));
+        report.losses.extend(describe_refused(&self.to.name, batch, &push.refused));
         push
     }
 }
 
-/// Whether the points of a file go to the destination `id`, which takes also those of `formerly`.
-pub(crate) fn belongs_to(entry: &Entry, id: &DestinationId, formerly: &[DestinationId]) -> bool {
-    let is_hash_of = |hash: &String| [id].into_iter().chain(formerly).any(|id| id.hash_text() == *hash);
-    entry.destination.as_ref().is_none_or(is_hash_of)
-}
-
 /// The files of the journal with that of this run, oldest first.
-fn with_own(files: Result<Vec<Entry>, JournalError>, own: Option<Entry>, report: &mut DeliveryReport) -> Vec<Entry> {
+fn with_own(
+    files: Result<Vec<Entry>, Option<JournalError>>,
+    own: Option<Entry>,
+    report: &mut DeliveryReport,
+) -> Vec<Entry> {
     let mut files = files.unwrap_or_else(|error| {
-        report.warnings.push(error.to_string());
+        report.warnings.extend(error.map(|error| error.to_string()));
         Vec::new()
     });
     files.extend(own);
@@ -194,17 +249,18 @@ fn with_own(files: Result<Vec<Entry>, JournalError>, own: Option<Entry>, report:
 }
 
 /// A line for each refused point, but no more than [`MAX_NAMED`].
-fn describe_refused(batch: &Batch, refused: &[(usize, String)]) -> Vec<String> {
-    let line = |(index, reason): &(usize, String)| format!("graphite refused {}: {reason}", batch.point(*index).name);
+fn describe_refused(to: &DestinationName, batch: &Batch, refused: &[(usize, String)]) -> Vec<String> {
+    let line = |(index, reason): &(usize, String)| format!("{to} refused {}: {reason}", batch.point(*index).name);
     let more = refused.len().saturating_sub(MAX_NAMED);
-    let rest = (more > 0).then(|| format!("graphite refused {more} more"));
+    let rest = (more > 0).then(|| format!("{to} refused {more} more"));
     refused.iter().take(MAX_NAMED).map(line).chain(rest).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::graphite::{ExtraHeaders, IngestTarget, SettingNames};
+    use crate::delivery::graphite::{Destination, ExtraHeaders, IngestTarget, SettingNames};
+    use crate::delivery::journal::JournalLimits;
     use crate::http::request::{Request, Response};
     use crate::http::transport::{Transport, TransportError};
     use crate::http::url::Url;
@@ -319,17 +375,13 @@ mod tests {
         }));
         let deadline = context.deadline(Duration::from_secs(10));
         let policy = RetryPolicy { retries: 0, deadline, random: &random };
-        let sender = Sender {
-            destination: &destination,
-            formerly: &[],
-            journal: Some(OpenJournal::new(&journal, limits)),
-            context,
-            policy,
-        };
+        let to = NamedDestination { name: DestinationName::First, destination, formerly: Vec::new(), limits };
+        let journal = OpenJournal::open_all(&journal, &[&to]).pop();
+        let sender = Sender { to: &to, journal, context, policy };
         let mut batch = Batch::new(60, Vec::new());
         batch.push(|name| name.push_str("a.b"), Number::parse("1").unwrap(), 1_785_182_401);
 
-        let report = sender.deliver(&batch, 1_785_182_401);
+        let report = deliver(vec![sender], &batch, 1_785_182_401).pop().unwrap();
 
         assert_eq!((report.taken, report.error.is_none()), (1, true), "{report:?}");
         let left = graphite.0.lock().unwrap().clone();

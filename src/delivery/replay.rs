@@ -1,9 +1,9 @@
 //! What waits in the journal for one destination, on its way there; and what the bounds of the journal drop.
 
 use super::graphite::{DestinationId, MAX_REFUSALS, Push, PushError, points_at_once};
-use super::journal::{Dropped, Entry, Journal, JournalError, JournalLimits};
+use super::journal::{Dropped, Entry, Journal, JournalError};
 use super::portion::{Part, PartResult, Portion, Portions};
-use super::{DeliveryError, DeliveryReport, Sender, belongs_to};
+use super::{DeliveryError, DeliveryReport, Sender};
 use crate::metrics::batch::Batch;
 use crate::util::group_by::group_by;
 use crate::util::pluralize::pluralize;
@@ -22,7 +22,6 @@ const REFUSALS_PER_FILE: usize = 8;
 pub(super) struct JournalReplay<'a> {
     pub(super) sender: &'a Sender<'a>,
     pub(super) journal: &'a Journal<'a>,
-    pub(super) limits: JournalLimits,
     /// When the run started, in Unix seconds.
     pub(super) started: i64,
     /// The identity of the destination.
@@ -36,8 +35,8 @@ pub(super) struct JournalReplay<'a> {
 impl JournalReplay<'_> {
     /// Sends files, oldest first, up to an error that has nothing to do with points. Files that are too old come
     /// last, as they may be refused for that: nothing of them is dropped before Graphite has answered.
-    pub(super) fn send_all(&self, files: Vec<Entry>, report: &mut DeliveryReport) {
-        let (ours, others): (Vec<Entry>, Vec<Entry>) = files.into_iter().partition(|entry| self.owns(entry));
+    /// `others` are files for destinations that are not configured any more.
+    pub(super) fn send_all(&self, ours: Vec<Entry>, others: &[Entry], report: &mut DeliveryReport) {
         // The clock may have been put right while the run was fetching.
         let now = self.sender.context.unix_seconds();
         let is_ahead = |entry: &Entry| entry.started > now.saturating_add(MAX_AHEAD);
@@ -54,21 +53,11 @@ impl JournalReplay<'_> {
         } else {
             waiting.extend(too_old);
         }
-        self.keep_bounds(&waiting, &others, report);
-    }
-
-    /// Keeps the journal within its bounds where nothing is sent.
-    pub(super) fn send_nothing(&self, files: Vec<Entry>, report: &mut DeliveryReport) {
-        let (ours, others): (Vec<Entry>, Vec<Entry>) = files.into_iter().partition(|entry| self.owns(entry));
-        self.keep_bounds(&ours, &others, report);
-    }
-
-    fn owns(&self, entry: &Entry) -> bool {
-        belongs_to(entry, &self.id, self.sender.formerly)
+        self.keep_bounds(&waiting, others, report);
     }
 
     fn is_too_old(&self, entry: &Entry) -> bool {
-        let max_age = i64::try_from(self.limits.max_age.as_secs()).unwrap_or(i64::MAX);
+        let max_age = i64::try_from(self.sender.to.limits.max_age.as_secs()).unwrap_or(i64::MAX);
         self.is_older(entry, max_age)
     }
 
@@ -93,9 +82,10 @@ impl JournalReplay<'_> {
         if aside.files > 0 {
             self.journal.trim_quarantine();
             report.losses.push(format!(
-                "journal: {} of {} that lie up to {furthest} minutes ahead of this machine's clock were not sent, and \
+                "journal: {}{} of {} that lie up to {furthest} minutes ahead of this machine's clock were not sent, and \
                  their files are put aside in {}; if their times are right, move them back",
                 pluralize(aside.points, "point"),
+                self.sender.to.name.of_points(),
                 pluralize(aside.files, "run"),
                 self.journal.quarantine_dir().display(),
             ));
@@ -175,13 +165,17 @@ impl JournalReplay<'_> {
             }
         }
         waiting.extend(unsent(portions, report));
-        report.losses.extend(describe_dropped(dropped, "", "older than journal.max_age allows"));
+        report.losses.extend(describe_dropped(
+            dropped,
+            &self.sender.to.name.of_points(),
+            "older than journal.max_age allows",
+        ));
         waiting
     }
 
     fn portions(&self, files: Vec<Entry>) -> Portions<'_> {
         let own = self.own.map(|own| (own, self.batch));
-        Portions::new(self.journal, files, own, points_at_once(self.sender.destination))
+        Portions::new(self.journal, files, own, points_at_once(&self.sender.to.destination))
     }
 
     /// Pushes the points of a portion. Of damaged files there may be none.
@@ -234,9 +228,13 @@ impl JournalReplay<'_> {
 
     /// Keeps the journal within its bounds, and tells what waits for other destinations. Such files are not
     /// sent, so their age alone counts.
-    fn keep_bounds(&self, ours: &[Entry], others: &[Entry], report: &mut DeliveryReport) {
-        let dropped = self.journal.drop_excess(ours.iter(), self.limits.max_bytes);
-        report.losses.extend(describe_dropped(dropped, "", "more than journal.max_bytes allows"));
+    pub(super) fn keep_bounds(&self, ours: &[Entry], others: &[Entry], report: &mut DeliveryReport) {
+        let dropped = self.journal.drop_excess(ours.iter(), self.sender.to.limits.max_bytes);
+        report.losses.extend(describe_dropped(
+            dropped,
+            &self.sender.to.name.of_points(),
+            "more than journal.max_bytes allows",
+        ));
         let by_destination = group_by(others.iter().map(|entry| (entry.destination.clone(), entry)));
         for (_, entries) in by_destination {
             self.keep_bounds_of_other(&entries, report);
@@ -251,7 +249,7 @@ impl JournalReplay<'_> {
         let of = format!(" for {label}");
         let dropped = self.journal.drop_all(too_old.into_iter());
         report.losses.extend(describe_dropped(dropped, &of, "older than a week"));
-        let dropped = self.journal.drop_excess(young.iter().copied(), self.limits.max_bytes);
+        let dropped = self.journal.drop_excess(young.iter().copied(), self.sender.to.limits.max_bytes);
         report.losses.extend(describe_dropped(dropped, &of, "more than journal.max_bytes allows"));
         let points = young.iter().map(|entry| entry.points).sum::<usize>().saturating_sub(dropped.points);
         if points > 0 {

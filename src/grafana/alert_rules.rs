@@ -4,6 +4,7 @@
 use super::dashboard::{dashboard_uid, field_panel, panels};
 use super::health_panels::{JOURNAL, REMAINING, STATUS, SYMBOLS};
 use super::json::{pretty, uid};
+use super::mirror_rules::mirror_rules;
 use super::query::{Queries, consolidate, node};
 use super::rule_json::{Condition, Evaluator, Links, Rule, group_json};
 use super::threshold_rules::threshold_rules;
@@ -59,6 +60,9 @@ impl<'a> AlertRules<'a> {
         rules.extend(providers.iter().map(|(interval, names)| self.provider_fails(*interval, names)));
         rules.extend(providers.iter().filter_map(|(interval, names)| self.limit_nearly_reached(*interval, names)));
         rules.extend([self.push_fails(), self.journal_grows()]);
+        if self.queries.has_mirrors {
+            rules.extend(mirror_rules(self));
+        }
         Ok(rules)
     }
 
@@ -256,7 +260,7 @@ impl<'a> AlertRules<'a> {
         }
     }
 
-    fn push_fails(&self) -> Rule<'a> {
+    pub(super) fn push_fails(&self) -> Rule<'a> {
         let pattern = self.queries.health_pattern(&["graphite", "response", "status_code"]);
         let target = self.queries.drawn(&pattern, "last");
         Rule {
@@ -271,7 +275,7 @@ impl<'a> AlertRules<'a> {
         }
     }
 
-    fn journal_grows(&self) -> Rule<'a> {
+    pub(super) fn journal_grows(&self) -> Rule<'a> {
         let target = self.queries.drawn(&self.queries.health_pattern(&["journal"]), "last");
         Rule {
             panel: JOURNAL.to_owned(),

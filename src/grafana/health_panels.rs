@@ -77,10 +77,20 @@ pub(super) fn add_health(grid: &mut PanelGrid, queries: Queries<'_>) {
     grid.add_row("Runs");
     for HealthPanel { title, description, unit, targets } in &PANELS {
         let target = |(nodes, function): &(&[&str], &str)| queries.drawn(&queries.health_pattern(nodes), function);
-        let mut targets: Vec<String> = targets.iter().map(target).collect();
+        let mut drawn: Vec<String> = targets.iter().map(target).collect();
+        // The nodes of a mirror stand where others have one.
+        let of_mirrors = targets.iter().filter_map(|(nodes, function)| match nodes {
+            ["*", "response", end] => {
+                Some(queries.drawn(&queries.health_pattern(&["mirror", "*", "response", end]), function))
+            }
+            ["journal"] => Some(queries.drawn(&queries.health_pattern(&["mirror", "*", "journal"]), function)),
+            _ => None,
+        });
+        let of_mirrors: Vec<String> = of_mirrors.filter(|_| queries.has_mirrors).collect();
         let is_status = *title == STATUS;
-        targets.extend(is_status.then(|| no_answers(queries)));
-        let panel = Panel { title, description, unit: unit.clone(), targets, repeat: None, width: 8 };
+        drawn.extend(of_mirrors);
+        drawn.extend(is_status.then(|| no_answers(queries)));
+        let panel = Panel { title, description, unit: unit.clone(), targets: drawn, repeat: None, width: 8 };
         if is_status { grid.add_lines_and_dots(&panel) } else { grid.add_time_series(&panel) }
     }
 }

@@ -5,6 +5,7 @@ mod alert_rules;
 mod dashboard;
 mod health_panels;
 mod json;
+mod mirror_rules;
 mod panel;
 mod pattern;
 mod query;

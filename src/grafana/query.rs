@@ -18,6 +18,8 @@ pub(crate) struct Queries<'a> {
     pub(crate) metrics: &'a MetricsConfig,
     /// Whether the metrics are in a Carbon.
     pub(crate) is_carbon: bool,
+    /// Whether points go to mirrors too.
+    pub(crate) has_mirrors: bool,
 }
 
 impl Queries<'_> {

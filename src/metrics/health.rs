@@ -41,16 +41,18 @@ impl Health<'_> {
         self.count(&["feed", name, "fetched"], fetched as u64, self.started);
     }
 
-    /// How many points wait in the journal: `journal`.
-    pub(crate) fn journal(&mut self, points: usize) {
-        self.count(&["journal"], points as u64, self.started);
+    /// How many points wait in the journal: `journal`, of a mirror `mirror.NAME.journal`.
+    pub(crate) fn journal(&mut self, mirror: Option<&str>, points: usize) {
+        let nodes = mirror.map_or(vec![], |name| vec!["mirror", name]);
+        self.count(&[&nodes[..], &["journal"]].concat(), points as u64, self.started);
     }
 
-    /// How the push of the run before went, at the time of that run (Unix seconds):
-    /// `graphite.response.time` and `graphite.response.status_code`.
-    pub(crate) fn last_push(&mut self, time: i64, took: Duration, status: u16) {
-        self.seconds(&["graphite", "response", "time"], took, time);
-        self.count(&["graphite", "response", "status_code"], status.into(), time);
+    /// How the push of the run before went, at the time of that run (Unix seconds): `graphite.response.time` and
+    /// `graphite.response.status_code`, of a mirror `mirror.NAME.response.time` and so on.
+    pub(crate) fn last_push(&mut self, mirror: Option<&str>, time: i64, took: Duration, status: u16) {
+        let nodes = mirror.map_or(vec!["graphite"], |name| vec!["mirror", name]);
+        self.seconds(&[&nodes[..], &["response", "time"]].concat(), took, time);
+        self.count(&[&nodes[..], &["response", "status_code"]].concat(), status.into(), time);
     }
 
     /// How long the run took so far, and how many points the batch has with these two: `duration`

@@ -5,6 +5,7 @@ use super::headers::{Headers, read_headers};
 use super::identity::{self, Identity};
 use super::sources::{Sources, check_secret};
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
+use crate::delivery::DestinationName;
 use crate::delivery::graphite::{
     AmqpAddress, AmqpTarget, Destination, DestinationId, IngestTarget, Protocol, SettingNames, suggested_url,
 };
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// The settings of one destination.
 pub(super) struct DestinationConfig {
+    /// Its name.
+    pub(super) name: DestinationName,
     /// Where points go. `None` if no URL is set.
     pub(super) destination: Option<Destination>,
     /// Destinations whose waiting points go there now.
@@ -33,8 +36,8 @@ struct Access {
 
 /// The names of the settings of a destination, for messages.
 pub(super) struct Names {
-    /// The section: `graphite`.
-    pub(super) section: String,
+    /// The destination.
+    pub(super) of: DestinationName,
     /// The setting of the URL.
     pub(super) url: String,
     /// The setting of the user.
@@ -46,7 +49,7 @@ pub(super) struct Names {
 impl Names {
     /// The full name of a key.
     pub(super) fn key(&self, key: &str) -> String {
-        format!("{}.{key}", self.section)
+        format!("{}.{key}", self.of.section())
     }
 }
 
@@ -103,7 +106,7 @@ impl<'a> DestinationReader<'_, 'a> {
                 Some(destination)
             }
         };
-        Ok(DestinationConfig { destination, formerly: self.read_formerly()? })
+        Ok(DestinationConfig { name: self.names.of.clone(), destination, formerly: self.read_formerly()? })
     }
 
     fn read_credentials(
@@ -194,7 +197,7 @@ impl<'a> DestinationReader<'_, 'a> {
         }
         let credentials = access.credentials.clone().or_else(|| url.credentials.take());
         url.credentials = None;
-        let Names { section, user, password, .. } = &self.names;
+        let Names { of, user, password, .. } = &self.names;
         if let (Some(origin), Some(_)) = (&headers.authorization, &credentials) {
             let problem = "stands in the place of user and password, and these are set too: remove one of both";
             return Err(ConfigError::setting(origin.clone(), problem));
@@ -208,7 +211,7 @@ impl<'a> DestinationReader<'_, 'a> {
             return Err(value.invalid(problem));
         }
         let credentials_question = match headers.authorization {
-            Some(_) => format!("is the header Authorization of [{section}] that"),
+            Some(_) => format!("is the header Authorization of [{}] that", of.section()),
             None => format!("are {user} and {password} those"),
         };
         let settings = SettingNames { url: self.names.url.clone(), credentials_question };
@@ -243,7 +246,7 @@ impl<'a> DestinationReader<'_, 'a> {
         destination: &Destination,
         headers: &Headers,
     ) -> Result<Vec<String>, ConfigError> {
-        let section = &self.names.section;
+        let section = self.names.of.section();
         let refuse_unless = |what: &str, way: &str| {
             value.invalid(format!(
                 "would send {what} in the clear: {way}, or set allow_plaintext_credentials = true in [{section}]"

@@ -4,6 +4,7 @@ use super::destination::{DestinationConfig, DestinationReader, Names};
 use super::sources::Sources;
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Section};
+use crate::delivery::DestinationName;
 use crate::metrics::MetricsConfig;
 use crate::metrics::names::{NameTemplate, check_literal};
 
@@ -32,7 +33,7 @@ impl Graphite {
             sources.first_of(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", section.get("url"))?;
         let user = sources.first_of(None, "GRAPHITE_USER", section.get("user"))?;
         let names = Names {
-            section: "graphite".to_owned(),
+            of: DestinationName::First,
             url: "GRAPHITE_URL".to_owned(),
             user: "GRAPHITE_USER".to_owned(),
             password: "GRAPHITE_PASSWORD".to_owned(),

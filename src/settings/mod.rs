@@ -4,11 +4,13 @@
 mod alerts;
 mod config_file;
 mod destination;
+mod destinations;
 mod feeds;
 mod graphite;
 mod headers;
 mod identity;
 mod journal;
+mod mirrors;
 mod monitor;
 mod network;
 mod providers;
@@ -27,10 +29,11 @@ pub use sources::Env;
 use crate::cli::{Cli, Command, FeedSelection, Options};
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
 use crate::context::Context;
-use crate::delivery::graphite::{Destination, DestinationId};
-use crate::delivery::journal::JournalLimits;
+use crate::delivery::graphite::Destination;
+use crate::delivery::{DestinationName, NamedDestination};
 use crate::fetch::{Feed, FetchConfig};
 use crate::http::proxy::NetworkConfig;
+use crate::http::url::Url;
 use crate::market::shard::Shard;
 use crate::metrics::MetricsConfig;
 use crate::provider::Definition;
@@ -39,7 +42,6 @@ use crate::system::clock::SystemClock;
 use crate::system::deadline::Deadline;
 use crate::util::shorten::shorten;
 use config_file::ConfigFile;
-use destination::DestinationConfig;
 use feeds::FeedReader;
 use graphite::Graphite;
 use providers::{Providers, cleartext_warnings};
@@ -67,12 +69,11 @@ pub struct Settings {
     pub(crate) fetch: FetchConfig,
     /// The settings that all points share.
     pub(crate) metrics: MetricsConfig,
-    /// The destination of the points. A dry run needs none.
-    pub(crate) destination: Option<Destination>,
-    /// Destinations whose waiting points go there now.
-    pub(crate) formerly: Vec<DestinationId>,
-    /// The limits of the journal. `None` if no journal is kept.
-    pub(crate) journal: Option<JournalLimits>,
+    /// The destinations of the points, the first one before its mirrors. Only a dry run and a check need not have a
+    /// first one.
+    pub(crate) destinations: Vec<NamedDestination>,
+    /// Whether a journal is kept.
+    pub(crate) keeps_journal: bool,
     /// The directory of the state and the journal. `None` in a dry run, and if no variable names it.
     pub(crate) state_dir: Option<PathBuf>,
     /// Proxies and trusted certificates.
@@ -122,6 +123,12 @@ impl Settings {
         &self.network
     }
 
+    /// The first destination, that of `[graphite]`.
+    pub(crate) fn first_destination(&self) -> Option<&Destination> {
+        let first = self.destinations.iter().find(|destination| destination.name == DestinationName::First);
+        first.map(|first| &first.destination)
+    }
+
     /// The state files of the run; `None` if there is no state directory.
     pub(crate) fn state<'a>(&self, context: Context<'a>) -> Option<State<'a>> {
         self.state_dir.as_deref().map(|dir| State::new(context.disk, context.random, dir))
@@ -152,7 +159,7 @@ impl Settings {
 /// Refuses a table whose name lacks its last letter. Its feed or provider would be missed before its key is.
 fn deny_singular_tables(file: &Section<'_>) -> Result<(), ConfigError> {
     for (key, value) in file.entries() {
-        if matches!(key.as_str(), "feed" | "provider") {
+        if matches!(key.as_str(), "feed" | "provider" | "mirror") {
             let name = value.section().ok().and_then(|section| section.entries().into_iter().next());
             let name = name.map_or("NAME".to_owned(), |(name, _)| name);
             return Err(value.invalid(format!("unknown key: write [{key}s.{name}]")));
@@ -199,42 +206,39 @@ impl<'a> Reader<'a> {
         // What is printed for Grafana or Carbon is sent to nobody.
         let needs_secrets = self.purpose != Purpose::Export;
         let Graphite { destination, metrics } = Graphite::read(options, sources, needs_secrets, &mut warnings)?;
-        let DestinationConfig { destination, formerly } = destination;
+        let mirrors = mirrors::read(sources, needs_secrets, &mut warnings)?;
         let mut providers = Providers::new(sources, needs_secrets)?;
         let (run, feeds) = self.read_feeds(&mut providers, &metrics, stdin)?;
-        warnings.extend(slash_warning(destination.as_ref(), &metrics, &feeds));
         let (timeout, retries) = read_run_limits(options, sources)?;
-        if destination.as_ref().is_some_and(|destination| destination.linger() > timeout / 2) {
-            let problem = "is more than half of the time that a run has: make it shorter, or --timeout longer";
-            return Err(ConfigError::about("graphite.linger", problem));
-        }
-        if destination.is_none() && self.purpose == Purpose::Push {
+        if destination.destination.is_none() && self.purpose == Purpose::Push {
             return Err(missing_graphite());
         }
         let alerts = alerts::read(sources)?;
-        let journal = journal::read(options, sources, destination.as_ref())?;
+        let journal = journal::read(options, sources, destination.destination.as_ref())?;
+        let destinations = destinations::join(destination, mirrors, &journal, timeout)?;
+        warnings.extend(slash_warning(&destinations, &metrics, &feeds));
         let state_dir = if options.dry_run { None } else { state_dir::read(sources) };
-        if self.purpose == Purpose::Push && journal.is_some() && state_dir.is_none() {
+        if self.purpose == Purpose::Push && journal.is_kept && state_dir.is_none() {
             warnings.push(NO_JOURNAL.to_owned());
         }
         monitor::record(options, sources)?;
         let Providers { definitions, secrets, not_ready, .. } = providers;
         warnings.extend(cleartext_warnings(&definitions));
-        let ingest_url = match &destination {
-            Some(Destination::Ingest(target)) => Some(&target.url),
-            _ => None,
+        let ingest_url = |to: &'_ NamedDestination| match &to.destination {
+            Destination::Ingest(target) => Some(target.url.clone()),
+            Destination::Carbon { .. } | Destination::Amqp(_) => None,
         };
+        let ingest_urls: Vec<Url> = destinations.iter().filter_map(ingest_url).collect();
         let network = network::read(
             sources,
-            definitions.iter().flat_map(|definition| definition.base_url.urls()).chain(ingest_url),
+            definitions.iter().flat_map(|definition| definition.base_url.urls()).chain(&ingest_urls),
         )?;
         Ok(Settings {
             run,
             fetch: FetchConfig { feeds, definitions, secrets, retries },
             metrics,
-            destination,
-            formerly,
-            journal,
+            destinations,
+            keeps_journal: journal.is_kept,
             state_dir,
             network,
             timeout,
@@ -329,8 +333,8 @@ fn read_run_limits(options: &Options, sources: Sources<'_>) -> Result<(Duration,
 }
 
 /// A warning if metric names with a `/` are sent to Carbon.
-fn slash_warning(destination: Option<&Destination>, metrics: &MetricsConfig, feeds: &[Feed]) -> Option<String> {
-    let is_carbon = destination.is_some_and(Destination::is_carbon);
+fn slash_warning(destinations: &[NamedDestination], metrics: &MetricsConfig, feeds: &[Feed]) -> Option<String> {
+    let is_carbon = destinations.iter().any(|to| to.destination.is_carbon());
     let has_slash = metrics.prefix.contains('/') || feeds.iter().any(|feed| feed.names.has_slash());
     let warning = "a / in metric names (names, prefix) makes a directory at Carbon: use . or - instead";
     (is_carbon && has_slash).then(|| warning.to_owned())

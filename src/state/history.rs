@@ -42,11 +42,12 @@ impl<'a> RunHistory<'a> {
         Self { state, run, started, last, id, last_calls: Mutex::default(), is_check: false }
     }
 
-    /// How the push of the run before went, unless it is older than `max_age`: Graphite would refuse
-    /// a point of that time.
-    pub(crate) fn last_push(&self, max_age: Duration) -> Option<&LastPush> {
+    /// How the push of the run before to the first destination went, or to this mirror, unless it is older than
+    /// `max_age`: Graphite would refuse a point of that time.
+    pub(crate) fn last_push(&self, mirror: Option<&str>, max_age: Duration) -> Option<&LastPush> {
         let oldest = self.started.saturating_sub(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX));
-        self.last.push.as_ref().filter(|push| push.time > oldest && push.time < self.started)
+        let push = mirror.map_or(self.last.push.as_ref(), |name| self.last.mirrors.get(name));
+        push.filter(|push| push.time > oldest && push.time < self.started)
     }
 
     /// Whether the symbol was missing in the run before too.
@@ -161,19 +162,27 @@ impl<'a> RunHistory<'a> {
     }
 
     /// Leaves to the next run what came of each feed that was due, which feeds have an interval and were
-    /// `fetched`, what providers said, what was told that is told once a day, and how the push went, if there was
-    /// one. What cannot be written is only logged.
+    /// `fetched`, what providers said, what was told that is told once a day, and how the `pushes` went: of the
+    /// first destination and of each mirror, with its name. What cannot be written is only logged.
     pub(crate) fn record<'p>(
         &self,
         feeds: BTreeMap<String, FeedState>,
         fetched: impl Iterator<Item = &'p str>,
         providers: impl Iterator<Item = ProviderNote<'p>>,
         told: impl Iterator<Item = &'p str>,
-        push: Option<LastPush>,
+        pushes: impl Iterator<Item = (Option<&'p str>, Option<LastPush>)>,
     ) {
         let Some(state) = &self.state else { return };
         let mut last = self.last.clone();
-        last.push = push.or(last.push);
+        let mut before = std::mem::take(&mut last.mirrors);
+        for (mirror, push) in pushes {
+            match mirror {
+                None => last.push = push.or(last.push),
+                Some(name) => {
+                    last.mirrors.extend(push.or_else(|| before.remove(name)).map(|push| (name.to_owned(), push)));
+                }
+            }
+        }
         last.told.retain(|_, told| self.is_today(*told));
         for subject in told {
             last.told.entry(subject.to_owned()).or_insert(self.started);
@@ -273,7 +282,7 @@ mod tests {
     #[test]
     fn without_a_state_directory_everything_is_due() {
         let history = RunHistory::read(None, "all", 1_000, 7);
-        history.record(BTreeMap::new(), ["fx"].into_iter(), std::iter::empty(), std::iter::empty(), None);
+        history.record(BTreeMap::new(), ["fx"].into_iter(), std::iter::empty(), std::iter::empty(), std::iter::empty());
         assert_eq!(history.claim_call("p", 600, || 1_000), None);
         assert_eq!(history.seconds_at_rest("p", 600, 1_000), None);
         assert_eq!(history.seconds_until_due("fx", 600, 1_000), None);

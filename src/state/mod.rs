@@ -47,6 +47,8 @@ pub(crate) struct State<'a> {
 pub(crate) struct LastRun {
     /// Its push, or the last one before it.
     pub(crate) push: Option<LastPush>,
+    /// The same of each mirror.
+    pub(crate) mirrors: BTreeMap<String, LastPush>,
     /// What came of each feed.
     pub(crate) feeds: BTreeMap<String, FeedState>,
     /// When things were told that are told once a day, in Unix seconds.
@@ -266,6 +268,7 @@ mod tests {
         assert_eq!((state.last_run("all"), state.last_fetch("fx")), (LastRun::default(), None));
         let run = LastRun {
             push: Some(LastPush { time: 1_785_182_401, seconds: 0.25, status: 200 }),
+            mirrors: BTreeMap::from([("cellar".to_owned(), LastPush { time: 1_785_182_401, seconds: 9.5, status: 0 })]),
             feeds: BTreeMap::from([(
                 "crypto".to_owned(),
                 FeedState { missing: BTreeSet::from(["BAT/USD".to_owned()]), ..FeedState::default() },

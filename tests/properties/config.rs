@@ -36,7 +36,7 @@ fn check_settings(settings: &Settings) {
     assert_no_secret(&format!("{settings:?}"));
     settings.warnings.iter().for_each(|warning| assert_safe_to_print(warning));
     assert!(!settings.fetch.feeds.is_empty() && !settings.run.is_empty());
-    assert!(settings.destination.is_some() || settings.dry_run);
+    assert!(settings.first_destination().is_some() || settings.dry_run);
     for feed in &settings.fetch.feeds {
         assert!(!feed.symbols.is_empty() && !feed.fields.is_empty() && !feed.providers.is_empty());
         assert!(feed.providers.iter().all(|index| *index < settings.fetch.definitions.len()));

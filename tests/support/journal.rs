@@ -192,8 +192,17 @@ impl Journal {
     /// # Panics
     /// When another process has it.
     pub(crate) fn lock(&self) -> File {
+        self.lock_file("lock")
+    }
+
+    /// The same for a mirror.
+    pub(crate) fn lock_of_mirror(&self, name: &str) -> File {
+        self.lock_file(&format!("lock-{name}"))
+    }
+
+    fn lock_file(&self, name: &str) -> File {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.state_dir).expect("a folder");
-        let file = File::create(self.state_dir.join("lock")).expect("a file");
+        let file = File::create(self.state_dir.join(name)).expect("a file");
         file.try_lock().expect("a lock that nobody has");
         file
     }

@@ -108,7 +108,8 @@ pub(crate) struct Journal<'a> {
     clock: &'a dyn Clock,
     folder: PathBuf,
     quarantine: PathBuf,
-    lock: PathBuf,
+    /// The folder of the locks.
+    state_dir: PathBuf,
 }
 
 /// What could be read of a file.
@@ -144,7 +145,7 @@ impl<'a> Journal<'a> {
                 let _ = disk.sync_dir(above);
             }
         }
-        Ok(Self { disk, clock, folder, quarantine: state_dir.join("damaged"), lock: state_dir.join("lock") })
+        Ok(Self { disk, clock, folder, quarantine: state_dir.join("damaged"), state_dir: state_dir.to_owned() })
     }
 
     /// Writes the points of a run that started at `started` (Unix seconds). `unique` is a random
@@ -190,18 +191,20 @@ impl<'a> Journal<'a> {
         Ok(Entry { started, name, points: batch.len(), bytes, destination: Some(hash) })
     }
 
-    /// Takes the lock that guards sending and removing. Waits while another run has it.
+    /// Takes the lock of this file, which guards sending to one destination and removing. Waits while another run has
+    /// it.
     ///
     /// # Errors
     /// When another run still has it at the deadline, or the lock cannot be made.
-    pub(crate) fn lock(&self, deadline: Deadline<'_>) -> Result<Box<dyn LockGuard>, JournalError> {
+    pub(crate) fn lock(&self, file: &str, deadline: Deadline<'_>) -> Result<Box<dyn LockGuard>, JournalError> {
+        let path = self.state_dir.join(file);
         let (mut pause, longest) = LOCK_PAUSES;
         loop {
-            if let Some(lock) = self.disk.try_lock(&self.lock).map_err(JournalError::io("lock", &self.lock))? {
+            if let Some(lock) = self.disk.try_lock(&path).map_err(JournalError::io("lock", &path))? {
                 return Ok(lock);
             }
             if deadline.is_past() {
-                return Err(JournalError::Locked { path: self.lock.clone() });
+                return Err(JournalError::Locked { path });
             }
             self.clock.sleep(pause.min(deadline.remaining()));
             pause = (pause * 2).min(longest);
@@ -445,12 +448,15 @@ mod tests {
     #[test]
     fn only_one_run_has_the_journal_lock() {
         let (_folder, journal) = journal();
-        let lock = journal.lock(soon()).unwrap();
-        let message =
-            journal.lock(Deadline::after(&SystemClock, Duration::from_millis(20))).map(drop).unwrap_err().to_string();
+        let lock = journal.lock("lock", soon()).unwrap();
+        let message = journal
+            .lock("lock", Deadline::after(&SystemClock, Duration::from_millis(20)))
+            .map(drop)
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("another run held"), "{message}");
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| journal.lock(soon()).map(drop));
+            let waiting = scope.spawn(|| journal.lock("lock", soon()).map(drop));
             drop(lock);
             waiting.join().unwrap().unwrap();
         });

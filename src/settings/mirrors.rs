@@ -1,0 +1,64 @@
+//! The settings of `[mirrors.NAME]`: destinations that get every point too.
+
+use super::destination::{DestinationConfig, DestinationReader, Names};
+use super::sources::Sources;
+use crate::config::{ConfigError, Section};
+use crate::delivery::DestinationName;
+use std::collections::BTreeMap;
+
+/// Longest name of a mirror, in bytes. It is a part of the name of a file.
+const MAX_NAME: usize = 100;
+
+/// Reads all mirrors, and adds warnings about them to `warnings`.
+///
+/// # Errors
+/// The first error in their settings, with its origin.
+pub(super) fn read(
+    sources: Sources<'_>,
+    needs_secrets: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<DestinationConfig>, ConfigError> {
+    let mut names_by_variable: BTreeMap<String, String> = BTreeMap::new();
+    let mut mirrors = Vec::new();
+    for (name, section) in sources.file.section("mirrors")?.sections()? {
+        check_name(&name, &section)?;
+        let password = format!("DATAMETRICS_MIRROR_{}_PASSWORD", name.to_uppercase().replace('-', "_"));
+        if let Some(other) = names_by_variable.insert(password.clone(), name.clone()) {
+            let problem = format!("has the variable {password} in common with mirrors.{other}: choose another name");
+            return Err(ConfigError::setting(section.origin(), problem));
+        }
+        mirrors.push(read_mirror(name, &section, password, sources, needs_secrets, warnings)?);
+    }
+    Ok(mirrors)
+}
+
+fn check_name(name: &str, section: &Section<'_>) -> Result<(), ConfigError> {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_name) {
+        let problem = format!("a mirror's name has letters, digits, _ and - only, {MAX_NAME} at most");
+        return Err(ConfigError::setting(section.origin(), problem));
+    }
+    Ok(())
+}
+
+fn read_mirror<'a>(
+    name: String,
+    section: &Section<'a>,
+    password: String,
+    sources: Sources<'a>,
+    needs_secrets: bool,
+    warnings: &mut Vec<String>,
+) -> Result<DestinationConfig, ConfigError> {
+    let of = DestinationName::Mirror(name);
+    let key = |key: &str| format!("{}.{key}", of.section());
+    let names = Names { url: key("url"), user: key("user"), password, of };
+    let reader = DestinationReader { section, names, sources, needs_secrets };
+    let config = reader.read(section.get("url"), section.get("user"), warnings)?;
+    section.deny_misplaced_keys(|key| {
+        matches!(key, "prefix" | "interval" | "names" | "tags").then_some("[graphite], for all destinations")
+    })?;
+    if config.destination.is_none() {
+        return Err(ConfigError::setting(section.origin(), "has no url, so that no points can go there"));
+    }
+    Ok(config)
+}
