@@ -440,6 +440,8 @@ fn check_lists_every_key_that_the_config_accepts() {
 /// The names of all settings, for a config with a feed of its own.
 fn listed_names() -> BTreeSet<String> {
     let config = "
+        [mirrors.NAME]
+        url = 'tcp://127.0.0.1:9'
         [feeds.fx]
         providers = ['kraken']
         symbols = ['BTC/USD']";

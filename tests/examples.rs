@@ -1,7 +1,7 @@
 //! The examples and the README name only commands, settings and variables that the program knows.
 
 use crate::support::{self, Datametrics};
-use datametrics::{Cli, Settings};
+use datametrics::{Cli, Document, Settings};
 use std::{
     cell::RefCell,
     collections::BTreeSet,
@@ -142,6 +142,9 @@ fn known_variables() -> BTreeSet<String> {
     for options in [[].as_slice(), &["--provider", &providers.join(",")]] {
         let cli = Cli::from_args(["datametrics", "check"].iter().chain(options)).expect("a command line");
         Settings::read(&cli, &env, std::io::empty()).expect("settings");
+        let mirrors = "[mirrors.cellar]\nurl = 'tcp://a'\n[mirrors.NAME]\nurl = 'tcp://b'";
+        let mirrors = Document::new("config.toml", mirrors);
+        Settings::from_config(&cli, &env, &mirrors, std::io::empty()).expect("settings");
     }
     read.into_inner()
 }
@@ -180,7 +183,8 @@ fn variables_in_docs_and_examples_are_read_by_the_program() {
         let is_known = |variable: &String| {
             known.contains(variable)
                 || foreign.contains(&&**variable)
-                || ((name.contains("feeds/") || name.ends_with("config.toml")) && own.contains(&&**variable))
+                || (["feeds/", "config.toml", "README.md"].iter().any(|part| name.contains(part))
+                    && own.contains(&&**variable))
         };
         let unknown: Vec<String> = named_variables(&text).into_iter().filter(|variable| !is_known(variable)).collect();
         assert!(unknown.is_empty(), "{name} names {unknown:?}, which the program does not read");

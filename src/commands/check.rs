@@ -130,7 +130,8 @@ fn probe_state_dir(dir: &Path, settings: &Settings, context: Context<'_>) -> Res
         match journal.lock(&name.lock_file(), deadline) {
             Ok(_) => {}
             Err(error @ JournalError::Locked { .. }) => {
-                return Err(format!("{error}; while it has it, no run can send to it"));
+                let whom = name.mirror().map_or(String::new(), |_| format!(" to {name}"));
+                return Err(format!("{error}; while it has it, no run can send{whom}"));
             }
             Err(error) => return Err(format!("{error}; without it two runs at once send the same points")),
         }

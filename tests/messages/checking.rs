@@ -58,6 +58,14 @@ pub(crate) const SCENES: &[Scene] = &[
         let server = Server::with(price);
         Observed::of_run(&typed(check_run(&server), "HOME="))
     }),
+    Played("a mirror, and points wait for it", || {
+        let (server, ingest, carbon) = (Server::with(price), Ingest::start(Dialect::WriteProxy), Carbon::start());
+        let config = fs::read_to_string(check_run(&server).home().join("config.toml")).expect("a file");
+        let run = Datametrics::new().config(&format!("[mirrors.cellar]\nurl = '{}'\n{config}", carbon.url()));
+        let run = run.provider("coinbase", &server).graphite(&ingest).hide(carbon.authority(), "CARBON:2003");
+        Journal::of(&run).plant_for(&carbon.url(), 60, &["a.b"]);
+        Observed::of_run(&run.args(["check"]))
+    }),
     Played("points wait for another Graphite", || {
         let (server, ingest) = (Server::with(price), Ingest::start(Dialect::WriteProxy));
         let run = check_run(&server).graphite(&ingest);

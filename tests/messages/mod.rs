@@ -50,6 +50,7 @@ const SECTIONS: &[(&str, &[Scene])] = &[
     ("Graphite over HTTP", pushing::INGEST),
     ("Carbon", pushing::CARBON),
     ("AMQP", pushing::AMQP),
+    ("Mirrors", pushing::MIRRORS),
     ("Journal and state", keeping::SCENES),
     ("Monitor", keeping::MONITOR),
     ("`datametrics check`", checking::SCENES),
@@ -124,6 +125,8 @@ fn every_text_is_in(messages: &[Message]) {
 /// The output of commands that print data.
 fn data() -> Vec<String> {
     const CONFIG: &str = "
+        [mirrors.cellar]
+        url = 'tcp://127.0.0.1:19'
         [stocks]
         market_hours = 'regular'
         [feeds.fx]

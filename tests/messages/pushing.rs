@@ -5,6 +5,7 @@ use crate::support::{
     Behaviour, BlackHole, Broker, Carbon, Conduct, Datametrics, Dialect, Ingest, Received, Reply, Server, Tls, Verdict,
     graphite,
     journal::Journal,
+    numbered,
     prices::{self},
     tls::Certificate,
 };
@@ -111,6 +112,59 @@ pub(crate) const INGEST: &[Scene] = &[
         assert_eq!(run.clone().args(["--symbols", &symbols.join(",")]).run().code, Some(75));
         // The second run has none of its own.
         Observed::of_run(&run.args(["--symbols", "S0", "--prefix", "later"])).ends()
+    }),
+];
+
+/// A run whose mirror decides with `decide`, and what it says then.
+fn mirrored(decide: fn(&graphite::Push) -> Verdict, config: &str, prepare: fn(&Datametrics, &Ingest)) -> Observed {
+    let (provider, first) = (provider(), Ingest::start(Dialect::WriteProxy));
+    let cellar = Ingest::deciding(Dialect::Gateway, decide);
+    let (url, user, password) = (cellar.url(), graphite::USER, graphite::PASSWORD);
+    let mirror = format!("[mirrors.cellar]\nurl = '{url}'\nuser = '{user}'\npassword = '{password}'\n{config}");
+    let run = prices::run(&provider, &mirror).graphite(&first).hide(cellar.server().address().to_string(), "CELLAR");
+    prepare(&run, &cellar);
+    Observed::of_run(&run)
+}
+
+pub(crate) const MIRRORS: &[Scene] = &[
+    Played("all is well, with `-v`", || {
+        let (provider, first, cellar) = (provider(), Ingest::start(Dialect::WriteProxy), Carbon::start());
+        let config = format!("[mirrors.cellar]\nurl = '{}'\n", cellar.url());
+        let run = prices::run(&provider, &config).graphite(&first).args(["-v"]).hide(cellar.authority(), "CELLAR");
+        Journal::of(&run).plant_for(&cellar.url(), 60, &["a.b"]);
+        Observed::of_run(&run)
+    }),
+    Played("the mirror answers 503", || mirrored(|_| Verdict::Refuse(Reply::text(503, "busy")), "", |_, _| {})),
+    Played("the mirror answers 401", || mirrored(|_| Verdict::Refuse(Reply::text(401, "who are you?")), "", |_, _| {})),
+    Played("the mirror refuses a point", || {
+        let decide = |push: &graphite::Push| match price_indexes(push) {
+            bad if bad.is_empty() => Verdict::Take,
+            bad => Verdict::Invalid(bad, "too odd"),
+        };
+        mirrored(decide, "", |_, _| {})
+    }),
+    Played("too many bytes wait for the mirror", || {
+        mirrored(
+            |_| Verdict::Refuse(Reply::status(503)),
+            "[journal]\nmax_bytes = 1500\n",
+            |run, cellar| drop(Journal::of(run).plant_for(&cellar.url(), 60, &numbered("old", 20))),
+        )
+    }),
+    Played("a run of the future waits for the mirror", || {
+        mirrored(
+            |_| Verdict::Take,
+            "",
+            |run, cellar| {
+                drop(Journal::of(run).plant_for(&cellar.url(), -3_630, &["a.b"]));
+            },
+        )
+    }),
+    Played("another run is sending to the mirror", || {
+        let (provider, first, cellar) = (provider(), Ingest::start(Dialect::WriteProxy), Carbon::start());
+        let config = format!("[mirrors.cellar]\nurl = '{}'\n", cellar.url());
+        let run = prices::run(&provider, &config).graphite(&first).args(["--timeout", "1"]);
+        let _lock = Journal::of(&run).lock_of_mirror("cellar");
+        Observed::of_run(&run)
     }),
 ];
 
