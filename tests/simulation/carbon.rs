@@ -72,7 +72,7 @@ impl Line {
             inner.arrive(process, CARBON, points.iter().map(|(key, value)| (key, *value)), true);
             inner.check_times(&self.machine, points.iter().map(|(key, _)| key));
             for (key, _) in points.iter().filter(|_| stores) {
-                inner.ledger.take(key);
+                inner.ledger.take(CARBON, key);
             }
             ((), stores.to_string())
         });
@@ -142,7 +142,7 @@ impl Connection for Line {
 
     fn take_error(&mut self) -> io::Result<Option<io::Error>> {
         let is_reset = matches!(self.mood, Mood::Forbids(_));
-        self.machine.world.inner().processes[self.machine.process].saw_success |= !is_reset;
+        self.machine.world.inner().processes[self.machine.process].saw_success[CARBON] |= !is_reset;
         Ok(is_reset.then(|| self.fail(ErrorKind::ConnectionReset)))
     }
 }

@@ -88,15 +88,18 @@ impl Inner {
         let is_rare = |symbol: &&str| symbol.starts_with(['C', 'D']);
         let missing = job.symbols.iter().filter(|symbol| !has(symbol)).count();
         let due_and_missing = job.symbols.iter().filter(|symbol| !has(symbol) && (!is_rare(symbol) || of.asked[1]));
-        let (due_and_missing, losses) = (due_and_missing.count(), Losses::read(messages));
+        let (due_and_missing, losses) =
+            (due_and_missing.count(), Losses::sum(&Losses::read(messages, &of.destinations)));
         let says = |words: &str| messages.iter().any(|(level, text)| *level == Level::Error && text.contains(words));
-        let quotes = of.quotes.iter().map(|quote| (quote.name.clone(), started));
+        let owed = |at: usize| of.quotes.iter().map(move |quote| (at, (quote.name.clone(), started)));
+        let quotes = of.destinations.iter().flat_map(|at| owed(*at));
         let untaken: BTreeSet<_> = quotes.chain(self.ledger.made_by(process)).collect();
         let untaken: Vec<_> = untaken.into_iter().filter(|key| !self.ledger.is_taken(key)).collect();
         let unexplained = untaken.iter().filter(|key| !self.ledger.may_be_refused(key)).count();
         // Another run may have sent its file: then that one says what was refused or dropped, or still waits.
         let waits = untaken.iter().any(|key| self.ledger.waits(key));
-        let is_left_to_others = of.had_company && (!of.sent_own || !waits);
+        let has_sent_own = of.destinations.iter().all(|at| of.sent_own[*at]);
+        let is_left_to_others = of.had_company && (!has_sent_own || !waits);
         // A point that is in no file is given up with the first refusal.
         let has_no_file = messages.iter().any(|(_, text)| text.contains("journal: cannot write"));
         // And a run whose clock was put right while it was fetching puts its own file aside.
@@ -131,10 +134,13 @@ impl Inner {
     /// The points that a run could not keep, and never sent, though the destination was well.
     pub(super) fn check_unkept(&mut self, process: usize) {
         let of = &self.processes[process];
-        let losses = of.losses;
-        if losses.unkept > 0 && of.saw_success && !of.sent_own && !of.quotes.is_empty() {
-            let count = losses.unkept;
-            self.ledger.violations.push(format!("run {process} lost {count} points of its own, and never sent them"));
+        for at in of.destinations.clone() {
+            let of = &self.processes[process];
+            let count = of.losses[at].unkept;
+            if count > 0 && of.saw_success[at] && !of.sent_own[at] && !of.quotes.is_empty() {
+                let problem = format!("run {process} lost {count} points of its own, and never sent them to {at}");
+                self.ledger.violations.push(problem);
+            }
         }
     }
 

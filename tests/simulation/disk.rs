@@ -173,6 +173,11 @@ impl Disk {
         self.locks.remove(path);
     }
 
+    /// The same, if this process has it.
+    pub(super) fn unlock_of(&mut self, path: &Path, holder: usize) {
+        self.locks.retain(|locked, of| locked != path || *of != holder);
+    }
+
     /// A process is gone, and its locks with it.
     pub(super) fn unlock_all(&mut self, holder: usize) {
         self.locks.retain(|_, of| *of != holder);

@@ -156,7 +156,7 @@ impl Machine {
             return late();
         }
         self.call(way, "gets the answer", |inner| {
-            inner.note_answer(self.process, &answer, &points);
+            inner.note_answer(self.process, at, &answer, &points);
             ((), String::new())
         });
         answer
@@ -222,11 +222,11 @@ impl Inner {
         let is_bad = |point: &&Point| is_bad(&point.key, self.network.bad_points);
         let bad: Vec<usize> = (0..points.len()).filter(|index| is_bad(&&points[*index])).collect();
         for index in &bad {
-            self.ledger.refuse(&points[*index].key);
+            self.ledger.refuse(at, &points[*index].key);
         }
         let mut store = |without: &[usize]| {
             let stored = points.iter().enumerate().filter(|(index, _)| !without.contains(index));
-            stored.for_each(|(_, point)| self.ledger.take(&point.key));
+            stored.for_each(|(_, point)| self.ledger.take(at, &point.key));
         };
         let graphite = &self.network.graphites[at];
         let published = |count: usize| match graphite.dialect {
@@ -256,7 +256,7 @@ impl Inner {
             Mood::AccusesOne if bad.is_empty() && !points.is_empty() => {
                 let index = usize::try_from(machine.world.baton.below(points.len() as u64)).expect("an index");
                 store(&[index]);
-                self.ledger.refuse(&points[index].key);
+                self.ledger.refuse(at, &points[index].key);
                 Ok(response(200, &named(&[index])))
             }
             Mood::TakesLess if !points.is_empty() => {
@@ -282,7 +282,7 @@ impl Inner {
             _ => Ok(response(400, "invalid metric data received: no good")),
         };
         if let (Ok(Response { status: 400 | 422 | 500, .. }), [point]) = (&answer, points) {
-            self.ledger.refuse_alone(&point.key, machine.process);
+            self.ledger.refuse_alone(at, &point.key, machine.process);
         }
         answer
     }
@@ -298,21 +298,21 @@ impl Inner {
         let of = &mut self.processes[process];
         for (key, value) in points {
             let is_own = Some(key.1) == of.started && of.quotes.iter().any(|quote| quote.name == key.0);
-            of.sent_own |= is_own && is_in_time;
-            self.ledger.arrive(key, value, process, of.destination, at);
+            of.sent_own[at] |= is_own && is_in_time;
+            self.ledger.arrive(key, value, process, &of.destinations, at);
         }
     }
 
-    fn note_answer(&mut self, process: usize, answer: &Answer, points: &[Point]) {
+    fn note_answer(&mut self, process: usize, at: usize, answer: &Answer, points: &[Point]) {
         let of = &mut self.processes[process];
         match answer {
-            Ok(Response { status: 200, .. }) => of.saw_success = true,
+            Ok(Response { status: 200, .. }) => of.saw_success[at] = true,
             Ok(Response { status: 401 | 403 | 300..=399, .. }) => of.saw_forbidden = true,
             _ => of.saw_failure = true,
         }
         if answer.is_ok() {
             for point in points {
-                self.ledger.answer(&point.key);
+                self.ledger.answer(at, &point.key);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a seed makes: hours of cron, with outages, crashes, full disks and clocks that jump.
 
 use super::{
-    ledger::{Losses, Over},
+    ledger::{Losses, MIRROR, Over, url_of},
     network::{DESTINATIONS, Graphite},
     number,
     promises::Promise,
@@ -118,8 +118,9 @@ struct Simulation {
     world: Arc<World>,
     limits: Limits,
     retries: u64,
-    destination: usize,
-    settings: HashMap<(usize, usize), Arc<Settings>>,
+    /// The first one, and its mirror if there is one.
+    destinations: Vec<usize>,
+    settings: HashMap<(usize, Vec<usize>), Arc<Settings>>,
     /// No two runs of a job start in one second: nobody could tell their points apart.
     starts: BTreeSet<(usize, u64)>,
     power_cuts: u64,
@@ -149,13 +150,13 @@ pub(super) fn simulate(seed: u64, left: &[Promise], is_traced: bool) -> Result<S
         world.inner().network.graphites.push(graphite);
     }
     world.inner().network.bad_points = baton.pick(&[0, 0, 100]);
-    let (retries, destination) = (baton.below(3), baton.pick(&[0, 1, 2]));
+    let (retries, destinations) = (baton.below(3), world.choose_destinations());
     let (settings, starts) = (HashMap::new(), BTreeSet::new());
     let mut simulation = Simulation {
         world: Arc::clone(&world),
         limits,
         retries,
-        destination,
+        destinations,
         settings,
         starts,
         power_cuts: 0,
@@ -174,13 +175,22 @@ pub(super) fn simulate(seed: u64, left: &[Promise], is_traced: bool) -> Result<S
     simulation.finish()
 }
 
+impl World {
+    /// A destination, and in half of the cases a mirror.
+    fn choose_destinations(&self) -> Vec<usize> {
+        let (first, distance) = (self.baton.pick(&[0, 1, 2]), self.baton.pick(&[0, 0, 1, 2]));
+        let mirror = (distance > 0).then_some((first + distance) % DESTINATIONS.len());
+        std::iter::once(first).chain(mirror).collect()
+    }
+}
+
 impl Simulation {
     /// Once in a while something begins or ends.
     fn change_weather(&mut self) {
         let Self { world, .. } = self;
         let baton = &world.baton;
         let mood = world.bad_mood();
-        let new_destination = baton.pick(&[0, 1, 2]);
+        let new_destinations = world.choose_destinations();
         let mut inner = world.inner();
         for graphite in &mut inner.network.graphites {
             if baton.one_in(8) {
@@ -216,7 +226,7 @@ impl Simulation {
             inner.jumped_at = world.true_time();
         }
         if baton.one_in(15) && !world.leaves(Promise::OwnDestination) {
-            self.destination = new_destination;
+            self.destinations = new_destinations;
         }
     }
 
@@ -265,7 +275,9 @@ impl Simulation {
                 return;
             }
             if !world.leaves(Promise::OwnDestination) {
-                self.destination = (self.destination + 1) % DESTINATIONS.len();
+                for at in &mut self.destinations {
+                    *at = (*at + 1) % DESTINATIONS.len();
+                }
             }
             for &job in crontab {
                 self.start(scope, job, None, None);
@@ -293,14 +305,14 @@ impl Simulation {
             inner.processes[*other].had_company = true;
         }
         let messages = Messages::new(if inner.trace.is_some() { LevelFilter::Info } else { LevelFilter::Warn });
-        let mut new = Process::new(job, self.destination, messages.clone());
+        let mut new = Process::new(job, self.destinations.clone(), messages.clone());
         (new.dies_at, new.stall, new.had_company) = (dies_at, stall, !running.is_empty());
         new.faults_before = inner.counts.disk_faults;
         inner.processes.push(new);
         let process = inner.processes.len() - 1;
         drop(inner);
-        let (settings, destination) = (self.settings(job), DESTINATIONS[self.destination]);
-        world.note(|| format!("#{process} starts: {:?} to {destination}", JOBS[job].args));
+        let settings = self.settings(job);
+        world.note(|| format!("#{process} starts: {:?} to {:?}", JOBS[job].args, self.destinations));
         let slot = world.baton.add(process, None);
         let random = Random::seeded(world.baton.below(u64::MAX));
         scope.spawn(move || {
@@ -324,7 +336,8 @@ impl Simulation {
             let mut inner = world.inner();
             if inner.processes[process].life == Life::Running {
                 inner.processes[process].life = Life::Ended;
-                inner.processes[process].losses = Losses::read(&messages);
+                let destinations = inner.processes[process].destinations.clone();
+                inner.processes[process].losses = Losses::read(&messages, &destinations);
                 inner.processes[process].is_locked_out =
                     messages.iter().any(|(_, text)| text.contains("another run held"));
                 // It touches nothing, the journal's bounds included.
@@ -351,7 +364,9 @@ impl Simulation {
             // What was quoted and is nowhere else is lost too, if the run has come to its end.
             for quote in process.quotes.iter().filter(|_| process.life == Life::Ended) {
                 let key = (quote.name.clone(), process.started.unwrap_or_default());
-                ledger.make(key, quote.value, run, process.destination);
+                for at in &process.destinations {
+                    ledger.make((*at, key.clone()), quote.value, run);
+                }
             }
         }
         let over: Vec<Over> = (self.settled..inner.processes.len())
@@ -379,16 +394,17 @@ impl Simulation {
     }
 
     fn settings(&mut self, job: usize) -> Arc<Settings> {
-        let Self { limits, retries, destination, .. } = *self;
-        let entry = self.settings.entry((job, destination)).or_insert_with(|| {
-            let host = DESTINATIONS[destination];
-            let is_carbon = destination == DESTINATIONS.len() - 1;
-            let url = if is_carbon { format!("tcp://{host}:2003") } else { format!("https://{host}/metrics") };
+        let Self { limits, retries, .. } = *self;
+        let destinations = self.destinations.clone();
+        let entry = self.settings.entry((job, destinations.clone())).or_insert_with(|| {
+            let url = url_of(destinations[0]);
+            let mirror = destinations.get(1).map(|at| format!("[mirrors.{MIRROR}]\nurl = '{}'\n", url_of(*at)));
+            let mirror = mirror.unwrap_or_default();
             let (timeout, retries) = (TIMEOUT.as_secs().to_string(), retries.to_string());
             let args = ["datametrics", "--timeout", &timeout, "--retries", &retries, "--graphite-url", &url];
             let cli = Cli::from_args(args.iter().chain(JOBS[job].args)).expect("a command line");
             let Limits { max_bytes, max_age } = limits;
-            let config = format!("{CONFIG}\n[journal]\nmax_bytes = {max_bytes}\nmax_age = {max_age}\n");
+            let config = format!("{CONFIG}\n{mirror}[journal]\nmax_bytes = {max_bytes}\nmax_age = {max_age}\n");
             let env = |name: &str| (name == "DATAMETRICS_STATE_DIR").then(|| OsString::from(STATE));
             let document = Document::new("config.toml", config);
             Arc::new(Settings::from_config(&cli, &env, &document, std::io::empty()).expect("good settings"))

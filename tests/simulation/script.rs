@@ -56,7 +56,7 @@ fn said<T: Debug>(result: io::Result<T>) -> String {
 fn simulated_disk_behaves_as_the_real_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let world = Arc::new(World::new(1, false, &[]));
-    world.inner().processes.push(Process::new(0, 0, Messages::new(log::LevelFilter::Off)));
+    world.inner().processes.push(Process::new(0, vec![0], Messages::new(log::LevelFilter::Off)));
     let machine = Machine { world, process: 0 };
     let random = Random::seeded(7);
     let below = |bound: usize| usize::try_from(random.next() % bound as u64).expect("a number");

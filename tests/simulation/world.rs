@@ -5,7 +5,7 @@ use super::{
     checks::Asked,
     disk::Disk,
     ledger::{Ledger, Losses},
-    network::{Network, Quote},
+    network::{DESTINATIONS, Network, Quote},
     promises::Promise,
 };
 use crate::support::{lock, log_capture::Messages};
@@ -63,7 +63,8 @@ pub(super) enum Life {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Process {
     pub(super) job: usize,
-    pub(super) destination: usize,
+    /// The first one, and its mirror if there is one.
+    pub(super) destinations: Vec<usize>,
     pub(super) life: Life,
     /// The Unix second at which it started, by the clock that it saw.
     pub(super) started: Option<i64>,
@@ -83,25 +84,25 @@ pub(super) struct Process {
     /// A destination answered with something other than success.
     pub(super) saw_failure: bool,
     pub(super) saw_forbidden: bool,
-    pub(super) saw_success: bool,
+    pub(super) saw_success: [bool; DESTINATIONS.len()],
     /// It has sent points of its own while there was time for an answer.
-    pub(super) sent_own: bool,
+    pub(super) sent_own: [bool; DESTINATIONS.len()],
     /// Other processes were running while it was.
     pub(super) had_company: bool,
     /// It has listed the journal, which takes long where there are many files.
     has_listed: bool,
     messages: Messages,
     /// What it said of losses.
-    pub(super) losses: Losses,
+    pub(super) losses: [Losses; DESTINATIONS.len()],
     /// It said that another run held the lock.
     pub(super) is_locked_out: bool,
 }
 
 impl Process {
-    pub(super) fn new(job: usize, destination: usize, messages: Messages) -> Self {
+    pub(super) fn new(job: usize, destinations: Vec<usize>, messages: Messages) -> Self {
         Self {
             job,
-            destination,
+            destinations,
             life: Life::Running,
             started: None,
             calls: 0,
@@ -113,12 +114,12 @@ impl Process {
             asked: [false; 2],
             saw_failure: false,
             saw_forbidden: false,
-            saw_success: false,
-            sent_own: false,
+            saw_success: [false; DESTINATIONS.len()],
+            sent_own: [false; DESTINATIONS.len()],
             had_company: false,
             has_listed: false,
             messages,
-            losses: Losses::default(),
+            losses: [Losses::default(); DESTINATIONS.len()],
             is_locked_out: false,
         }
     }
@@ -257,8 +258,7 @@ impl Inner {
             let bytes = self.disk.bytes(event.file);
             match event.is_there {
                 true if is_journal => {
-                    let run = process.map(|process| (process, self.processes[process].destination));
-                    self.ledger.file_appeared(bytes, run);
+                    self.ledger.file_appeared(bytes, process);
                 }
                 true if event.path.parent() == Some(&Path::new(STATE).join("damaged")) => {
                     self.ledger.file_put_aside(bytes);
@@ -489,7 +489,7 @@ impl datametrics::Disk for Machine {
         });
         if is_had.is_err() {
             // A lock that is had in spite of the error ends with the file, which is closed.
-            self.world.inner().disk.unlock_all(self.process);
+            self.world.inner().disk.unlock_of(path, self.process);
         }
         let is_had = is_had?;
         let guard = || Box::new(HeldLock { machine: self.clone(), path: path.to_owned() }) as Box<dyn LockGuard>;
