@@ -313,6 +313,21 @@ fn bounds_of_the_journal_are_those_of_each_destination() {
     assert_eq!(waiting(&run), [DestinationId::of(&cellar.url())]);
 }
 
+/// What a Carbon may get after days, an ingest refuses after an hour.
+#[test]
+fn age_that_the_journal_allows_is_that_of_each_destination() {
+    let (provider, first) = (provider(), Carbon::start());
+    let cellar = Ingest::deciding(Dialect::WriteProxy, |push| match push.points {
+        [old] if old.name == "old.point" => Verdict::Refuse(Reply::text(400, "too old")),
+        _ => Verdict::Take,
+    });
+    let run = prices::run(&provider, &mirror("cellar", &cellar)).carbon(&first);
+    Journal::of(&run).plant_for(&cellar.url(), 4_000, &["old.point"]);
+    let message =
+        "error: journal: dropped 1 point for mirror cellar of one run, which is older than journal.max_age allows\n";
+    run.stderr(message).exit(1).check();
+}
+
 #[test]
 fn files_of_a_mirror_that_is_configured_no_more_are_told_once() {
     let (provider, first, cellar) = (provider(), healthy(), failing());
