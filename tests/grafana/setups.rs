@@ -1,10 +1,13 @@
 //! The configs for which dashboard and rules are made, and how they are printed.
 
-use crate::support::{Datametrics, Reply, Server, samples};
+use crate::support::{Carbon, Datametrics, Reply, Server, samples};
 use serde_json::{Value, json};
 use std::{
     fmt::Write as _,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 /// A feed of the user's own, with a field of its own and no price.
@@ -126,6 +129,9 @@ pub(super) struct Setup {
 }
 
 pub(super) fn setups() -> Vec<Setup> {
+    // It takes everything, to the end of the tests.
+    static MIRROR: LazyLock<Carbon> = LazyLock::new(Carbon::start);
+    let mirror = format!("[mirrors.cellar]\nurl = '{}'\n", MIRROR.url());
     let pairs = |separator: &str| ["BAT", "BTC", "ETH"].map(|base| format!("{base}{separator}USD")).to_vec();
     let many: Vec<String> = (1..=200).map(|number| format!("C{number}")).collect();
     let mut all: String =
@@ -137,13 +143,13 @@ pub(super) fn setups() -> Vec<Setup> {
         Setup { name: "default", config: String::new(), crypto: pairs("-") },
         Setup {
             name: "own",
-            config: format!("[graphite]\nprefix = 'home.north'\n{CRYPTO}{OWN}{ALERTS}{OWN_ALERTS}"),
+            config: format!("[graphite]\nprefix = 'home.north'\n{mirror}{CRYPTO}{OWN}{ALERTS}{OWN_ALERTS}"),
             crypto: pairs("-"),
         },
         Setup {
             name: "tags",
             config: format!(
-                "[graphite]\nprefix = 'tagged'\ntags = {{ env = 'home', who = \"it's\" }}\n{CRYPTO}{OWN}{ALERTS}{OWN_ALERTS}"
+                "[graphite]\nprefix = 'tagged'\ntags = {{ env = 'home', who = \"it's\" }}\n{mirror}{CRYPTO}{OWN}{ALERTS}{OWN_ALERTS}"
             ),
             crypto: pairs("-"),
         },
