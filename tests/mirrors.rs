@@ -508,6 +508,22 @@ fn check_reaches_each_destination() {
 }
 
 #[test]
+fn forecast_counts_the_series_about_mirrors() {
+    let server = provider();
+    let series = |mirrors: &str| {
+        let config = format!("{mirrors}[crypto]\nproviders = ['own']\n[stocks]\nsymbols = []\n");
+        let run = prices::run_without_symbols(&server, &config);
+        let config = std::fs::read_to_string(run.home().join("config.toml")).unwrap();
+        let check = Datametrics::new().config(&config).provider("own", &server).args(["check", "-v", "--retries", "0"]);
+        let output = check.run();
+        let (_, rest) = output.stdout.split_once(" points of ").unwrap_or_else(|| panic!("{output}"));
+        rest.split(' ').next().and_then(|count| count.parse::<usize>().ok()).unwrap()
+    };
+    let mirrors = "[mirrors.a]\nurl = 'tcp://127.0.0.1:9'\n[mirrors.b]\nurl = 'pickle://127.0.0.1:9'\n";
+    assert_eq!(series(mirrors), series("") + 6);
+}
+
+#[test]
 fn grafana_watches_mirrors_where_there_are_any() {
     let print = |config: &str, args: &[&str]| {
         let run = Datametrics::new().config(&format!("[graphite]\nurl = 'tcp://h.example'\n{config}"));

@@ -43,7 +43,10 @@ pub fn check(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> 
     let printed = print(out, &format!("{}\n", settings_table(settings)));
     let mut findings = check_everything(settings, context);
     if log::log_enabled!(Level::Info) {
-        findings.extend(month(&settings.fetch, &settings.metrics).into_iter().map(|(of, text)| Finding::ok(of, text)));
+        let mirrors = settings.destinations.iter().filter(|to| to.name.mirror().is_some()).count();
+        findings.extend(
+            month(&settings.fetch, &settings.metrics, mirrors).into_iter().map(|(of, text)| Finding::ok(of, text)),
+        );
     }
     let lines: String = findings.iter().map(Finding::line).collect();
     let outcome = findings.iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Success);

@@ -18,13 +18,15 @@ const FREE_SERIES: usize = 10_000;
 /// Points of a run about itself, and those about each feed. Each is a point of a series of its own.
 const OF_RUN: usize = 5;
 const OF_FEED: usize = 2;
+const OF_MIRROR: usize = 3;
 
-/// What is sent to each provider and to Graphite in a month of runs: to whom, and how much.
-pub(super) fn month(fetch: &FetchConfig, metrics: &MetricsConfig) -> Vec<(String, String)> {
+/// What is sent to each provider and to Graphite, which has so many mirrors, in a month of runs: to whom, and how much.
+pub(super) fn month(fetch: &FetchConfig, metrics: &MetricsConfig, mirrors: usize) -> Vec<(String, String)> {
     let FetchConfig { feeds, definitions, .. } = fetch;
     let runs = MONTH / u64::from(feeds.iter().map(|feed| feed.interval).fold(metrics.interval, u32::min).max(1));
-    let mut series = OF_RUN + OF_FEED * feeds.len() + definitions.iter().map(of_provider).sum::<usize>();
-    let mut points = runs * (OF_RUN + OF_FEED * feeds.len()) as u64;
+    let of_run = OF_RUN + OF_FEED * feeds.len() + OF_MIRROR * mirrors;
+    let mut series = of_run + definitions.iter().map(of_provider).sum::<usize>();
+    let mut points = runs * of_run as u64;
     let mut requests: Vec<u64> = vec![0; definitions.len()];
     for feed in feeds {
         let due = runs_of(feed, definitions);
