@@ -1,5 +1,7 @@
 //! Secrets, and how they are kept out of all output.
 
+mod base64;
+mod fragments;
 mod mask;
 mod readings;
 

@@ -1,7 +1,7 @@
 //! The ways in which a text can be read, if parts of it are encoded: percent-encoding, the escapes of strings
 //! in JSON and in programs, and character references of HTML.
 
-use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::str;
 
@@ -72,40 +72,44 @@ pub(super) fn is_part_of_escape(rest: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '%' | '\\' | '&' | '#'))
 }
 
-/// All readings of a text. An escape begins with one of three characters however deep it lies, so that most places
-/// have one reading only.
+/// The readings of a text, from its end to its beginning: an escape that lies in others is known before them. They are
+/// kept only as far as an escape reaches. An escape begins with one of three characters however deep it lies, so that
+/// most places have one reading only.
 pub(super) struct Readings<'a> {
     text: &'a str,
-    /// By the places of these three characters: what can be read there beside them, with so many encodings in each
-    /// other.
-    escapes: FxHashMap<usize, [Vec<Reading>; MAX_DEPTH + 1]>,
+    /// The place that was read last.
+    at: usize,
+    /// For this place and those that follow: what can be read there beside the character itself, with so many
+    /// encodings in each other.
+    escapes: VecDeque<[Vec<Reading>; MAX_DEPTH + 1]>,
 }
 
 impl<'a> Readings<'a> {
-    /// Finds all escapes in a text, from its end to its beginning: an escape that lies in others was found before.
+    /// Begins at the end of a text.
     pub(super) fn new(text: &'a str) -> Self {
-        let mut readings = Self { text, escapes: FxHashMap::default() };
-        for (at, _) in text.rmatch_indices(['%', '\\', '&']) {
-            for depth in 1..=MAX_DEPTH {
-                let escapes = readings.escapes_at(at, depth);
-                readings.escapes.entry(at).or_default()[depth] = escapes;
-            }
-        }
-        readings
+        Self { text, at: text.len(), escapes: VecDeque::new() }
     }
 
-    /// All ways to read the character at a place: first as it is written there, then what it stands for in an
-    /// encoding. None at the end of the text, and none within a character.
-    pub(super) fn at(&self, at: usize) -> impl Iterator<Item = Reading> {
-        self.all(at, MAX_DEPTH)
+    /// All ways to read the character at the place before: first as it is written there, then what it stands for in
+    /// an encoding. None within a character, and at the beginning of the text.
+    pub(super) fn step_back(&mut self) -> Vec<Reading> {
+        let Some(at) = self.at.checked_sub(1) else { return Vec::new() };
+        self.at = at;
+        self.escapes.truncate(MAX_LENGTH);
+        self.escapes.push_front([const { Vec::new() }; MAX_DEPTH + 1]);
+        if matches!(self.text.as_bytes()[at], b'%' | b'\\' | b'&') {
+            for depth in 1..=MAX_DEPTH {
+                self.escapes[0][depth] = self.escapes_at(at, depth);
+            }
+        }
+        self.all(at, MAX_DEPTH).collect()
     }
 
     fn all(&self, at: usize, depth: usize) -> impl Iterator<Item = Reading> {
         let c = self.text.get(at..).and_then(|rest| rest.chars().next());
         let written = c.map(|c| Reading { c, end: at + c.len_utf8() });
         let space = written.filter(|written| written.c == '+').map(|plus| Reading { c: ' ', ..plus });
-        let is_special = matches!(c, Some('%' | '\\' | '&'));
-        let escapes = is_special.then(|| self.escapes.get(&at)).flatten().map_or(&[][..], |levels| &levels[depth]);
+        let escapes = self.escapes.get(at - self.at).map_or(&[][..], |levels| &levels[depth]);
         written.into_iter().chain(space).chain(escapes.iter().copied())
     }
 
@@ -242,7 +246,13 @@ mod tests {
 
     /// What a text that is one escape can stand for.
     fn meanings(text: &str) -> String {
-        Readings::new(text).at(0).filter(|reading| reading.end == text.len()).map(|reading| reading.c).collect()
+        at_beginning(text).iter().filter(|reading| reading.end == text.len()).map(|reading| reading.c).collect()
+    }
+
+    /// What can be read at the beginning of a text.
+    fn at_beginning(text: &str) -> Vec<Reading> {
+        let mut readings = Readings::new(text);
+        (0..text.len()).map(|_| readings.step_back()).last().unwrap_or_default()
     }
 
     #[test]
@@ -294,10 +304,9 @@ mod tests {
             ["%", "%2", "%G1", "\\", "\\u00", "\\ud83d", "&", "&#", "&#x;", "&#99999999;", "&nothing;", "a", "%FF"]
         {
             let first = text.chars().next().unwrap();
-            let found: Vec<Reading> = Readings::new(text).at(0).collect();
-            assert_eq!(found, [Reading { c: first, end: first.len_utf8() }], "{text}");
+            assert_eq!(at_beginning(text), [Reading { c: first, end: first.len_utf8() }], "{text}");
         }
-        assert_eq!(Readings::new("").at(0).next(), None);
+        assert_eq!(Readings::new("").step_back(), []);
     }
 
     #[test]
