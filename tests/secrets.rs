@@ -499,6 +499,51 @@ fn secrets_that_are_very_short_change_no_number_and_no_word() {
     }
 }
 
+/// What the words of an API mean is found before they are masked, though a key is one of these words or a symbol.
+#[test]
+fn secrets_that_are_words_do_not_change_what_an_api_says() {
+    let config = "
+        [providers.own]
+        market = 'crypto'
+        base_url = 'http://127.0.0.1:9'
+        symbol = '{base}'
+        headers = { X-Key = '{secret:OWN_KEY}' }
+        bad_symbol = { text = ['unknown symbol'], named = 'unknown symbol {symbol}' }
+        limit = { text = ['daily limit'] }
+        [[providers.own.quote]]
+        path = '/quotes/{symbols}'
+        rows = ''
+        error = ['/error']
+        fields = { last = '/last' }
+    ";
+    let run = |provider: &Server, key: &str| {
+        let run = Datametrics::new().config(config).provider("own", provider).env("OWN_KEY", key);
+        run.args(["crypto", "BTC", "GONE", "--provider", "own", "--fields", "last", "--retries", "0", "--dry-run"])
+            .run()
+    };
+    let provider = Server::with(|request| match &*request.target {
+        "/quotes/BTC" => Reply::json(r#"{"BTC":{"last":5}}"#),
+        _ => Reply::text(400, r#"{"error":"unknown symbol GONE"}"#),
+    });
+    for (key, said) in
+        [("none of them", "unknown symbol ..."), ("unknown", "*** symbol ..."), ("GONE", "unknown symbol ***")]
+    {
+        let before = provider.requests().len();
+        let output = run(&provider, key);
+        assert!(output.stderr.contains(&format!("no quote of GONE/USD: own says \"{said}\"")), "{key}: {output}");
+        // The batch, and the rest of it without the symbol that is named.
+        assert_eq!((output.code, provider.requests().len() - before), (Some(1), 2), "{key}: {output}");
+    }
+    for status in [200, 400] {
+        let provider = Server::with(move |_| Reply::status(status).body(r#"{"error":"your daily limit is reached"}"#));
+        for (key, said) in [("none of them", "your daily limit is"), ("limit", "your daily *** is")] {
+            let output = run(&provider, key);
+            let message = format!("{said} reached; ask less often");
+            assert!(output.stderr.contains(&message), "{key}: {output}");
+        }
+    }
+}
+
 /// A definition is printed to be shared.
 #[test]
 fn secrets_stay_hidden_in_printed_definitions() {

@@ -8,7 +8,7 @@ use crate::market::symbol::Symbol;
 use crate::market::table::Table;
 use crate::outcome::Outcome;
 use crate::output::print;
-use crate::provider::{Definition, Plan, Query, Reply, ReplyError, sketch};
+use crate::provider::{Definition, ErrorText, Plan, Query, Reply, ReplyError, sketch};
 use crate::settings::{self, Env};
 use crate::system::clock::{Clock, SystemClock};
 use crate::system::deadline::Deadline;
@@ -110,7 +110,8 @@ fn read_reply(plan: &Plan<'_>, query: &Query<'_>, body: &mut Body, now: f64) -> 
 /// Why a reply has no quote of a symbol.
 fn reason(reply: &Reply, query: &Query<'_>, symbol: usize) -> String {
     let of_symbol = |(of, _): &&(usize, String)| *of == symbol;
-    let said = reply.row_errors.iter().find(of_symbol).map(|(_, said)| said).or(reply.error.as_ref());
+    let said = reply.row_errors.iter().find(of_symbol).map(|(_, said)| said.as_str());
+    let said = said.or_else(|| reply.error.as_ref().map(ErrorText::shown));
     if let Some(said) = said {
         return format!("the reply says \"{}\"", excerpt(said));
     }

@@ -148,7 +148,8 @@ impl fmt::Display for FetchError {
             }
             Self::Status { status, text, .. } if text.is_empty() => write!(f, "HTTP {status}"),
             Self::Status { status, text, .. } => write!(f, "HTTP {status}: {}", excerpt(text)),
-            Self::Reply(ReplyError::ApiError(text)) | Self::LimitReached { text, .. } => f.write_str(&excerpt(text)),
+            Self::Reply(ReplyError::ApiError(text)) => f.write_str(&excerpt(text.shown())),
+            Self::LimitReached { text, .. } => f.write_str(&excerpt(text)),
             Self::Reply(error) => error.fmt(f),
             Self::CoolingDown { status, seconds_left } => {
                 write!(f, "not asked for another {seconds_left} s: it asked for that with HTTP {status}")

@@ -113,12 +113,12 @@ impl<'a> ProviderFetch<'_, 'a> {
         if let Some(error) = &reply.error {
             let missing = (0..query.symbols.len()).filter(|position| !reply.values.has(*position));
             let missing: Vec<usize> = missing.map(|position| query.symbols[position]).collect();
-            if self.plan().definition.limit.matches(error) {
+            if self.plan().definition.limit.matches(error.to_search()) {
                 let error = self.requester.note_limit(query, error, missing.len(), &mut collected.stats);
                 collected.failures.push((error, missing));
             } else {
                 for symbol in missing {
-                    collected.add_reason(symbol, self.says(symbol, error));
+                    collected.add_reason(symbol, self.says(symbol, error.shown()));
                 }
             }
         }

@@ -9,7 +9,7 @@ use crate::http::body::Body;
 use crate::http::request::Response;
 use crate::http::retry::{RetryPolicy, send_with_permits};
 use crate::http::stats::RequestStats;
-use crate::provider::{Definition, Plan, Query, Reply, ReplyError};
+use crate::provider::{Definition, ErrorText, Plan, Query, Reply, ReplyError};
 use crate::state::CoolDown;
 use crate::system::threads::lock;
 use std::sync::{Arc, Mutex};
@@ -39,7 +39,7 @@ impl<'a> ProviderGuard<'a> {
 pub(super) enum Answer {
     Read(Reply),
     /// Rejected for a symbol that the API does not know. The text is the API's.
-    BadSymbol(String),
+    BadSymbol(ErrorText),
     Failed(FetchError),
 }
 
@@ -118,20 +118,26 @@ impl<'a> Requester<'_, 'a> {
             self.plan.read_error(query, &response.body)
         };
         // A 429 says so itself.
-        if status != 429 && self.plan.definition.limit.matches(&error) {
+        if status != 429 && self.plan.definition.limit.matches(error.to_search()) {
             stats.note_status(429);
             let retry_after = self.note_cool_down(429, response.retry_after);
-            return Answer::Failed(FetchError::LimitReached { text: error, retry_after });
+            return Answer::Failed(FetchError::LimitReached { text: error.shown().to_owned(), retry_after });
         }
-        if self.plan.definition.bad_symbol.matches(status, &error) {
+        if self.plan.definition.bad_symbol.matches(status, error.to_search()) {
             // A page says less than its status.
-            return Answer::BadSymbol(if error.starts_with('<') { format!("HTTP {status}") } else { error });
+            let is_page = error.to_search().starts_with('<');
+            return Answer::BadSymbol(if is_page { ErrorText::of_status(status) } else { error });
         }
         if is_success {
             return Answer::Failed(FetchError::Reply(ReplyError::ApiError(error)));
         }
         let retry_after = self.note_cool_down(status, response.retry_after);
-        Answer::Failed(FetchError::Status { status, text: error, redirect: response.redirect.clone(), retry_after })
+        Answer::Failed(FetchError::Status {
+            status,
+            text: error.shown().to_owned(),
+            redirect: response.redirect.clone(),
+            retry_after,
+        })
     }
 
     /// Reads a reply, and again without bare NaNs if it is no JSON.
@@ -156,12 +162,12 @@ impl<'a> Requester<'_, 'a> {
     pub(super) fn note_limit(
         &self,
         query: &Query<'_>,
-        text: &str,
+        text: &ErrorText,
         symbols: usize,
         stats: &mut RequestStats,
     ) -> FetchError {
         stats.note_status(429);
-        let error = FetchError::LimitReached { text: text.to_owned(), retry_after: None };
+        let error = FetchError::LimitReached { text: text.shown().to_owned(), retry_after: None };
         if let Some(breaker) = self.guard.breakers.of(&query.request) {
             breaker.record_failure(&error, symbols);
         }

@@ -3,7 +3,7 @@
 use super::error::FetchError;
 use super::provider_fetch::{Collected, ProviderFetch};
 use super::requester::Answer;
-use crate::provider::Query;
+use crate::provider::{ErrorText, Query};
 use crate::util::sanitize::without_word;
 use rustc_hash::FxHashSet;
 use std::sync::atomic::Ordering;
@@ -68,7 +68,7 @@ impl<'a> ProviderFetch<'_, 'a> {
                 Answer::BadSymbol(said) => {
                     outcome = BatchOutcome::HasBadSymbol;
                     let Some(known) = self.without_named(query, &said, collected) else {
-                        self.find_unknown(query, &said, search, collected);
+                        self.find_unknown(query, said.shown(), search, collected);
                         return outcome;
                     };
                     if known.symbols.is_empty() {
@@ -81,15 +81,15 @@ impl<'a> ProviderFetch<'_, 'a> {
     }
 
     /// A rejected batch without the symbols that the API names. `None` if it names none.
-    fn without_named(&self, query: &Query<'a>, said: &str, collected: &mut Collected) -> Option<Query<'a>> {
+    fn without_named(&self, query: &Query<'a>, said: &ErrorText, collected: &mut Collected) -> Option<Query<'a>> {
         let named = self.plan().definition.bad_symbol.named.as_ref()?;
         let unknown: FxHashSet<usize> =
-            named.find(said, &query.spelled.iter().map(AsRef::as_ref)).into_iter().collect();
+            named.find(said.to_search(), &query.spelled.iter().map(AsRef::as_ref)).into_iter().collect();
         if unknown.is_empty() {
             return None;
         }
         let names = unknown.iter().map(|position| &query.spelled[*position]);
-        let said = names.fold(said.to_owned(), |said, name| without_word(&said, name));
+        let said = names.fold(said.shown().to_owned(), |said, name| without_word(&said, name));
         let (mut known, symbols) = (Vec::new(), query.symbols.iter().enumerate());
         for (position, &symbol) in symbols {
             if unknown.contains(&position) {

@@ -31,6 +31,7 @@ pub(crate) use base_url::BaseUrl;
 #[cfg(any(test, fuzzing))]
 pub(crate) use definition::FieldSpec;
 pub(crate) use definition::{Definition, Endpoint, Market, base_url, place_of};
+pub(crate) use error_text::ErrorText;
 pub(crate) use found_rows::FoundRows;
 pub(crate) use header::{header_without_options, is_harmless_header, may_hold_key};
 pub(crate) use reply::{Reply, ReplyError};

@@ -1,7 +1,7 @@
 //! From the body of a reply to quotes.
 
 use super::definition::{Endpoint, RowsShape};
-use super::error_text::{error_text, safe_text};
+use super::error_text::{ErrorText, error_text};
 use super::found_rows::FoundRows;
 use super::json_walk::{ExtractSeed, PointerTrie};
 use super::layout::Layout;
@@ -19,7 +19,7 @@ pub(crate) struct Reply {
     /// The API's error texts about single symbols. Each has the index of its symbol in the feed.
     pub(crate) row_errors: Vec<(usize, String)>,
     /// The API's error text about the whole request. It is only read if a symbol has no values.
-    pub(crate) error: Option<String>,
+    pub(crate) error: Option<ErrorText>,
     /// For each symbol of the query whether there is a row, whatever is in it.
     pub(crate) has_row: Vec<bool>,
     /// The rows that the reply has, whatever their symbols.
@@ -59,7 +59,7 @@ pub(crate) enum ReplyError {
     },
     /// The body has an error text of the API instead of rows.
     #[error("{0}")]
-    ApiError(String),
+    ApiError(ErrorText),
 }
 
 impl Plan<'_> {
@@ -122,12 +122,12 @@ impl Plan<'_> {
 
     /// The error text of a reply whose status is an error: the API's own text, or the beginning of the
     /// body.
-    pub(crate) fn read_error(&self, query: &Query<'_>, body: &str) -> String {
-        self.error_text(query, body).unwrap_or_else(|| safe_text(&query.request, body))
+    pub(crate) fn read_error(&self, query: &Query<'_>, body: &str) -> ErrorText {
+        self.error_text(query, body).unwrap_or_else(|| ErrorText::new(&query.request, body))
     }
 
     /// The texts at the endpoint's `error` pointers.
-    fn error_text(&self, query: &Query<'_>, body: &str) -> Option<String> {
+    fn error_text(&self, query: &Query<'_>, body: &str) -> Option<ErrorText> {
         let symbol = &self.symbols[*query.symbols.first()?];
         let mut trie = PointerTrie::default();
         for (slot, pointer) in query.endpoint.error.iter().enumerate() {
@@ -137,8 +137,7 @@ impl Plan<'_> {
         let mut json = serde_json::Deserializer::from_str(body);
         ExtractSeed { trie: &trie, slots: &mut slots, filter: None }.deserialize(&mut json).ok()?;
         let found = slots.into_iter().flatten();
-        let texts: Vec<String> = found.filter_map(|json| error_text(&query.request, json.get())).collect();
-        (!texts.is_empty()).then(|| texts.join("; "))
+        ErrorText::join(found.filter_map(|json| error_text(&query.request, json.get())))
     }
 }
 
@@ -198,9 +197,12 @@ mod tests {
     #[test]
     fn an_error_text_is_read_if_a_symbol_is_missing() {
         let error = read(r#"{"data":{},"error":"busy","detail":"try later"}"#).unwrap_err();
-        assert_eq!(error, ReplyError::ApiError("busy; try later".to_owned()));
+        assert_eq!(error.to_string(), "busy; try later");
         let reply = read(r#"{"data":{"A":{"l":1}},"error":"unknown B"}"#).unwrap();
-        assert_eq!((rows(&reply), reply.error.as_deref()), (vec!["1".into(), "-".into()], Some("unknown B")));
+        assert_eq!(
+            (rows(&reply), reply.error.as_ref().map(ErrorText::shown)),
+            (vec!["1".into(), "-".into()], Some("unknown B"))
+        );
         let reply = read(r#"{"data":{"A":{"l":1},"B":{"l":2}},"error":"deprecated"}"#).unwrap();
         assert_eq!(reply.error, None);
     }

@@ -1,7 +1,7 @@
 //! Reads one row of a reply after the other into a table, and keeps why a symbol has no value.
 
 use super::definition::{FieldSpec, Pick, RowsShape};
-use super::error_text::{error_text, is_error_text, value_start};
+use super::error_text::{ErrorText, error_text, is_error_text, value_start};
 use super::found_rows::FoundRows;
 use super::json_walk::{ExtractSeed, string_or_number};
 use super::layout::Layout;
@@ -79,7 +79,7 @@ pub(super) struct RowReader<'a, 'de> {
     /// The first error text of each row, with the index of its symbol in the feed.
     pub(super) row_errors: Vec<(usize, String)>,
     /// The error text of the only row.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<ErrorText>,
 }
 
 impl<'a, 'de> RowReader<'a, 'de> {
@@ -170,7 +170,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
                 self.error = self.error.take().or_else(|| error_text(&self.query.request, json));
             // A reply may repeat a row without end.
             } else if self.rows_with_errors.insert(position) {
-                let error = error_text(&self.query.request, json).map(|text| excerpt(&text));
+                let error = error_text(&self.query.request, json).map(|text| excerpt(text.shown()));
                 self.row_errors.extend(error.map(|error| (self.query.symbols[position], error)));
             }
             return;

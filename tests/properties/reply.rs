@@ -12,7 +12,7 @@ use crate::config::{Document, Section};
 use crate::http::body::Body;
 use crate::market::number::Number;
 use crate::market::symbol::Symbol;
-use crate::provider::{Definition, FieldSpec, Plan, Query, Reply, built_in};
+use crate::provider::{Definition, ErrorText, FieldSpec, Plan, Query, Reply, built_in};
 use crate::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -51,7 +51,7 @@ fn check_body(definition: &Definition, symbols: &[Symbol], body: &str) {
     for query in plan.queries(&indexes).iter().take(6) {
         // Only the secrets of the request are masked. Without one, a body may say what it likes.
         if !secrets.is_empty() {
-            assert_safe_to_print(&plan.read_error(query, body));
+            assert_safe_to_print(plan.read_error(query, body).shown());
         }
         match plan.read(query, body, 1_785_182_401.0) {
             Ok(reply) => check_reply(&plan, query, &reply, body),
@@ -72,8 +72,8 @@ fn check_reply(plan: &Plan<'_>, query: &Query<'_>, reply: &Reply, body: &str) {
         assert!(requested.contains(symbol), "{} was not asked for", plan.symbols[*symbol]);
     }
     if !query.request.secrets.is_empty() {
-        let messages = reply.row_errors.iter().map(|(_, message)| message).chain(&reply.error);
-        messages.for_each(|message| assert_safe_to_print(message));
+        let messages = reply.row_errors.iter().map(|(_, message)| message.as_str());
+        messages.chain(reply.error.as_ref().map(ErrorText::shown)).for_each(assert_safe_to_print);
     }
 }
 
