@@ -10,20 +10,20 @@ use crate::support::{
 use std::collections::BTreeSet;
 
 /// Minutes of a day.
-const FILES: i64 = 1_440;
+pub(crate) const FILES: i64 = 1_440;
 
 /// The points of a run.
 const POINTS: usize = 24;
 
 /// Longer than all files have waited.
-const A_WEEK: &str = "[journal]\nmax_age = 604800\n";
+pub(crate) const A_WEEK: &str = "[journal]\nmax_age = 604800\n";
 
 fn provider() -> Server {
     prices::provider(&[("BTC", "61000.5")])
 }
 
 /// Leaves the files of `files` minutes in the journal.
-fn outage(run: &Datametrics, files: i64) -> Vec<JournalFile> {
+pub(crate) fn outage(run: &Datametrics, files: i64) -> Vec<JournalFile> {
     let names: Vec<String> = (0..POINTS).map(|index| format!("outage.{index}")).collect();
     (1..=files).rev().map(|minute| Journal::of(run).plant(minute * 60, &names)).collect()
 }

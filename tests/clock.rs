@@ -35,8 +35,8 @@ impl Transport for NoTransport {
     }
 }
 
-#[test]
-fn clock_before_the_release_ends_the_run_before_any_request() {
+/// A run at that time: what came of it, what it said, and how many files it left.
+pub(crate) fn run_in_1970() -> (Outcome, Vec<(Level, String)>, usize) {
     let state = tempfile::tempdir().expect("a folder");
     let env = |name: &str| match name {
         "GRAPHITE_URL" => Some("http://127.0.0.1:1/metrics".into()),
@@ -51,9 +51,13 @@ fn clock_before_the_release_ends_the_run_before_any_request() {
     let context = Context { clock: &ClockOf1970, ..Context::system(&NoTransport, &dialer, &random) };
     let messages = Messages::new(LevelFilter::Warn);
     messages.capture();
-    assert_eq!(datametrics::run(&settings, context, &mut Vec::new()), Outcome::NotTaken);
-    assert_eq!(messages.take(), [(Level::Error, WRONG_CLOCK.to_owned())]);
-    assert_eq!(std::fs::read_dir(state.path()).expect("a folder").count(), 0, "nothing is kept");
+    let outcome = datametrics::run(&settings, context, &mut Vec::new());
+    (outcome, messages.take(), std::fs::read_dir(state.path()).expect("a folder").count())
+}
+
+#[test]
+fn clock_before_the_release_ends_the_run_before_any_request() {
+    assert_eq!(run_in_1970(), (Outcome::NotTaken, vec![(Level::Error, WRONG_CLOCK.to_owned())], 0));
 }
 
 #[test]

@@ -535,7 +535,7 @@ fn run_on_small_disk(run: Datametrics, before: &str, after: &str) -> (Option<i32
 }
 
 /// The same with a file system of this size.
-fn run_on_disk(run: Datametrics, size: &str, before: &str, after: &str) -> (Option<i32>, String, String) {
+pub(crate) fn run_on_disk(run: Datametrics, size: &str, before: &str, after: &str) -> (Option<i32>, String, String) {
     let script = format!(
         "mkdir state && mount -t tmpfs -o size={size} none state && cd state && {{ {before}; }}; cd ..\n\
          \"$@\"; code=$?; cd state && {{ {after}; }}; exit $code"
@@ -545,7 +545,8 @@ fn run_on_disk(run: Datametrics, size: &str, before: &str, after: &str) -> (Opti
 }
 
 /// Copies the journal of an earlier run and fills the rest of the disk.
-const FILL_DISK: &str = "cp -r ../.local/state/datametrics/journal . && : > lock && ! cat /dev/zero > fill 2>&-";
+pub(crate) const FILL_DISK: &str =
+    "cp -r ../.local/state/datametrics/journal . && : > lock && ! cat /dev/zero > fill 2>&-";
 
 fn disk_full_warning(path: &str) -> String {
     format!(

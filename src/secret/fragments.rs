@@ -127,3 +127,37 @@ impl Fragments {
         (is_fragment || is_secret || is_cut_before).then_some(found.end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Begins and ends of what is masked.
+    fn find(text: &str, secret: &str) -> Vec<(usize, usize)> {
+        let hits = Fragments::new(&[Secret::new(secret)]).find(text, |_| ());
+        hits.into_iter().map(|hit| (hit.start, hit.end)).collect()
+    }
+
+    #[test]
+    fn parts_that_are_alike_are_one() {
+        assert_eq!(Fragments::new(&[Secret::new("a".repeat(5_000))]).parts.len(), 1 + MIN_FRAGMENT);
+        let two = ["abcd", "xabcdx"].map(Secret::new);
+        assert_eq!(Fragments::new(&two).parts.len(), Fragments::new(&two[1..]).parts.len());
+    }
+
+    #[test]
+    fn what_is_longer_than_a_part_is_found_as_parts_that_overlap() {
+        assert_eq!(find("-0123456789-", "0123456789"), [(3, 11), (2, 10), (1, 9)]);
+        // The digit in the escape may be meant too.
+        assert_eq!(find("-0%3123456789-", "0123456789"), [(5, 13), (4, 12), (2, 12), (1, 11)]);
+    }
+
+    #[test]
+    fn a_short_part_counts_only_where_the_text_may_be_cut() {
+        assert_eq!((find("0123-", "0123456789"), find("-0123", "0123456789")), (vec![], vec![(1, 5)]));
+        assert_eq!((find("6789-", "0123456789"), find("-6789", "0123456789")), (vec![(0, 4)], vec![]));
+        // The beginning of one secret and the end of another are no secret.
+        let two = ["abcdx", "yabcd"].map(Secret::new);
+        assert_eq!(Fragments::new(&two).find("-abcd-", |_| ()), []);
+    }
+}

@@ -310,6 +310,18 @@ mod tests {
     }
 
     #[test]
+    fn readings_are_kept_as_far_as_an_escape_reaches() {
+        let text = "\\&%5C".repeat(1_000);
+        let mut readings = Readings::new(&text);
+        let most = (0..text.len()).map(|_| {
+            readings.step_back();
+            readings.escapes.iter().flatten().map(Vec::len).sum::<usize>()
+        });
+        let most = most.max().unwrap();
+        assert!(readings.escapes.len() == 1 + MAX_LENGTH && most < 4_000, "{most}");
+    }
+
+    #[test]
     fn a_text_may_end_within_an_escape() {
         for part in ["%", "%2", "\\", "\\u00", "\\ud83d\\u", "&", "&am", "&#x2"] {
             assert!(is_part_of_escape(part), "{part}");

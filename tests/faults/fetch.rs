@@ -230,7 +230,7 @@ impl Fault for Row {
         self.what
     }
 
-    fn needs_hosts(&self) -> bool {
+    fn needs_mounts(&self) -> bool {
         matches!(self.peer, Peer::IsAtTheSecondAddress)
     }
 

@@ -1,4 +1,4 @@
-//! Every fault of a provider, of Graphite or of the machine, and the outcome of the run. `README.md` is the table of
+//! Every fault of a provider, of Graphite, of the journal or of the machine, and the outcome of the run. `README.md` is the table of
 //! outcomes. Each row runs the built program and also checks what must hold for every fault: the exit code,
 //! the points of other feeds, one message for one cause, the memory, and that no secret is shown.
 
@@ -6,10 +6,13 @@ mod body;
 mod fetch;
 mod machine;
 mod memory;
+mod names;
 mod push;
+mod secrets;
 pub(crate) mod target;
+mod waiting;
 
-use crate::support::{in_parallel, limit::can_limit, mount::can_mount, panic_text};
+use crate::support::{Output, graphite, in_parallel, limit::can_limit, mount::can_mount, panic_text};
 use snapbox::{Assert, Data};
 use std::{
     fs,
@@ -23,20 +26,21 @@ const MOST_MEMORY: u64 = 64 << 10;
 const HEAD: &str = "\
 # Faults
 
-What the program does when a provider, Graphite or the machine does something wrong.
+What the program does when a provider, a name server, Graphite, the journal or the machine does something wrong.
 `cargo test --test integration faults` compares this page with the runs of the built program. After an intended change,
 `SNAPSHOTS=overwrite cargo test --test integration faults` rewrites it.
 
-The test also checks for every row that the run ends, that its memory stays under 64 MiB, that nothing panics, and that
-no key or password is shown at any level, not even with `RUST_LOG=trace`, or left in a file.
+The test also checks for every row that the run ends, that nothing panics, and that no password is shown. For providers,
+bodies, secrets and Graphite it checks that the memory of the run stays under 64 MiB, and that no key or password is shown
+at any level, not even with `RUST_LOG=trace`, or left in a file.
 ";
 
 /// A row of a table.
 trait Fault: Sync {
     /// The first cell.
     fn what(&self) -> &'static str;
-    /// Whether the run sees another `/etc/hosts`.
-    fn needs_hosts(&self) -> bool;
+    /// Whether something is mounted for the run, such as another `/etc/hosts`.
+    fn needs_mounts(&self) -> bool;
     /// Whether limits of the machine are set for the run.
     fn needs_limits(&self) -> bool {
         false
@@ -49,7 +53,7 @@ trait Fault: Sync {
 /// taken from the recorded page, so that the rest of the page can still be compared.
 fn table<R: Fault>(recorded: &str, head: &str, rows: &[R]) -> String {
     let line = |row: &R| {
-        let can_play = (!row.needs_hosts() || can_mount()) && (!row.needs_limits() || can_limit());
+        let can_play = (!row.needs_mounts() || can_mount()) && (!row.needs_limits() || can_limit());
         if can_play { row.play() } else { recorded_line(recorded, head, row.what()) }
     };
     let lines = in_parallel(rows, |row| {
@@ -67,6 +71,18 @@ fn recorded_line(page: &str, head: &str, what: &str) -> String {
     format!("{}\n", line.expect("a recorded line"))
 }
 
+/// What a run said, on one line, if it is nothing that no run may say. Names of files of the journal differ from run to
+/// run.
+fn messages(output: &Output) -> String {
+    assert!(!output.stderr.contains("a defect") && !output.stderr.contains("panic"), "{output}");
+    assert!(!output.stderr.contains(graphite::PASSWORD), "{output}");
+    let hide_file = |line: &str| match (line.find("/0017"), line.split_once(".points")) {
+        (Some(begin), Some((_, after))) => format!("{}/FILE.points{after}", &line[..begin]),
+        _ => line.to_owned(),
+    };
+    output.stderr.lines().map(hide_file).collect::<Vec<_>>().join(" ⏎ ").replace('<', "\\<")
+}
+
 #[test]
 fn every_fault_has_the_recorded_outcome() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/README.md");
@@ -74,7 +90,10 @@ fn every_fault_has_the_recorded_outcome() {
     let tables = [
         table(&recorded, fetch::HEAD, fetch::ROWS),
         table(&recorded, body::HEAD, body::ROWS),
+        table(&recorded, secrets::HEAD, secrets::ROWS),
+        names::table(&recorded),
         table(&recorded, push::HEAD, push::ROWS),
+        table(&recorded, waiting::HEAD, waiting::ROWS),
         table(&recorded, machine::HEAD, machine::ROWS),
     ];
     let text = format!("{HEAD}{}", tables.concat());

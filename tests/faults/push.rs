@@ -117,6 +117,9 @@ pub(crate) const ROWS: &[Row] = &[
         Reply::status(302).header("Location", "https://user:pass@login.example/?from=us")
     }),
     Row::answer("401", |_| Reply::text(401, "invalid authentication credentials")),
+    Row::answer("401 that quotes the credentials", |push| {
+        Reply::text(401, format!("{} is no more", push.header("Authorization").unwrap_or_default()))
+    }),
     Row::answer("403", |_| Reply::status(403)),
     Row::answer("404", |_| Reply::text(404, "404 page not found\n")),
     Row::answer("405", |_| Reply::status(405)),
@@ -177,7 +180,7 @@ impl Fault for Row {
         self.what
     }
 
-    fn needs_hosts(&self) -> bool {
+    fn needs_mounts(&self) -> bool {
         let (Receiver::Ingest(peer) | Receiver::Carbon(_, peer)) = &self.receiver else { return false };
         matches!(peer, Peer::IsAtTheSecondAddress)
     }

@@ -13,9 +13,9 @@ use crate::support::{
 use std::{any::Any, net::SocketAddr};
 
 /// The secrets.
-const KEY: &str = "own/key+s3same=&\"x";
+pub(crate) const KEY: &str = "own/key+s3same=&\"x";
 const TOKEN: &str = "own/token s3same=&?#%";
-const USERINFO: &str = "user-info/s3same:@x";
+pub(crate) const USERINFO: &str = "user-info/s3same:@x";
 
 /// All secrets.
 pub(crate) const SECRETS: [Secret; 4] =

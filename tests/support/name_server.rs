@@ -6,6 +6,7 @@ use std::{
     net::UdpSocket,
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
 
 const TYPE_A: [u8; 2] = [0, 1];
@@ -20,6 +21,11 @@ pub(crate) struct NameServer {
 impl NameServer {
     /// Listens at port 53 of this address.
     pub(crate) fn start(address: &str) -> Self {
+        Self::late(address, Duration::ZERO)
+    }
+
+    /// The same, and it answers so much later.
+    pub(crate) fn late(address: &str, delay: Duration) -> Self {
         let socket = bind(address);
         let questions = Arc::new(Mutex::new(Vec::new()));
         let asked = Arc::clone(&questions);
@@ -28,8 +34,12 @@ impl NameServer {
             while let Ok((length, from)) = socket.recv_from(&mut message) {
                 let (name, reply) = answer(&message[..length]);
                 lock(&asked).extend(name);
-                // Who asked may be gone.
-                let _ = socket.send_to(&reply, from);
+                let socket = socket.try_clone().expect("a socket");
+                thread::spawn(move || {
+                    thread::sleep(delay);
+                    // Who asked may be gone.
+                    let _ = socket.send_to(&reply, from);
+                });
             }
         });
         Self { questions }
