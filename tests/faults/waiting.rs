@@ -29,6 +29,8 @@ pub(crate) struct Row {
     /// Brings it about. It lasts as long as what is returned.
     prepare: fn(&Datametrics, &Ingest) -> Box<dyn Any>,
     place: Place,
+    /// Seconds for the whole run.
+    timeout: u64,
 }
 
 /// Where the run takes place.
@@ -42,11 +44,16 @@ enum Place {
 
 impl Row {
     const fn new(what: &'static str, prepare: fn(&Datametrics, &Ingest) -> Box<dyn Any>) -> Self {
-        Self { what, config: "", prepare, place: Place::Here }
+        Self { what, config: "", prepare, place: Place::Here, timeout: 40 }
     }
 
     const fn with_config(self, config: &'static str) -> Self {
         Self { config, ..self }
+    }
+
+    /// A fault that lasts until the timeout gets a short one.
+    const fn lasting(self) -> Self {
+        Self { timeout: 3, ..self }
     }
 
     const fn at(self, place: Place) -> Self {
@@ -93,7 +100,8 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("another run holds the lock", |run, _| {
         three(run, 60);
         Box::new(Journal::of(run).lock())
-    }),
+    })
+    .lasting(),
     Row::new("the lock is a directory", |run, _| {
         fs::create_dir_all(run.state_dir().join("lock")).expect("a folder");
         three(run, 60)
@@ -123,7 +131,7 @@ impl Fault for Row {
 
     fn play(&self) -> String {
         let (provider, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
-        let run = prices::run(&provider, self.config).graphite(&ingest).args(["--timeout", "5"]);
+        let run = prices::run(&provider, self.config).graphite(&ingest).args(["--timeout", &self.timeout.to_string()]);
         let _lasting = (self.prepare)(&run, &ingest);
         let before = ingest.points().len();
         let (output, waiting) = self.run(&run);
