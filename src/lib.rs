@@ -75,6 +75,7 @@ pub use system::random::Random;
 pub use system::resolver::ResolveError;
 pub use system::threads::{Signal, SystemThreads, Task, Threads};
 
+use delivery::graphite::Destination;
 use delivery::journal::Journal;
 use delivery::{DeliveryError, DeliveryReport, NamedDestination, OpenJournal, Sender, deliver, graphite};
 use fetch::{Collector, FeedReport, stats_by_provider};
@@ -119,7 +120,8 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     let journal = settings.state_dir.as_deref().filter(|_| settings.keeps_journal);
     let journal = journal.and_then(|dir| open_journal(dir, context));
     let history = RunHistory::read(settings.state(context), &settings.run, started, context.random.next());
-    let linger = settings.destinations.iter().map(|to| to.destination.linger()).max().unwrap_or_default();
+    // The points of a mirror can wait for the next run, and quotes cannot.
+    let linger = settings.first_destination().map(Destination::linger).unwrap_or_default();
     let fetch_deadline = deadline.before(PUSH_TIME.min(settings.timeout / 3) + linger);
     let collector =
         Collector { config: &settings.fetch, context, history: &history, started, deadline: fetch_deadline };

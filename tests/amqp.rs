@@ -85,8 +85,7 @@ fn user_password_vhost_and_port_come_from_the_url_or_from_the_settings() {
 #[test]
 fn password_for_a_broker_elsewhere_is_not_sent_in_the_clear() {
     let run = |url: &str| prices::run(&provider(), "").env("GRAPHITE_URL", url);
-    let message = "error: GRAPHITE_URL: would send the password in the clear: let it go through a tunnel (a port of \
-                   localhost), or set allow_plaintext_credentials = true in [graphite]\n";
+    let message = "error: GRAPHITE_URL: would send the password in the clear: use amqps, or set allow_plaintext_credentials = true in [graphite]\n";
     run("amqp://me:sesame@broker.invalid").stderr(message).exit(78).check();
     // The guest's password is no secret.
     let output = run("amqp://broker.invalid").run();

@@ -135,7 +135,11 @@ fn invalid_flag_value_is_reported_with_its_flag() {
         ("--prefix", &[".a", "a.", "a..b"], "must not begin or end with a dot, or have two in a row"),
         ("--graphite-url", &["host", "https://", "/metrics", ""], "must be a URL such as https://host/path"),
         ("--graphite-url", &["tcp://h:99999"], "has a port that is no number from 1 to 65535"),
-        ("--graphite-url", &["udp://host"], "scheme \"udp\" is not known; known: https, http, tcp, pickle, amqp"),
+        (
+            "--graphite-url",
+            &["udp://host"],
+            "scheme \"udp\" is not known; known: https, http, tcp, tls, pickle, amqp, amqps",
+        ),
         (
             "--graphite-url",
             &["tcp://host/x", "pickle://host/metrics"],

@@ -6,11 +6,13 @@ use crate::support::{
     graphite,
     intermediary::{Intermediary, Program},
     journal::Journal,
+    listener::Listener,
     prices,
     real_graphite::{self, RealGraphite},
     tls::Certificate,
 };
-use std::fs;
+use rustls::ServerConnection;
+use std::{fs, io::Write as _, net::TcpStream, sync::Arc, thread, time::Duration};
 
 fn provider() -> Server {
     prices::provider(&[("BTC", "64210.10")])
@@ -108,6 +110,53 @@ fn a_carbon_that_is_not_trusted_gets_nothing() {
     assert!(received.iter().all(|bytes| !String::from_utf8_lossy(bytes).contains("BTC-USD")), "{received:?}");
 }
 
+/// Each byte of such a peer renews the time of a read, but not that of the run.
+#[test]
+fn a_peer_that_drips_is_given_up_at_the_deadline() {
+    let provider = provider();
+    for scheme in ["tls", "amqps"] {
+        // The beginning of a record of 16 kB, and then its bytes one by one.
+        let in_handshake = Listener::start("127.0.0.1", |mut stream: TcpStream, _| {
+            let _ = stream.write_all(&[22, 3, 3, 64, 0]);
+            drip(&mut stream, &[0; 4_000]);
+        });
+        let roots = Certificate::Good.make_pem().1;
+        let url = format!("{scheme}://{}", in_handshake.address());
+        let run_at = |url: &str, roots: &str| {
+            let run = run(&provider, "", url, roots).args(["--timeout", "2"]).timeout(Duration::from_secs(20));
+            let output = run.run();
+            assert_eq!(output.code, Some(75), "{scheme}: {output}");
+        };
+        run_at(&url, &roots);
+
+        // The same after the handshake: TLS is agreed on, and then a record comes that does not end.
+        let (config, roots) = Certificate::Good.make();
+        let after_handshake = Listener::start("127.0.0.1", move |mut stream: TcpStream, _| {
+            let mut session = ServerConnection::new(Arc::clone(&config)).expect("a session");
+            while session.is_handshaking() {
+                if session.complete_io(&mut stream).is_err() {
+                    return;
+                }
+            }
+            let mut record = Vec::new();
+            session.writer().write_all(&[1; 8_000]).expect("room");
+            session.write_tls(&mut record).expect("a record");
+            drip(&mut stream, &record);
+        });
+        run_at(&format!("{scheme}://{}", after_handshake.address()), &roots);
+    }
+}
+
+/// Sends a byte each 100 ms, as long as there is somebody.
+fn drip(stream: &mut TcpStream, bytes: &[u8]) {
+    for byte in bytes {
+        if stream.write_all(&[*byte]).is_err() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// It is shown to the destination, and to no provider.
 #[test]
 fn a_destination_that_wants_to_know_us_is_shown_our_certificate() {
@@ -141,8 +190,12 @@ fn a_destination_that_wants_to_know_us_is_shown_our_certificate() {
         let output = with("").run();
         assert_eq!(output.code, Some(75), "{scheme}: {output}");
         // The balancer says why and closes at once. What it says may be lost with the connection.
-        let words =
-            ["set client_cert and client_key", "cut the connection", "the connection broke", "closed the connection"];
+        let words = [
+            "for a Graphite set client_cert and client_key",
+            "cut the connection",
+            "the connection broke",
+            "closed the connection",
+        ];
         assert!(words.iter().any(|words| output.stderr.contains(words)), "{scheme}: {output}");
         let (of_provider, _) = self::balancer("http", provider.address().port(), Some(&authority));
         let output = with(known).env("DATAMETRICS_OWN_BASE_URL", format!("https://{}", of_provider.authority())).run();

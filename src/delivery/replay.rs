@@ -254,8 +254,8 @@ impl JournalReplay<'_> {
         let points = young.iter().map(|entry| entry.points).sum::<usize>().saturating_sub(dropped.points);
         if points > 0 {
             let notice = format!(
-                "journal: it holds {} for another Graphite, {label}; to send them to this one, name the URL of that \
-                 one in `formerly` of [graphite]",
+                "journal: it holds {} for another Graphite, {label}; to send them somewhere, name the URL of that \
+                 one in `formerly` of a destination",
                 pluralize(points, "point")
             );
             let subject = entries.first().and_then(|entry| entry.destination.clone()).unwrap_or(label);

@@ -5,6 +5,8 @@ use crate::config::{ConfigError, ConfigValue, Origin};
 use crate::delivery::graphite::ExtraHeaders;
 use crate::provider::{header_without_options, is_harmless_header, may_hold_key};
 use crate::secret::Secret;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use std::collections::BTreeMap;
 
 /// Headers that a push has of its own, or that belong to the connection.
@@ -82,12 +84,24 @@ fn check_name(name: &str, value: &ConfigValue<'_>, before: &ExtraHeaders) -> Res
 
 /// What no message may show of a header. Somebody may have written a key into it as it is.
 fn masked(name: &str, text: &Secret, secrets: BTreeMap<String, Secret>) -> Vec<Secret> {
-    if secrets.is_empty() && !is_harmless_header(name) {
-        // Of `Bearer TOKEN`, a server may quote the token alone.
-        let words = text.expose().split_ascii_whitespace();
-        return words.filter(|word| !matches!(*word, "Basic" | "Bearer" | "Token")).map(Secret::new).collect();
+    let mut hidden: Vec<Secret> = secrets.into_values().collect();
+    if !is_harmless_header(name) {
+        // Of `Bearer TOKEN`, a server may quote the token alone; of `Basic BASE64`, the password in it.
+        for word in text.expose().split_ascii_whitespace() {
+            if !matches!(word, "Basic" | "Bearer" | "Token") {
+                hidden.push(Secret::new(word));
+            }
+            if let Some((_, password)) = decoded(word).as_deref().and_then(|text| text.split_once(':')) {
+                hidden.push(Secret::new(password));
+            }
+        }
     }
-    secrets.into_values().collect()
+    hidden
+}
+
+/// The text in a word of base64.
+fn decoded(word: &str) -> Option<String> {
+    String::from_utf8(BASE64_STANDARD.decode(word).ok()?).ok()
 }
 
 /// Records the headers: their names, and the values that are no secrets.

@@ -47,6 +47,7 @@ use graphite::Graphite;
 use providers::{Providers, cleartext_warnings};
 use recorder::Recorder;
 use sources::Sources;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
@@ -147,7 +148,8 @@ impl Settings {
         let table = document.parse()?;
         let file = Section::root(document, &table);
         let recorder_of_check = (purpose == Purpose::Check).then_some(&recorder);
-        let sources = Sources { env, file: &file, recorder: recorder_of_check, deadline };
+        let roots = OnceCell::new();
+        let sources = Sources { env, file: &file, recorder: recorder_of_check, deadline, roots: &roots };
         sources.optional_setting("--config", path);
         deny_singular_tables(&file)?;
         let settings = Reader { cli, purpose, sources }.read(stdin)?;
@@ -288,7 +290,7 @@ pub(crate) fn providers(
     let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
     let table = document.parse()?;
     let file = Section::root(&document, &table);
-    Providers::new(Sources { env, file: &file, recorder: None, deadline }, false)?.list(only)
+    Providers::new(Sources { env, file: &file, recorder: None, deadline, roots: &OnceCell::new() }, false)?.list(only)
 }
 
 /// When the settings must be read: the time limit of the whole run, from now.
@@ -297,7 +299,7 @@ pub(crate) fn providers(
 /// When the time limit is wrong.
 pub(crate) fn read_deadline(options: &Options, env: Env<'_>) -> Result<Deadline<'static>, ConfigError> {
     let deadline = Deadline::after(&SystemClock, Duration::ZERO);
-    let sources = Sources { env, file: &Section::empty(""), recorder: None, deadline };
+    let sources = Sources { env, file: &Section::empty(""), recorder: None, deadline, roots: &OnceCell::new() };
     Ok(Deadline::after(&SystemClock, read_timeout(options, sources)?))
 }
 
@@ -321,7 +323,7 @@ pub(crate) fn definition(
     let table = document.parse()?;
     let file = Section::root(&document, &table);
     deny_singular_tables(&file)?;
-    Providers::new(Sources { env, file: &file, recorder: None, deadline }, false)?.find(name)
+    Providers::new(Sources { env, file: &file, recorder: None, deadline, roots: &OnceCell::new() }, false)?.find(name)
 }
 
 /// Reads the time limit of the whole run, and the number of retries of a failed request.

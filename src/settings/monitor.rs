@@ -8,6 +8,7 @@ use crate::config::{ConfigError, Origin, Section};
 use crate::http::proxy::NetworkConfig;
 use crate::http::url::Url;
 use crate::secret::Secret;
+use std::cell::OnceCell;
 
 /// A monitor that is told when a run begins and ends.
 #[derive(Debug)]
@@ -24,7 +25,8 @@ pub(crate) struct Monitor {
 /// When its URL is wrong, or would send a password in cleartext.
 pub(crate) fn monitor(options: &Options, env: Env<'_>) -> Result<Option<Monitor>, ConfigError> {
     let file = Section::empty("");
-    let sources = Sources { env, file: &file, recorder: None, deadline: read_deadline(options, env)? };
+    let sources =
+        Sources { env, file: &file, recorder: None, deadline: read_deadline(options, env)?, roots: &OnceCell::new() };
     let Some((text, origin)) = read_url(options, sources)? else { return Ok(None) };
     let invalid = |problem: &str| ConfigError::invalid(origin.clone(), problem);
     let url = Url::parse(text.expose()).map_err(|error| invalid(&error.to_string()))?;

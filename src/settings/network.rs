@@ -39,8 +39,12 @@ pub(super) fn read<'a>(
 /// # Errors
 /// When the file cannot be read or contains no certificate.
 pub(super) fn read_roots(sources: Sources<'_>) -> Result<Option<Vec<u8>>, ConfigError> {
+    if let Some(roots) = sources.roots.get() {
+        return Ok(roots.clone());
+    }
     let read = |path: PathBuf| read_certificates(&path, Origin::Variable(ROOTS.to_owned()), sources.deadline);
-    path_variable(sources.env, ROOTS).map(read).transpose()
+    let roots = path_variable(sources.env, ROOTS).map(read).transpose()?;
+    Ok(sources.roots.get_or_init(|| roots).clone())
 }
 
 fn read_certificates(path: &Path, origin: Origin, deadline: Deadline<'_>) -> Result<Vec<u8>, ConfigError> {

@@ -5,6 +5,7 @@ use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::secret::Secret;
 use crate::system::deadline::Deadline;
 use crate::system::input;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub(super) struct Sources<'a> {
     pub(super) recorder: Option<&'a Recorder>,
     /// When everything must be read that is a file or a stream.
     pub(super) deadline: Deadline<'a>,
+    /// The certificates of the authorities to trust, once they are read. Their file may be a pipe.
+    pub(super) roots: &'a OnceCell<Option<Vec<u8>>>,
 }
 
 /// The path that a variable holds. An empty variable counts as unset.

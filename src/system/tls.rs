@@ -8,7 +8,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A certificate for the client's side, with its key. Its `Debug` shows neither.
 #[derive(Clone)]
@@ -90,27 +90,20 @@ impl TlsSettings {
     /// When the other side is not trusted, does not speak TLS, goes away, or is not done by the deadline.
     pub(crate) fn connect(
         &self,
-        mut connection: Box<dyn Connection>,
+        connection: Box<dyn Connection>,
         host: &str,
         deadline: Deadline<'_>,
     ) -> io::Result<Box<dyn Connection>> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let name =
             ServerName::try_from(bare.to_owned()).map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
-        let mut session = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
-        while session.is_handshaking() {
-            let left = deadline.remaining();
-            if left.is_zero() {
-                return Err(ErrorKind::TimedOut.into());
-            }
-            connection.set_read_timeout(left)?;
-            connection.set_write_timeout(left)?;
-            match session.complete_io(&mut connection) {
-                Err(cause) if !is_interrupted(&cause) => return Err(explain(cause, self.has_own_roots)),
-                _ => {}
-            }
-        }
-        Ok(Box::new(TlsConnection { connection, session, has_own_roots: self.has_own_roots }))
+        let session = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
+        let until = Instant::now() + deadline.remaining();
+        let has_own_roots = self.has_own_roots;
+        let mut connection =
+            TlsConnection { connection, session, read_until: until, write_until: until, has_own_roots };
+        connection.shake_hands()?;
+        Ok(Box::new(connection))
     }
 }
 
@@ -118,17 +111,50 @@ impl TlsSettings {
 struct TlsConnection {
     connection: Box<dyn Connection>,
     session: ClientConnection,
+    /// When a read is over, however many bytes come that are no plaintext yet.
+    read_until: Instant,
+    /// When a write is over.
+    write_until: Instant,
     has_own_roots: bool,
 }
 
 impl TlsConnection {
+    fn shake_hands(&mut self) -> io::Result<()> {
+        while self.session.is_handshaking() {
+            self.send()?;
+            if self.session.is_handshaking() && self.receive()? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+        }
+        self.send()
+    }
+
     /// Sends what waits to be sent.
     fn send(&mut self) -> io::Result<()> {
         while self.session.wants_write() {
+            self.connection.set_write_timeout(left(self.write_until)?)?;
             self.session.write_tls(&mut self.connection)?;
         }
         Ok(())
     }
+
+    /// Receives something. Returns how many bytes came; none at the end.
+    fn receive(&mut self) -> io::Result<usize> {
+        self.connection.set_read_timeout(left(self.read_until)?)?;
+        let count = self.session.read_tls(&mut self.connection)?;
+        if let Err(error) = self.session.process_new_packets() {
+            // The other side is told why.
+            let _ = self.send();
+            return Err(io::Error::new(ErrorKind::InvalidData, advice(&error.to_string(), self.has_own_roots)));
+        }
+        Ok(count)
+    }
+}
+
+/// The time that is left.
+fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 impl Read for TlsConnection {
@@ -139,10 +165,7 @@ impl Read for TlsConnection {
                 result => return result,
             }
             self.send()?;
-            self.session.read_tls(&mut self.connection)?;
-            if let Err(error) = self.session.process_new_packets() {
-                return Err(explain(io::Error::new(ErrorKind::InvalidData, error), self.has_own_roots));
-            }
+            self.receive()?;
         }
     }
 }
@@ -165,11 +188,13 @@ impl Write for TlsConnection {
 
 impl Connection for TlsConnection {
     fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        self.connection.set_read_timeout(timeout)
+        self.read_until = Instant::now() + timeout;
+        Ok(())
     }
 
     fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        self.connection.set_write_timeout(timeout)
+        self.write_until = Instant::now() + timeout;
+        Ok(())
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -183,22 +208,14 @@ impl Connection for TlsConnection {
     }
 }
 
-/// An error with what it means and what to do about it, if it is one of TLS.
-fn explain(cause: io::Error, has_own_roots: bool) -> io::Error {
-    match cause.kind() {
-        ErrorKind::InvalidData => io::Error::new(ErrorKind::InvalidData, advice(&cause.to_string(), has_own_roots)),
-        _ => cause,
-    }
-}
-
 /// What an error of TLS means, and what to do about it. `error` is the text of rustls.
 pub(crate) fn advice(error: &str, has_own_roots: bool) -> String {
     // A certificate has a bad signature if its issuer only has the name of a trusted authority.
     let is_untrusted = error.contains("UnknownIssuer") || error.contains("BadSignature");
     let advice = if error.contains("CertificateRequired") {
-        "it wants to know who we are: set client_cert and client_key"
+        "it wants a certificate of its clients; for a Graphite set client_cert and client_key"
     } else if error.contains("received fatal alert") && (error.contains("UnknownCA") || error.contains("Certificate")) {
-        return format!("it does not take the certificate of client_cert ({error})");
+        return format!("it does not take our certificate, which is that of client_cert for a Graphite ({error})");
     } else if is_untrusted && has_own_roots {
         "its certificate is signed by no authority in the file of SSL_CERT_FILE, and only those are trusted: add its authority to that file"
     } else if is_untrusted {
@@ -224,9 +241,9 @@ mod tests {
     #[test]
     fn an_error_of_tls_says_what_to_do() {
         for (error, words) in [
-            ("received fatal alert: CertificateRequired", "set client_cert and client_key"),
-            ("received fatal alert: UnknownCA", "does not take the certificate of client_cert"),
-            ("received fatal alert: CertificateUnknown", "does not take the certificate of client_cert"),
+            ("received fatal alert: CertificateRequired", "for a Graphite set client_cert and client_key"),
+            ("received fatal alert: UnknownCA", "does not take our certificate"),
+            ("received fatal alert: CertificateUnknown", "does not take our certificate"),
             ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE names a file"),
             ("invalid peer certificate: Expired", "has expired, or the clock here is wrong"),
             ("received corrupt message of type InvalidContentType", "does not speak TLS there"),

@@ -78,12 +78,12 @@ pub(crate) const SCENES: &[Scene] = &[
     Rendered(
         "a destination wants a certificate of ours",
         75,
-        "Carbon at HOST:2003: TLS error: it wants to know who we are: set client_cert and client_key",
+        "Carbon at HOST:2003: TLS error: it wants a certificate of its clients; for a Graphite set client_cert and client_key",
     ),
     Rendered(
         "a destination refuses our certificate",
         75,
-        "Carbon at HOST:2003: TLS error: it does not take the certificate of client_cert (received fatal alert: UnknownCA)",
+        "Carbon at HOST:2003: TLS error: it does not take our certificate, which is that of client_cert for a Graphite (received fatal alert: UnknownCA)",
     ),
     Rendered("Carbon takes too long", 75, "Carbon at HOST:2003: it took 1 of 2 bytes in time; it may be overloaded"),
     Rendered(

@@ -84,7 +84,7 @@ impl Certificate {
     const NAMES: [&str; 4] = ["127.0.0.1", "::1", "provider.test", "graphite.test"];
 
     /// The configuration of the server, and the certificate that clients have to trust.
-    fn make(self) -> (Arc<ServerConfig>, String) {
+    pub(crate) fn make(self) -> (Arc<ServerConfig>, String) {
         let (certificate, key, roots) = self.sign();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

@@ -100,6 +100,19 @@ pub(crate) enum AmqpErrorKind {
 }
 
 impl AmqpErrorKind {
+    /// The same about all points of a push, of which the last attempt sent only those that were still open.
+    pub(super) fn of_all(mut self, total: usize) -> Self {
+        match &mut self {
+            Self::Returned { sent, .. } | Self::Refused { sent, .. } => *sent = total,
+            Self::NotConfirmed { confirmed, sent } => {
+                *confirmed += total - *sent;
+                *sent = total;
+            }
+            _ => {}
+        }
+        self
+    }
+
     /// Whether it is about single points, so that other points may be taken.
     pub(crate) fn is_about_points(&self) -> bool {
         match self {

@@ -51,7 +51,7 @@ impl Amqp<'_> {
         let Encoded { bytes, mut left_out, .. } = plaintext(batch);
         let lines = String::from_utf8_lossy(&bytes);
         let mut messages = self.messages(&lines, batch.len(), &mut left_out);
-        let mut push = Push::default();
+        let (mut push, total) = (Push::default(), messages.len());
         for retry in 0..=policy.retries {
             push.stats.requests += 1;
             let begun = context.clock.now();
@@ -67,7 +67,7 @@ impl Amqp<'_> {
                 Err(error) => log::info!("{open} points failed after {took:.1?}: {error}"),
             }
             let may_retry = retry < policy.retries && result.as_ref().is_err_and(|error| error.kind.is_retryable());
-            push.error = result.err().map(Into::into);
+            push.error = result.err().map(|error| AmqpError { kind: error.kind.of_all(total), ..error }.into());
             match policy.pause(retry, None).filter(|_| may_retry) {
                 Some(pause) => context.clock.sleep(pause),
                 None => break,

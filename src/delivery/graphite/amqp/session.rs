@@ -308,8 +308,9 @@ impl<'a> Session<'a> {
     fn answer(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
         let mut out = Vec::new();
         put(&mut out);
-        if self.connection.set_write_timeout(GOODBYE).is_ok() {
-            let _ = self.connection.write_all(&out);
+        let left = self.deadline.within(GOODBYE).remaining();
+        if !left.is_zero() && self.connection.set_write_timeout(left).is_ok() {
+            let _ = self.connection.write(&out);
         }
     }
 
