@@ -162,3 +162,21 @@ fn refused_header_is_named() {
     let question = "is the header Authorization of [graphite] that of the Graphite instance, with metrics:write?";
     assert!(output.code == Some(77) && output.stderr.contains(question), "{output}");
 }
+
+/// A server may quote what it has decoded, or the part of a header that stands beside a secret.
+#[test]
+fn what_is_written_into_a_header_as_it_is_is_in_no_message() {
+    for (header, quoted) in [
+        // user:literal-sesame
+        ("Authorization = 'Basic dXNlcjpsaXRlcmFsLXNlc2FtZQ=='", "literal-sesame"),
+        ("X-Mix = 'literal-sesame-{secret:MIMIR_TOKEN}'", "literal-sesame"),
+    ] {
+        let provider = prices::provider(&[("BTC", "5")]);
+        let graphite = Server::with(|_| Reply::text(401, "no literal-sesame here"));
+        let run = run(&provider, &graphite, header).env("MIMIR_TOKEN", TOKEN).args(["-vv"]);
+        let output = run.run();
+        assert_eq!(output.code, Some(77), "{output}");
+        assert!(output.stderr.contains("no *** here"), "{header}: {output}");
+        assert!(!output.stderr.contains(quoted), "{header}: {output}");
+    }
+}

@@ -121,9 +121,13 @@ struct TlsConnection {
 impl TlsConnection {
     fn shake_hands(&mut self) -> io::Result<()> {
         while self.session.is_handshaking() {
-            self.send()?;
-            if self.session.is_handshaking() && self.receive()? == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
+            match self.send().and_then(|()| self.receive()) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                // Until the time is over, which `left` finds.
+                Err(cause) if is_interrupted(&cause) && left(self.read_until).is_ok() => {}
+                Err(cause) if is_interrupted(&cause) => return Err(ErrorKind::TimedOut.into()),
+                Err(cause) => return Err(cause),
+                Ok(_) => {}
             }
         }
         self.send()

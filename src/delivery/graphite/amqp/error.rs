@@ -140,3 +140,18 @@ impl AmqpErrorKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_after_a_retry_is_about_the_points_of_all_attempts() {
+        let refused = AmqpErrorKind::Refused { refused: 2, sent: 2 };
+        assert!(!refused.is_about_points());
+        assert_eq!(refused.of_all(9), AmqpErrorKind::Refused { refused: 2, sent: 9 });
+        assert!(AmqpErrorKind::Refused { refused: 2, sent: 2 }.of_all(9).is_about_points());
+        let late = AmqpErrorKind::NotConfirmed { confirmed: 1, sent: 3 };
+        assert_eq!(late.of_all(9), AmqpErrorKind::NotConfirmed { confirmed: 7, sent: 9 });
+    }
+}
