@@ -141,12 +141,20 @@ pub(super) fn group_json(rules: &[Rule<'_>], datasource: &str, format: AlertForm
     }
 }
 
-/// Grafana replaces `$NAME` in a provisioning file by a variable of its environment, and `$$` by `$`.
+/// Grafana replaces `$NAME` in the strings of a provisioning file by a variable of its environment, and `$$` by `$`. It
+/// takes models and annotations as they stand there: a `$$A` or `$$labels` in them would be a rule that it cannot evaluate
+/// (`Raw` in <https://github.com/grafana/grafana/blob/main/pkg/services/provisioning/alerting/rules_types.go>).
 fn escape_dollars(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(text.replace('$', "$$")),
         Value::Array(values) => values.into_iter().map(escape_dollars).collect(),
-        Value::Object(map) => map.into_iter().map(|(key, value)| (key, escape_dollars(value))).collect(),
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(key, value)| {
+                let is_raw = matches!(key.as_str(), "annotations" | "model");
+                (key, if is_raw { value } else { escape_dollars(value) })
+            })
+            .collect(),
         other => other,
     }
 }
