@@ -11,6 +11,7 @@ use crate::fetch::Feed;
 use crate::market::spellings::probable_pair;
 use crate::market::symbol::Symbol;
 use crate::settings::Alert;
+use std::collections::BTreeSet;
 
 /// Stands for every value that is not beyond its threshold: no API sends such a number, and it lies on the
 /// other side of every threshold.
@@ -66,8 +67,11 @@ fn threshold_rule<'a>(
     kind: ThresholdKind,
     watches: &[Watch<'_>],
 ) -> Option<Rule<'a>> {
+    let of_watch = |watch: &Watch<'_>| Some(target(rules, kind, *watch, kind.threshold(watch.alert)?));
+    // Two alerts may mean the same, such as BTC and BTC/USD. In Grafana two series of one name are an error of the rule.
+    let mut seen = BTreeSet::new();
     let targets: Vec<String> =
-        watches.iter().filter_map(|watch| Some(target(rules, kind, *watch, kind.threshold(watch.alert)?))).collect();
+        watches.iter().filter_map(of_watch).filter(|target| seen.insert(target.clone())).collect();
     let (event, unit) = kind.describe();
     let targets = (!targets.is_empty()).then(|| format!("group({})", targets.join(", ")))?;
     let name = &feed.name;

@@ -53,6 +53,11 @@ field = 'low'
 below = 50000
 
 [[alert]]
+symbol = 'BTC'
+field = 'low'
+below = 50000
+
+[[alert]]
 symbol = 'AAPL'
 change_percent_1h = 5
 ";

@@ -115,11 +115,14 @@ fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite
             // Grafana asks for 500 points, whatever the model says.
             let range = [("from", from.as_str()), ("until", &now.to_string()), ("maxDataPoints", "500")];
             let reply = graphite.render_json(str(&model["target"]), &range);
-            let series = array(&reply).iter().map(|series| {
+            let mut all = BTreeMap::new();
+            for series in array(&reply) {
                 let points = array(&series["datapoints"]).iter().filter_map(|point| point[0].as_f64());
-                (str(&series["target"]).to_owned(), points.collect())
-            });
-            Step::Series(series.collect())
+                let name = str(&series["target"]).to_owned();
+                // For Grafana the whole rule is an error then.
+                assert!(all.insert(name, points.collect()).is_none(), "two series of one name: {reply}");
+            }
+            Step::Series(all)
         }
         Some("reduce") => {
             let Step::Series(series) = &steps[str(&model["expression"])] else { panic!("{model}") };

@@ -14,7 +14,7 @@ use crate::support::{
 };
 use queries::{Token, array, matched, panels, patterns, str, targets, variables, with_values};
 use serde_json::{Value, json};
-use setups::{Setup, provider, setups};
+use setups::{CRYPTO, Setup, provider, setups};
 use std::{collections::BTreeSet, fs, io::Write as _, net::TcpStream, path::Path};
 
 /// Sends the points of dry runs to Carbon at other times: some dozens of minutes in the last two hours.
@@ -252,6 +252,28 @@ fn a_dollar_is_escaped_in_a_file_only_where_grafana_expands_variables() {
     let uids = |query: &Value| [&query["datasourceUid"], &query["model"]["datasource"]["uid"]].map(Value::to_string);
     assert_eq!(uids(&query("file")), [r#""a$$b""#, r#""a$b""#]);
     assert_eq!(uids(&query("api")), [r#""a$b""#, r#""a$b""#]);
+}
+
+/// Otherwise the whole rule is an error in Grafana: "has duplicate results".
+#[test]
+fn alerts_that_mean_the_same_are_one_series() {
+    let alert = |symbol: &str| format!("[[alert]]\nsymbol = '{symbol}'\nbelow = 50000\nchange_percent_1h = 5\n");
+    let target = |alerts: &[&str]| {
+        let config: String = alerts.iter().map(|symbol| alert(symbol)).collect();
+        let arguments = ["grafana", "alerts", "--datasource", "uid"];
+        let printed = Datametrics::new().config(&format!("{CRYPTO}{config}")).args(arguments).run().stdout;
+        let rules: Value = serde_json::from_str(&printed).unwrap();
+        let rules = array(&rules["groups"][0]["rules"]).to_vec();
+        rules
+            .into_iter()
+            .filter(|rule| ["below", "rise", "fall"].iter().any(|kind| rule["labels"]["kind"] == *kind))
+            .map(|rule| str(&rule["data"][0]["model"]["target"]).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let once = target(&["BTC/USD"]);
+    assert_eq!(once.len(), 3, "{once:?}");
+    assert_eq!(target(&["BTC", "BTC/USD", "BTC/USD"]), once);
+    assert_ne!(target(&["BTC/USD", "ETH/USD"]), once);
 }
 
 #[test]

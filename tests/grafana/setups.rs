@@ -104,6 +104,9 @@ above = 10
 below = 999999.5
 change_percent_1h = 0.001
 [[alert]]
+symbol = 'BTC'
+above = 10
+[[alert]]
 symbol = 'ETH'
 above = 999999
 [[alert]]
