@@ -88,18 +88,25 @@ pub(super) fn add_health(grid: &mut PanelGrid, queries: Queries<'_>) {
         });
         let of_mirrors: Vec<String> = of_mirrors.filter(|_| queries.has_mirrors).collect();
         let is_status = *title == STATUS;
-        drawn.extend(of_mirrors);
+        // The dots are those of the second target.
         drawn.extend(is_status.then(|| no_answers(queries)));
+        drawn.extend(of_mirrors);
         let panel = Panel { title, description, unit: unit.clone(), targets: drawn, repeat: None, width: 8 };
         if is_status { grid.add_lines_and_dots(&panel) } else { grid.add_time_series(&panel) }
     }
 }
 
-/// The target for the runs in which a provider gave no answer. Their status, 0, is less than every other, so
-/// it would be lost where the greatest of several counts.
+/// The target for the runs in which a provider, Graphite or a mirror gave no answer. Their status, 0, is less than
+/// every other, so it would be lost where the greatest of several counts.
 fn no_answers(queries: Queries<'_>) -> String {
-    let mut pattern = queries.health_pattern(&["*", "response", "status_code"]);
-    pattern.legend.push_str(" no answer");
-    let zeros = consolidate(&format!("removeAboveValue({}, 0)", queries.target(&pattern)), "min");
-    format!("removeEmptySeries({})", pattern.with_legend(&zeros))
+    let zeros = |nodes: &[&str]| {
+        let mut pattern = queries.health_pattern(nodes);
+        pattern.legend.push_str(" no answer");
+        pattern.with_legend(&consolidate(&format!("removeAboveValue({}, 0)", queries.target(&pattern)), "min"))
+    };
+    let mut all = zeros(&["*", "response", "status_code"]);
+    if queries.has_mirrors {
+        all = format!("group({all}, {})", zeros(&["mirror", "*", "response", "status_code"]));
+    }
+    format!("removeEmptySeries({all})")
 }

@@ -195,6 +195,13 @@ fn dashboard_has_unique_ids_and_no_overlapping_panels() {
             assert!(!str(&panel["title"]).is_empty() && !str(&panel["description"]).is_empty());
             assert!(!str(&panel["fieldConfig"]["defaults"]["unit"]).is_empty());
             assert_eq!(panel["datasource"]["uid"], "${datasource}");
+            if panel["title"] == "Status of answers" {
+                // The dots of the second target.
+                assert_eq!(panel["fieldConfig"]["overrides"][0]["matcher"]["options"], "B");
+                let dots = str(&panel["targets"][1]["target"]);
+                assert!(dots.starts_with("removeEmptySeries("), "{dots}");
+                assert_eq!(dots.contains("mirror"), setup.config.contains("[mirrors."), "{dots}");
+            }
             for (target, ref_id) in array(&panel["targets"]).iter().zip(["A", "B", "C"]) {
                 assert_eq!(target["datasource"]["uid"], "${datasource}");
                 assert_eq!(target["refId"], ref_id);
