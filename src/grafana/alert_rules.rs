@@ -234,7 +234,8 @@ impl<'a> AlertRules<'a> {
             ),
             runbook: "`datametrics check -v` says what the runs need in a month, `datametrics providers` what the \
                       provider allows. Ask more rarely (`interval` of the feed), for fewer symbols, or use a second \
-                      key. With a plan that allows more, say so: `remaining = { of = … }` in `[providers.NAME]`."
+                      key. With a plan that allows more, say so in `[providers.NAME]`: `remaining = { of = … }`, or \
+                      `remaining = { limit = … }` where the definition has `limit`."
                 .to_owned(),
             ..self.rule("limit", "", interval, format!("A provider's limit is nearly reached{of}"), target)
         })

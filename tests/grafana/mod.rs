@@ -283,6 +283,20 @@ fn alerts_that_mean_the_same_are_one_series() {
     assert_ne!(target(&["BTC/USD", "ETH/USD"]), once);
 }
 
+/// A definition has `of` for a header with what is left, and `limit` for one with what is used: never both.
+#[test]
+fn the_runbook_of_the_limit_names_both_keys_that_a_definition_may_have() {
+    let alerts = Datametrics::new()
+        .config("[crypto]\nproviders = ['binance']\nsymbols = ['BTC/USDT']\n")
+        .args(["grafana", "alerts", "--datasource", "uid"])
+        .run()
+        .stdout;
+    let alerts: Value = serde_json::from_str(&alerts).unwrap();
+    let rules = array(&alerts["groups"][0]["rules"]);
+    let runbook = str(&rules.iter().find(|rule| rule["labels"]["kind"] == "limit").unwrap()["annotations"]["runbook"]);
+    assert!(runbook.contains("remaining = { of = … }") && runbook.contains("remaining = { limit = … }"), "{runbook}");
+}
+
 #[test]
 fn each_rule_links_to_the_panel_that_draws_its_values() {
     let panels_of_rules = [
