@@ -85,13 +85,16 @@ function table(panel, data) {
   return [cells[0], ...cells.slice(1).sort(order)];
 }
 
-// A line a series: its legend, the last value as the tooltip shows it, and the least and the greatest value.
+// A line a series: its legend, the last value as the tooltip shows it, and the least and the greatest value; and what
+// draws it, if that is no line.
 function timeSeries(panel, data) {
   const cells = data.flatMap((frame) => frame.fields.filter((field) => field.type === "number").map((field) => {
     const values = field.values.filter((value) => value !== null);
     const text = (value) => value === undefined ? "" : grafana.formattedValueToString(field.display(value));
     const bounds = [Math.min(...values), Math.max(...values)].map(text);
-    return [grafana.getFieldDisplayName(field, frame, data), text(values.at(-1)), ...bounds];
+    const { drawStyle } = field.config.custom;
+    const style = drawStyle === "line" ? [] : [`${drawStyle}, ${field.config.color.fixedColor}`];
+    return [grafana.getFieldDisplayName(field, frame, data), text(values.at(-1)), ...bounds, ...style];
   }));
   return [["Legend", "Last", "Least", "Greatest"], ...cells.sort((a, b) => a[0].localeCompare(b[0]))];
 }

@@ -38,11 +38,16 @@ const ROWS: [(&str, &str); 4] = [
         BTC-USD high | 64,852.201 | 64,852.201 | 70,631.11
         all crypto fetched | 3 | 2 | 3
         all kraken | 200 | 200 | 503
-        all kraken no answer | 0 | 0 | 0
+        all kraken no answer | 0 | 0 | 0 | points, red
         all kraken | 59 | 7 | 59
         all | 0 | 0 | 55",
     ),
-    ("own", "south | -2 | -2 | -2"),
+    (
+        "own",
+        "south | -2 | -2 | -2
+        all cellar | 200 | 200 | 503
+        all cellar no answer | 0 | 0 | 0 | points, red",
+    ),
     (
         "fields",
         "attic temperature | 21.5 °C | 21.5 °C | 21.5 °C
@@ -118,7 +123,10 @@ fn metrics(setup: &Setup, url: &str) -> Vec<String> {
     let mut names: Vec<String> = output.stdout.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     // Only runs that push have these.
     let duration = names.iter().find(|name| name.contains(".duration")).unwrap().clone();
-    for other in ["journal", "graphite.response.time", "graphite.response.status_code"] {
+    let push = ["journal", "graphite.response.time", "graphite.response.status_code"];
+    let of_mirror = ["mirror.cellar.journal", "mirror.cellar.response.time", "mirror.cellar.response.status_code"];
+    let has_mirror = setup.config.contains("[mirrors.cellar]");
+    for other in push.iter().chain(of_mirror.iter().filter(|_| has_mirror)) {
         names.push(duration.replace("duration", other));
     }
     names
