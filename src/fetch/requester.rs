@@ -69,13 +69,19 @@ impl<'a> Requester<'_, 'a> {
         if let Some(result) = replies.and_then(|replies| replies.get(&query.request, self.policy.deadline)) {
             return self.answer(query, result, stats);
         }
+        let mut sent = RequestStats::default();
         // The permit is held until the outcome is noted: the request that waits for it may have to stay.
-        let (result, _permit) = self.send(query, stats);
+        let (result, _permit) = self.send(query, &mut sent);
+        let status = result.as_ref().map_or(0, |response| response.status);
         let result = match replies {
             Some(replies) => replies.put(&query.request, result),
             None => result.map(Arc::new),
         };
-        let answer = self.answer(query, result, stats);
+        let answer = self.answer(query, result, &mut sent);
+        if matches!(answer, Answer::BadSymbol(_)) {
+            sent.excuse(status);
+        }
+        stats.add(&sent);
         match (&answer, self.guard.breakers.of(&query.request)) {
             (Answer::Read(_), Some(breaker)) => breaker.record_answer(),
             (Answer::Failed(error), Some(breaker)) => breaker.record_failure(error, query.symbols.len()),

@@ -33,6 +33,13 @@ impl RequestStats {
         self.worst_status = worst_status(self.worst_status, Some(status));
     }
 
+    /// Counts replies with this status as good: the provider does not fail if it says that it does not know a symbol.
+    pub(crate) fn excuse(&mut self, status: u16) {
+        if self.worst_status == Some(status) {
+            self.worst_status = Some(200);
+        }
+    }
+
     /// Adds a request. `response` is `None` if it had no HTTP answer.
     pub(super) fn count(&mut self, response: Option<&Response>, took: Duration) {
         self.requests += 1;
@@ -65,6 +72,15 @@ mod tests {
         assert_eq!(worst_status(Some(0), Some(500)), Some(0));
         assert_eq!(worst_status(Some(200), Some(404)), Some(404));
         assert_eq!(worst_status(None, Some(200)), Some(200));
+    }
+
+    #[test]
+    fn only_the_status_that_is_excused_counts_as_good() {
+        for (worst, excused) in [(404, 200), (503, 503), (0, 0)] {
+            let mut stats = RequestStats { worst_status: Some(worst), ..RequestStats::default() };
+            stats.excuse(404);
+            assert_eq!(stats.worst_status, Some(excused));
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ change_percent_1h = 5
 pub(super) enum Fault {
     #[default]
     Nothing,
-    /// No provider has this symbol.
+    /// No provider has this symbol. The meter says so with a status, the others leave it out.
     Missing(&'static str),
     /// The first provider of coins answers 503, and the second one fills in.
     ProviderDown,
@@ -116,7 +116,7 @@ pub(super) fn config(prefix: &str) -> String {
         ("spare", "crypto", ""),
         ("exchange", "stocks", "remaining = { header = 'x-left', of = 100 }"),
         ("bank", "other", "remaining = { header = 'x-left' }"),
-        ("meter", "other", "min_interval = 420"),
+        ("meter", "other", "min_interval = 420\nbad_symbol = { status = 404 }"),
     ];
     let providers: String = providers.map(provider).concat();
     format!("{}{providers}", CONFIG.replace("[graphite]", &format!("[graphite]\nprefix = '{prefix}'")))
@@ -172,6 +172,9 @@ impl World {
         let is_first = provider == "coin.example" && std::mem::replace(&mut *lock(&self.is_first), false);
         if is_first && fault == Fault::Retry || provider == "coin.example" && fault == Fault::ProviderDown {
             return response(503, "down");
+        }
+        if provider == "meter.example" && fault == Fault::Missing("north") {
+            return response(404, "unknown");
         }
         // Prices swing a little, and differ from run to run.
         #[expect(clippy::cast_precision_loss, reason = "a minute of a day")]
