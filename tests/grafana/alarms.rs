@@ -9,7 +9,7 @@ use crate::support::{
     Datametrics, now,
     real_graphite::{RealGraphite, available},
 };
-use std::{collections::BTreeSet, io::Write as _, net::TcpStream};
+use std::{collections::BTreeSet, io::Write as _, net::TcpStream, ops::Range};
 
 /// Thanksgiving of 2026: on Thursday the exchange is closed, on Friday it closes at 13:00.
 const WEDNESDAY_NOON: i64 = 1_795_608_000;
@@ -211,5 +211,66 @@ fn each_fault_raises_its_rule_and_no_other_within_two_intervals_and_ends_it_with
         let most = 2 * scenario.interval + scenario.told_after + 1;
         assert!((least..=most).contains(&fired), "{:?}: {fired} minutes", scenario.fault);
         assert!((0..=most).contains(&ended), "{:?}: ended after {ended} minutes", scenario.fault);
+    }
+}
+
+/// How a value goes, minute by minute after an hour in which it was good.
+struct Course {
+    fault: Fault,
+    rule: &'static str,
+    /// In which minutes it is beyond its threshold.
+    is_beyond: fn(i64) -> bool,
+    /// The minutes in which an alert is to fire.
+    fires: Range<i64>,
+}
+
+const COURSES: [Course; 3] = [
+    // A single bad value, then some of them, and then every second one.
+    Course {
+        fault: Fault::Below,
+        rule: "below crypto",
+        is_beyond: |minute| minute == 3 || (8..12).contains(&minute) || (12..20).contains(&minute) && minute % 2 == 1,
+        fires: 10..21,
+    },
+    // Fetched every five minutes: once, and then four times.
+    Course {
+        fault: Fault::Rise,
+        rule: "rise stocks",
+        is_beyond: |minute| (10..15).contains(&minute) || (25..45).contains(&minute),
+        fires: 31..50,
+    },
+    Course { fault: Fault::Fall, rule: "fall stocks", is_beyond: |minute| (5..25).contains(&minute), fires: 11..30 },
+];
+
+/// One bad value tells nobody, and a value that swings about its threshold is one alert.
+#[test]
+fn a_threshold_waits_for_a_second_value_and_holds_while_the_value_swings() {
+    if !available() {
+        return;
+    }
+    let begin = WEDNESDAY_NOON + 4 * 60 * MINUTE;
+    let mut store = Store::new(begin + 60 * MINUTE);
+    for (index, course) in COURSES.iter().enumerate() {
+        let prefix = format!("course{index}");
+        let world = World::new(&prefix, true);
+        let is_threshold = |rule: &Rule| ["below", "rise", "fall"].iter().any(|kind| rule.name().starts_with(kind));
+        let mut rules: Vec<Rule> = rules(&prefix).into_iter().filter(is_threshold).collect();
+        assert_eq!(rules.len(), 3);
+        let before = (-60..0).map(|minute| world.run(begin + minute * MINUTE + 23, Fault::Nothing, store.shift));
+        let mut lines: String = before.collect();
+        let mut fired = Vec::new();
+        for minute in 0..course.fires.end + 3 {
+            let time = begin + minute * MINUTE + 23;
+            let fault = if (course.is_beyond)(minute) { course.fault } else { Fault::Nothing };
+            lines.push_str(&world.run(time, fault, store.shift));
+            store.store(&std::mem::take(&mut lines), time);
+            for rule in &mut rules {
+                if rule.fires(&store.graphite, time + 30 + store.shift) {
+                    assert_eq!(rule.name(), course.rule, "in minute {minute} of {:?}", course.fault);
+                    fired.push(minute);
+                }
+            }
+        }
+        assert_eq!(fired, course.fires.clone().collect::<Vec<_>>(), "{:?}", course.fault);
     }
 }

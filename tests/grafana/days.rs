@@ -81,6 +81,10 @@ pub(super) enum Fault {
     NotPositive,
     /// The price falls below its threshold.
     Below,
+    /// A share is worth a tenth more.
+    Rise,
+    /// A share is worth a tenth less.
+    Fall,
     /// The provider of coins has little left.
     Limit,
     /// The first provider of coins answers 503 once, and then it does not.
@@ -180,10 +184,15 @@ impl World {
         #[expect(clippy::cast_precision_loss, reason = "a minute of a day")]
         let swing = 1.0 + 0.01 * ((self.now.load(Ordering::SeqCst) / 60 % 1440) as f64 / 90.0).sin();
         let bitcoin = if fault == Fault::Below { 49_000.0 } else { 64_210.1 };
+        let share = match fault {
+            Fault::Rise => 1.1,
+            Fault::Fall => 0.9,
+            _ => 1.0,
+        };
         let prices = [
             ("BTC/USD", bitcoin),
             ("ETH/USD", 3_050.25),
-            ("AAPL", 228.0),
+            ("AAPL", 228.0 * share),
             ("NFLX", 1_085.5),
             ("EUR/USD", 1.08),
             ("north", 12.5),
