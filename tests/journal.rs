@@ -400,8 +400,8 @@ fn points_that_wait_for_one_graphite_do_not_go_to_another() {
     to_a.clone().stderr(STAYS_IN_JOURNAL).exit(75).check();
     let waiting = Journal::of(&run).files();
 
-    let notice = "warning: journal: it holds 10 points for another Graphite, http://A; to send them to this one, name the \
-                  URL of that one in `formerly` of [graphite]\n";
+    let notice = "warning: journal: it holds 10 points for another Graphite, http://A; to send them somewhere, name the \
+                  URL of that one in `formerly` of a destination\n";
     to_b.clone().stderr(notice).check();
     to_b.clone().check();
     assert_eq!((Journal::of(&run).files(), landed(&b).iter().any(is_of_a)), (waiting.clone(), false));
@@ -447,8 +447,8 @@ fn points_that_wait_for_another_graphite_are_bounded_by_age_and_size() {
          error: journal: dropped 60 points for tcp://old.example:2003 of one run, which is more than \
          journal.max_bytes allows\n{STAYS_IN_JOURNAL}"
     );
-    let notice = "warning: journal: it holds 30 points for another Graphite, tcp://old.example:2003; to send them to this \
-                  one, name the URL of that one in `formerly` of [graphite]\n";
+    let notice = "warning: journal: it holds 30 points for another Graphite, tcp://old.example:2003; to send them somewhere, \
+                  name the URL of that one in `formerly` of a destination\n";
     run.clone().stderr(format!("{notice}{message}")).exit(75).check();
     let files = journal.files();
     assert_eq!((files.len(), files.contains(&kept), files.contains(&own)), (3, true, true));

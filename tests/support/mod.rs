@@ -57,7 +57,7 @@ use std::{
 
 /// How long a test waits for anything before it fails: far longer than a healthy test takes on a busy
 /// machine.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Locks also after another thread panicked: that panic was reported where it happened, and a second one
 /// about the lock would only hide it.

@@ -251,6 +251,8 @@ impl RealGraphite {
              INDEX_FILE = '{root}/index'\n\
              WHISPER_DIR = '{root}/whisper/'\n\
              STANDARD_DIRS = ['{root}/whisper/']\n\
+             FIND_TIMEOUT = 60\n\
+             FETCH_TIMEOUT = 60\n\
              STORAGE_FINDERS = ['graphite.finders.standard.StandardFinder', 'graphite.finders.remote.RemoteFinder']\n\
              CARBONLINK_HOSTS = ['127.0.0.1:{query}:a']\n\
              TAGDB = 'graphite.tags.localdatabase.LocalDatabaseTagDB'\n\
