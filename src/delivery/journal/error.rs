@@ -1,0 +1,62 @@
+//! What goes wrong with the journal, and what to do about it.
+
+use super::format::FORMAT_VERSION;
+use crate::system::limit::Limit;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// What is wrong with the journal.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JournalError {
+    /// The operating system refused something.
+    #[error("journal: cannot {action} {path}: {cause}{}", advice(action, cause))]
+    Io {
+        /// What was to be done, a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: io::Error,
+    },
+    /// Another run is sending.
+    #[error("journal: another run held {path} all the time (`fuser {path}` names its process, should it be stopped)")]
+    Locked {
+        /// The file that is locked.
+        path: PathBuf,
+    },
+    /// A newer program wrote the file.
+    #[error(
+        "journal: {path} is of form {version:?}, and this datametrics knows form {FORMAT_VERSION}: it was left where it is; \
+         run the newer datametrics that wrote it, or remove the file and lose its points"
+    )]
+    UnknownVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version that its first line names.
+        version: String,
+    },
+}
+
+/// What to do about an error, unless its own words tell.
+fn advice(action: &str, cause: &io::Error) -> &'static str {
+    match Limit::of(cause) {
+        Some(_) => "",
+        None if cause.kind() == ErrorKind::InvalidInput => "; remove it",
+        None if action == "lock" && cause.kind() == ErrorKind::IsADirectory => "; remove it",
+        None if action == "lock" && matches!(cause.raw_os_error(), Some(libc::ENOLCK | libc::ENOSYS)) => {
+            "; this file system knows no locks"
+        }
+        None => "; the state directory must be writable and have room (DATAMETRICS_STATE_DIR chooses another)",
+    }
+}
+
+impl JournalError {
+    /// Whether a file is not there any more.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        matches!(self, Self::Io { cause, .. } if cause.kind() == ErrorKind::NotFound)
+    }
+
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::Io { action, path: path.to_owned(), cause }
+    }
+}
