@@ -75,7 +75,7 @@ pub use system::random::Random;
 pub use system::resolver::ResolveError;
 pub use system::threads::{Signal, SystemThreads, Task, Threads};
 
-use delivery::graphite::Destination;
+use delivery::graphite::{Destination, OpenConnection, Way};
 use delivery::journal::Journal;
 use delivery::{DeliveryError, DeliveryReport, NamedDestination, OpenJournal, Sender, deliver, graphite};
 use fetch::{Collector, FeedReport, stats_by_provider};
@@ -90,8 +90,11 @@ use provider::Definition;
 use state::LastPush;
 use state::history::{ProviderNote, RunHistory};
 use std::io::Write;
+use std::iter;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use system::threads::lock;
 use util::pluralize::pluralize;
 
 /// At most this much time is kept back for the push, and at most a third of the run's.
@@ -108,21 +111,42 @@ const LAST_PUSH_MAX_AGE: Duration = Duration::from_secs(3_600);
 /// must know goes to the log. A dry run writes its points to `out` instead of pushing them; only a dry
 /// run needs no destination.
 pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
-    let begun = context.clock.now();
-    let started = context.unix_seconds();
-    let deadline = context.deadline(settings.timeout);
     log_all(Level::Warn, &settings.warnings);
     if let Some(error) = context.clock_error() {
         log::error!("{error}");
         return Outcome::NotTaken;
     }
+    let destinations = if settings.dry_run { &[][..] } else { &settings.destinations };
+    let openings: Vec<OpenConnection> = destinations.iter().map(|_| OpenConnection::default()).collect();
+    let deadline = context.deadline(settings.timeout);
+    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
+    // The connections to destinations open while quotes are fetched.
+    let done = Mutex::new((Outcome::Defect, None));
+    let job = || *lock(&done) = fetch_and_push(settings, context, &openings, policy);
+    let open = destinations.iter().zip(&openings).map(|(to, opening)| {
+        let way = Way { destination: &to.destination, opening, context, policy };
+        Box::new(move || way.open()) as Task<'_>
+    });
+    context.threads.run_all(iter::once(Box::new(job) as Task<'_>).chain(open).collect());
 
+    let (outcome, text) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    text.map_or(outcome, |text| outcome.max(print(out, &text)))
+}
+
+/// Fetches everything, builds one batch, and pushes it. Returns what that came to, and what a dry run prints.
+fn fetch_and_push(
+    settings: &Settings,
+    context: Context<'_>,
+    openings: &[OpenConnection],
+    policy: RetryPolicy<'_>,
+) -> (Outcome, Option<String>) {
+    let (begun, started) = (context.clock.now(), context.unix_seconds());
     let journal = settings.state_dir.as_deref().filter(|_| settings.keeps_journal);
     let journal = journal.and_then(|dir| open_journal(dir, context));
     let history = RunHistory::read(settings.state(context), &settings.run, started, context.random.next());
     // The points of a mirror can wait for the next run, and quotes cannot.
     let linger = settings.first_destination().map(Destination::linger).unwrap_or_default();
-    let fetch_deadline = deadline.before(PUSH_TIME.min(settings.timeout / 3) + linger);
+    let fetch_deadline = policy.deadline.before(PUSH_TIME.min(settings.timeout / 3) + linger);
     let collector =
         Collector { config: &settings.fetch, context, history: &history, started, deadline: fetch_deadline };
     let mut feeds = collector.fetch(&settings.fetch.feeds);
@@ -131,12 +155,13 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     let mut batch = quotes(&settings.metrics, &mut feeds, started);
     let mut health = Health { batch: &mut batch, prefix: &settings.metrics.prefix, run: &settings.run, started };
     add_fetch_health(&mut health, &settings.fetch.definitions, &feeds);
-    let senders = if settings.dry_run { Vec::new() } else { senders(settings, journal.as_ref(), context, deadline) };
+    let senders =
+        if settings.dry_run { Vec::new() } else { senders(settings, journal.as_ref(), openings, context, policy) };
     add_push_health(&mut health, &senders, &history);
     health.run(context.clock.now() - begun);
 
     if settings.dry_run {
-        return fetch_outcome.max(print(out, &graphite::render(settings.first_destination(), &batch)));
+        return (fetch_outcome, Some(graphite::render(settings.first_destination(), &batch)));
     }
     let deliveries = deliver(senders, &batch, started);
     record(&history, &feeds, &deliveries, started);
@@ -145,20 +170,21 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
         log_notices(delivery, &history);
         report_delivery(delivery)
     };
-    deliveries.iter().map(report).fold(fetch_outcome, Outcome::max)
+    (deliveries.iter().map(report).fold(fetch_outcome, Outcome::max), None)
 }
 
 /// What brings points to each destination.
 fn senders<'a>(
     settings: &'a Settings,
     journal: Option<&'a Journal<'a>>,
+    openings: &'a [OpenConnection],
     context: Context<'a>,
-    deadline: Deadline<'a>,
+    policy: RetryPolicy<'a>,
 ) -> Vec<Sender<'a>> {
-    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
     let destinations: Vec<&NamedDestination> = settings.destinations.iter().collect();
     let mut journals = journal.map(|journal| OpenJournal::open_all(journal, &destinations)).into_iter().flatten();
-    destinations.into_iter().map(|to| Sender { to, journal: journals.next(), context, policy }).collect()
+    let ways = destinations.into_iter().zip(openings);
+    ways.map(|(to, opening)| Sender { to, opening, journal: journals.next(), context, policy }).collect()
 }
 
 /// The journal. If it cannot be opened, that is a warning and the run goes on without it.

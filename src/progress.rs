@@ -40,6 +40,10 @@ impl Transport for CountingTransport<'_> {
         }
         result
     }
+
+    fn open(&self, request: &Request, deadline: Deadline<'_>) {
+        self.transport.open(request, deadline);
+    }
 }
 
 /// Removes the count from the terminal, if it is shown.

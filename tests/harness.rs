@@ -298,6 +298,7 @@ fn carbon_double_fails_on_a_last_line_without_newline() {
 fn carbon_double_misbehaves_as_told() {
     let carbon = Carbon::with(&[Behaviour::CloseEarly, Behaviour::Reset, Behaviour::NeverRead]);
     let mut stream = TcpStream::connect(carbon.authority()).unwrap();
+    stream.write_all(b"a").unwrap();
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     let reset = send(&carbon, b"a.b 1 1767225600\n").map_err(|error| error.kind());
     // A connection that was reset before answers a shutdown with the second error.

@@ -31,6 +31,7 @@ mod messages;
 mod mirrors;
 mod name_servers;
 mod networks;
+mod opening;
 mod own_apis;
 mod ping;
 mod power_cut;

@@ -4,7 +4,7 @@
 use super::forecast::month;
 use super::table::align_columns;
 use crate::context::Context;
-use crate::delivery::graphite::{AmqpAddress, Destination, Protocol, reach};
+use crate::delivery::graphite::{AmqpAddress, CarbonTarget, Destination, OpenConnection, Protocol, Way};
 use crate::delivery::journal::{Entry, Journal, JournalError};
 use crate::delivery::{DestinationName, NamedDestination, sort_by_owner};
 use crate::fetch::{Collector, Feed, FeedReport};
@@ -186,7 +186,8 @@ fn check_destination(
     let begun = context.clock.now();
     let subject = name.to_string();
     let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
-    match reach(destination, context, policy) {
+    let way = Way { destination, opening: &OpenConnection::default(), context, policy };
+    match way.reach() {
         Ok(()) => {
             let seconds = (context.clock.now() - begun).as_secs_f64();
             Finding::ok(subject, describe_reached(destination, name, seconds))
@@ -202,7 +203,7 @@ fn check_destination(
 fn describe_reached(destination: &Destination, name: &DestinationName, seconds: f64) -> String {
     match destination {
         Destination::Ingest(target) => format!("{} takes points from us, {seconds:.2} s", target.url),
-        Destination::Carbon { protocol, host, port, linger, .. } => {
+        Destination::Carbon(CarbonTarget { protocol, host, port, linger, .. }) => {
             let pickle = if *protocol == Protocol::Pickle { " (for pickle)" } else { "" };
             let advice = if linger.is_zero() {
                 format!(

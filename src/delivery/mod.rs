@@ -12,7 +12,7 @@ use crate::http::retry::RetryPolicy;
 use crate::http::stats::worst_status;
 use crate::metrics::batch::Batch;
 use crate::system::threads::{lock, parallel_map};
-use graphite::{MAX_REFUSALS, Push, PushError, push};
+use graphite::{MAX_REFUSALS, OpenConnection, Push, PushError, Way};
 use journal::{Entry, Journal, JournalError};
 use replay::JournalReplay;
 use std::borrow::Cow;
@@ -28,6 +28,8 @@ const MAX_NAMED: usize = 10;
 pub(crate) struct Sender<'a> {
     /// Where points go.
     pub(crate) to: &'a NamedDestination,
+    /// The connection that is opened ahead.
+    pub(crate) opening: &'a OpenConnection,
     /// What is in the journal. `None` if there is no journal.
     pub(crate) journal: Option<OpenJournal<'a>>,
     /// The outside world.
@@ -224,7 +226,8 @@ impl<'a> Sender<'a> {
         // Where Carbon has taken something, there is one behind the balancer.
         let destination = &self.to.destination;
         let settled = if report.taken > 0 { destination.without_linger() } else { Cow::Borrowed(destination) };
-        let push = push(&settled, batch, newest, max_refusals, self.context, self.policy);
+        let way = Way { destination: &settled, opening: self.opening, context: self.context, policy: self.policy };
+        let push = way.push(batch, newest, max_refusals);
         report.took += self.context.clock.now() - begun;
         report.taken += push.taken;
         report.status = worst_status(report.status, push.stats.worst_status);
@@ -377,7 +380,7 @@ mod tests {
         let policy = RetryPolicy { retries: 0, deadline, random: &random };
         let to = NamedDestination { name: DestinationName::First, destination, formerly: Vec::new(), limits };
         let journal = OpenJournal::open_all(&journal, &[&to]).pop();
-        let sender = Sender { to: &to, journal, context, policy };
+        let sender = Sender { to: &to, opening: &OpenConnection::default(), journal, context, policy };
         let mut batch = Batch::new(60, Vec::new());
         batch.push(|name| name.push_str("a.b"), Number::parse("1").unwrap(), 1_785_182_401);
 

@@ -1,7 +1,7 @@
 //! HTTP over real sockets. Only this file and `connect.rs` name ureq, the library that does it.
 
 use super::body::{Body, BodyBuffer, MemoryBudget, UNCOUNTED_BYTES};
-use super::connect::{self, StaleConnection};
+use super::connect::{Network, StaleConnection};
 use super::encoding::{self, Damaged};
 use super::proxy::{NetworkConfig, Proxies};
 use super::redirect::RedirectTarget;
@@ -51,9 +51,9 @@ const MAX_ERROR_BYTES: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct HttpClient {
     /// For requests without an identity.
-    agent: Agent,
+    network: Arc<Network>,
     /// For requests with one. Connections that show a certificate are used for nothing else.
-    agents_with_identity: Mutex<Vec<(Arc<ClientIdentity>, Agent)>>,
+    networks_with_identity: Mutex<Vec<(Arc<ClientIdentity>, Arc<Network>)>>,
     proxies: Proxies,
     /// The trusted authorities.
     roots: RootCerts,
@@ -70,8 +70,8 @@ impl HttpClient {
         let roots =
             network.roots.as_ref().map_or(RootCerts::WebPki, |pem| RootCerts::new_with_certs(&certificates(pem)));
         Self {
-            agent: agent(roots.clone(), None, dialer.resolver()),
-            agents_with_identity: Mutex::default(),
+            network: network_of(roots.clone(), None, &dialer.resolver()),
+            networks_with_identity: Mutex::default(),
             roots,
             resolver: dialer.resolver(),
             proxies: network.proxies.clone(),
@@ -120,14 +120,24 @@ impl Transport for HttpClient {
         Err(TransportError::Protocol { host: server.host.clone(), reason })
     }
 
+    fn open(&self, request: &Request, deadline: Deadline<'_>) {
+        // What cannot be opened now, the request itself will report.
+        let Ok(network) = self.network_for(request) else { return };
+        let deadline = deadline.within(REQUEST_LIMIT);
+        network.open(&request.server, |agent| {
+            let any = http::Request::builder().method(http::Method::GET).uri(format!("{}/", request.server)).body(())?;
+            self.run(agent, request, any, deadline).map(drop)
+        });
+    }
+
     fn secrets(&self, server: &Url) -> Vec<Secret> {
         let credentials = self.proxy_for(server).and_then(|proxy| proxy.credentials);
         credentials.map_or_else(Vec::new, |credentials| credentials.secrets().into())
     }
 }
 
-/// An agent for one run that trusts these authorities. `client` is whom it says it is.
-fn agent(roots: RootCerts, client: Option<ClientCert>, resolver: Arc<Resolver>) -> Agent {
+/// A network for one run that trusts these authorities. `client` is whom it says it is.
+fn network_of(roots: RootCerts, client: Option<ClientCert>, resolver: &Arc<Resolver>) -> Arc<Network> {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -141,7 +151,7 @@ fn agent(roots: RootCerts, client: Option<ClientCert>, resolver: Arc<Resolver>) 
         .output_buffer_size(BUFFER_BYTES / 2)
         .max_idle_connections_per_host(64)
         .build();
-    connect::agent(config, resolver)
+    Arc::new(Network::new(config, resolver))
 }
 
 /// The certificates in a text of PEM.
@@ -173,15 +183,19 @@ impl HttpClient {
         for (name, value) in &request.headers {
             builder = builder.header(name, value.expose());
         }
+        let network = self.network_for(request)?;
         let response = match request.body.as_deref() {
-            Some(body) => self.run(request, builder.method(http::Method::POST).body(body)?, deadline)?,
-            None => self.run(request, builder.method(http::Method::GET).body(())?, deadline)?,
+            Some(body) => {
+                self.run(&network.agent, request, builder.method(http::Method::POST).body(body)?, deadline)?
+            }
+            None => self.run(&network.agent, request, builder.method(http::Method::GET).body(())?, deadline)?,
         };
         self.read_response(request, response, deadline)
     }
 
     fn run(
         &self,
+        agent: &Agent,
         request: &Request,
         http_request: http::Request<impl AsSendBody>,
         deadline: Deadline<'_>,
@@ -192,7 +206,6 @@ impl HttpClient {
         // Shorter than the global timeout, so that an unreachable server is not reported as slow.
         let resolve_limit = limit.mul_f64(0.9);
         let connect_limit = if proxy.is_some() { resolve_limit } else { CONNECT_LIMIT.min(resolve_limit) };
-        let agent = self.agent_for(request)?;
         let configured = agent
             .configure_request(http_request)
             .timeout_global(Some(limit))
@@ -203,19 +216,19 @@ impl HttpClient {
         agent.run(configured)
     }
 
-    /// The agent that has the identity of this request.
-    fn agent_for(&self, request: &Request) -> Result<Agent, ureq::Error> {
-        let Some(identity) = &request.identity else { return Ok(self.agent.clone()) };
-        let mut agents = lock(&self.agents_with_identity);
-        if let Some((_, agent)) = agents.iter().find(|(of, _)| Arc::ptr_eq(of, identity)) {
-            return Ok(agent.clone());
+    /// The network that has the identity of this request.
+    fn network_for(&self, request: &Request) -> Result<Arc<Network>, ureq::Error> {
+        let Some(identity) = &request.identity else { return Ok(Arc::clone(&self.network)) };
+        let mut networks = lock(&self.networks_with_identity);
+        if let Some((_, network)) = networks.iter().find(|(of, _)| Arc::ptr_eq(of, identity)) {
+            return Ok(Arc::clone(network));
         }
         // ureq wants them to fit together, which the settings have tried.
         let key = PrivateKey::from_pem(&identity.key)?;
         let client = ClientCert::new_with_certs(&certificates(&identity.certificates), key);
-        let agent = agent(self.roots.clone(), Some(client), Arc::clone(&self.resolver));
-        agents.push((Arc::clone(identity), agent.clone()));
-        Ok(agent)
+        let network = network_of(self.roots.clone(), Some(client), &self.resolver);
+        networks.push((Arc::clone(identity), Arc::clone(&network)));
+        Ok(network)
     }
 
     fn read_response(

@@ -3,12 +3,17 @@
 //! This uses ureq's interface for transports, which may change in a minor version. So Cargo.toml pins
 //! that version, and no other file uses that interface.
 
+use super::url::Url;
+use crate::system::clock::SystemClock;
+use crate::system::opening::Opening;
 use crate::system::resolver::{ResolveError, Resolver};
+use crate::system::threads::{SystemThreads, lock};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{self, ResolvedSocketAddrs};
 use ureq::unversioned::transport::{
@@ -16,12 +21,105 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Proxy, config::Config};
 
-/// An agent whose connections report a truncated body, which asks proxies for `http` as they expect it, and
-/// which takes addresses from `resolver`. `config` has no proxy; a request may have one.
-pub(super) fn agent(config: Config, resolver: Arc<Resolver>) -> Agent {
-    let to_proxy = ForwardingConnector { direct: DefaultConnector::new(), config: config.clone() };
-    Agent::with_parts(config, to_proxy.chain(StrictEnd), CachingResolver(resolver))
+/// How the requests of one identity reach servers.
+#[derive(Debug)]
+pub(super) struct Network {
+    /// Sends requests. Its connections report a truncated body, and proxies are asked for `http` as they expect it.
+    pub(super) agent: Agent,
+    /// Opens connections ahead of requests.
+    opener: Agent,
+    connections: Arc<Connections>,
 }
+
+impl Network {
+    /// A network that takes addresses from `resolver`. `config` has no proxy; a request may have one.
+    pub(super) fn new(config: Config, resolver: &Arc<Resolver>) -> Self {
+        let forwarding = ForwardingConnector { direct: DefaultConnector::new(), config: config.clone() };
+        let connections = Arc::new(Connections { forwarding, openings: Mutex::default() });
+        let resolver = || CachingResolver(Arc::clone(resolver));
+        let opener = Agent::with_parts(config.clone(), OpeningConnector(Arc::clone(&connections)), resolver());
+        let agent = Agent::with_parts(config, RequestConnector(Arc::clone(&connections)), resolver());
+        Self { agent, opener, connections }
+    }
+
+    /// Opens a connection to `server` for its first request. `open` sends any request to it by the agent that it is
+    /// given, which sends nothing of it.
+    pub(super) fn open(&self, server: &Url, open: impl FnOnce(&Agent) -> Result<(), ureq::Error>) {
+        self.connections.opening(server.to_string()).open(&SystemClock, || match open(&self.opener) {
+            Err(ureq::Error::Other(error)) => match error.downcast::<OpenedAhead>() {
+                Ok(opened) => Ok(opened.0),
+                Err(error) => Err(ureq::Error::Other(error)),
+            },
+            Err(error) => Err(error),
+            Ok(()) => Err(ureq::Error::ConnectionFailed),
+        });
+    }
+}
+
+type HttpConnection = Box<dyn UreqTransport>;
+type HttpOpening = Opening<HttpConnection, ureq::Error>;
+
+/// New connections, and those that were opened ahead.
+#[derive(Debug)]
+struct Connections {
+    forwarding: ForwardingConnector,
+    /// For each server that was connected to, and for each that will be.
+    openings: Mutex<HashMap<String, Arc<HttpOpening>>>,
+}
+
+impl Connections {
+    fn opening(&self, server: String) -> Arc<HttpOpening> {
+        Arc::clone(lock(&self.openings).entry(server).or_default())
+    }
+
+    /// The connection that was opened ahead to the server of a request. `None` if there is none any more.
+    fn take_opened(&self, details: &ConnectionDetails<'_>) -> Option<Result<HttpConnection, ureq::Error>> {
+        let uri = details.uri;
+        let server = format!("{}://{}", uri.scheme_str().unwrap_or_default(), uri.authority()?);
+        let mut opened = self.opening(server).take(&SystemThreads, &SystemClock)?;
+        // An idle TLS connection may have input, which is taken for an end.
+        let is_open = opened.as_mut().is_ok_and(|connection| connection.is_tls() || connection.is_open());
+        (is_open || opened.is_err()).then_some(opened)
+    }
+}
+
+/// Connects for a request.
+#[derive(Debug)]
+struct RequestConnector(Arc<Connections>);
+
+impl Connector<()> for RequestConnector {
+    type Out = StrictConnection<HttpConnection>;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
+        if let Some(opened) = self.0.take_opened(details) {
+            let opened = opened?;
+            // In TLS nobody knows whether the server has closed it meanwhile, as it may close one that it has kept open.
+            let requests = usize::from(opened.is_tls());
+            return Ok(Some(StrictConnection { requests, ..StrictConnection::new(opened) }));
+        }
+        Ok(self.0.forwarding.connect(details, None)?.map(StrictConnection::new))
+    }
+}
+
+/// Connects, and hands the connection out in an error, so that no request is sent.
+#[derive(Debug)]
+struct OpeningConnector(Arc<Connections>);
+
+impl Connector<()> for OpeningConnector {
+    type Out = HttpConnection;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
+        match self.0.forwarding.connect(details, None)? {
+            Some(connection) => Err(ureq::Error::Other(Box::new(OpenedAhead(connection)))),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A connection that was opened ahead.
+#[derive(Debug, thiserror::Error)]
+#[error("a connection was opened")]
+struct OpenedAhead(HttpConnection);
 
 /// Opens connections. ureq sends `http` through a proxy by CONNECT, which many proxies allow for `https`
 /// only. So such a request goes to the proxy itself, which is told the whole URL (RFC 9112, section 3.2.2).
@@ -130,21 +228,6 @@ fn absolute_form(head: &[u8], server: &str, credentials: &str) -> Vec<u8> {
 /// connection that ends without `close_notify`, may have cut the body. So both become another error.
 ///
 /// The end of a connection that a server had kept open, before anything of a reply, becomes [`StaleConnection`].
-#[derive(Debug)]
-struct StrictEnd;
-
-impl<In: UreqTransport> Connector<In> for StrictEnd {
-    type Out = StrictConnection<In>;
-
-    fn connect(
-        &self,
-        _: &ConnectionDetails<'_>,
-        chained: Option<In>,
-    ) -> Result<Option<StrictConnection<In>>, ureq::Error> {
-        Ok(chained.map(StrictConnection::new))
-    }
-}
-
 #[derive(Debug)]
 struct StrictConnection<C> {
     connection: C,

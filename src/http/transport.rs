@@ -14,6 +14,10 @@ pub trait Transport: Sync {
     /// When there is no whole response.
     fn send(&self, request: &Request, deadline: Deadline<'_>) -> Result<Response, TransportError>;
 
+    /// Opens the connection over which `request` will go, so that it is there when the request is sent. Nothing of the
+    /// request is sent, and a failure is not told: the request will meet it, or not.
+    fn open(&self, _request: &Request, _deadline: Deadline<'_>) {}
+
     /// The secrets of the way to a server, such as the password of a proxy: whoever stands on it may answer in the place
     /// of the server, and quote them.
     fn secrets(&self, _server: &Url) -> Vec<Secret> {

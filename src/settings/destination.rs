@@ -7,7 +7,8 @@ use super::sources::{Sources, check_secret};
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::delivery::DestinationName;
 use crate::delivery::graphite::{
-    AmqpAddress, AmqpTarget, Destination, DestinationId, IngestTarget, Protocol, SettingNames, suggested_url,
+    AmqpAddress, AmqpTarget, CarbonTarget, Destination, DestinationId, IngestTarget, Protocol, SettingNames,
+    suggested_url,
 };
 use crate::http::url::{Credentials, Url};
 use crate::system::tls::TlsSettings;
@@ -160,7 +161,7 @@ impl<'a> DestinationReader<'_, 'a> {
             }
             deny_headers(&access.headers)?;
             let (host, port) = (url.host.clone(), url.port.unwrap_or(protocol.port()));
-            Ok(Destination::Carbon { protocol, host, port, linger, tls })
+            Ok(Destination::Carbon(CarbonTarget { protocol, host, port, linger, tls }))
         };
         let tls = || identity::tls_settings(self, access.identity.as_ref());
         match url.scheme.as_str() {
@@ -176,7 +177,7 @@ impl<'a> DestinationReader<'_, 'a> {
 
     /// A warning if the port is that of another protocol of Carbon.
     fn port_warning(&self, destination: &Destination) -> Option<String> {
-        let Destination::Carbon { protocol, port, .. } = destination else { return None };
+        let Destination::Carbon(CarbonTarget { protocol, port, .. }) = destination else { return None };
         let (other, way) = match protocol {
             Protocol::Plaintext => (Protocol::Pickle, "pickle://"),
             Protocol::Pickle => (Protocol::Plaintext, "tcp://"),
@@ -258,7 +259,7 @@ impl<'a> DestinationReader<'_, 'a> {
             Destination::Amqp(target) if target.is_cleartext() => {
                 return Err(refuse_unless("the password", "use amqps"));
             }
-            Destination::Amqp(_) | Destination::Carbon { .. } => return Ok(Vec::new()),
+            Destination::Amqp(_) | Destination::Carbon(_) => return Ok(Vec::new()),
         };
         match (target.url.is_cleartext(), &target.credentials) {
             (false, _) => Ok(Vec::new()),

@@ -228,7 +228,7 @@ impl<'a> Reader<'a> {
         warnings.extend(cleartext_warnings(&definitions));
         let ingest_url = |to: &'_ NamedDestination| match &to.destination {
             Destination::Ingest(target) => Some(target.url.clone()),
-            Destination::Carbon { .. } | Destination::Amqp(_) => None,
+            Destination::Carbon(_) | Destination::Amqp(_) => None,
         };
         let ingest_urls: Vec<Url> = destinations.iter().filter_map(ingest_url).collect();
         let network = network::read(

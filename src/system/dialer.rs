@@ -45,6 +45,9 @@ pub trait Connection: Read + Write + Send {
     /// What the operating system refuses.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
+    /// Whether the other side, from which nothing was read yet, still has it open, as far as that is known.
+    fn is_open(&mut self) -> bool;
+
     /// An error that the connection has seen and no call has reported yet.
     ///
     /// # Errors
@@ -93,6 +96,12 @@ impl Connection for TcpStream {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn is_open(&mut self) -> bool {
+        let peeked = self.set_nonblocking(true).and_then(|()| self.peek(&mut [0]));
+        let is_open = peeked.map_or_else(|cause| is_interrupted(&cause), |count| count > 0);
+        is_open && self.set_nonblocking(false).is_ok()
     }
 
     fn take_error(&mut self) -> io::Result<Option<io::Error>> {

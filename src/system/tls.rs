@@ -207,6 +207,18 @@ impl Connection for TlsConnection {
         self.connection.shutdown_write()
     }
 
+    /// A server sends things of its own after the handshake, such as tickets, which are read here.
+    fn is_open(&mut self) -> bool {
+        self.read_until = Instant::now() + Duration::from_millis(1);
+        loop {
+            match self.receive() {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(cause) => return is_interrupted(&cause),
+            }
+        }
+    }
+
     fn take_error(&mut self) -> io::Result<Option<io::Error>> {
         self.connection.take_error()
     }

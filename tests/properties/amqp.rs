@@ -7,7 +7,7 @@
 
 use super::{SECRET, assert_safe_to_print};
 use crate::context::Context;
-use crate::delivery::graphite::{AmqpAddress, AmqpTarget, Destination, push};
+use crate::delivery::graphite::{AmqpAddress, AmqpTarget, Destination, OpenConnection, Way};
 use crate::http::request::{Request, Response};
 use crate::http::retry::RetryPolicy;
 use crate::http::transport::{Transport, TransportError};
@@ -46,7 +46,8 @@ pub(super) fn check(data: &[u8]) {
     let policy = RetryPolicy { retries: 0, deadline, random: &random };
     let (transport, clock, threads) = (&NoHttp, &SystemClock, &SystemThreads);
     let context = Context { transport, clock, random: &random, threads, dialer: &broker, disk: &SystemDisk };
-    let push = push(&destination, &batch, &batch, 0, context, policy);
+    let push =
+        Way { destination: &destination, opening: &OpenConnection::default(), context, policy }.push(&batch, &batch, 0);
 
     let open: Vec<usize> = push.open.iter().cloned().flatten().collect();
     assert_eq!(push.taken + open.len(), POINTS, "{push:?}");
@@ -118,6 +119,10 @@ impl Connection for Said {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn is_open(&mut self) -> bool {
+        true
     }
 
     fn take_error(&mut self) -> io::Result<Option<io::Error>> {

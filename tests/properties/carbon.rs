@@ -6,7 +6,7 @@
 
 use super::{assert_safe_to_print, split_first_line};
 use crate::context::Context;
-use crate::delivery::graphite::{Destination, Protocol, push};
+use crate::delivery::graphite::{CarbonTarget, Destination, OpenConnection, Protocol, Way};
 use crate::http::request::{Request, Response};
 use crate::http::retry::RetryPolicy;
 use crate::http::transport::{Transport, TransportError};
@@ -28,7 +28,7 @@ pub(super) fn check(data: &[u8]) {
     let port = listener.local_addr().expect("the listener has an address").port();
     let host = "127.0.0.1".to_owned();
     let protocol = if protocol == "pickle" { Protocol::Pickle } else { Protocol::Plaintext };
-    let destination = Destination::Carbon { protocol, host, port, linger: Duration::ZERO, tls: None };
+    let destination = Destination::Carbon(CarbonTarget { protocol, host, port, linger: Duration::ZERO, tls: None });
     let mut batch = Batch::new(60, vec![]);
     for name in ["a.b", "a.c"] {
         batch.push(|out| out.push_str(name), Number::parse("1.50").expect("a number"), 1_785_182_401);
@@ -43,7 +43,8 @@ pub(super) fn check(data: &[u8]) {
             let _ = Read::by_ref(&mut stream).take(read_count).read_to_end(&mut Vec::new());
             let _ = stream.write_all(reply);
         });
-        push(&destination, &batch, &batch, 0, Context::system(&NoHttp, &dialer, &random), policy)
+        let context = Context::system(&NoHttp, &dialer, &random);
+        Way { destination: &destination, opening: &OpenConnection::default(), context, policy }.push(&batch, &batch, 0)
     });
     if let Some(error) = &push.error {
         assert_safe_to_print(&error.to_string());

@@ -7,7 +7,7 @@
 use super::{assert_safe_to_print, toml_string};
 use crate::cli::Cli;
 use crate::config::Document;
-use crate::delivery::graphite::{Destination, Protocol, pickle as encode_pickle, render};
+use crate::delivery::graphite::{CarbonTarget, Destination, Protocol, pickle as encode_pickle, render};
 use crate::market::number::Number;
 use crate::metrics::batch::Batch;
 use crate::settings::Settings;
@@ -92,13 +92,13 @@ fn check_json(batch: &Batch) {
 
 /// Checks that the plaintext for Carbon has a line for each point: name and tags, value, time.
 fn check_plaintext(batch: &Batch) {
-    let carbon = Destination::Carbon {
+    let carbon = Destination::Carbon(CarbonTarget {
         protocol: Protocol::Plaintext,
         host: String::new(),
         port: 1,
         linger: Duration::ZERO,
         tls: None,
-    };
+    });
     let printed = render(Some(&carbon), batch);
     let tags: String = batch.tags.iter().flat_map(|tag| [";", tag]).collect();
     assert_eq!(printed.split_terminator('\n').count(), batch.len());

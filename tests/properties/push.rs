@@ -7,7 +7,9 @@
 
 use super::{SECRET, assert_safe_to_print, split_first_line};
 use crate::context::Context;
-use crate::delivery::graphite::{Destination, ExtraHeaders, IngestTarget, MAX_REFUSALS, SettingNames, push};
+use crate::delivery::graphite::{
+    Destination, ExtraHeaders, IngestTarget, MAX_REFUSALS, OpenConnection, SettingNames, Way,
+};
 use crate::http::request::{Request, Response};
 use crate::http::retry::RetryPolicy;
 use crate::http::transport::{Transport, TransportError};
@@ -40,7 +42,11 @@ pub(super) fn check(data: &[u8]) {
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
     let policy = RetryPolicy { retries: 0, deadline, random: &random };
     let context = Context::system(&ingest, &dialer, &random);
-    let push = push(&destination, &batch, &batch, MAX_REFUSALS, context, policy);
+    let push = Way { destination: &destination, opening: &OpenConnection::default(), context, policy }.push(
+        &batch,
+        &batch,
+        MAX_REFUSALS,
+    );
 
     let mut open = vec![0; points];
     push.open.iter().cloned().flatten().for_each(|index| open[index] += 1);

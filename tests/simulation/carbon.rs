@@ -140,6 +140,10 @@ impl Connection for Line {
         Ok(())
     }
 
+    fn is_open(&mut self) -> bool {
+        true
+    }
+
     fn take_error(&mut self) -> io::Result<Option<io::Error>> {
         let is_reset = matches!(self.mood, Mood::Forbids(_));
         self.machine.world.inner().processes[self.machine.process].saw_success[CARBON] |= !is_reset;

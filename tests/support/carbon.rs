@@ -12,7 +12,7 @@ use std::{
 pub(crate) enum Behaviour {
     /// Reads to the end, records it, then closes: a healthy Carbon.
     ReadToEnd,
-    /// Closes the connection before anything came.
+    /// Closes the connection when something came.
     CloseEarly,
     /// Closes the connection some time after the first bytes came: a balancer that finds no Carbon.
     CloseLate,
@@ -147,7 +147,9 @@ impl Behaviour {
                     lock(received).push(sent);
                 }
             }
-            Behaviour::CloseEarly => {}
+            Behaviour::CloseEarly => {
+                let _ = stream.read(&mut [0; 1 << 12]);
+            }
             Behaviour::CloseLate => {
                 let _ = stream.read(&mut [0; 1 << 12]);
                 stopping.wait_for(std::time::Duration::from_millis(300));

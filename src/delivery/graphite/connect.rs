@@ -1,8 +1,10 @@
 //! A TCP connection to a server that speaks no HTTP.
 
+use crate::context::Context;
 use crate::system::deadline::Deadline;
 use crate::system::dialer::{Connection, Dialer};
 use crate::system::limit::Limit;
+use crate::system::opening::Opening;
 use crate::system::resolver::ResolveError;
 use crate::system::tls::TlsSettings;
 use std::io::ErrorKind;
@@ -37,6 +39,24 @@ pub(crate) enum ConnectError {
         /// What the operating system said of each address.
         reason: String,
     },
+}
+
+/// A connection that is opened ahead.
+pub(crate) type OpenConnection = Opening<Box<dyn Connection>, ConnectError>;
+
+/// The connection that was opened ahead, if it is still open, else a new one.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn take_or_connect(
+    opening: &OpenConnection,
+    context: Context<'_>,
+    connect: impl FnOnce() -> Result<Box<dyn Connection>, ConnectError>,
+) -> Result<Box<dyn Connection>, ConnectError> {
+    let opened = opening.take(context.threads, context.clock).transpose()?;
+    // A server closes one that is idle for too long.
+    let open = opened.and_then(|mut connection| connection.is_open().then_some(connection));
+    open.map_or_else(connect, Ok)
 }
 
 /// Connects to a host, which is a name or an address, IPv6 with or without brackets. All addresses of a name are

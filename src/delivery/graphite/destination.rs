@@ -16,19 +16,7 @@ pub(crate) enum Destination {
     /// Grafana Cloud's ingest: JSON over HTTP.
     Ingest(Box<IngestTarget>),
     /// Graphite's own receiver.
-    Carbon {
-        /// The protocol that it reads on this port.
-        protocol: Protocol,
-        /// A name or an address.
-        host: String,
-        /// 2003 by default, 2004 for pickle.
-        port: u16,
-        /// How long the connection stays open after the last point. A balancer that has no Carbon behind it
-        /// closes in that time.
-        linger: Duration,
-        /// How the connection is secured. Carbon itself knows no TLS, but a proxy before it may.
-        tls: Option<TlsSettings>,
-    },
+    Carbon(CarbonTarget),
     /// An exchange of an AMQP broker, from which Carbon reads.
     Amqp(Box<AmqpTarget>),
 }
@@ -46,6 +34,22 @@ pub(crate) struct IngestTarget {
     pub(crate) identity: Option<Arc<ClientIdentity>>,
     /// What its settings are called.
     pub(crate) settings: SettingNames,
+}
+
+/// A Carbon.
+#[derive(Clone, Debug)]
+pub(crate) struct CarbonTarget {
+    /// The protocol that it reads on this port.
+    pub(crate) protocol: Protocol,
+    /// A name or an address, IPv6 with or without brackets.
+    pub(crate) host: String,
+    /// 2003 by default, 2004 for pickle.
+    pub(crate) port: u16,
+    /// How long the connection stays open after the last point. A balancer that has no Carbon behind it
+    /// closes in that time.
+    pub(crate) linger: Duration,
+    /// How the connection is secured. Carbon itself knows no TLS, but a proxy before it may.
+    pub(crate) tls: Option<TlsSettings>,
 }
 
 /// An exchange, and who we are there.
@@ -119,7 +123,7 @@ impl Destination {
     pub(crate) fn id(&self) -> DestinationId {
         match self {
             Self::Ingest(target) => DestinationId::of(&target.url),
-            Self::Carbon { protocol, host, port, tls, .. } => {
+            Self::Carbon(CarbonTarget { protocol, host, port, tls, .. }) => {
                 DestinationId::new(protocol.scheme(tls.is_some()), host, *port, "")
             }
             Self::Amqp(target) => target.address.id(),
@@ -128,17 +132,14 @@ impl Destination {
 
     /// Whether it is a Carbon, which makes a directory of what stands before a `/` in a name.
     pub(crate) fn is_carbon(&self) -> bool {
-        matches!(self, Self::Carbon { .. } | Self::Amqp(_))
+        matches!(self, Self::Carbon(_) | Self::Amqp(_))
     }
 
     /// The same without a wait at the end of a push.
     pub(crate) fn without_linger(&self) -> Cow<'_, Self> {
         match self {
             Self::Ingest(_) | Self::Amqp(_) => Cow::Borrowed(self),
-            Self::Carbon { protocol, host, port, tls, .. } => {
-                let (protocol, host, port, tls) = (*protocol, host.clone(), *port, tls.clone());
-                Cow::Owned(Self::Carbon { protocol, host, port, linger: Duration::ZERO, tls })
-            }
+            Self::Carbon(target) => Cow::Owned(Self::Carbon(CarbonTarget { linger: Duration::ZERO, ..target.clone() })),
         }
     }
 
@@ -146,7 +147,7 @@ impl Destination {
     pub(crate) fn linger(&self) -> Duration {
         match self {
             Self::Ingest(_) | Self::Amqp(_) => Duration::ZERO,
-            Self::Carbon { linger, .. } => *linger,
+            Self::Carbon(target) => target.linger,
         }
     }
 }

@@ -11,8 +11,10 @@ mod push;
 pub(crate) use amqp::AmqpAddress;
 #[cfg(any(test, fuzzing))]
 pub(crate) use carbon::pickle;
+pub(crate) use connect::OpenConnection;
 pub(crate) use destination::{
-    AmqpTarget, Destination, DestinationId, ExtraHeaders, IngestTarget, Protocol, SettingNames, suggested_url,
+    AmqpTarget, CarbonTarget, Destination, DestinationId, ExtraHeaders, IngestTarget, Protocol, SettingNames,
+    suggested_url,
 };
 pub(crate) use error::PushError;
 pub(crate) use ingest::MAX_REFUSALS;
@@ -25,26 +27,60 @@ use amqp::Amqp;
 use carbon::Carbon;
 use ingest::Ingest;
 
-/// Pushes a batch. `newest` is the batch of this run. At most `max_refusals` refusals are spent on finding
-/// the points that make Graphite refuse others.
-pub(crate) fn push(
-    destination: &Destination,
-    batch: &Batch,
-    newest: &Batch,
-    max_refusals: usize,
-    context: Context<'_>,
-    policy: RetryPolicy<'_>,
-) -> Push {
-    match destination {
-        Destination::Ingest(target) => Ingest { target, context, policy }.push(batch, newest, max_refusals),
-        Destination::Carbon { protocol, host, port, linger, tls } => {
-            let encoded = match protocol {
-                Protocol::Plaintext => carbon::plaintext(batch),
-                Protocol::Pickle => carbon::pickle(batch),
-            };
-            Carbon { host, port: *port, linger: *linger, tls: tls.as_ref(), context, policy }.push(encoded)
+/// The way to a destination.
+#[derive(Clone, Copy)]
+pub(crate) struct Way<'a> {
+    /// Where it leads.
+    pub(crate) destination: &'a Destination,
+    /// The connection that is opened ahead.
+    pub(crate) opening: &'a OpenConnection,
+    /// The outside world.
+    pub(crate) context: Context<'a>,
+    /// How often a failed request is repeated, and until when.
+    pub(crate) policy: RetryPolicy<'a>,
+}
+
+impl<'a> Way<'a> {
+    /// Opens the connection, so that the first push finds it open. What goes wrong, the push will tell.
+    pub(crate) fn open(self) {
+        let Self { destination, opening, context, policy } = self;
+        match destination {
+            Destination::Ingest(target) => Ingest { target, context, policy }.open(),
+            Destination::Carbon(target) => {
+                opening.open(context.clock, || Carbon { target, opening, context, policy }.connect());
+            }
+            Destination::Amqp(target) => {
+                opening.open(context.clock, || Amqp { target, opening, context, policy }.connect());
+            }
         }
-        Destination::Amqp(target) => Amqp { target, context, policy }.push(batch),
+    }
+
+    /// Pushes a batch. `newest` is the batch of this run. At most `max_refusals` refusals are spent on finding
+    /// the points that make Graphite refuse others.
+    pub(crate) fn push(self, batch: &Batch, newest: &Batch, max_refusals: usize) -> Push {
+        let Self { destination, opening, context, policy } = self;
+        match destination {
+            Destination::Ingest(target) => Ingest { target, context, policy }.push(batch, newest, max_refusals),
+            Destination::Carbon(target) => Carbon { target, opening, context, policy }.push(batch),
+            Destination::Amqp(target) => Amqp { target, opening, context, policy }.push(batch),
+        }
+    }
+
+    /// Whether Graphite can be reached and takes points from us. The ingest is sent an empty batch, which
+    /// stores nothing, to Carbon a connection is made, and to an exchange an empty message is published.
+    ///
+    /// # Errors
+    /// Why points would not be taken.
+    pub(crate) fn reach(self) -> Result<(), PushError> {
+        let Self { destination, opening, context, policy } = self;
+        match destination {
+            Destination::Ingest(target) => Ingest { target, context, policy }.reach(),
+            Destination::Carbon(_) => {
+                let nothing = Batch::new(1, Vec::new());
+                self.push(&nothing, &nothing, 0).error.map_or(Ok(()), Err)
+            }
+            Destination::Amqp(target) => Ok(Amqp { target, opening, context, policy }.reach()?),
+        }
     }
 }
 
@@ -53,23 +89,7 @@ pub(crate) fn push(
 pub(crate) fn points_at_once(destination: &Destination) -> usize {
     match destination {
         Destination::Ingest(_) => ingest::MAX_POINTS,
-        Destination::Carbon { .. } | Destination::Amqp(_) => 50_000,
-    }
-}
-
-/// Whether Graphite can be reached and takes points from us. The ingest is sent an empty batch, which
-/// stores nothing, to Carbon a connection is made, and to an exchange an empty message is published.
-///
-/// # Errors
-/// Why points would not be taken.
-pub(crate) fn reach(destination: &Destination, context: Context<'_>, policy: RetryPolicy<'_>) -> Result<(), PushError> {
-    match destination {
-        Destination::Ingest(target) => Ingest { target, context, policy }.reach(),
-        Destination::Carbon { .. } => {
-            let nothing = Batch::new(1, Vec::new());
-            push(destination, &nothing, &nothing, 0, context, policy).error.map_or(Ok(()), Err)
-        }
-        Destination::Amqp(target) => Ok(Amqp { target, context, policy }.reach()?),
+        Destination::Carbon(_) | Destination::Amqp(_) => 50_000,
     }
 }
 
@@ -77,7 +97,7 @@ pub(crate) fn reach(destination: &Destination, context: Context<'_>, policy: Ret
 /// Without a destination, as for an ingest.
 pub(crate) fn render(destination: Option<&Destination>, batch: &Batch) -> String {
     match destination {
-        Some(Destination::Carbon { .. } | Destination::Amqp(_)) => {
+        Some(Destination::Carbon(_) | Destination::Amqp(_)) => {
             String::from_utf8_lossy(&carbon::plaintext(batch).bytes).into_owned()
         }
         None | Some(Destination::Ingest(_)) => ingest::render(batch),

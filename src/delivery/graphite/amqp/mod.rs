@@ -16,7 +16,7 @@ pub(crate) use address::AmqpAddress;
 pub(crate) use error::{AmqpError, AmqpErrorKind};
 
 use super::carbon::{Encoded, LeftOut, plaintext};
-use super::connect::connect;
+use super::connect::{ConnectError, OpenConnection, connect, take_or_connect};
 use super::destination::AmqpTarget;
 use super::push::Push;
 use crate::context::Context;
@@ -24,6 +24,7 @@ use crate::http::retry::RetryPolicy;
 use crate::http::url::Credentials;
 use crate::metrics::batch::Batch;
 use crate::secret::Secret;
+use crate::system::dialer::Connection;
 use address::MAX_NAME;
 use confirms::Fate;
 use method::Message;
@@ -38,6 +39,8 @@ const GUEST: &str = "guest";
 pub(super) struct Amqp<'a> {
     /// Where it is, and who we are there.
     pub(super) target: &'a AmqpTarget,
+    /// The connection that is opened ahead.
+    pub(super) opening: &'a OpenConnection,
     /// The outside world.
     pub(super) context: Context<'a>,
     /// How often a failed delivery is repeated.
@@ -47,7 +50,7 @@ pub(super) struct Amqp<'a> {
 impl Amqp<'_> {
     /// Publishes the points of a batch. A point is taken when the broker confirmed that it is in a queue.
     pub(super) fn push(self, batch: &Batch) -> Push {
-        let Self { target: AmqpTarget { address: AmqpAddress { host, port, .. }, .. }, context, policy } = self;
+        let Self { target: AmqpTarget { address: AmqpAddress { host, port, .. }, .. }, context, policy, .. } = self;
         let Encoded { bytes, mut left_out, .. } = plaintext(batch);
         let lines = String::from_utf8_lossy(&bytes);
         let mut messages = self.messages(&lines, batch.len(), &mut left_out);
@@ -95,15 +98,22 @@ impl Amqp<'_> {
         self.attempt([&nothing].into_iter()).1
     }
 
+    /// Opens a connection to the broker.
+    pub(super) fn connect(self) -> Result<Box<dyn Connection>, ConnectError> {
+        let Self { target: AmqpTarget { address, tls, .. }, context, policy, .. } = self;
+        connect(context.dialer, "RabbitMQ", (&address.host, address.port), tls.as_ref(), policy.deadline)
+    }
+
     /// Publishes messages over one connection. Returns what became of each that was sent.
     fn attempt<'m>(
         self,
         messages: impl ExactSizeIterator<Item = &'m Message<'m>>,
     ) -> (Vec<Fate>, Result<(), AmqpError>) {
-        let Self { target: AmqpTarget { address, tls, credentials, credentials_question }, context, policy } = self;
+        let Self { target: AmqpTarget { address, credentials, credentials_question, .. }, opening, context, policy } =
+            self;
         let AmqpAddress { host, port, vhost, exchange, .. } = address;
         let in_error = |kind: AmqpErrorKind| AmqpError { server: format!("{host}:{port}"), kind };
-        let connection = match connect(context.dialer, "RabbitMQ", (host, *port), tls.as_ref(), policy.deadline) {
+        let connection = match take_or_connect(opening, context, || self.connect()) {
             Ok(connection) => connection,
             Err(error) => return (Vec::new(), Err(in_error(error.into()))),
         };

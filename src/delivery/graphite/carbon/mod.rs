@@ -6,25 +6,22 @@ mod encode;
 pub(super) use encode::LeftOut;
 pub(crate) use encode::{Encoded, pickle, plaintext};
 
-use super::connect::connect;
+use super::connect::{ConnectError, OpenConnection, connect, take_or_connect};
+use super::destination::{CarbonTarget, Protocol};
 use super::error::{CarbonError, CarbonErrorKind, PushError};
 use super::push::Push;
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
-use crate::system::tls::TlsSettings;
-use std::time::Duration;
+use crate::metrics::batch::Batch;
+use crate::system::dialer::Connection;
 
 /// The way to a Carbon.
 #[derive(Clone, Copy)]
 pub(super) struct Carbon<'a> {
-    /// A name or an address, IPv6 with or without brackets.
-    pub(super) host: &'a str,
-    /// The port.
-    pub(super) port: u16,
-    /// How long the connection stays open after the last point.
-    pub(super) linger: Duration,
-    /// How the connection is secured.
-    pub(super) tls: Option<&'a TlsSettings>,
+    /// Where.
+    pub(super) target: &'a CarbonTarget,
+    /// The connection that is opened ahead.
+    pub(super) opening: &'a OpenConnection,
     /// The outside world.
     pub(super) context: Context<'a>,
     /// How often a failed delivery is repeated.
@@ -32,18 +29,22 @@ pub(super) struct Carbon<'a> {
 }
 
 impl Carbon<'_> {
-    /// Sends encoded points. Carbon takes all of them or, as far as anybody can know, none.
-    pub(super) fn push(self, encoded: Encoded) -> Push {
-        let Self { host, port, linger, tls, context, policy } = self;
+    /// Sends a batch. Carbon takes all of it or, as far as anybody can know, nothing.
+    pub(super) fn push(self, batch: &Batch) -> Push {
+        let Self { target: CarbonTarget { protocol, host, port, linger, .. }, opening, context, policy } = self;
+        let encoded = match protocol {
+            Protocol::Plaintext => plaintext(batch),
+            Protocol::Pickle => pickle(batch),
+        };
         let mut push = Push::default();
         let left_out: Vec<(usize, String)> =
             encoded.left_out.into_iter().map(|point| (point.index, point.reason.to_owned())).collect();
         for retry in 0..=policy.retries {
             push.stats.requests += 1;
             let begun = context.clock.now();
-            let result = connect(context.dialer, "Carbon", (host, port), tls, policy.deadline)
+            let result = take_or_connect(opening, context, || self.connect())
                 .map_err(CarbonErrorKind::from)
-                .and_then(|connection| connection::deliver(connection, &encoded.bytes, linger, policy.deadline))
+                .and_then(|connection| connection::deliver(connection, &encoded.bytes, *linger, policy.deadline))
                 .map_err(|kind| CarbonError { server: format!("{host}:{port}"), kind });
             let (took, points) = (context.clock.now() - begun, encoded.points);
             match &result {
@@ -67,5 +68,10 @@ impl Carbon<'_> {
             push.open.push(0..encoded.points + left_out.len());
         }
         push
+    }
+    /// Opens a connection.
+    pub(super) fn connect(self) -> Result<Box<dyn Connection>, ConnectError> {
+        let Self { target: CarbonTarget { host, port, tls, .. }, context, policy, .. } = self;
+        connect(context.dialer, "Carbon", (host, *port), tls.as_ref(), policy.deadline)
     }
 }

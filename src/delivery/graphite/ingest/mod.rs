@@ -95,6 +95,11 @@ impl Ingest<'_> {
         self.conclude(batch, bisector, push)
     }
 
+    /// Opens the connection over which the first request will go.
+    pub(super) fn open(self) {
+        self.context.transport.open(&self.request(Vec::new(), 0), self.policy.deadline);
+    }
+
     /// Whether the ingest takes points from us. It is sent an empty batch, which stores nothing.
     ///
     /// # Errors
