@@ -40,7 +40,7 @@ pub(crate) struct Way<'a> {
     pub(crate) policy: RetryPolicy<'a>,
 }
 
-impl<'a> Way<'a> {
+impl Way<'_> {
     /// Opens the connection, so that the first push finds it open. What goes wrong, the push will tell.
     pub(crate) fn open(self) {
         let Self { destination, opening, context, policy } = self;
