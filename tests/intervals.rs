@@ -8,7 +8,7 @@ use crate::support::{
 use std::fs;
 
 /// Two feeds with one symbol each: rates, which are due once a day, and a sensor.
-const CONFIG: &str = "
+pub(crate) const CONFIG: &str = "
     [feeds.rates]
     providers = ['bank']
     symbols = ['EUR/USD']
@@ -27,7 +27,7 @@ const CONFIG: &str = "
 const RATE: &str = "GET /EUR/USD";
 const SENSOR: &str = "GET /attic";
 
-fn rate() -> Reply {
+pub(crate) fn rate() -> Reply {
     Reply::json(r#"{"rate":1.08}"#)
 }
 
@@ -184,7 +184,7 @@ fn the_interval_of_the_command_line_makes_nothing_rest() {
 }
 
 /// A run of one feed, whose provider may be asked once an hour.
-fn hourly(bank: &Server) -> Datametrics {
+pub(crate) fn hourly(bank: &Server) -> Datametrics {
     let url = "'https://bank.example'";
     let config = CONFIG.replace("interval = 86400", "").replace(url, &format!("{url}\nmin_interval = 3600"));
     Datametrics::new().config(&config).provider("bank", bank).args(["--feed", "rates"])

@@ -7,17 +7,24 @@ mod fetch;
 mod machine;
 mod memory;
 mod names;
+mod no_locks;
 mod push;
 mod secrets;
+mod side_by_side;
 pub(crate) mod target;
 mod waiting;
 
-use crate::support::{Output, graphite, in_parallel, limit::can_limit, mount::can_mount, panic_text};
+use crate::support::{
+    Output, command::Running, graphite, in_parallel, intermediary::Program, limit::can_limit, mount::can_mount,
+    panic_text,
+};
 use snapbox::{Assert, Data};
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 /// The memory limit of a run in KiB.
@@ -31,8 +38,8 @@ What the program does when a provider, a name server, Graphite, the journal or t
 `SNAPSHOTS=overwrite cargo test --test integration faults` rewrites it.
 
 The test also checks for every row that the run ends, that nothing panics, and that no password is shown. For providers,
-bodies, secrets and Graphite it checks that the memory of the run stays under 64 MiB, and that no key or password is shown
-at any level, not even with `RUST_LOG=trace`, or left in a file.
+bodies, secrets and Graphite it checks that no key or password is shown at any level, not even with `RUST_LOG=trace`, or
+left in a file; for these and for the journal, that the memory of the run stays under 64 MiB.
 ";
 
 /// A row of a table.
@@ -45,6 +52,10 @@ trait Fault: Sync {
     fn needs_limits(&self) -> bool {
         false
     }
+    /// Whether a real balancer is part of it.
+    fn needs_haproxy(&self) -> bool {
+        false
+    }
     /// Runs the program. Returns the line of the table.
     fn play(&self) -> String;
 }
@@ -53,7 +64,9 @@ trait Fault: Sync {
 /// taken from the recorded page, so that the rest of the page can still be compared.
 fn table<R: Fault>(recorded: &str, head: &str, rows: &[R]) -> String {
     let line = |row: &R| {
-        let can_play = (!row.needs_mounts() || can_mount()) && (!row.needs_limits() || can_limit());
+        let can_play = (!row.needs_mounts() || can_mount())
+            && (!row.needs_limits() || can_limit())
+            && (!row.needs_haproxy() || Program::Haproxy.is_available());
         if can_play { row.play() } else { recorded_line(recorded, head, row.what()) }
     };
     let lines = in_parallel(rows, |row| {
@@ -69,6 +82,12 @@ fn recorded_line(page: &str, head: &str, what: &str) -> String {
     let begin = format!("| {what} | ");
     let line = table.lines().take_while(|line| !line.is_empty()).find(|line| line.starts_with(&begin));
     format!("{}\n", line.expect("a recorded line"))
+}
+
+/// The peak memory of a run in KiB. It is sampled until the run ends, as a process that ended has none to read.
+fn watch(running: &Running) -> u64 {
+    let samples = || std::iter::from_fn(|| running.peak_memory().inspect(|_| thread::sleep(Duration::from_millis(2))));
+    samples().last().unwrap_or(0)
 }
 
 /// What a run said, on one line, if it is nothing that no run may say. Names of files of the journal differ from run to
@@ -94,6 +113,7 @@ fn every_fault_has_the_recorded_outcome() {
         names::table(&recorded),
         table(&recorded, push::HEAD, push::ROWS),
         table(&recorded, waiting::HEAD, waiting::ROWS),
+        table(&recorded, side_by_side::HEAD, side_by_side::ROWS),
         table(&recorded, machine::HEAD, machine::ROWS),
     ];
     let text = format!("{HEAD}{}", tables.concat());

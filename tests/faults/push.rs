@@ -4,12 +4,17 @@ use super::fetch::{bomb, chunked_nonsense, drip, endless, huge, quotes, short};
 use super::{
     Fault,
     target::{CONFIG, Peer, Target, Trusted, play, run},
+    watch,
 };
+use crate::intermediaries::haproxy;
 use crate::support::{
-    Behaviour, Broker, Carbon, Conduct, Dialect, Ingest, Received, Reply, Server, command::Running, graphite,
-    journal::Journal, tls::Certificate,
+    Behaviour, Broker, Carbon, Conduct, Dialect, Ingest, Received, Reply, Server, graphite,
+    intermediary::{Intermediary, Program},
+    journal::Journal,
+    port,
+    tls::Certificate,
 };
-use std::{fs, thread, time::Duration};
+use std::{fs, path::Path};
 
 pub(crate) const HEAD: &str = "\
 ## Graphite
@@ -37,6 +42,8 @@ enum Receiver {
     Carbon(&'static str, Peer),
     Listener(&'static str, Behaviour),
     Broker(Conduct),
+    /// HAProxy before a port of Carbon where nobody listens, and lines of the config.
+    Balancer(&'static str),
 }
 
 impl Row {
@@ -58,6 +65,10 @@ impl Row {
 
     const fn broker(what: &'static str, conduct: Conduct) -> Self {
         Self { what, receiver: Receiver::Broker(conduct), timeout: 40 }
+    }
+
+    const fn balancer(what: &'static str, config: &'static str) -> Self {
+        Self { what, receiver: Receiver::Balancer(config), timeout: 40 }
     }
 
     /// A fault that lasts until the timeout gets a short one.
@@ -143,6 +154,9 @@ pub(crate) const ROWS: &[Row] = &[
     Row::behaviour("Carbon: it never reads", "tcp", Behaviour::NeverRead).lasting(),
     Row::behaviour("Carbon: it never reads, pickle", "pickle", Behaviour::NeverRead).lasting(),
     Row::behaviour("Carbon: it reads slowly", "tcp", Behaviour::ReadSlowly),
+    // Nothing tells, so the points are gone. HAProxy gives up after three seconds.
+    Row::balancer("Carbon: nobody behind a balancer, which loses the points", ""),
+    Row::balancer("Carbon: nobody behind a balancer, with `linger`", "graphite.linger = 6\n"),
     Row::behaviour("Carbon: all is well", "tcp", Behaviour::ReadToEnd),
     Row::carbon("AMQP: a name that does not resolve", "amqp", Peer::HasNoName),
     Row::carbon("AMQP: nobody listens", "amqp", Peer::Refuses),
@@ -169,12 +183,6 @@ pub(crate) const ROWS: &[Row] = &[
     Row::broker("AMQP: all is well", Conduct::Take),
 ];
 
-/// Samples the memory, as a process that ended has none to read.
-fn watch(running: &Running) -> u64 {
-    let samples = || std::iter::from_fn(|| running.peak_memory().inspect(|_| thread::sleep(Duration::from_millis(2))));
-    samples().last().unwrap_or(0)
-}
-
 impl Fault for Row {
     fn what(&self) -> &'static str {
         self.what
@@ -183,6 +191,10 @@ impl Fault for Row {
     fn needs_mounts(&self) -> bool {
         let (Receiver::Ingest(peer) | Receiver::Carbon(_, peer)) = &self.receiver else { return false };
         matches!(peer, Peer::IsAtTheSecondAddress)
+    }
+
+    fn needs_haproxy(&self) -> bool {
+        matches!(self.receiver, Receiver::Balancer(_))
     }
 
     fn play(&self) -> String {
@@ -198,11 +210,17 @@ impl Row {
     fn run(&self, options: &[&str]) -> (String, i32, usize) {
         let provider = Server::with(quotes);
         let base = run("http", &provider.address().to_string()).args(["--retries", "0"]);
-        let (broker, carbon, target);
+        let (broker, balancer, carbon, target);
         let (scheme, authority, run) = match &self.receiver {
             Receiver::Broker(conduct) => {
                 broker = Broker::with(&[*conduct]);
                 ("amqp", broker.authority(), base.clone())
+            }
+            Receiver::Balancer(config) => {
+                let behind = |port, _: &Path| haproxy::config_of("tcp", port, port::unused(), "", "");
+                balancer = Intermediary::start(Program::Haproxy, behind);
+                fs::write(base.home().join("config.toml"), format!("{config}{CONFIG}")).expect("a file");
+                ("tcp", balancer.authority(), base.clone())
             }
             Receiver::Listener(scheme, behaviour) => {
                 carbon = Carbon::with(&[*behaviour]);

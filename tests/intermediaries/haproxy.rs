@@ -14,7 +14,8 @@ fn config(port: u16, server: u16, options: &str, tls: &str) -> String {
     config_of("http", port, server, options, tls)
 }
 
-fn config_of(mode: &str, port: u16, server: u16, options: &str, tls: &str) -> String {
+/// The same for this mode, `http` or `tcp`.
+pub(crate) fn config_of(mode: &str, port: u16, server: u16, options: &str, tls: &str) -> String {
     format!(
         "defaults\n mode {mode}\n timeout connect 2s\n timeout client 20s\n timeout server 20s\n{options}\n\
          frontend front\n bind 127.0.0.1:{port} {tls}\n default_backend back\n\

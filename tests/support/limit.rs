@@ -3,7 +3,7 @@
 use super::{Datametrics, skip};
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, chown},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -38,13 +38,17 @@ pub(crate) fn with_file_size(run: Datametrics, bytes: u32) -> Datametrics {
     run.started_by(["prlimit", &format!("--fsize={bytes}")])
 }
 
-/// A run that may have so many threads. The limit holds for all processes of a user, and not for root. So if
-/// the test is root, the run gets a user of its own, and with it its home and a copy of the program.
+/// A run that may have so many threads. The limit holds for all processes of a user, and not for root.
 pub(crate) fn with_threads(run: Datametrics, count: u32) -> Datametrics {
+    as_other_user(run, &["prlimit", &format!("--nproc={count}")])
+}
+
+/// If the test is root, for whom many limits do not hold, the run gets a user of its own, and with it its home with
+/// all that is there, and a copy of the program. It is started by these words.
+pub(crate) fn as_other_user(run: Datametrics, words: &[&str]) -> Datametrics {
     static USERS: AtomicU32 = AtomicU32::new(61_000);
-    let limit = format!("--nproc={count}");
     if fs::metadata("/proc/self").expect("a process").uid() != 0 {
-        return run.started_by(["prlimit", &limit]);
+        return run.started_by(words);
     }
     let user = USERS.fetch_add(1, Ordering::Relaxed);
     let copy = run.home().join("datametrics");
@@ -52,10 +56,10 @@ pub(crate) fn with_threads(run: Datametrics, count: u32) -> Datametrics {
     // starts another process at this moment hands that on.
     let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_datametrics")).arg(&copy).status();
     assert!(copied.is_ok_and(|status| status.success()), "a copy of the program");
-    for path in [run.home(), &run.home().join("config.toml"), &copy] {
-        chown(path, Some(user), Some(user)).expect("a change of the owner");
-    }
+    let owned = Command::new("chown").args(["-R", &format!("{user}:{user}")]).arg(run.home()).status();
+    assert!(owned.is_ok_and(|status| status.success()), "a change of the owner");
     let (uid, gid) = (format!("--reuid={user}"), format!("--regid={user}"));
     let script = "exec ./datametrics \"$@\"";
-    run.started_by(["setpriv", &uid, &gid, "--clear-groups", "prlimit", &limit, "sh", "-c", script])
+    let user = ["setpriv", &uid, &gid, "--clear-groups"];
+    run.started_by(user.into_iter().chain(words.iter().copied()).chain(["sh", "-c", script]))
 }
