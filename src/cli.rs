@@ -201,6 +201,11 @@ pub(crate) struct Options {
     /// on the machine can read the command line. Default: none.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) ping_url: Option<String>,
+    /// End with exit code 0 where something was pushed and something is missing; it is still said
+    ///
+    /// Variable DATAMETRICS_ACCEPT_PARTIAL, true or false. Default: exit code 1.
+    #[arg(long, global = true)]
+    pub(crate) accept_partial: bool,
     /// Print what would be sent instead of sending it; needs no Graphite
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,

@@ -130,6 +130,7 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     context.threads.run_all(iter::once(Box::new(job) as Task<'_>).chain(open).collect());
 
     let (outcome, text) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let outcome = settings.accept(outcome);
     text.map_or(outcome, |text| outcome.max(print(out, &text)))
 }
 

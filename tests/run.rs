@@ -261,6 +261,27 @@ fn missing_symbols_are_reported_and_the_rest_is_pushed() {
     assert_eq!(plain(&both.ingest.points(), since), expected.concat());
 }
 
+/// It is still said, and where nothing was fetched at all the exit code stays.
+#[test]
+fn missing_symbols_are_no_failure_where_partial_is_accepted() {
+    let runs: [fn(Datametrics) -> Datametrics; 3] = [
+        |run| run.args(["--accept-partial"]),
+        |run| run.env("DATAMETRICS_ACCEPT_PARTIAL", "true"),
+        |run| run.args(["--accept-partial", "--dry-run"]).stdout("..."),
+    ];
+    for accepting in runs {
+        let both = Both::start();
+        both.crypto.on(KRAKEN).reply(kraken(&CRYPTO));
+        both.stocks.on(YAHOO).reply(yahoo(&STOCKS[..2]));
+        let run = accepting(both.run()).stderr("error: stocks: no quote of AAPL: yahoo has none among [..]\n");
+        run.exit(0).check();
+    }
+    let both = Both::start();
+    both.crypto.on(KRAKEN).reply(Reply::status(500));
+    both.stocks.on(YAHOO).reply(yahoo(&[]));
+    both.run().args(["--accept-partial"]).stderr("error: crypto: [..]\nerror: stocks: [..]\n").exit(69).check();
+}
+
 /// The points about the run are pushed also when there are no others.
 #[test]
 fn run_exits_with_69_where_no_provider_gives_a_quote() {

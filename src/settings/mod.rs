@@ -36,6 +36,7 @@ use crate::http::proxy::NetworkConfig;
 use crate::http::url::Url;
 use crate::market::shard::Shard;
 use crate::metrics::MetricsConfig;
+use crate::outcome::Outcome;
 use crate::provider::Definition;
 use crate::state::State;
 use crate::system::clock::SystemClock;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub(crate) network: NetworkConfig,
     /// The time limit of the whole run.
     pub(crate) timeout: Duration,
+    /// Whether a run of which something is missing ends well.
+    pub(crate) accepts_partial: bool,
     /// Whether to print points instead of pushing them.
     pub(crate) dry_run: bool,
     /// The thresholds of `[[alert]]`.
@@ -128,6 +131,11 @@ impl Settings {
     pub(crate) fn first_destination(&self) -> Option<&Destination> {
         let first = self.destinations.iter().find(|destination| destination.name == DestinationName::First);
         first.map(|first| &first.destination)
+    }
+
+    /// What a run came to, if that is acceptable.
+    pub(crate) fn accept(&self, outcome: Outcome) -> Outcome {
+        if self.accepts_partial && outcome == Outcome::Partial { Outcome::Success } else { outcome }
     }
 
     /// The state files of the run; `None` if there is no state directory.
@@ -224,6 +232,7 @@ impl<'a> Reader<'a> {
             warnings.push(NO_JOURNAL.to_owned());
         }
         monitor::record(options, sources)?;
+        let accepts_partial = read_accept_partial(options, sources)?;
         let Providers { definitions, secrets, not_ready, .. } = providers;
         warnings.extend(cleartext_warnings(&definitions));
         let ingest_url = |to: &'_ NamedDestination| match &to.destination {
@@ -244,6 +253,7 @@ impl<'a> Reader<'a> {
             state_dir,
             network,
             timeout,
+            accepts_partial,
             dry_run: options.dry_run,
             alerts,
             warnings,
@@ -332,6 +342,13 @@ fn read_run_limits(options: &Options, sources: Sources<'_>) -> Result<(Duration,
     let retries = sources.first_of(Some(("--retries", &options.retries)), "DATAMETRICS_RETRIES", None)?;
     let retries = sources.setting_or_default("--retries", retries, "2").integer(0, 100)?;
     Ok((timeout, u32::try_from(retries).unwrap_or(u32::MAX)))
+}
+
+/// Reads whether a run of which something is missing ends well.
+fn read_accept_partial(options: &Options, sources: Sources<'_>) -> Result<bool, ConfigError> {
+    let flag = options.accept_partial.then(|| "true".to_owned());
+    let value = sources.first_of(Some(("--accept-partial", &flag)), "DATAMETRICS_ACCEPT_PARTIAL", None)?;
+    sources.setting_or_default("--accept-partial", value, "false").boolean()
 }
 
 /// A warning if metric names with a `/` are sent to Carbon.
