@@ -16,6 +16,7 @@ use std::ffi::OsString;
     after_help = "\
 Examples:
   datametrics all --dry-run                what would be pushed, with nothing set up
+  datametrics init                         a first config, and what comes next
   datametrics crypto BTC/USD ETH           these two instead of the configured ones
   datametrics check                        is all that is needed there, and does it answer?
 
@@ -26,7 +27,8 @@ Examples:
                       datametrics providers [NAME] [--reply FILE [SYMBOL]...]\n       \
                       datametrics grafana <dashboard | alerts --datasource UID>\n       \
                       datametrics graphite schemas\n       \
-                      datametrics check",
+                      datametrics check\n       \
+                      datametrics init [--graphite-url URL] [--user USER]",
     arg_required_else_help = true,
     max_term_width = 100
 )]
@@ -61,6 +63,12 @@ pub(crate) enum Command {
     All,
     /// Say where each setting came from, and try the state directory, Graphite and each provider
     Check,
+    /// Write a first config, where none is, and say what comes next
+    Init {
+        /// The user at Graphite: at Grafana Cloud the number of the Graphite instance. Variable GRAPHITE_USER
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+    },
     /// List the providers, or print the definition of one, to be pasted into a config
     Providers {
         /// Print the definition of this one
@@ -262,7 +270,7 @@ impl Cli {
             }
             Some(Command::Crypto { .. }) => named(&["crypto"]),
             Some(Command::Stocks { .. }) => named(&["stocks"]),
-            Some(Command::Providers { .. }) => named(&[]),
+            Some(Command::Init { .. } | Command::Providers { .. }) => named(&[]),
             None => {
                 let FeedFlags { crypto, stocks, feed } = &self.feed_flags;
                 let mut names = Vec::new();

@@ -18,6 +18,7 @@ mod grafana;
 mod harness;
 mod headers;
 mod ingest;
+mod init;
 mod injection;
 mod inputs;
 mod intermediaries;

@@ -109,7 +109,7 @@ pub(super) fn quoted_key(key: &str) -> String {
 
 /// A basic string of TOML (<https://toml.io/en/v1.0.0#string>). It is written as a JSON string, as every
 /// escape of JSON is one of TOML. What is unsafe to show is escaped too.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let escape = |c: char| match c {
         c if is_unsafe_for_terminal(c) => format!("\\U{:08x}", u32::from(c)),
         c => c.to_string(),

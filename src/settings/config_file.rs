@@ -7,6 +7,9 @@ use crate::system::deadline::Deadline;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The config file of the machine.
+const OF_MACHINE: &str = "/etc/datametrics/config.toml";
+
 /// The config file of a run, or an empty document if there is no file.
 pub(super) struct ConfigFile {
     /// Its content.
@@ -18,22 +21,13 @@ pub(super) struct ConfigFile {
 /// Reads the config file: the one that the flag or the variable names; else the one of the user; else the
 /// one of the machine. It is no error if neither of the last two exists.
 pub(super) fn read(options: &Options, env: Env<'_>, deadline: Deadline<'_>) -> Result<ConfigFile, ConfigError> {
-    let flag = options.config.as_ref().map(|path| (PathBuf::from(path), Origin::Flag("--config")));
-    let variable = || {
-        let path = path_variable(env, "DATAMETRICS_CONFIG")?;
-        Some((path, Origin::Variable("DATAMETRICS_CONFIG".to_owned())))
-    };
-    if let Some((path, origin)) = flag.or_else(variable) {
+    if let Some((path, origin)) = named(options, env) {
         return read_file(&path, origin.clone(), origin, deadline);
     }
-    // The specification says that relative paths are to be ignored:
-    // <https://specifications.freedesktop.org/basedir-spec/latest/>
-    let xdg = path_variable(env, "XDG_CONFIG_HOME").filter(|path| path.is_absolute());
-    let user = xdg.or_else(|| Some(path_variable(env, "HOME")?.join(".config")));
     // A user without a home may have /dev/null as HOME, which is no folder.
     let is_absent = |cause: &io::Error| matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-    for folder in user.into_iter().chain([PathBuf::from("/etc")]) {
-        let path = folder.join("datametrics/config.toml");
+    let user = of_user(env).map(|(path, _)| path);
+    for path in user.into_iter().chain([PathBuf::from(OF_MACHINE)]) {
         let (error_origin, origin) = (Origin::Default("config file".into()), Origin::Default("--config".into()));
         match read_file(&path, error_origin, origin, deadline) {
             Err(ConfigError::Unreadable { cause, .. }) if is_absent(&cause) => {}
@@ -41,6 +35,45 @@ pub(super) fn read(options: &Options, env: Env<'_>, deadline: Deadline<'_>) -> R
         }
     }
     Ok(ConfigFile { document: Document::new("", ""), path: None })
+}
+
+/// Where a first config file is to be written so that it is found, with the flag or the variable that says so.
+///
+/// # Errors
+/// When nothing says so, and when the machine has a config file, whose place the new one would take.
+pub(crate) fn place_of_first(options: &Options, env: Env<'_>) -> Result<(PathBuf, Origin), ConfigError> {
+    if let Some(named) = named(options, env) {
+        return Ok(named);
+    }
+    let Some(place) = of_user(env) else {
+        let problem = "is not set, so there is no folder for a config file: name a file with --config";
+        return Err(ConfigError::about("HOME", problem));
+    };
+    if Path::new(OF_MACHINE).exists() {
+        let problem =
+            "is there already, and a new file would take its place: edit it, or name another file with --config";
+        return Err(ConfigError::about(OF_MACHINE, problem));
+    }
+    Ok(place)
+}
+
+/// The config file that the flag or the variable names.
+fn named(options: &Options, env: Env<'_>) -> Option<(PathBuf, Origin)> {
+    let flag = options.config.as_ref().map(|path| (PathBuf::from(path), Origin::Flag("--config")));
+    flag.or_else(|| {
+        let path = path_variable(env, "DATAMETRICS_CONFIG")?;
+        Some((path, Origin::Variable("DATAMETRICS_CONFIG".to_owned())))
+    })
+}
+
+/// The config file of the user, and the variable that says where it is.
+fn of_user(env: Env<'_>) -> Option<(PathBuf, Origin)> {
+    // The specification says that relative paths are to be ignored:
+    // <https://specifications.freedesktop.org/basedir-spec/latest/>
+    let xdg = path_variable(env, "XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+    let xdg = xdg.map(|path| (path, "XDG_CONFIG_HOME"));
+    let (folder, variable) = xdg.or_else(|| Some((path_variable(env, "HOME")?.join(".config"), "HOME")))?;
+    Some((folder.join("datametrics/config.toml"), Origin::Variable(variable.to_owned())))
 }
 
 /// Reads a config file. An error names `error_origin`, the list of `datametrics check` names `origin`.

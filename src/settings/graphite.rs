@@ -1,12 +1,16 @@
 //! The settings of `[graphite]`: the destination of the points, and what all points share.
 
 use super::destination::{DestinationConfig, DestinationReader, Names};
-use super::sources::Sources;
+use super::sources::{Env, Sources};
 use crate::cli::Options;
-use crate::config::{ConfigError, ConfigValue, Section};
+use crate::config::{ConfigError, ConfigValue, Document, Section};
 use crate::delivery::DestinationName;
+use crate::delivery::graphite::Destination;
+use crate::http::url::Url;
 use crate::metrics::MetricsConfig;
 use crate::metrics::names::{NameTemplate, check_literal};
+use crate::system::deadline::Deadline;
+use std::cell::OnceCell;
 
 /// The settings of `[graphite]`.
 pub(super) struct Graphite {
@@ -32,13 +36,7 @@ impl Graphite {
         let url =
             sources.first_of(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", section.get("url"))?;
         let user = sources.first_of(None, "GRAPHITE_USER", section.get("user"))?;
-        let names = Names {
-            of: DestinationName::First,
-            url: "GRAPHITE_URL".to_owned(),
-            user: "GRAPHITE_USER".to_owned(),
-            password: "GRAPHITE_PASSWORD".to_owned(),
-        };
-        let reader = DestinationReader { section: &section, names, sources, needs_secrets };
+        let reader = DestinationReader { section: &section, names: names(), sources, needs_secrets };
         let destination = reader.read(url, user, warnings)?;
         let prefix =
             sources.first_of(Some(("--prefix", &options.prefix)), "DATAMETRICS_PREFIX", section.get("prefix"))?;
@@ -57,6 +55,66 @@ impl Graphite {
         };
         section.deny_unknown_keys()?;
         Ok(Self { destination, metrics })
+    }
+}
+
+/// Where a first config is to push to.
+pub(crate) struct FirstGraphite {
+    /// The URL as it was given.
+    pub(crate) url: Option<String>,
+    /// The user as it was given.
+    pub(crate) user: Option<String>,
+    /// What the URL means.
+    pub(crate) destination: Option<Destination>,
+}
+
+/// Reads where a first config is to push to, and checks it as a run will. There is no token yet. `user` is a flag.
+///
+/// # Errors
+/// When URL or user would be an error in a run, or belong somewhere else.
+pub(crate) fn read_first(
+    options: &Options,
+    env: Env<'_>,
+    user: &Option<String>,
+    deadline: Deadline<'_>,
+) -> Result<FirstGraphite, ConfigError> {
+    let empty = Section::empty("");
+    let outside = Sources { env, file: &empty, recorder: None, deadline, roots: &OnceCell::new() };
+    let url = outside.first_of(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", None)?;
+    let user = outside.first_of(Some(("--user", user)), "GRAPHITE_USER", None)?;
+    let text = |value: &Option<ConfigValue<'_>>| value.as_ref().and_then(|value| value.text().ok()).map(str::to_owned);
+    let (url_text, user_text) = (text(&url), text(&user));
+    if let Some(url) = url.as_ref().filter(|url| has_credentials(url)) {
+        return Err(
+            url.invalid("holds a user or a password, and others may read the config: name the user with --user")
+        );
+    }
+    // Something must stand for the token where there is a user.
+    let document = Document::new("", if user.is_some() { "password = 'token'" } else { "" });
+    let table = document.parse()?;
+    let section = Section::root(&document, &table);
+    let sources = Sources { env: &|_| None, file: &section, ..outside };
+    let reader = DestinationReader { section: &section, names: names(), sources, needs_secrets: user.is_some() };
+    let destination = reader.read(url, user.clone(), &mut Vec::new())?.destination;
+    match (user, &destination) {
+        (Some(user), Some(Destination::Carbon { .. })) => {
+            Err(user.invalid("is for nobody, as Carbon knows no users: leave it out"))
+        }
+        _ => Ok(FirstGraphite { url: url_text, user: user_text, destination }),
+    }
+}
+
+fn has_credentials(url: &ConfigValue<'_>) -> bool {
+    url.text().is_ok_and(|text| Url::parse(text).is_ok_and(|url| url.credentials.is_some()))
+}
+
+/// What the settings of the first destination are called.
+fn names() -> Names {
+    Names {
+        of: DestinationName::First,
+        url: "GRAPHITE_URL".to_owned(),
+        user: "GRAPHITE_USER".to_owned(),
+        password: "GRAPHITE_PASSWORD".to_owned(),
     }
 }
 

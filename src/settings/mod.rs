@@ -20,7 +20,9 @@ mod state_dir;
 mod symbols;
 
 pub(crate) use alerts::Alert;
-pub(crate) use graphite::missing as missing_graphite;
+pub(crate) use config_file::place_of_first;
+pub(crate) use feeds::default_symbols;
+pub(crate) use graphite::{FirstGraphite, missing as missing_graphite, read_first as first_graphite};
 pub(crate) use monitor::monitor;
 pub(crate) use providers::ProviderListing;
 pub(crate) use recorder::RecordedSetting;

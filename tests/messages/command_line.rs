@@ -51,6 +51,17 @@ pub(crate) const SCENES: &[Scene] = &[
     Typed("crypto bitcoin/eur --dry-run"),
     Typed("stocks AAPL;MSFT --dry-run"),
     Typed("all --config gone.toml"),
+    Typed("HOME= init"),
+    Typed("init --graphite-url https://u:s3same@graphite.example/metrics"),
+    Typed("init --graphite-url tcp://carbon.example --user 1"),
+    Typed("init --config /proc/x/y.toml"),
+    Played("`init --config config.toml`, and there is one", || {
+        Observed::of_run(&typed(Datametrics::new().config(""), "init"))
+    }),
+    Played("`init` for a file whose name is not UTF-8", || {
+        let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff.toml");
+        Observed::of_run(&Datametrics::new().args(["init"]).env("DATAMETRICS_CONFIG", name))
+    }),
     Played("standard input is a folder", || {
         let run = typed(Datametrics::new(), "stocks - --dry-run");
         let mut command = run.command();

@@ -166,11 +166,16 @@ fn data() -> Vec<String> {
         let printed = run.args(line.split(' ')).run().stdout;
         source::words(&printed.replace("\\\"", "\""))
     };
+    let first = ["init", "init --graphite-url=tcp://127.0.0.1:9", "init --config=config.toml"].map(|line| {
+        let run = Datametrics::new().args(line.split(' '));
+        std::fs::write(run.home().join("graphite-password"), "").expect("a file");
+        source::words(&run.run().stdout)
+    });
     let many = format!("{{{}}}", (0..60).map(|n| format!("\"a{n}\":{n}")).collect::<Vec<_>>().join(","));
     let rows = r#"{"data":[{"name":"a","n":1},{"name":"b","n":2}]}"#;
     let begun = [r#"{"none":null}"#, rows, &many].map(|body| {
         let printed = Datametrics::new().args(["providers", "zzz", "--reply", "-"]).stdin(body).run().stdout;
         source::words(&printed)
     });
-    command_lines.iter().map(print).chain(begun).collect()
+    command_lines.iter().map(print).chain(first).chain(begun).collect()
 }

@@ -10,8 +10,13 @@ use Scene::Rendered;
 pub(crate) const WRONG_CLOCK: &str = "the clock of this machine says 1970-01-01, and this datametrics is of 2026-11-24: set \
                                       the clock (timedatectl says whether it is kept right); nothing was fetched, kept or pushed";
 
+/// The error of `init` where a new config would take the place of that of the machine.
+pub(crate) const CONFIG_OF_MACHINE: &str = "/etc/datametrics/config.toml: is there already, and a new file would take its \
+                                            place: edit it, or name another file with --config";
+
 pub(crate) const SCENES: &[Scene] = &[
     Rendered("the clock is wrong", 75, WRONG_CLOCK),
+    Rendered("`init` where the machine has a config, as `tests/init.rs` sees it", 78, CONFIG_OF_MACHINE),
     Rendered(
         "the file system has no locks",
         0,

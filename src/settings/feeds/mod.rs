@@ -74,6 +74,11 @@ const STOCKS: Defaults = Defaults {
 /// A feed of the user's own has all fields of its providers, and of a provider without symbols its name.
 const OWN: Defaults = Defaults { providers: "", symbols: "", fields: "" };
 
+/// The symbols of `crypto` and `stocks` where none are named.
+pub(crate) fn default_symbols() -> [Vec<&'static str>; 2] {
+    [CRYPTO, STOCKS].map(|defaults| defaults.symbols.split(',').collect())
+}
+
 fn is_own(name: &str) -> bool {
     !matches!(name, "crypto" | "stocks")
 }
