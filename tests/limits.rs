@@ -2,7 +2,7 @@
 //! after a refusal. The run gets a transport and threads of the test, so that nothing here depends on how
 //! long anything takes.
 
-use crate::support::{Datametrics, Reply, Server, TIMEOUT};
+use crate::support::{Datametrics, Latch, Reply, Server, TIMEOUT};
 use datametrics::{
     Cli, Context, Deadline, Document, Outcome, Random, Request, Response, Settings, Signal, SystemDialer,
     SystemThreads, Task, Threads, Transport, TransportError,
@@ -105,6 +105,23 @@ fn max_concurrency_holds_across_feeds() {
     let outcome = dry_run(&["a", "b"], &provider, &threads);
     assert_eq!(outcome, Outcome::Success);
     assert_eq!(provider.most_in_flight.into_inner(), 1);
+}
+
+/// Each reply waits until all requests are there. Of requests that are spaced, only the first would come in time.
+#[test]
+fn coinbase_is_asked_for_three_symbols_at_once() {
+    let latch = Latch::new();
+    let held = latch.clone();
+    let body = r#"{"price":"65601.5","bid":"65601","last":"65601.5","open":"64000"}"#;
+    let provider = Server::with(move |_| Reply::json(body).after(&held));
+    let run = Datametrics::new().provider("coinbase", &provider).config("[providers.coinbase]\nper_second = 0.001");
+    let args = ["crypto", "BTC", "ETH", "SOL", "--provider", "coinbase", "--fields", "last,bid,open", "--dry-run"];
+    let running = run.args(args).args(["--retries", "0"]).spawn();
+    provider.wait_for(6);
+    latch.release();
+    let output = running.wait();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    assert_eq!(output.stdout.matches("{\"name\":\"crypto.").count(), 9, "{output}");
 }
 
 /// A provider that answers when the time for fetching is over, and counts.
