@@ -272,8 +272,11 @@ fn add_push_health(health: &mut Health<'_>, senders: &[Sender<'_>], history: &Ru
 
 /// Leaves to the next run what it will need.
 fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], deliveries: &[DeliveryReport], started: i64) {
-    let due = feeds.iter().filter(|report| report.skipped.is_none() && !report.has_defect);
-    let states = due.map(|report| (report.feed.name.clone(), report.feed_state(history))).collect();
+    let state = |report: &FeedReport<'_>| {
+        let is_known = report.skipped.is_none() && !report.has_defect;
+        (report.feed.name.clone(), is_known.then(|| report.feed_state(history)))
+    };
+    let states = feeds.iter().map(state).collect();
     // Points that are lost to the first destination do not count, so the next run fetches them again.
     let is_lost = deliveries.first().is_some_and(|first| matches!(first.error, Some(DeliveryError::Lost { .. })));
     let is_counted = |report: &&FeedReport<'_>| report.feed.due_every.is_some() && report.fetched() > 0 && !is_lost;

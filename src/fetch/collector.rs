@@ -34,11 +34,12 @@ pub(crate) struct Collector<'a> {
 impl<'a> Collector<'a> {
     /// Fetches these feeds, whose providers are those of the configuration.
     pub(crate) fn fetch(&self, feeds: &'a [Feed]) -> Vec<FeedReport<'a>> {
-        let guard = |(index, definition)| {
-            let users = feeds.iter().filter(|feed| feed.providers.contains(&index)).count();
-            ProviderGuard::new(definition, self.context, users > 1)
-        };
-        let guards: Vec<ProviderGuard<'a>> = self.config.definitions.iter().enumerate().map(guard).collect();
+        let mut users = vec![0_usize; self.config.definitions.len()];
+        for index in feeds.iter().flat_map(|feed| &feed.providers) {
+            users[*index] += 1;
+        }
+        let guard = |(definition, users)| ProviderGuard::new(definition, self.context, users > 1);
+        let guards: Vec<ProviderGuard<'a>> = self.config.definitions.iter().zip(users).map(guard).collect();
         // A panic in one feed does not stop the others.
         let fetch = |feed| {
             catch_unwind(AssertUnwindSafe(|| self.fetch_feed(feed, &guards)))

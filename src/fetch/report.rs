@@ -11,7 +11,7 @@ use crate::state::unknown_symbols::SymbolFindings;
 use crate::state::{CoolDown, FeedState};
 use crate::util::group_by::group_by;
 use crate::util::hash::hash_of;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -355,19 +355,12 @@ pub(crate) fn stats_by_provider<'a>(
     definitions: &'a [Definition],
     feeds: &[FeedReport<'_>],
 ) -> Vec<(&'a Definition, RequestStats)> {
-    let mut all = Vec::new();
-    for definition in definitions {
-        let mut sum = RequestStats::default();
-        for report in feeds.iter().flat_map(|feed| &feed.providers) {
-            if report.definition.name == definition.name {
-                sum.add(&report.stats);
-            }
-        }
-        if sum.worst_status.is_some() {
-            all.push((definition, sum));
-        }
+    let mut sums: FxHashMap<&str, RequestStats> = FxHashMap::default();
+    for report in feeds.iter().flat_map(|feed| &feed.providers) {
+        sums.entry(&report.definition.name).or_default().add(&report.stats);
     }
-    all
+    let sum = |definition: &'a Definition| Some((definition, sums.remove(definition.name.as_str())?));
+    definitions.iter().filter_map(sum).filter(|(_, sum)| sum.worst_status.is_some()).collect()
 }
 
 /// For each field but the first the symbols that lack it and have others.

@@ -161,12 +161,12 @@ impl<'a> RunHistory<'a> {
         Self { is_check: true, ..self }
     }
 
-    /// Leaves to the next run what came of each feed that was due, which feeds have an interval and were
-    /// `fetched`, what providers said, what was told that is told once a day, and how the `pushes` went: of the
+    /// Leaves to the next run what came of each feed of this run, or `None` of one that was not due. What earlier
+    /// runs left of other feeds is forgotten. Also: which feeds have an interval and were `fetched`, what providers said, what was told that is told once a day, and how the `pushes` went: of the
     /// first destination and of each mirror, with its name. What cannot be written is only logged.
     pub(crate) fn record<'p>(
         &self,
-        feeds: BTreeMap<String, FeedState>,
+        feeds: BTreeMap<String, Option<FeedState>>,
         fetched: impl Iterator<Item = &'p str>,
         providers: impl Iterator<Item = ProviderNote<'p>>,
         told: impl Iterator<Item = &'p str>,
@@ -187,9 +187,15 @@ impl<'a> RunHistory<'a> {
         for subject in told {
             last.told.entry(subject.to_owned()).or_insert(self.started);
         }
-        for (name, mut feed) in feeds {
+        let mut before = std::mem::take(&mut last.feeds);
+        for (name, feed) in feeds {
+            let before = before.remove(&name);
+            let Some(mut feed) = feed else {
+                last.feeds.extend(before.map(|before| (name, before)));
+                continue;
+            };
             // What was once given is remembered, also if it is missing now.
-            let before = last.feeds.remove(&name).filter(|before| before.symbols == feed.symbols);
+            let before = before.filter(|before| before.symbols == feed.symbols);
             for (provider, fields) in before.into_iter().flat_map(|before| before.given) {
                 feed.given.entry(provider).or_default().extend(fields);
             }
@@ -277,6 +283,23 @@ mod tests {
         let history = |id| RunHistory::read(Some(state.clone()), "all", 1_000, id);
         assert_eq!(history(1).for_check().claim_call("p", 60, || 1_000), None);
         assert_eq!(history(2).claim_call("p", 60, || 1_000), None);
+    }
+
+    #[test]
+    fn feeds_that_a_run_does_not_have_any_more_are_forgotten() {
+        let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
+        let state = State::new(&SystemDisk, &random, folder.path());
+        let record = |feeds: &[(&str, Option<FeedState>)]| {
+            let feeds = feeds.iter().map(|(name, feed)| ((*name).to_owned(), feed.clone())).collect();
+            let history = RunHistory::read(Some(state.clone()), "all", 1_000, 7);
+            history.record(feeds, std::iter::empty(), std::iter::empty(), std::iter::empty(), std::iter::empty());
+            state.last_run("all").feeds
+        };
+        let came = Some(FeedState { missing: BTreeSet::from(["A".to_owned()]), ..FeedState::default() });
+        assert_eq!(record(&[("fx", came.clone()), ("gone", came.clone()), ("new", None)]).len(), 2);
+        let left = record(&[("fx", None), ("new", Some(FeedState::default()))]);
+        let expected = [("fx".to_owned(), came.unwrap()), ("new".to_owned(), FeedState::default())];
+        assert_eq!(left, BTreeMap::from(expected), "a feed that was not due stays as it was");
     }
 
     #[test]
