@@ -107,6 +107,8 @@ impl Baton {
     /// The last act of a thread.
     pub(super) fn leave(&self) {
         let mut state = lock(&self.state);
+        // It may have raised a signal since it last gave the baton away.
+        state.progress += 1;
         let slot = state.slots.remove(&SLOT.get()).expect("a thread of the simulation");
         if let Some(parent) = slot.parent.and_then(|parent| state.slots.get_mut(&parent))
             && let Wait::Threads(count) = &mut parent.wait
