@@ -182,7 +182,7 @@ fn balancer_without_a_carbon_is_noticed_with_linger() {
     run.clone()
         .args(["--timeout", "3"])
         .stderr(
-            "error: graphite.linger: is more than half of the time that a run has: \
+            "error: config.toml:2: graphite.linger: is more than half of the time that a run has: \
                    make it shorter, or --timeout longer\n",
         )
         .exit(78)

@@ -140,11 +140,9 @@ fn invalid_flag_value_is_reported_with_its_flag() {
             &["udp://host"],
             "scheme \"udp\" is not known; known: https, http, tcp, tls, pickle, amqp, amqps",
         ),
-        (
-            "--graphite-url",
-            &["tcp://host/x", "pickle://host/metrics"],
-            "has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004",
-        ),
+        ("--graphite-url", &["tcp://host/x"], "has a path, but Carbon has none: write tcp://HOST:2003"),
+        ("--graphite-url", &["tls://host/x"], "has a path, but Carbon has none: write tls://HOST:2003"),
+        ("--graphite-url", &["pickle://host/metrics"], "has a path, but Carbon has none: write pickle://HOST:2004"),
     ] {
         for value in values {
             let run = Datametrics::new().args(["stocks", "--dry-run", flag, value]);

@@ -419,29 +419,29 @@ fn wrong_mirror_is_refused_before_any_request() {
         ),
         (
             &format!("{first}[mirrors.cellar]\nurl = 'tcp://H.example:2003'\n"),
-            "mirrors.cellar.url: is where points of [graphite] go: each destination has a URL of its own",
+            "config.toml:4: mirrors.cellar.url: is where points of [graphite] go: each destination has a URL of its own",
         ),
         (
             &format!("{first}[mirrors.a]\nurl = 'tcp://c.example'\n[mirrors.b]\nurl = 'tcp://c.example'\n"),
-            "mirrors.b.url: is where points of [mirrors.a] go: each destination has a URL of its own",
+            "config.toml:6: mirrors.b.url: is where points of [mirrors.a] go: each destination has a URL of its own",
         ),
         (
             &format!("{first}[mirrors.cellar]\nurl = 'tcp://c.example'\nformerly = ['tcp://h.example']\n"),
-            "mirrors.cellar.formerly: names the URL of [graphite], where points go still",
+            "config.toml:5: mirrors.cellar.formerly: names the URL of [graphite], where points go still",
         ),
         (
             &format!("{first}formerly = ['tcp://c.example']\n[mirrors.cellar]\nurl = 'tcp://c.example'\n"),
-            "mirrors.cellar.url: is in `formerly` of [graphite], which would get what waits for it",
+            "config.toml:5: mirrors.cellar.url: is in `formerly` of [graphite], which would get what waits for it",
         ),
         (
             &format!(
                 "{first}formerly = ['tcp://o.example']\n[mirrors.cellar]\nurl = 'tcp://c.example'\nformerly = ['tcp://o.example']\n"
             ),
-            "mirrors.cellar.formerly: has a URL that is in `formerly` of [graphite] too: leave it in one",
+            "config.toml:6: mirrors.cellar.formerly: has a URL that is in `formerly` of [graphite] too: leave it in one",
         ),
         (
             &format!("{first}[mirrors.cellar]\nurl = 'tcp://c.example'\nlinger = 20\n"),
-            "mirrors.cellar.linger: is more than half of the time that a run has: make it shorter, or --timeout longer",
+            "config.toml:5: mirrors.cellar.linger: is more than half of the time that a run has: make it shorter, or --timeout longer",
         ),
         (
             &format!("{first}[mirrors.cellar]\nurl = 'https://c.example'\n"),

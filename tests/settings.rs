@@ -757,7 +757,7 @@ fn secret_file_that_cannot_be_read_is_an_error() {
     fs::create_dir(broken.home().join("finnhub_api_key")).unwrap();
     fails(broken, 74, "CREDENTIALS_DIRECTORY: cannot read ./finnhub_api_key: Is a directory (os error 21)");
     let config = "[graphite]\nurl = 'http://127.0.0.1/metrics'\nuser = 'u'\npassword_file = './nowhere'\n";
-    let graphite = Datametrics::new().config(config).args(["all", "--dry-run"]);
+    let graphite = Datametrics::new().config(config).args(["all"]);
     fails(graphite, 74, &format!("config.toml:4: graphite.password_file: cannot read ./nowhere: {missing}"));
 }
 
@@ -779,9 +779,13 @@ fn secret_with_two_sources_is_an_error() {
     let message = "FINNHUB_API_KEY: is set, and FINNHUB_API_KEY_FILE too: unset one";
     fails(finnhub_run().env("FINNHUB_API_KEY", "a").env("FINNHUB_API_KEY_FILE", "key"), 78, message);
     let message = "GRAPHITE_PASSWORD: is set, and GRAPHITE_PASSWORD_FILE too: unset one";
-    fails(finnhub_run().env("GRAPHITE_PASSWORD", "a").env("GRAPHITE_PASSWORD_FILE", "key"), 78, message);
+    fails(
+        Datametrics::new().args(["all"]).env("GRAPHITE_PASSWORD", "a").env("GRAPHITE_PASSWORD_FILE", "key"),
+        78,
+        message,
+    );
     let config = "[graphite]\npassword = 'x'\npassword_file = 'key'\n";
-    let run = Datametrics::new().config(config).args(["all", "--dry-run"]);
+    let run = Datametrics::new().config(config).args(["all"]);
     fails(run, 78, "config.toml:2: graphite.password: is set, and password_file too: remove one");
 }
 
@@ -806,11 +810,12 @@ fn graphite_user_and_password_are_needed_together() {
     let cloud = "https://graphite-prod-01-eu-west-0.grafana.net/graphite/metrics";
     let needs = "GRAPHITE_URL: needs a user and a password: set GRAPHITE_USER (the number of the Graphite instance) \
                  and GRAPHITE_PASSWORD (a token with metrics:write)";
-    fails(dry_run_all().env("GRAPHITE_URL", cloud), 78, needs);
-    let user = dry_run_all().env("GRAPHITE_URL", cloud).env("GRAPHITE_USER", "1");
+    let run = || Datametrics::new().args(["all"]).env("GRAPHITE_URL", cloud);
+    fails(run(), 78, needs);
+    let user = run().env("GRAPHITE_USER", "1");
     let message = "GRAPHITE_USER: is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE";
     fails(user, 78, message);
-    let password = dry_run_all().env("GRAPHITE_URL", cloud).env("GRAPHITE_PASSWORD", "p");
+    let password = run().env("GRAPHITE_PASSWORD", "p");
     fails(password, 78, "GRAPHITE_USER: is not set, but a password is: set both or neither");
 }
 
@@ -832,20 +837,55 @@ fn graphite_credentials_are_not_sent_over_plain_http() {
         ("http://localhost/metrics", false),
         ("https://graphite.example/metrics", false),
     ] {
-        let run = || Datametrics::new().args(["--dry-run"]).env("GRAPHITE_URL", url);
+        let run = || Datametrics::new().args(["--timeout", "3", "--retries", "0"]).env("GRAPHITE_URL", url);
         let known = || run().env("GRAPHITE_USER", "u").env("GRAPHITE_PASSWORD", "p");
-        let health = "[{\"name\":\"metrics.stocks.feed.stocks.expected\"[..]\n";
+        // Nobody is there, but the run tries.
+        let tries = |run: Datametrics| {
+            let output = run.run();
+            assert!(output.code == Some(75) && output.stderr.contains("the points are in the journal"), "{output}");
+        };
         if clear {
             fails(closed_market(known(), ""), 78, &format!("GRAPHITE_URL: {message}"));
-            closed_market(known(), "[graphite]\nallow_plaintext_credentials = true\n").stdout(health).check();
+            tries(closed_market(known(), "[graphite]\nallow_plaintext_credentials = true\n"));
             // Without credentials plain HTTP is accepted.
-            closed_market(run(), "").stdout(health).check();
+            tries(closed_market(run(), ""));
         } else {
-            closed_market(known(), "").stdout(health).check();
+            tries(closed_market(known(), ""));
         }
     }
     let in_the_url = Datametrics::new().args(["--dry-run"]).env("GRAPHITE_URL", "http://u:p@graphite.example/metrics");
     fails(closed_market(in_the_url, ""), 78, &format!("GRAPHITE_URL: {message}"));
+}
+
+/// Nothing is sent there, so a person who may not read the secrets can try the settings.
+#[test]
+fn dry_run_needs_no_secret_of_a_destination() {
+    let config = "[graphite]\nurl = 'https://nobody.grafana.net/graphite/metrics'\nheaders = { A = '{secret:T}' }\n\
+                  client_cert = './gone.pem'\nclient_key = './gone.key'\n\
+                  [mirrors.cellar]\nurl = 'https://cellar.example/metrics'\nuser = 'u'\nheaders = { A = '{secret:T}' }\n\
+                  [mirrors.attic]\nurl = 'amqps://attic.example'\nuser = 'u'\npassword_file = './gone'\n";
+    let run = closed_market(Datametrics::new().args(["--dry-run"]), config);
+    let run = run.env("GRAPHITE_USER", "u").env("GRAPHITE_PASSWORD_FILE", "./gone");
+    run.stdout("[{\"name\":\"metrics.stocks.feed.stocks.expected\"[..]\n").check();
+}
+
+#[test]
+fn what_a_destination_does_not_use_is_said() {
+    let carbon = "graphite.user: is not used, as Carbon asks for no user: only http, https, amqp and amqps do";
+    let acknowledged = "is not used, as points are acknowledged there: it is for tcp, tls and pickle";
+    for (lines, warning) in [
+        ("url = 'tcp://h'\nuser = 'u'", format!("5: {carbon}")),
+        ("url = 'tls://h'\nuser = 'u'\nlinger = 3", format!("5: {carbon}")),
+        ("url = 'pickle://h'\nuser = 'u'", format!("5: {carbon}")),
+        ("url = 'https://h/metrics'\nlinger = 3", format!("5: graphite.linger: {acknowledged}")),
+        ("url = 'amqp://h'\nuser = 'u'\nlinger = 0", format!("6: graphite.linger: {acknowledged}")),
+    ] {
+        let run = closed_market(Datametrics::new().args(["--dry-run"]), &format!("[graphite]\n{lines}\n"));
+        run.stdout("[..]\n...").stderr(format!("warning: config.toml:{warning}\n")).check();
+    }
+    let run = Datametrics::new().args(["--dry-run"]).env("GRAPHITE_USER", "u").env("GRAPHITE_URL", "tcp://h");
+    let warning = carbon.replace("graphite.user", "GRAPHITE_USER");
+    closed_market(run, "").stdout("[..]\n...").stderr(format!("warning: {warning}\n")).check();
 }
 
 #[test]

@@ -25,6 +25,15 @@ pub(super) struct DestinationConfig {
     pub(super) destination: Option<Destination>,
     /// Destinations whose waiting points go there now.
     pub(super) formerly: Vec<DestinationId>,
+    /// Where these are set.
+    pub(super) origins: Origins,
+}
+
+/// Where settings of a destination are set that may not go together with others.
+pub(super) struct Origins {
+    pub(super) url: Origin,
+    pub(super) linger: Origin,
+    pub(super) formerly: Origin,
 }
 
 /// Who we are at a destination.
@@ -62,7 +71,7 @@ pub(super) struct DestinationReader<'r, 'a> {
     pub(super) names: Names,
     /// The sources of settings.
     pub(super) sources: Sources<'a>,
-    /// Whether something is to be sent. If not, user, password and headers are left alone.
+    /// Whether something is to be sent. If not, user, password and the secrets of headers are left alone.
     pub(super) needs_secrets: bool,
 }
 
@@ -79,6 +88,7 @@ impl<'a> DestinationReader<'_, 'a> {
         warnings: &mut Vec<String>,
     ) -> Result<DestinationConfig, ConfigError> {
         let url = self.sources.optional_setting(&self.names.key("url"), url);
+        let user_origin = user.as_ref().map(ConfigValue::origin);
         let access = if self.needs_secrets {
             Access {
                 credentials: self.read_credentials(user, warnings)?,
@@ -87,27 +97,43 @@ impl<'a> DestinationReader<'_, 'a> {
             }
         } else {
             // Keys that nobody asks for would be unknown.
-            for key in ["user", "password", "password_file", "headers", "client_cert", "client_key"] {
+            for key in ["user", "password", "password_file", "client_cert", "client_key"] {
                 let _ = self.section.get(key);
             }
-            Access::default()
+            Access { headers: read_headers(self, warnings)?, ..Access::default() }
         };
         let allow_cleartext = self.section.get("allow_plaintext_credentials");
         let name = self.names.key("allow_plaintext_credentials");
         let allow_cleartext = self.sources.setting_or_default(&name, allow_cleartext, "false").boolean()?;
-        let linger = self.read_linger()?;
+        let linger_value = self.section.get("linger");
+        let linger = self.read_linger(linger_value.clone())?;
+        let formerly_value = self.section.get("formerly");
+        let origin_of = |value: Option<&ConfigValue<'_>>, key: &str| {
+            value.map_or_else(|| Origin::Default(self.names.key(key).into()), ConfigValue::origin)
+        };
+        let origins = Origins {
+            url: origin_of(url.as_ref(), "url"),
+            linger: origin_of(linger_value.as_ref(), "linger"),
+            formerly: origin_of(formerly_value.as_ref(), "formerly"),
+        };
         let destination = match url {
             None => None,
             Some(url) => {
                 let destination = self.destination(&url, &access, linger)?;
                 warnings.extend(self.port_warning(&destination));
+                warnings.extend(unused_warning(
+                    &destination,
+                    user_origin,
+                    linger_value.map(|_| origins.linger.clone()),
+                ));
                 if !allow_cleartext {
                     warnings.extend(self.check_cleartext(&url, &destination, &access.headers)?);
                 }
                 Some(destination)
             }
         };
-        Ok(DestinationConfig { name: self.names.of.clone(), destination, formerly: self.read_formerly()? })
+        let formerly = self.read_formerly(formerly_value)?;
+        Ok(DestinationConfig { name: self.names.of.clone(), destination, formerly, origins })
     }
 
     fn read_credentials(
@@ -155,9 +181,8 @@ impl<'a> DestinationReader<'_, 'a> {
         }
         let carbon = |protocol: Protocol, tls: Option<TlsSettings>| {
             if !url.path.is_empty() {
-                return Err(
-                    value.invalid("has a path, but Carbon has none: write tcp://HOST:2003 or pickle://HOST:2004")
-                );
+                let (scheme, port) = (&url.scheme, protocol.port());
+                return Err(value.invalid(format!("has a path, but Carbon has none: write {scheme}://HOST:{port}")));
             }
             deny_headers(&access.headers)?;
             let (host, port) = (url.host.clone(), url.port.unwrap_or(protocol.port()));
@@ -273,14 +298,14 @@ impl<'a> DestinationReader<'_, 'a> {
     }
 
     /// Reads how long a connection to Carbon stays open after the last point.
-    fn read_linger(&self) -> Result<Duration, ConfigError> {
-        let value = self.sources.setting_or_default(&self.names.key("linger"), self.section.get("linger"), "0");
+    fn read_linger(&self, value: Option<ConfigValue<'a>>) -> Result<Duration, ConfigError> {
+        let value = self.sources.setting_or_default(&self.names.key("linger"), value, "0");
         Ok(Duration::from_secs(value.integer(0, 60)?.unsigned_abs()))
     }
 
     /// Reads the URLs of destinations whose waiting points go to this one now.
-    fn read_formerly(&self) -> Result<Vec<DestinationId>, ConfigError> {
-        let value = self.sources.optional_setting(&self.names.key("formerly"), self.section.get("formerly"));
+    fn read_formerly(&self, value: Option<ConfigValue<'a>>) -> Result<Vec<DestinationId>, ConfigError> {
+        let value = self.sources.optional_setting(&self.names.key("formerly"), value);
         let id = |value: &ConfigValue<'_>| {
             let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
             match url.scheme.as_str() {
@@ -301,6 +326,20 @@ fn deny_headers(headers: &Headers) -> Result<(), ConfigError> {
         let problem = "cannot be sent, as only https:// and http:// have headers: remove it";
         Err(ConfigError::setting(origin.clone(), problem))
     })
+}
+
+/// A warning about a user where nobody asks for one, or about a wait where nothing is waited for. Somebody may send to
+/// another destination for a day only, so it is no error.
+fn unused_warning(destination: &Destination, user: Option<Origin>, linger: Option<Origin>) -> Option<String> {
+    let (origin, problem) = match destination {
+        Destination::Carbon { .. } => {
+            (user?, "is not used, as Carbon asks for no user: only http, https, amqp and amqps do")
+        }
+        Destination::Ingest(_) | Destination::Amqp(_) => {
+            (linger?, "is not used, as points are acknowledged there: it is for tcp, tls and pickle")
+        }
+    };
+    Some(ConfigError::setting(origin, problem).to_string())
 }
 
 fn unknown_scheme(value: &ConfigValue<'_>, scheme: &str) -> ConfigError {

@@ -2,7 +2,7 @@
 
 use super::destination::DestinationConfig;
 use super::journal::JournalConfig;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Origin};
 use crate::delivery::NamedDestination;
 use std::time::Duration;
 
@@ -18,32 +18,35 @@ pub(super) fn join(
     timeout: Duration,
 ) -> Result<Vec<NamedDestination>, ConfigError> {
     let mut joined: Vec<NamedDestination> = Vec::new();
-    for DestinationConfig { name, destination, formerly } in std::iter::once(first).chain(mirrors) {
+    for DestinationConfig { name, destination, formerly, origins } in std::iter::once(first).chain(mirrors) {
         let Some(destination) = destination else { continue };
-        let about = |key: &str, problem: String| Err(ConfigError::about(format!("{}.{key}", name.section()), problem));
+        let about = |origin: &Origin, problem: String| Err(ConfigError::setting(origin.clone(), problem));
         if destination.linger() > timeout / 2 {
             let problem = "is more than half of the time that a run has: make it shorter, or --timeout longer";
-            return about("linger", problem.to_owned());
+            return about(&origins.linger, problem.to_owned());
         }
         let limits = journal.limits(&destination);
-        let new = NamedDestination { name: name.clone(), destination, formerly, limits };
+        let new = NamedDestination { name, destination, formerly, limits };
         for other in &joined {
             let section = other.name.section();
             if other.destination.id() == new.destination.id() {
                 return about(
-                    "url",
+                    &origins.url,
                     format!("is where points of [{section}] go: each destination has a URL of its own"),
                 );
             }
             if new.formerly.contains(&other.destination.id()) {
-                return about("formerly", format!("names the URL of [{section}], where points go still"));
+                return about(&origins.formerly, format!("names the URL of [{section}], where points go still"));
             }
             if other.formerly.contains(&new.destination.id()) {
-                return about("url", format!("is in `formerly` of [{section}], which would get what waits for it"));
+                return about(
+                    &origins.url,
+                    format!("is in `formerly` of [{section}], which would get what waits for it"),
+                );
             }
             if other.formerly.iter().any(|id| new.formerly.contains(id)) {
                 return about(
-                    "formerly",
+                    &origins.formerly,
                     format!("has a URL that is in `formerly` of [{section}] too: leave it in one"),
                 );
             }

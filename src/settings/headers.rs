@@ -55,7 +55,11 @@ pub(super) fn read_headers(
     for (name, value) in entries {
         let template = header_without_options(&name, &value)?;
         check_name(&name, &value, &headers.extra)?;
-        let secrets = reader.sources.secrets_for(&reader.names.of.section(), template.secrets())?;
+        let secrets = if reader.needs_secrets {
+            reader.sources.secrets_for(&reader.names.of.section(), template.secrets())?
+        } else {
+            BTreeMap::new()
+        };
         let Some(text) = template.header_value(&secrets) else { continue };
         headers.origin.get_or_insert(value.origin());
         if template.is_literal() && may_hold_key(&name) {

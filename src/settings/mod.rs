@@ -215,11 +215,11 @@ impl<'a> Reader<'a> {
     fn read(&self, stdin: impl Read + Send + 'static) -> Result<Settings, ConfigError> {
         let (options, sources) = (&self.cli.options, self.sources);
         let mut warnings = Vec::new();
-        // What is printed for Grafana or Carbon is sent to nobody.
-        let needs_secrets = self.purpose != Purpose::Export;
-        let Graphite { destination, metrics } = Graphite::read(options, sources, needs_secrets, &mut warnings)?;
-        let mirrors = mirrors::read(sources, needs_secrets, &mut warnings)?;
-        let mut providers = Providers::new(sources, needs_secrets)?;
+        // What is printed for Grafana or Carbon is sent to nobody, and a dry run asks providers alone.
+        let sends = matches!(self.purpose, Purpose::Push | Purpose::Check);
+        let Graphite { destination, metrics } = Graphite::read(options, sources, sends, &mut warnings)?;
+        let mirrors = mirrors::read(sources, sends, &mut warnings)?;
+        let mut providers = Providers::new(sources, self.purpose != Purpose::Export)?;
         let (run, feeds) = self.read_feeds(&mut providers, &metrics, stdin)?;
         let (timeout, retries) = read_run_limits(options, sources)?;
         if destination.destination.is_none() && self.purpose == Purpose::Push {

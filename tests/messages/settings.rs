@@ -21,12 +21,14 @@ pub(crate) const SCENES: &[Scene] = &[
     Config("[graphite]\nurll = 'tcp://h'"),
     Config("[graphite]\nzzz = 1"),
     Both("--timeout 5 --dry-run crypto", "[graphite]\nurl = 'tcp://h'\nlinger = 3"),
+    Both("crypto --shard 0/1000000 --dry-run", "[graphite]\nurl = 'https://h/metrics'\nlinger = 3"),
+    Both("crypto --shard 0/1000000 --dry-run", "[graphite]\nurl = 'tcp://h'\nuser = 'u'"),
     Config("[mirrors.cellar]\nlinger = 2"),
     Config("[mirrors.cellar]\nurl = 'tcp://h'\nprefix = 'a'"),
     Config("[mirrors.'my cellar']\nurl = 'tcp://h'"),
     Config("[mirrors.a-b]\nurl = 'tcp://h'\n[mirrors.a_b]\nurl = 'tcp://i'"),
     Config("[mirror.cellar]\nurl = 'tcp://h'"),
-    Config("[mirrors.cellar]\nurl = 'https://h/metrics'\nuser = 'u'"),
+    Both("all", "[mirrors.cellar]\nurl = 'https://h/metrics'\nuser = 'u'"),
     Both("--graphite-url tcp://h --dry-run crypto", "[mirrors.cellar]\nurl = 'tcp://h:2003'"),
     Both("--graphite-url tcp://h --dry-run crypto", "[mirrors.cellar]\nurl = 'tcp://i'\nformerly = ['tcp://h']"),
     Both(
@@ -108,7 +110,7 @@ fn readable_by_others(config: &str) -> Observed {
     let run = Datametrics::new().config(config);
     let config = run.home().join("config.toml");
     fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("a file of ours");
-    Observed::of_run(&typed(run, "crypto --shard 0/1000000 --dry-run"))
+    Observed::of_run(&typed(run, "crypto --shard 0/1000000 --retries 0"))
 }
 
 /// A run whose certificate and key are these texts.
@@ -117,12 +119,12 @@ fn known_by(certificate: &str, key: &str) -> Observed {
     let run = Datametrics::new().config(config);
     fs::write(run.home().join("me.pem"), certificate).expect("a file");
     fs::write(run.home().join("me.key"), key).expect("a file");
-    Observed::of_run(&typed(run, "crypto --dry-run"))
+    Observed::of_run(&typed(run, "crypto"))
 }
 
 pub(crate) const SECRETS: &[Scene] = &[
-    Config("[graphite]\nurl = 'tls://graphite.example'\nclient_cert = 'me.pem'"),
-    Config("[graphite]\nurl = 'tls://graphite.example'\nclient_key = 'me.key'"),
+    Both("all", "[graphite]\nurl = 'tls://graphite.example'\nclient_cert = 'me.pem'"),
+    Both("all", "[graphite]\nurl = 'tls://graphite.example'\nclient_key = 'me.key'"),
     Played("a certificate of ours that is none", || known_by("nothing", "nothing")),
     Played("a key of ours that is none", || known_by(&Certificate::make_client_pem()[0], "nothing")),
     Played("a key of ours that is of another certificate", || {
@@ -133,7 +135,7 @@ pub(crate) const SECRETS: &[Scene] = &[
         let run = Datametrics::new().config("graphite = { client_cert = 'me.pem', client_key = 'me.key' }");
         fs::write(run.home().join("me.pem"), certificate).expect("a file");
         fs::write(run.home().join("me.key"), key).expect("a file");
-        Observed::of_run(&typed(run, "GRAPHITE_URL=tcp://graphite.example crypto --dry-run"))
+        Observed::of_run(&typed(run, "GRAPHITE_URL=tcp://graphite.example crypto"))
     }),
     Both("GRAPHITE_USER=1 all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
     Both("GRAPHITE_PASSWORD=s3same all", "[graphite]\nurl = 'https://graphite.example/metrics'"),
@@ -154,22 +156,19 @@ pub(crate) const SECRETS: &[Scene] = &[
         fs::create_dir_all(run.home().join("c/graphite_password")).expect("a folder");
         Observed::of_run(&run)
     }),
-    Config("[graphite]\nuser = '1'\npassword = 's3same'\npassword_file = 'y'"),
-    Config("[graphite]\nuser = '1'\npassword = ''"),
-    Config("[graphite]\nuser = '1'\npassword_file = 'gone'"),
-    Config("[graphite]\npassword = 7"),
+    Both("all", "[graphite]\nuser = '1'\npassword = 's3same'\npassword_file = 'y'"),
+    Both("all", "[graphite]\nuser = '1'\npassword = ''"),
+    Both("all", "[graphite]\nuser = '1'\npassword_file = 'gone'"),
+    Both("all", "[graphite]\npassword = 7"),
     Config("[graphite]\nheaders = { Host = 'x' }"),
     Config("[graphite]\nheaders = { A = 'x', a = 'x' }"),
     Config("[graphite]\nheaders = { A = '{option:feed}' }"),
-    Config("[graphite]\nheaders = { A = '{secret:MIMIR_TOKEN}' }"),
+    Both("all", "[graphite]\nheaders = { A = '{secret:MIMIR_TOKEN}' }"),
     Config("[graphite]\nurl = 'tcp://carbon.example'\nheaders = { A = 'x' }"),
     Config(
         "[graphite]\nurl = 'https://u:s3same@graphite.example/metrics'\nheaders = { Authorization = 'Bearer s3same' }",
     ),
-    Both(
-        "T=s3same crypto --dry-run",
-        "[graphite]\nurl = 'http://graphite.example/metrics'\nheaders = { A = '{secret:T}' }",
-    ),
+    Both("T=s3same crypto", "[graphite]\nurl = 'http://graphite.example/metrics'\nheaders = { A = '{secret:T}' }"),
     Both(
         "crypto --shard 0/1000000 --dry-run",
         "[graphite]\nurl = 'http://graphite.example/metrics'\nheaders = { X-Api-Key = 'literal' }",
@@ -184,10 +183,12 @@ pub(crate) const SECRETS: &[Scene] = &[
         "[providers.kraken]\nbase_url = 'http://kraken.example'\nheaders = { X-Api-Key = 'literal' }",
     ),
     Played("a config file with a password that others can read", || {
-        readable_by_others("[graphite]\nuser = '1'\npassword = 's3same'")
+        readable_by_others("[graphite]\nurl = 'http://127.0.0.1:9/metrics'\nuser = '1'\npassword = 's3same'")
     }),
     Played("a config file with a token in a header that others can read", || {
-        readable_by_others("[graphite]\nheaders = { Authorization = 'Bearer s3same' }")
+        readable_by_others(
+            "[graphite]\nurl = 'http://127.0.0.1:9/metrics'\nheaders = { Authorization = 'Bearer s3same' }",
+        )
     }),
 ];
 
