@@ -4,7 +4,7 @@
 use crate::secret::{MASK, looks_like_key};
 use crate::util::sanitize::sanitize;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 
 /// The command line.
@@ -113,18 +113,29 @@ pub(crate) enum GrafanaExport {
         #[arg(long, value_name = "UID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         datasource: String,
         /// For whom: a provisioning file, or the HTTP API, which Grafana Cloud needs
-        #[arg(long, value_enum, default_value = "file", hide_possible_values = true, value_name = "file|api")]
-        format: AlertFormat,
+        #[arg(long, value_parser = ["file", "api"], default_value = "file", hide_possible_values = true, value_name = "file|api")]
+        format: String,
     },
 }
 
 /// The formats of alert rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AlertFormat {
     /// A file in Grafana's provisioning/alerting folder.
     File,
     /// The body of a `PUT` of one rule group.
     Api,
+}
+
+/// What a run prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutputFormat {
+    /// Tables for eyes.
+    Table,
+    /// What is sent.
+    Wire,
+    /// A report for scripts.
+    Json,
 }
 
 /// The flags that select feeds. They can be combined.
@@ -214,7 +225,19 @@ pub(crate) struct Options {
     /// Variable DATAMETRICS_ACCEPT_PARTIAL, true or false. Default: exit code 1.
     #[arg(long, global = true)]
     pub(crate) accept_partial: bool,
-    /// Print what would be sent instead of sending it; needs no Graphite
+    /// Print a table for eyes, what goes over the wire, or a report in JSON for scripts
+    ///
+    /// `table`, `wire` or `json`. Default: nothing; of a dry run a table at a terminal, else `wire`.
+    // Alert rules have a `--format` too. Clap hands values between the two, so both are texts.
+    #[arg(
+        long,
+        global = true,
+        value_parser = ["table", "wire", "json"],
+        hide_possible_values = true,
+        value_name = "FORMAT"
+    )]
+    pub(crate) format: Option<String>,
+    /// Print what was fetched instead of sending it; needs no Graphite
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,
     /// Keep no journal: points that Graphite does not take are lost
@@ -289,6 +312,21 @@ impl Cli {
         }
     }
 
+    /// What a run is to print, if that was said.
+    pub(crate) fn output_format(&self) -> Option<OutputFormat> {
+        match self.options.format.as_deref() {
+            Some("table") => Some(OutputFormat::Table),
+            Some("wire") => Some(OutputFormat::Wire),
+            Some("json") => Some(OutputFormat::Json),
+            _ => None,
+        }
+    }
+
+    /// Whether the command fetches, and pushes if it is no dry run.
+    pub(crate) fn is_run(&self) -> bool {
+        matches!(self.command, None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }))
+    }
+
     /// The SYMBOL arguments.
     pub(crate) fn symbols(&self) -> &[String] {
         match &self.command {
@@ -308,6 +346,31 @@ impl Cli {
                 ErrorKind::MissingRequiredArgument,
                 "no feed is named: add `crypto`, `stocks`, or `all` for all that the config has",
             )),
+            _ => self.format_conflict(),
+        }
+    }
+
+    /// The format of one command is none of another.
+    fn format_conflict(&self) -> Option<(ErrorKind, &'static str)> {
+        match &self.command {
+            Some(Command::Grafana { export: GrafanaExport::Alerts { format, .. } }) => {
+                let is_known = AlertFormat::named(format).is_some();
+                (!is_known).then_some((ErrorKind::InvalidValue, "the --format of alert rules is file or api"))
+            }
+            _ if self.options.format.is_some() && !self.is_run() => {
+                Some((ErrorKind::ArgumentConflict, "--format is for runs: leave it out"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl AlertFormat {
+    /// The format of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "file" => Some(Self::File),
+            "api" => Some(Self::Api),
             _ => None,
         }
     }

@@ -75,17 +75,18 @@ pub use system::random::Random;
 pub use system::resolver::ResolveError;
 pub use system::threads::{Signal, SystemThreads, Task, Threads};
 
+use cli::OutputFormat;
 use delivery::graphite::{Destination, OpenConnection, Way};
 use delivery::journal::Journal;
 use delivery::{DeliveryError, DeliveryReport, NamedDestination, OpenJournal, Sender, deliver, graphite};
-use fetch::{Collector, FeedReport, stats_by_provider};
+use fetch::{Collector, FeedReport, SkipReason, stats_by_provider};
 use http::retry::RetryPolicy;
 use log::Level;
 use logging::{SUMMARY, log_all};
 use metrics::MetricsConfig;
 use metrics::batch::Batch;
 use metrics::health::Health;
-use output::print;
+use output::{Finished, print, tables};
 use provider::Definition;
 use state::LastPush;
 use state::history::{ProviderNote, RunHistory};
@@ -108,8 +109,8 @@ const HEALTH_POINTS: usize = 64;
 const LAST_PUSH_MAX_AGE: Duration = Duration::from_secs(3_600);
 
 /// Fetches everything, builds one batch, pushes it once, and returns what that came to. What a person
-/// must know goes to the log. A dry run writes its points to `out` instead of pushing them; only a dry
-/// run needs no destination.
+/// must know goes to the log, and what `--format` names to `out`: of a dry run the points, which it does not push.
+/// Only a dry run needs no destination.
 pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Outcome {
     log_all(Level::Warn, &settings.warnings);
     if let Some(error) = context.clock_error() {
@@ -130,11 +131,10 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     context.threads.run_all(iter::once(Box::new(job) as Task<'_>).chain(open).collect());
 
     let (outcome, text) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let outcome = settings.accept(outcome);
     text.map_or(outcome, |text| outcome.max(print(out, &text)))
 }
 
-/// Fetches everything, builds one batch, and pushes it. Returns what that came to, and what a dry run prints.
+/// Fetches everything, builds one batch, and pushes it. Returns what that came to, and what is to be printed.
 fn fetch_and_push(
     settings: &Settings,
     context: Context<'_>,
@@ -148,10 +148,19 @@ fn fetch_and_push(
     // The points of a mirror can wait for the next run, and quotes cannot.
     let linger = settings.first_destination().map(Destination::linger).unwrap_or_default();
     let fetch_deadline = policy.deadline.before(PUSH_TIME.min(settings.timeout / 3) + linger);
-    let collector =
-        Collector { config: &settings.fetch, context, history: &history, started, deadline: fetch_deadline };
+    let collector = Collector {
+        config: &settings.fetch,
+        context,
+        history: &history,
+        started,
+        deadline: fetch_deadline,
+        notes_sources: settings.format() == Some(OutputFormat::Table),
+    };
     let mut feeds = collector.fetch(&settings.fetch.feeds);
-    let fetch_outcome = report_feeds(&feeds, &history);
+    let fetch_outcome = report_feeds(&feeds, &history, settings.shows_problems());
+    // The batch takes the quotes.
+    let tables = || tables(&feeds, &history, settings.terminal.unwrap_or_default());
+    let tables = (settings.format() == Some(OutputFormat::Table)).then(tables);
 
     let mut batch = quotes(&settings.metrics, &mut feeds, started);
     let mut health = Health { batch: &mut batch, prefix: &settings.metrics.prefix, run: &settings.run, started };
@@ -161,17 +170,34 @@ fn fetch_and_push(
     add_push_health(&mut health, &senders, &history);
     health.run(context.clock.now() - begun);
 
-    if settings.dry_run {
-        return (fetch_outcome, Some(graphite::render(settings.first_destination(), &batch)));
-    }
+    // In a dry run there are no senders.
     let deliveries = deliver(senders, &batch, started);
-    record(&history, &feeds, &deliveries, started);
-    log_summary(&settings.fetch.definitions, &feeds, &deliveries, context.clock.now() - begun);
+    if !settings.dry_run {
+        record(&history, &feeds, &deliveries, started);
+        log_summary(&settings.fetch.definitions, &feeds, &deliveries, context.clock.now() - begun);
+    }
     let report = |delivery| {
         log_notices(delivery, &history);
         report_delivery(delivery)
     };
-    (deliveries.iter().map(report).fold(fetch_outcome, Outcome::max), None)
+    let outcome = settings.accept(deliveries.iter().map(report).fold(fetch_outcome, Outcome::max));
+    let finished = Finished {
+        run: &settings.run,
+        is_dry: settings.dry_run,
+        started,
+        took: context.clock.now() - begun,
+        outcome,
+        definitions: &settings.fetch.definitions,
+        feeds: &feeds,
+        history: &history,
+        deliveries: &deliveries,
+    };
+    let text = settings.format().map(|format| match format {
+        OutputFormat::Table => tables.unwrap_or_default(),
+        OutputFormat::Wire => graphite::render(settings.first_destination(), &batch),
+        OutputFormat::Json => output::report(&finished),
+    });
+    (outcome, text)
 }
 
 /// What brings points to each destination.
@@ -193,16 +219,17 @@ fn open_journal<'a>(state_dir: &Path, context: Context<'a>) -> Option<Journal<'a
     Journal::open(context.disk, context.clock, state_dir).map_err(|error| log::warn!("{error}")).ok()
 }
 
-/// Logs what is missing. Returns what that makes of the run.
-fn report_feeds(feeds: &[FeedReport<'_>], history: &RunHistory<'_>) -> Outcome {
+/// Logs what is missing: at `-v` only where a person reads it below the tables. Returns what that makes of the run.
+fn report_feeds(feeds: &[FeedReport<'_>], history: &RunHistory<'_>, shows_problems: bool) -> Outcome {
+    let at = |level| if shows_problems { Level::Info } else { level };
     for feed in feeds {
         let name = &feed.feed.name;
         let problems = feed.problems(history);
-        log_all(Level::Error, &problems.errors);
-        log_all(Level::Warn, &problems.warnings);
+        log_all(at(Level::Error), &problems.errors);
+        log_all(at(Level::Warn), &problems.warnings);
         log_all(Level::Info, &problems.known);
         if let Some(reason) = &feed.skipped {
-            log::info!("{name}: not due: {reason}");
+            log::info!("{name}: {reason}");
         }
     }
     if feeds.iter().any(|feed| feed.has_defect) {
@@ -335,5 +362,12 @@ fn log_summary(definitions: &[Definition], feeds: &[FeedReport<'_>], deliveries:
     let pushed = deliveries.first().map(points).unwrap_or_default();
     let of_mirror = |delivery: &DeliveryReport| format!("; {} took {}", delivery.to, points(delivery));
     let mirrors = deliveries.iter().skip(1).map(of_mirror).collect::<Vec<_>>().concat();
-    log::info!(target: SUMMARY, "pushed {pushed} of {fetched_of}{symbols} from {from} in {seconds:.2} s{mirrors}");
+    let is_closed = |reason: &&SkipReason| matches!(reason, SkipReason::Closed(_));
+    let closed =
+        |feed: &FeedReport<'_>| Some(format!("; {}: {}", feed.feed.name, feed.skipped.as_ref().filter(is_closed)?));
+    let closed: String = feeds.iter().filter_map(closed).collect();
+    log::info!(
+        target: SUMMARY,
+        "pushed {pushed} of {fetched_of}{symbols} from {from} in {seconds:.2} s{mirrors}{closed}"
+    );
 }

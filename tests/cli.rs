@@ -3,13 +3,12 @@
 use crate::support::{
     self, Datametrics, Dialect, Ingest, Reply, Server,
     samples::{self, CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
+    terminal::{script, script_is_missing, terminal_output},
 };
 use datametrics::Outcome;
 use std::{
     fs::{self, File},
-    io::Read as _,
     os::unix::fs::MetadataExt as _,
-    process::{Command, Stdio},
 };
 
 /// The usage lines at the end of a clap error.
@@ -70,7 +69,7 @@ fn help_names_the_variable_of_every_option() {
     for line in help.lines().filter_map(|line| line.trim().strip_prefix("--")) {
         let option = line.split_whitespace().next().unwrap();
         let variable = match option {
-            "crypto" | "stocks" | "feed" | "dry-run" | "no-journal" | "help" => continue,
+            "crypto" | "stocks" | "feed" | "format" | "dry-run" | "no-journal" | "help" => continue,
             "graphite-url" => "GRAPHITE_URL".to_owned(),
             _ => format!("DATAMETRICS_{}", option.to_uppercase().replace('-', "_")),
         };
@@ -551,33 +550,6 @@ fn log_lines_have_syslog_priorities_under_journald() {
     }
 }
 
-/// Whether `script` is missing. Under `CI=true` it must be there.
-fn script_is_missing() -> bool {
-    let version = Command::new("script").arg("--version").output();
-    if version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux")) {
-        return false;
-    }
-    !support::skip("there is no `script` of util-linux")
-}
-
-fn script() -> Datametrics {
-    Datametrics::program("script")
-}
-
-/// The output of the program on a terminal, and its exit code.
-fn terminal_output(script: &Datametrics, line: &str) -> (String, Option<i32>) {
-    let program = env!("CARGO_BIN_EXE_datametrics");
-    let mut command = script.command();
-    command.args(["-qec", &format!("{program} {line}"), "/dev/null"]);
-    // `script` types an end of file into the terminal when its own input ends.
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    let _input = child.stdin.take();
-    let mut terminal_output = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut terminal_output).unwrap();
-    let code = child.wait().unwrap().code();
-    (support::normalise::times(&terminal_output.replace("\r\n", "\n")), code)
-}
-
 #[test]
 fn terminal_run_prints_one_summary_line_unless_quiet() {
     if script_is_missing() {
@@ -615,20 +587,6 @@ fn terminal_run_shows_progress_after_a_second() {
     assert_eq!((last, code), ("pushed 14 points of 5 symbols from paced in <time>\n", Some(0)));
     let (quiet, code) = terminal_output(&script, &format!("{line} -q"));
     assert_eq!((&*quiet, code), ("", Some(0)));
-}
-
-#[test]
-fn terminal_dry_run_prints_only_its_points() {
-    if script_is_missing() {
-        return;
-    }
-    let server = one_bitcoin();
-    let (terminal_output, code) = terminal_output(&script().provider("kraken", &server), "crypto BTC --dry-run");
-    assert!(
-        terminal_output.starts_with("[{") && terminal_output.ends_with("}]\n") && terminal_output.lines().count() == 1,
-        "{terminal_output}"
-    );
-    assert_eq!(code, Some(0));
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod docs;
 mod examples;
 mod faults;
 mod feeds;
+mod formats;
 mod grafana;
 mod harness;
 mod headers;

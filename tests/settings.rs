@@ -953,8 +953,9 @@ fn closed_market_makes_no_request_and_other_feeds_go_on() {
         let config = format!("{}market_hours = '{hours}'\n", closed_config());
         let run = Datametrics::new().config(&config).graphite(&ingest).provider("yahoo", &stocks);
         run.clone().args(["stocks"]).check();
-        let message = "stocks: not due: the market is closed\n[..] points\n\
-                    pushed [..] points of 0 symbols from nobody, as nothing was due in <time>\n";
+        let message = "stocks: closed (a day of its `closed`)\n[..] points\n\
+                    pushed [..] points of 0 symbols from nobody, as nothing was due in <time>; \
+                    stocks: closed (a day of its `closed`)\n";
         run.args(["stocks", "-v"]).stderr(message).check();
     }
     assert_eq!(ingest.value("metrics.stocks.feed.stocks.expected").as_deref(), Some("0"));

@@ -233,7 +233,8 @@ fn check_providers(settings: &Settings, context: Context<'_>, deadline: Deadline
     let history = RunHistory::read(settings.state(context), &settings.run, started, 0).for_check();
     let definitions = &settings.fetch.definitions;
     let probes: Vec<Feed> = (0..definitions.len()).filter_map(|index| probe_feed(settings, index)).collect();
-    let collector = Collector { config: &settings.fetch, context, history: &history, started, deadline };
+    let collector =
+        Collector { config: &settings.fetch, context, history: &history, started, deadline, notes_sources: false };
     let reports = collector.fetch(&probes);
     let is_any_fetched = reports.iter().any(|report| report.fetched() > 0);
     let if_failed = if is_any_fetched { Outcome::Partial } else { Outcome::NothingFetched };

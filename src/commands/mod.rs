@@ -8,7 +8,7 @@ mod reply;
 mod schemas;
 mod table;
 
-use crate::cli::{Cli, Command, GrafanaExport, GraphiteExport};
+use crate::cli::{AlertFormat, Cli, Command, GrafanaExport, GraphiteExport};
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::delivery::graphite::Destination;
@@ -25,6 +25,7 @@ use crate::system::dialer::SystemDialer;
 use crate::system::limit::Limit;
 use crate::system::random::Random;
 use crate::system::signals::survive_file_size_limit;
+use crate::system::terminal::Terminal;
 use crate::{logging, progress};
 use clap::CommandFactory;
 use std::ffi::OsString;
@@ -75,8 +76,7 @@ fn print_clap(error: &clap::Error) -> Outcome {
 
 /// Whether the command pushes points. Only then a monitor is told about it.
 fn pushes(cli: &Cli) -> bool {
-    let is_run = matches!(cli.command, None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }));
-    is_run && !cli.options.dry_run
+    cli.is_run() && !cli.options.dry_run
 }
 
 /// Runs `work`. If there is a monitor, tells it when the work begins and how it ends.
@@ -133,7 +133,8 @@ fn print_grafana(cli: &Cli, export: &GrafanaExport) -> Result<Outcome, ConfigErr
     let text = match export {
         GrafanaExport::Dashboard => dashboard(feeds, queries),
         GrafanaExport::Alerts { datasource, format } => {
-            AlertRules { feeds, definitions, thresholds: alerts, queries }.render(datasource, *format)?
+            let format = AlertFormat::named(format).unwrap_or(AlertFormat::File);
+            AlertRules { feeds, definitions, thresholds: alerts, queries }.render(datasource, format)?
         }
     };
     Ok(print(&mut io::stdout(), &text))
@@ -151,7 +152,8 @@ fn with_context(
     work: fn(&Settings, Context<'_>, &mut dyn Write) -> Outcome,
 ) -> Result<Outcome, ConfigError> {
     // Leaked on purpose: the process is about to end, which frees them faster.
-    let settings: &'static Settings = Box::leak(Box::new(Settings::read(cli, &environment, io::stdin())?));
+    let settings = Settings::read(cli, &environment, io::stdin())?.at_terminal(Terminal::of_stdout());
+    let settings: &'static Settings = Box::leak(Box::new(settings));
     let client = HttpClient::new(settings.network(), &outside.dialer);
     let counting = CountingTransport::new(&client);
     let transport: &dyn Transport = if logging::is_interactive(&cli.options) { &counting } else { &client };

@@ -76,8 +76,12 @@ pub(crate) struct DeliveryReport {
     pub(crate) taken: usize,
     /// How many of them had waited in the journal.
     pub(crate) waited: usize,
+    /// How many points wait in the journal for a later run.
+    pub(crate) waiting: usize,
     /// Points that are lost for good, a sentence each.
     pub(crate) losses: Vec<String>,
+    /// How many points the losses are about. Nobody knows how many a damaged file had.
+    points_lost: usize,
     /// Other things that a person should know, a sentence each.
     pub(crate) warnings: Vec<String>,
     /// Things that stay as they are, and that a person should know once a day: what it is about, and a
@@ -89,6 +93,17 @@ pub(crate) struct DeliveryReport {
     pub(crate) took: Duration,
     /// The worst HTTP status. `None` if nothing was sent.
     pub(crate) status: Option<u16>,
+}
+
+impl DeliveryReport {
+    /// How many points are lost for good.
+    pub(crate) fn lost(&self) -> usize {
+        let unkept = match self.error {
+            Some(DeliveryError::Lost { points, .. }) => points,
+            _ => 0,
+        };
+        self.points_lost + unkept
+    }
 }
 
 /// Why points were not taken.
@@ -215,6 +230,7 @@ impl<'a> Sender<'a> {
             // No other run will see these points.
             let refused: Vec<_> = push.refused_alone.iter().map(|index| (*index, said.clone())).collect();
             report.losses.extend(describe_refused(&self.to.name, batch, &refused));
+            report.points_lost += refused.len();
         } else if let Some(cause) = push.error {
             let points = push.open.iter().map(ExactSizeIterator::len).sum();
             report.error = Some(DeliveryError::Lost { cause, points });
@@ -232,6 +248,7 @@ impl<'a> Sender<'a> {
         report.taken += push.taken;
         report.status = worst_status(report.status, push.stats.worst_status);
         report.losses.extend(describe_refused(&self.to.name, batch, &push.refused));
+        report.points_lost += push.refused.len();
         push
     }
 }

@@ -81,6 +81,7 @@ impl JournalReplay<'_> {
         }
         if aside.files > 0 {
             self.journal.trim_quarantine();
+            report.points_lost += aside.points;
             report.losses.push(format!(
                 "journal: {}{} of {} that lie up to {furthest} minutes ahead of this machine's clock were not sent, and \
                  their files are put aside in {}; if their times are right, move them back",
@@ -165,6 +166,7 @@ impl JournalReplay<'_> {
             }
         }
         waiting.extend(unsent(portions, report));
+        report.points_lost += dropped.points;
         report.losses.extend(describe_dropped(
             dropped,
             &self.sender.to.name.of_points(),
@@ -230,6 +232,8 @@ impl JournalReplay<'_> {
     /// sent, so their age alone counts.
     pub(super) fn keep_bounds(&self, ours: &[Entry], others: &[Entry], report: &mut DeliveryReport) {
         let dropped = self.journal.drop_excess(ours.iter(), self.sender.to.limits.max_bytes);
+        report.points_lost += dropped.points;
+        report.waiting = ours.iter().map(|entry| entry.points).sum::<usize>().saturating_sub(dropped.points);
         report.losses.extend(describe_dropped(
             dropped,
             &self.sender.to.name.of_points(),
@@ -248,8 +252,10 @@ impl JournalReplay<'_> {
             entries.iter().partition(|entry| self.is_older(entry, OTHER_MAX_AGE));
         let of = format!(" for {label}");
         let dropped = self.journal.drop_all(too_old.into_iter());
+        report.points_lost += dropped.points;
         report.losses.extend(describe_dropped(dropped, &of, "older than a week"));
         let dropped = self.journal.drop_excess(young.iter().copied(), self.sender.to.limits.max_bytes);
+        report.points_lost += dropped.points;
         report.losses.extend(describe_dropped(dropped, &of, "more than journal.max_bytes allows"));
         let points = young.iter().map(|entry| entry.points).sum::<usize>().saturating_sub(dropped.points);
         if points > 0 {

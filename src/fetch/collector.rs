@@ -8,11 +8,13 @@ use super::report::{FeedReport, ProviderReport, SkipReason};
 use super::requester::{ProviderGuard, Requester};
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
+use crate::market::field::Field;
 use crate::market::table::Table;
 use crate::provider::{Definition, Plan};
 use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
 use crate::system::threads::parallel_map;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -29,6 +31,8 @@ pub(crate) struct Collector<'a> {
     pub(crate) started: i64,
     /// When fetching must be over.
     pub(crate) deadline: Deadline<'a>,
+    /// Whether a person is to see who gave what, and how old it was.
+    pub(crate) notes_sources: bool,
 }
 
 impl<'a> Collector<'a> {
@@ -52,7 +56,9 @@ impl<'a> Collector<'a> {
         if let Some(reason) = self.skip_reason(feed) {
             return FeedReport::skipped(feed, reason);
         }
-        let mut quotes = Quotes { feed, table: None };
+        let fields = self.fields_to_read(feed);
+        let sources = self.notes_sources.then(|| vec![Vec::new(); feed.symbols.len()]);
+        let mut quotes = Quotes { feed, table: None, sources };
         let mut reports = Vec::new();
         let first = self.first_provider(feed);
         for &index in &feed.providers {
@@ -72,7 +78,9 @@ impl<'a> Collector<'a> {
                 continue;
             }
             let secrets = &self.config.secrets;
-            let plan = Plan::new(definition, &feed.symbols, &feed.fields, &missing.columns, secrets, self.started);
+            let mut wanted = missing.columns;
+            wanted.resize(fields.len(), false);
+            let plan = Plan::new(definition, &feed.symbols, &fields, &wanted, secrets, self.started);
             let requester = Requester {
                 context: self.context,
                 plan: &plan,
@@ -83,10 +91,23 @@ impl<'a> Collector<'a> {
             let unknown = self.history.unknown_symbols(definition);
             let fetch = ProviderFetch { requester, unknown, has_answer: AtomicBool::new(false) };
             let (table, report) = fetch.run(&missing.symbols);
-            quotes.merge(&missing.symbols, table);
+            quotes.merge(&missing.symbols, table, reports.len());
             reports.push(report);
         }
-        FeedReport::new(feed, quotes.table, reports)
+        let mut report = FeedReport::new(feed, quotes.table, reports);
+        report.sources = quotes.sources.unwrap_or_default();
+        report
+    }
+
+    /// The fields that replies are read for: those of the feed, and the age of the quote for a person. The age
+    /// is in replies that come anyway, so it costs no request.
+    fn fields_to_read<'f>(&self, feed: &'f Feed) -> Cow<'f, [Field]> {
+        match Field::new("age") {
+            Some(age) if self.notes_sources && !feed.fields.contains(&age) => {
+                feed.fields.iter().cloned().chain([age]).collect()
+            }
+            _ => Cow::Borrowed(&feed.fields),
+        }
     }
 
     fn policy(&self) -> RetryPolicy<'a> {
@@ -106,8 +127,8 @@ impl<'a> Collector<'a> {
             return Some(SkipReason::NoSymbol);
         }
         let now = jiff::Timestamp::from_second(self.started).unwrap_or_default();
-        if !feed.market_hours.is_open(now, &feed.closed) {
-            return Some(SkipReason::Closed);
+        if let Some(closure) = feed.market_hours.closure(now, &feed.closed) {
+            return Some(SkipReason::Closed(closure));
         }
         if let Some(interval) = feed.due_every
             && let Some(seconds_left) = self.history.seconds_until_due(&feed.state_name, interval.into(), self.now())
@@ -149,6 +170,8 @@ struct Quotes<'a> {
     /// A row for each symbol, a column for each field. `None` until the first provider was asked: its
     /// table is taken as it is, so that of many symbols there are not two tables.
     table: Option<Table>,
+    /// For each symbol the providers that gave its values, by their numbers; `None` if nobody wants to know.
+    sources: Option<Vec<Vec<usize>>>,
 }
 
 impl Quotes<'_> {
@@ -167,11 +190,29 @@ impl Quotes<'_> {
         self.table.as_ref().is_none_or(|table| table.row(symbol)[column].is_none())
     }
 
-    /// Adds the values of a provider. A value that is there already stays.
-    fn merge(&mut self, symbols: &[usize], quotes: Table) {
+    /// Adds the values of the provider of this number. A value that is there already stays.
+    fn merge(&mut self, symbols: &[usize], mut quotes: Table, provider: usize) {
+        self.note_sources(symbols, &mut quotes, provider);
         match &mut self.table {
             Some(table) => symbols.iter().for_each(|symbol| table.fill(*symbol, quotes.row(*symbol))),
             None => self.table = Some(quotes),
+        }
+    }
+
+    /// Notes of which symbols the provider gives values that are not there yet.
+    fn note_sources(&mut self, symbols: &[usize], quotes: &mut Table, provider: usize) {
+        let Some(sources) = &mut self.sources else { return };
+        for symbol in symbols {
+            let row = quotes.row_mut(*symbol);
+            let old = self.table.as_ref().map(|table| table.row(*symbol)).unwrap_or_default();
+            let is_there = |column: usize| old.get(column).is_some_and(Option::is_some);
+            if (0..old.len()).any(is_there) {
+                // It is the age of another quote than that whose values are there.
+                row[self.feed.fields.len()..].fill(None);
+            }
+            if row.iter().enumerate().any(|(column, value)| value.is_some() && !is_there(column)) {
+                sources[*symbol].push(provider);
+            }
         }
     }
 }

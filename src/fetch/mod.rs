@@ -4,6 +4,7 @@ mod circuit_breaker;
 mod collector;
 mod error;
 mod feed;
+mod missing_value;
 mod provider_fetch;
 mod rate_limit;
 mod report;
@@ -13,7 +14,7 @@ mod unknown_search;
 
 pub(crate) use collector::Collector;
 pub(crate) use feed::Feed;
-pub(crate) use report::{FeedReport, stats_by_provider};
+pub(crate) use report::{FeedReport, SkipReason, stats_by_provider};
 
 use crate::provider::Definition;
 use crate::secret::Secret;

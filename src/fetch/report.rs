@@ -3,6 +3,7 @@
 use super::error::FetchError;
 use super::feed::Feed;
 use crate::http::stats::RequestStats;
+use crate::market::hours::Closure;
 use crate::market::symbol::join_names;
 use crate::market::table::Table;
 use crate::provider::Definition;
@@ -20,7 +21,8 @@ use std::fmt;
 pub(crate) struct FeedReport<'a> {
     /// The feed.
     pub(crate) feed: &'a Feed,
-    /// A row for each symbol, a column for each field. Empty once the values have become points.
+    /// A row for each symbol, a column for each field; after them the age of the quote, where a person is
+    /// shown it. Empty once the values have become points.
     pub(crate) rows: Table,
     /// How many symbols were due.
     pub(crate) expected: usize,
@@ -29,7 +31,10 @@ pub(crate) struct FeedReport<'a> {
     pub(crate) missing: Vec<usize>,
     /// For each field that the user named, the symbols that lack it and have others. The first field is
     /// left out: a symbol without it is missing.
-    lacking: Vec<(&'a str, Vec<usize>)>,
+    pub(super) lacking: Vec<(&'a str, Vec<usize>)>,
+    /// For each symbol the providers that gave its values, as indexes of `providers`. Empty if nobody wants to
+    /// know.
+    pub(crate) sources: Vec<Vec<usize>>,
     /// One for each provider that was asked, in that order.
     pub(crate) providers: Vec<ProviderReport<'a>>,
     /// Why nobody was asked.
@@ -42,7 +47,7 @@ pub(crate) struct FeedReport<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SkipReason {
     /// The exchange is closed.
-    Closed,
+    Closed(Closure),
     /// None of its symbols is in this machine's shard.
     NoSymbol,
     /// Its interval is not over.
@@ -69,11 +74,11 @@ impl SkipReason {
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed => f.write_str("the market is closed"),
-            Self::NoSymbol => f.write_str("none of its symbols is in this shard"),
-            Self::Interval { seconds_left } => write!(f, "its interval lasts another {seconds_left} s"),
+            Self::Closed(closure) => write!(f, "closed ({closure})"),
+            Self::NoSymbol => f.write_str("not due: none of its symbols is in this shard"),
+            Self::Interval { seconds_left } => write!(f, "not due: its interval lasts another {seconds_left} s"),
             Self::ProviderRests { provider, seconds_left } => {
-                write!(f, "{provider} is not to be asked for another {seconds_left} s")
+                write!(f, "not due: {provider} is not to be asked for another {seconds_left} s")
             }
         }
     }
@@ -132,14 +137,15 @@ impl<'a> FeedReport<'a> {
         let is_fetched = |symbol| if feed.any_field_counts { rows.has(symbol) } else { rows.row(symbol)[0].is_some() };
         let missing = (0..rows.len()).filter(|symbol| !is_fetched(*symbol)).collect();
         let lacking = if feed.fields_are_named { lacking(feed, &rows) } else { Vec::new() };
-        Self { feed, expected: rows.len(), rows, missing, lacking, providers, skipped: None, has_defect: false }
+        let (expected, sources) = (rows.len(), Vec::new());
+        Self { feed, expected, rows, missing, lacking, sources, providers, skipped: None, has_defect: false }
     }
 
     /// A feed that is not due.
     pub(crate) fn skipped(feed: &'a Feed, reason: SkipReason) -> Self {
         let rows = Table::new(feed.symbols.len(), feed.fields.len());
-        let (missing, lacking, providers) = (Vec::new(), Vec::new(), Vec::new());
-        Self { feed, rows, expected: 0, missing, lacking, providers, skipped: Some(reason), has_defect: false }
+        let (missing, lacking, sources, providers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { feed, rows, expected: 0, missing, lacking, sources, providers, skipped: Some(reason), has_defect: false }
     }
 
     /// A feed of which nothing is known, as the program itself failed.
@@ -150,6 +156,12 @@ impl<'a> FeedReport<'a> {
     /// How many symbols were fetched.
     pub(crate) fn fetched(&self) -> usize {
         self.expected - self.missing.len()
+    }
+
+    /// The names of the providers that gave the values of a symbol, if they were noted.
+    pub(crate) fn sources_of(&self, symbol: usize) -> impl Iterator<Item = &'a str> {
+        let sources = self.sources.get(symbol).map(Vec::as_slice).unwrap_or_default();
+        sources.iter().map(|index| self.providers[*index].definition.name.as_str())
     }
 
     /// Whether a limit of the machine kept a request from being sent, and so something is missing.
@@ -168,10 +180,11 @@ impl<'a> FeedReport<'a> {
 
     /// What the next run needs to know of this one.
     pub(crate) fn feed_state(&self, history: &RunHistory<'_>) -> FeedState {
-        let field = |column: &usize| self.feed.fields[*column].as_str().to_owned();
+        // The age that a person is shown is no field of the feed.
+        let field = |column: &usize| Some(self.feed.fields.get(*column)?.as_str().to_owned());
         let name = |report: &ProviderReport<'_>| report.definition.name.clone();
         let failing = self.providers.iter().filter(|report| !report.failures.is_empty());
-        let given = |report| (name(report), report.given.iter().map(field).collect());
+        let given = |report| (name(report), report.given.iter().filter_map(field).collect());
         FeedState {
             missing: self.missing_symbols(history),
             missing_fields: self.missing_fields(history),
@@ -212,7 +225,7 @@ impl<'a> FeedReport<'a> {
     /// The default fields that no symbol has now, though a provider that has answered gave them to an
     /// earlier run: its API has changed. Each has the name of the provider. What follows from symbols that
     /// are missing altogether is not counted again.
-    fn missing_default_fields(&self, history: &RunHistory<'_>) -> Vec<(&'a str, &'a str)> {
+    pub(super) fn missing_default_fields(&self, history: &RunHistory<'_>) -> Vec<(&'a str, &'a str)> {
         if self.feed.fields_are_named || self.fetched() == 0 {
             return Vec::new();
         }
@@ -328,12 +341,8 @@ impl<'a> FeedReport<'a> {
     }
 
     /// Why each of the providers that were asked has no quote of a symbol, or not the first field.
-    fn reason(&self, symbol: usize) -> String {
-        let said = |report: &ProviderReport<'_>| {
-            let found = report.reasons.binary_search_by_key(&symbol, |(symbol, _)| *symbol).ok()?;
-            Some(format!("{} {}", report.definition.name, report.reasons[found].1))
-        };
-        let reasons = self.providers.iter().filter_map(said).collect::<Vec<_>>().join("; ");
+    pub(super) fn reason(&self, symbol: usize) -> String {
+        let reasons = self.reasons_of(symbol).collect::<Vec<_>>().join("; ");
         if !reasons.is_empty() {
             reasons
         } else if self.has_defect {
@@ -341,6 +350,14 @@ impl<'a> FeedReport<'a> {
         } else {
             "no provider gave it".to_owned()
         }
+    }
+
+    /// What each provider that was asked for a symbol has instead of a quote of it.
+    pub(super) fn reasons_of(&self, symbol: usize) -> impl Iterator<Item = String> {
+        self.providers.iter().filter_map(move |report| {
+            let found = report.reasons.binary_search_by_key(&symbol, |(symbol, _)| *symbol).ok()?;
+            Some(format!("{} {}", report.definition.name, report.reasons[found].1))
+        })
     }
 
     /// The names of these symbols, for a message.

@@ -4,12 +4,13 @@
 //! <https://www.nyse.com/markets/hours-calendars>. Here they are computed from the rules behind that
 //! list, so no table runs out. These are today's rules; except for Juneteenth (since 2022) they have
 //! held since 2010. Days on which the exchange is closed for a storm or a funeral follow no rule: future
-//! ones are passed to [`MarketHours::is_open`].
+//! ones are passed to [`MarketHours::closure`].
 
 use crate::util::suggest::must_be_one_of;
 use jiff::Timestamp;
-use jiff::civil::{Date, Weekday, time};
+use jiff::civil::{Date, Time, Weekday, time};
 use jiff::tz::TimeZone;
+use std::fmt;
 
 /// The time zone of New York since 2007: summer time lasts from the second Sunday of March to the first
 /// Sunday of November. Written out like this it needs no time zone database on the machine.
@@ -47,36 +48,68 @@ impl std::str::FromStr for MarketHours {
 }
 
 impl MarketHours {
-    /// Whether `now` is within these hours. The time of the close itself is not. `closed` are the days
-    /// in New York on which the exchange is closed beside its holidays; [`MarketHours::Any`] ignores
-    /// them.
+    /// Why the exchange is closed at `now`; `None` within these hours. The time of the close itself is not
+    /// within them. `closed` are the days in New York on which the exchange is closed beside its holidays;
+    /// [`MarketHours::Any`] ignores them.
     #[must_use]
-    pub(crate) fn is_open(self, now: Timestamp, closed: &[Date]) -> bool {
+    pub(crate) fn closure(self, now: Timestamp, closed: &[Date]) -> Option<Closure> {
         let (open, close, early_close) = match self {
-            Self::Any => return true,
+            Self::Any => return None,
             Self::Regular => (time(9, 30, 0, 0), time(16, 0, 0, 0), time(13, 0, 0, 0)),
             Self::Extended => (time(4, 0, 0, 0), time(20, 0, 0, 0), time(17, 0, 0, 0)),
         };
-        let Ok(new_york) = TimeZone::posix(NEW_YORK) else {
-            // This cannot happen, as the text is a constant. If it does, a needless request is better
-            // than a feed that is never due.
-            return true;
-        };
+        // A needless request is better than a feed that is never due. But it cannot happen, as the text is a
+        // constant.
+        let new_york = TimeZone::posix(NEW_YORK).ok()?;
         let local = new_york.to_datetime(now);
         let close = match TradingDay::of(local.date()) {
-            _ if closed.contains(&local.date()) => return false,
-            TradingDay::Closed => return false,
+            _ if closed.contains(&local.date()) => return Some(Closure::Configured),
+            TradingDay::Closed(closure) => return Some(closure),
             TradingDay::EarlyClose => early_close,
             TradingDay::Full => close,
         };
-        (open..close).contains(&local.time())
+        if local.time() < open {
+            Some(Closure::Until(open))
+        } else if local.time() >= close {
+            Some(Closure::Since(close))
+        } else {
+            None
+        }
+    }
+}
+
+/// Why the exchange is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closure {
+    /// The day is in the `closed` of the feed.
+    Configured,
+    /// It is Saturday or Sunday.
+    Weekend,
+    /// A holiday of the exchange.
+    Holiday(&'static str),
+    /// It opens at this time of the day.
+    Until(Time),
+    /// It closed at this time of the day.
+    Since(Time),
+}
+
+impl fmt::Display for Closure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = |time: &Time| time.strftime("%H:%M").to_string();
+        match self {
+            Self::Configured => f.write_str("a day of its `closed`"),
+            Self::Weekend => f.write_str("weekend"),
+            Self::Holiday(name) => f.write_str(name),
+            Self::Until(open) => write!(f, "it opens at {} in New York", clock(open)),
+            Self::Since(close) => write!(f, "since {} in New York", clock(close)),
+        }
     }
 }
 
 /// Whether the exchange trades on a day.
 #[derive(Debug, PartialEq, Eq)]
 enum TradingDay {
-    Closed,
+    Closed(Closure),
     /// It closes three hours earlier than usual.
     EarlyClose,
     Full,
@@ -85,8 +118,11 @@ enum TradingDay {
 impl TradingDay {
     fn of(date: Date) -> Self {
         let weekday = date.weekday();
-        if matches!(weekday, Weekday::Saturday | Weekday::Sunday) || is_holiday(date) {
-            return Self::Closed;
+        if matches!(weekday, Weekday::Saturday | Weekday::Sunday) {
+            return Self::Closed(Closure::Weekend);
+        }
+        if let Some(name) = holiday(date) {
+            return Self::Closed(Closure::Holiday(name));
         }
         match (date.month(), date.day()) {
             // The days before Independence Day and Christmas, unless the holiday is observed on them.
@@ -98,8 +134,8 @@ impl TradingDay {
     }
 }
 
-/// Whether the exchange observes a holiday on this day, which must not be in a weekend.
-fn is_holiday(date: Date) -> bool {
+/// The holiday that the exchange observes on this day, which must not be in a weekend.
+fn holiday(date: Date) -> Option<&'static str> {
     let (month, day, weekday) = (date.month(), date.day(), date.weekday());
     let is_monday = weekday == Weekday::Monday;
     let is_friday = weekday == Weekday::Friday;
@@ -108,25 +144,24 @@ fn is_holiday(date: Date) -> bool {
         |holiday: i8| day == holiday || (day == holiday - 1 && is_friday) || (day == holiday + 1 && is_monday);
     match month {
         // New Year. On a Saturday it is not observed at all, as that Friday ends the accounting year
-        // (NYSE Rule 7.2). Martin Luther King Jr. Day is the third Monday.
-        1 => day == 1 || (is_monday && matches!(day, 2 | 15..=21)),
-        // Washington's Birthday is the third Monday.
-        2 => is_monday && matches!(day, 15..=21),
-        3 => i16::from(day) == good_friday(date.year()),
-        4 => i16::from(day) + 31 == good_friday(date.year()),
-        // Memorial Day is the last Monday.
-        5 => is_monday && day >= 25,
-        // Juneteenth.
-        6 => date.year() >= 2022 && is_observed(19),
-        // Independence Day.
-        7 => is_observed(4),
-        // Labor Day is the first Monday.
-        9 => is_monday && day <= 7,
-        // Thanksgiving is the fourth Thursday.
-        11 => weekday == Weekday::Thursday && matches!(day, 22..=28),
-        // Christmas.
-        12 => is_observed(25),
-        _ => false,
+        // (NYSE Rule 7.2).
+        1 if day == 1 || (is_monday && day == 2) => Some("New Year's Day"),
+        // The third Monday.
+        1 if is_monday && matches!(day, 15..=21) => Some("Martin Luther King Jr. Day"),
+        // The third Monday.
+        2 if is_monday && matches!(day, 15..=21) => Some("Washington's Birthday"),
+        3 if i16::from(day) == good_friday(date.year()) => Some("Good Friday"),
+        4 if i16::from(day) + 31 == good_friday(date.year()) => Some("Good Friday"),
+        // The last Monday.
+        5 if is_monday && day >= 25 => Some("Memorial Day"),
+        6 if date.year() >= 2022 && is_observed(19) => Some("Juneteenth"),
+        7 if is_observed(4) => Some("Independence Day"),
+        // The first Monday.
+        9 if is_monday && day <= 7 => Some("Labor Day"),
+        // The fourth Thursday.
+        11 if weekday == Weekday::Thursday && matches!(day, 22..=28) => Some("Thanksgiving"),
+        12 if is_observed(25) => Some("Christmas"),
+        _ => None,
     }
 }
 
@@ -165,8 +200,8 @@ mod tests {
         let nanosecond = jiff::SignedDuration::from_nanos(1);
         for (text, opens) in [(open, true), (close, false)] {
             let time: Timestamp = text.parse().unwrap();
-            assert_eq!(hours.is_open(time, &[]), opens, "{hours:?} at {time}");
-            assert_eq!(hours.is_open(time - nanosecond, &[]), !opens, "{hours:?} just before {time}");
+            assert_eq!(hours.closure(time, &[]).is_none(), opens, "{hours:?} at {time}");
+            assert_eq!(hours.closure(time - nanosecond, &[]).is_none(), !opens, "{hours:?} just before {time}");
         }
     }
 
@@ -176,14 +211,11 @@ mod tests {
             for day in date(year, 1, 1).series(jiff::Span::new().days(1)).take_while(|day| day.year() == year) {
                 let name = day.strftime("%m-%d").to_string();
                 let is_weekend = matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
-                let expected = if is_weekend || closed.contains(&name) {
-                    TradingDay::Closed
-                } else if early.contains(&name) {
-                    TradingDay::EarlyClose
-                } else {
-                    TradingDay::Full
-                };
-                assert_eq!(TradingDay::of(day), expected, "{day}");
+                let is_closed = is_weekend || closed.contains(&name);
+                let is_early = !is_closed && early.contains(&name);
+                let found = TradingDay::of(day);
+                assert_eq!(matches!(found, TradingDay::Closed(_)), is_closed, "{day}");
+                assert_eq!(found == TradingDay::EarlyClose, is_early, "{day}");
             }
         }
     }
@@ -191,7 +223,7 @@ mod tests {
     #[test]
     fn juneteenth_is_a_holiday_since_2022() {
         assert_eq!(TradingDay::of(date(2021, 6, 18)), TradingDay::Full);
-        assert_eq!(TradingDay::of(date(2022, 6, 20)), TradingDay::Closed);
+        assert_eq!(TradingDay::of(date(2022, 6, 20)), TradingDay::Closed(Closure::Holiday("Juneteenth")));
     }
 
     #[test]
@@ -228,17 +260,49 @@ mod tests {
         // This is Tuesday in UTC but 19:30 on Monday in New York, and the day in New York counts.
         let monday_evening: Timestamp = "2027-01-05T00:30:00Z".parse().unwrap();
         let closed = [date(2027, 1, 5)];
-        assert!(MarketHours::Regular.is_open(noon, &[]));
-        assert!(!MarketHours::Regular.is_open(noon, &closed));
-        assert!(!MarketHours::Extended.is_open(noon, &closed));
-        assert!(MarketHours::Extended.is_open(monday_evening, &closed));
-        assert!(MarketHours::Any.is_open(noon, &closed));
+        assert!(MarketHours::Regular.closure(noon, &[]).is_none());
+        assert!(MarketHours::Regular.closure(noon, &closed).is_some());
+        assert!(MarketHours::Extended.closure(noon, &closed).is_some());
+        assert!(MarketHours::Extended.closure(monday_evening, &closed).is_none());
+        assert!(MarketHours::Any.closure(noon, &closed).is_none());
+    }
+
+    #[test]
+    fn what_closes_the_exchange_is_named() {
+        let closed = [date(2027, 1, 5)];
+        let why = |time: &str| MarketHours::Regular.closure(time.parse().unwrap(), &closed).unwrap().to_string();
+        for (day, name) in [
+            ("2027-01-01", "New Year's Day"),
+            ("2027-01-18", "Martin Luther King Jr. Day"),
+            ("2027-02-15", "Washington's Birthday"),
+            ("2027-03-26", "Good Friday"),
+            ("2026-04-03", "Good Friday"),
+            ("2027-05-31", "Memorial Day"),
+            ("2027-06-18", "Juneteenth"),
+            ("2027-07-05", "Independence Day"),
+            ("2027-09-06", "Labor Day"),
+            ("2027-11-25", "Thanksgiving"),
+            ("2027-12-24", "Christmas"),
+            ("2027-01-09", "weekend"),
+            ("2027-01-05", "a day of its `closed`"),
+        ] {
+            assert_eq!(why(&format!("{day}T17:00:00Z")), name, "{day}");
+        }
+        let page = include_str!("../../tests/messages/README.md");
+        for (time, reason) in [
+            ("2027-01-06T14:29:59Z", "it opens at 09:30 in New York"),
+            ("2027-01-06T21:00:00Z", "since 16:00 in New York"),
+        ] {
+            assert_eq!(why(time), reason);
+            assert!(page.contains(&format!("stocks: closed ({reason})")), "{reason}");
+        }
+        assert_eq!(why("2026-11-27T18:00:00Z"), "since 13:00 in New York");
     }
 
     #[test]
     fn trading_hours_are_computed_for_any_year() {
         for now in [Timestamp::MIN, Timestamp::MAX] {
-            assert!(!MarketHours::Regular.is_open(now, &[]));
+            assert!(MarketHours::Regular.closure(now, &[]).is_some());
         }
         for year in -9999..=9999 {
             assert!((20..=54).contains(&good_friday(year)), "{year}");

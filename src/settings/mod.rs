@@ -28,7 +28,7 @@ pub(crate) use providers::ProviderListing;
 pub(crate) use recorder::RecordedSetting;
 pub use sources::Env;
 
-use crate::cli::{Cli, Command, FeedSelection, Options};
+use crate::cli::{Cli, Command, FeedSelection, Options, OutputFormat};
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
 use crate::context::Context;
 use crate::delivery::graphite::Destination;
@@ -43,6 +43,7 @@ use crate::provider::Definition;
 use crate::state::State;
 use crate::system::clock::SystemClock;
 use crate::system::deadline::Deadline;
+use crate::system::terminal::Terminal;
 use crate::util::shorten::shorten;
 use config_file::ConfigFile;
 use feeds::FeedReader;
@@ -88,6 +89,10 @@ pub struct Settings {
     pub(crate) accepts_partial: bool,
     /// Whether to print points instead of pushing them.
     pub(crate) dry_run: bool,
+    /// What to print, if that was said.
+    named_format: Option<OutputFormat>,
+    /// The terminal at standard output, if it is one.
+    pub(crate) terminal: Option<Terminal>,
     /// The thresholds of `[[alert]]`.
     pub(crate) alerts: Vec<Alert>,
     /// Warnings about the settings.
@@ -133,6 +138,23 @@ impl Settings {
     pub(crate) fn first_destination(&self) -> Option<&Destination> {
         let first = self.destinations.iter().find(|destination| destination.name == DestinationName::First);
         first.map(|first| &first.destination)
+    }
+
+    /// The same for a run whose standard output is this terminal.
+    pub(crate) fn at_terminal(self, terminal: Option<Terminal>) -> Self {
+        Self { terminal, ..self }
+    }
+
+    /// What the run is to print.
+    pub(crate) fn format(&self) -> Option<OutputFormat> {
+        let of_dry_run = if self.terminal.is_some() { OutputFormat::Table } else { OutputFormat::Wire };
+        self.named_format.or_else(|| self.dry_run.then_some(of_dry_run))
+    }
+
+    /// Whether what is missing is read below the tables, so that the log need not say it too.
+    pub(crate) fn shows_problems(&self) -> bool {
+        let has_log = self.terminal.is_some_and(|terminal| terminal.has_stderr);
+        has_log && self.format() == Some(OutputFormat::Table)
     }
 
     /// What a run came to, if that is acceptable.
@@ -257,6 +279,8 @@ impl<'a> Reader<'a> {
             timeout,
             accepts_partial,
             dry_run: options.dry_run,
+            named_format: self.cli.output_format(),
+            terminal: None,
             alerts,
             warnings,
             recorded: Vec::new(),

@@ -15,5 +15,6 @@ pub(crate) mod opening;
 pub(crate) mod random;
 pub(crate) mod resolver;
 pub(crate) mod signals;
+pub(crate) mod terminal;
 pub(crate) mod threads;
 pub(crate) mod tls;

@@ -70,6 +70,17 @@ const NO_MESSAGES: &[&str] = &[
     "Proxy-Authorization: Basic … ",
     // Shown on a terminal only, with an escape sequence at its end.
     " … requests answered in … sx1b[K",
+    // The colours of a number there.
+    "x1b[32m…x1b[0m",
+    "x1b[31m…x1b[0m",
+    // Names of days, which stand in brackets as the other reasons for which a market is closed do.
+    "New Year's Day",
+    "Martin Luther King Jr. Day",
+    "Washington's Birthday",
+    "Good Friday",
+    "Memorial Day",
+    "Independence Day",
+    "Labor Day",
     // A number whose bounds were checked before.
     "is out of range",
     "is no HTTP status",

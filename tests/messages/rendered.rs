@@ -1,5 +1,5 @@
 //! Errors that no test can bring about. They are written here by hand, as their types are not public. Unit
-//! tests beside these types (`src/http/transport.rs`, `src/delivery/graphite/carbon/connection.rs`,
+//! tests beside these types (`src/market/hours.rs`, `src/http/transport.rs`, `src/delivery/graphite/carbon/connection.rs`,
 //! `src/state/mod.rs`, `src/logging.rs`) make the real errors and look for them on the page. What is said after
 //! a defect is one literal, so the search for the texts of the source finds a change of it.
 
@@ -22,6 +22,8 @@ pub(crate) const SCENES: &[Scene] = &[
         0,
         "journal: cannot lock STATE/lock: Function not implemented (os error 38); this file system knows no locks; points are sent without it, some of them twice",
     ),
+    Rendered("the market opens later, with `-v`", 0, "stocks: closed (it opens at 09:30 in New York)"),
+    Rendered("the market has closed, with `-v`", 0, "stocks: closed (since 16:00 in New York)"),
     Rendered("the network takes too long", 69, "no whole answer from HOST in time (the network)"),
     Rendered("the resolver takes too long", 69, "no whole answer from HOST in time (resolving its name)"),
     Rendered(

@@ -32,6 +32,7 @@ pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod samples;
 pub(crate) mod server;
+pub(crate) mod terminal;
 pub(crate) mod tls;
 
 pub(crate) use self::{

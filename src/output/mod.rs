@@ -1,5 +1,11 @@
 //! Standard output, which carries data only.
 
+mod report;
+mod table;
+
+pub(crate) use report::{Finished, report};
+pub(crate) use table::tables;
+
 use crate::outcome::Outcome;
 use crate::system::limit::Limit;
 use std::io::{self, Write};

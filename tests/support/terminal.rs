@@ -1,0 +1,40 @@
+//! The program at a terminal, which `script` of util-linux makes.
+
+use super::Datametrics;
+use std::{
+    io::Read as _,
+    process::{Command, Stdio},
+};
+
+/// Whether `script` is missing. Under `CI=true` it must be there.
+pub(crate) fn script_is_missing() -> bool {
+    let version = Command::new("script").arg("--version").output();
+    if version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux")) {
+        return false;
+    }
+    !super::skip("there is no `script` of util-linux")
+}
+
+pub(crate) fn script() -> Datametrics {
+    Datametrics::program("script")
+}
+
+/// The output of the program on a terminal, and its exit code.
+pub(crate) fn terminal_output(script: &Datametrics, line: &str) -> (String, Option<i32>) {
+    narrow_terminal_output(script, 0, line)
+}
+
+/// The same on a terminal of so many columns; 0 if it does not tell.
+pub(crate) fn narrow_terminal_output(script: &Datametrics, columns: u16, line: &str) -> (String, Option<i32>) {
+    let program = env!("CARGO_BIN_EXE_datametrics");
+    let mut command = script.command();
+    let rows = if columns == 0 { 0 } else { 24 };
+    command.args(["-qec", &format!("stty rows {rows} cols {columns} && {program} {line}"), "/dev/null"]);
+    // `script` types an end of file into the terminal when its own input ends.
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let _input = child.stdin.take();
+    let mut terminal_output = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut terminal_output).unwrap();
+    let code = child.wait().unwrap().code();
+    (super::normalise::times(&terminal_output.replace("\r\n", "\n")), code)
+}
