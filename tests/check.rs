@@ -271,7 +271,8 @@ fn check_reports_every_kind_of_failure_of_graphite() {
 fn check_reports_missing_settings_and_tries_the_rest() {
     let setup = Setup::new();
     let output = setup.without_graphite().run();
-    let where_to = "set it to https://HOST/graphite/metrics or tcp://HOST:2003, or print them with --dry-run";
+    let where_to = "set it, or url in [graphite] of config.toml, to https://HOST/graphite/metrics or tcp://HOST:2003; \
+                    --dry-run prints them instead";
     reports(
         &output,
         78,

@@ -229,7 +229,7 @@ fn symbols_come_from_one_source_and_belong_to_one_feed() {
 
 #[test]
 fn missing_graphite_url_is_an_error() {
-    let message = "error: GRAPHITE_URL: is not set, so the points have nowhere to go: set it to https://HOST/graphite/metrics or tcp://HOST:2003, or print them with --dry-run\n";
+    let message = "error: GRAPHITE_URL: is not set, so the points have nowhere to go: `datametrics init` writes a first config; --dry-run prints them instead\n";
     Datametrics::new().args(["all"]).stderr(message).exit(78).check();
 }
 

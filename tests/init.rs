@@ -138,6 +138,36 @@ fn init_takes_no_place_of_a_config_of_the_machine() {
     assert_eq!(mount::run_script(&run.args(["--config", "x.toml"]), script).code, Some(0));
 }
 
+#[test]
+fn config_where_none_is_looked_for_is_named() {
+    const CONFIG: &str = "[graphite]\nurl = 'tcp://127.0.0.1:9'\n";
+    for (path, named) in [
+        ("config.toml", "./config.toml"),
+        ("datametrics.toml", "./datametrics.toml"),
+        (".datametrics.toml", "<home>/.datametrics.toml"),
+        (".datametrics/config.toml", "<home>/.datametrics/config.toml"),
+        (".config/datametrics.toml", "<home>/.config/datametrics.toml"),
+        (".config/datametrics/datametrics.toml", "<home>/.config/datametrics/datametrics.toml"),
+    ] {
+        let run = Datametrics::new().args(["all"]);
+        let path = run.home().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(&path, CONFIG).expect("a config");
+        let message = format!(
+            "error: GRAPHITE_URL: is not set, so the points have nowhere to go: no config is looked for in {named}: name \
+             it with --config; --dry-run prints them instead\n"
+        );
+        run.clone().stderr(message).exit(78).check();
+        // That of another program is none.
+        fs::write(&path, "[package]\n").expect("a config");
+        assert!(run.run().stderr.contains(": `datametrics init` writes a first config; "), "{}", path.display());
+    }
+    let xdg = Datametrics::new().args(["all"]).env("XDG_CONFIG_HOME", "/nowhere");
+    fs::create_dir_all(folder(&xdg)).expect("a folder");
+    fs::write(folder(&xdg).join("config.toml"), CONFIG).expect("a config");
+    assert!(xdg.run().stderr.contains("/.config/datametrics/config.toml: name it with --config; "));
+}
+
 /// Cron has only HOME, so that its line names every other place.
 #[test]
 fn config_is_written_where_it_is_looked_for() {

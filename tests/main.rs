@@ -35,6 +35,7 @@ mod name_servers;
 mod networks;
 mod opening;
 mod own_apis;
+mod paths;
 mod ping;
 mod power_cut;
 mod providers;

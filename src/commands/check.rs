@@ -15,7 +15,7 @@ use crate::market::number::Number;
 use crate::outcome::Outcome;
 use crate::output::print;
 use crate::provider::Definition;
-use crate::settings::{RecordedSetting, Settings, missing_graphite};
+use crate::settings::{RecordedSetting, Settings};
 use crate::state::State;
 use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
@@ -168,10 +168,10 @@ fn describe_waiting(waiting: Vec<Entry>, settings: &Settings, journal: &Journal<
 /// Reaches each destination.
 fn check_destinations(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Vec<Finding> {
     let destinations = &settings.destinations;
-    let missing = settings.first_destination().is_none().then(|| {
-        let error = missing_graphite();
-        Finding::new(DestinationName::First.to_string(), Err(error.to_string()), error.outcome())
-    });
+    let missing = settings
+        .no_destination
+        .as_ref()
+        .map(|error| Finding::new(DestinationName::First.to_string(), Err(error.to_string()), error.outcome()));
     let reach = |to: &NamedDestination| check_destination(to, settings, context, deadline);
     let reached = parallel_map(context.threads, destinations.len(), destinations, reach);
     missing.into_iter().chain(reached).collect()

@@ -44,7 +44,7 @@ impl InitError {
 }
 
 /// Writes a first config where it is looked for, and an empty file for the token. Prints what comes next.
-pub(super) fn init(options: &Options, env: Env<'_>, user: &Option<String>, out: &mut dyn Write) -> Outcome {
+pub(super) fn init(options: &Options, env: Env<'_>, user: Option<&str>, out: &mut dyn Write) -> Outcome {
     match Setup::read(options, env, user).and_then(|setup| setup.write()) {
         Ok(text) => print(out, &text),
         Err(error) => {
@@ -67,7 +67,7 @@ struct Setup {
 }
 
 impl Setup {
-    fn read(options: &Options, env: Env<'_>, user: &Option<String>) -> Result<Self, InitError> {
+    fn read(options: &Options, env: Env<'_>, user: Option<&str>) -> Result<Self, InitError> {
         let (path, origin) = place_of_first(options, env)?;
         let path = std::path::absolute(&path).unwrap_or(path);
         let graphite = first_graphite(options, env, user, read_deadline(options, env)?)?;

@@ -1,9 +1,10 @@
 //! Finds and reads the config file.
 
-use super::sources::{Env, path_variable};
+use super::sources::{Env, expand_home, path_variable};
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Document, Origin};
 use crate::system::deadline::Deadline;
+use crate::system::input;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -57,9 +58,28 @@ pub(crate) fn place_of_first(options: &Options, env: Env<'_>) -> Result<(PathBuf
     Ok(place)
 }
 
+/// A config of this program in a place where none is looked for.
+pub(super) fn find_stray(env: Env<'_>, deadline: Deadline<'_>) -> Option<PathBuf> {
+    const IN_HOME: [&str; 5] = [
+        ".config/datametrics/config.toml",
+        ".config/datametrics/datametrics.toml",
+        ".config/datametrics.toml",
+        ".datametrics/config.toml",
+        ".datametrics.toml",
+    ];
+    // Other programs have a config.toml too.
+    let is_ours = |path: &PathBuf| {
+        let text = input::read_file(path, 1 << 20, deadline).and_then(input::text);
+        text.is_ok_and(|text| text.contains("[graphite]"))
+    };
+    let here = ["./datametrics.toml", "./config.toml"].map(PathBuf::from).into_iter();
+    let home = path_variable(env, "HOME").into_iter().flat_map(|home| IN_HOME.map(|path| home.join(path)));
+    here.chain(home).filter(|path| path.is_file()).find(is_ours)
+}
+
 /// The config file that the flag or the variable names.
 fn named(options: &Options, env: Env<'_>) -> Option<(PathBuf, Origin)> {
-    let flag = options.config.as_ref().map(|path| (PathBuf::from(path), Origin::Flag("--config")));
+    let flag = options.config.as_ref().map(|path| (expand_home(env, path), Origin::Flag("--config")));
     flag.or_else(|| {
         let path = path_variable(env, "DATAMETRICS_CONFIG")?;
         Some((path, Origin::Variable("DATAMETRICS_CONFIG".to_owned())))

@@ -13,7 +13,6 @@ use crate::delivery::graphite::{
 use crate::http::url::{Credentials, Url};
 use crate::system::tls::TlsSettings;
 use crate::util::suggest::did_you_mean;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,7 +149,7 @@ impl<'a> DestinationReader<'_, 'a> {
         let password = match (sources.secret(variable)?, file, value) {
             (Some(password), ..) => Some(password),
             (None, Some(_), Some(value)) => return Err(value.invalid("is set, and password_file too: remove one")),
-            (None, Some(file), None) => Some(sources.secret_in(Path::new(file.text()?), file.origin())?),
+            (None, Some(file), None) => Some(sources.secret_in(&sources.path(&file)?, file.origin())?),
             (None, None, Some(value)) => {
                 warnings.extend(permission_warning(&value.origin(), "a password", "use password_file"));
                 Some(check_secret(value.text()?, value.origin())?)

@@ -11,6 +11,7 @@ use crate::metrics::MetricsConfig;
 use crate::metrics::names::{NameTemplate, check_literal};
 use crate::system::deadline::Deadline;
 use std::cell::OnceCell;
+use std::path::Path;
 
 /// The settings of `[graphite]`.
 pub(super) struct Graphite {
@@ -75,13 +76,13 @@ pub(crate) struct FirstGraphite {
 pub(crate) fn read_first(
     options: &Options,
     env: Env<'_>,
-    user: &Option<String>,
+    user: Option<&str>,
     deadline: Deadline<'_>,
 ) -> Result<FirstGraphite, ConfigError> {
     let empty = Section::empty("");
     let outside = Sources { env, file: &empty, recorder: None, deadline, roots: &OnceCell::new() };
     let url = outside.first_of(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", None)?;
-    let user = outside.first_of(Some(("--user", user)), "GRAPHITE_USER", None)?;
+    let user = outside.first_of(Some(("--user", &user.map(str::to_owned))), "GRAPHITE_USER", None)?;
     let text = |value: &Option<ConfigValue<'_>>| value.as_ref().and_then(|value| value.text().ok()).map(str::to_owned);
     let (url_text, user_text) = (text(&url), text(&user));
     if let Some(url) = url.as_ref().filter(|url| has_credentials(url)) {
@@ -118,10 +119,16 @@ fn names() -> Names {
     }
 }
 
-/// The error about a missing destination.
-pub(crate) fn missing() -> ConfigError {
-    let problem = "is not set, so the points have nowhere to go: set it to https://HOST/graphite/metrics or \
-                   tcp://HOST:2003, or print them with --dry-run";
+/// The error about a missing destination. `config` is the config file that was read, `stray` one that was not.
+pub(super) fn missing(config: Option<&str>, stray: Option<&Path>) -> ConfigError {
+    let way = match (config, stray) {
+        (Some(config), _) => {
+            format!("set it, or url in [graphite] of {config}, to https://HOST/graphite/metrics or tcp://HOST:2003")
+        }
+        (None, Some(stray)) => format!("no config is looked for in {}: name it with --config", stray.display()),
+        (None, None) => "`datametrics init` writes a first config".to_owned(),
+    };
+    let problem = format!("is not set, so the points have nowhere to go: {way}; --dry-run prints them instead");
     ConfigError::about("GRAPHITE_URL", problem)
 }
 

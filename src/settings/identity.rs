@@ -5,7 +5,6 @@ use super::network::{self, MAX_CERTIFICATE_BYTES};
 use crate::config::{ConfigError, ConfigValue, Origin};
 use crate::system::input;
 use crate::system::tls::{ClientIdentity, IdentityError, TlsSettings};
-use std::path::Path;
 use std::sync::Arc;
 
 /// Whom we say we are in TLS.
@@ -41,9 +40,9 @@ pub(super) fn read(reader: &DestinationReader<'_, '_>) -> Result<Option<Identity
         (None, Some(alone)) => return Err(alone.invalid("is set, but no client_cert: set both or neither")),
     };
     let bytes = |value: &ConfigValue<'_>| {
-        let path = Path::new(value.text()?);
-        input::read_file(path, MAX_CERTIFICATE_BYTES, sources.deadline)
-            .map_err(ConfigError::unreadable(value.origin(), path))
+        let path = sources.path(value)?;
+        input::read_file(&path, MAX_CERTIFICATE_BYTES, sources.deadline)
+            .map_err(ConfigError::unreadable(value.origin(), &path))
     };
     let client = ClientIdentity { certificates: bytes(&certificate)?, key: bytes(&key)? };
     TlsSettings::new(None, Some(&client)).map_err(|error| match error {

@@ -22,7 +22,7 @@ mod symbols;
 pub(crate) use alerts::Alert;
 pub(crate) use config_file::place_of_first;
 pub(crate) use feeds::default_symbols;
-pub(crate) use graphite::{FirstGraphite, missing as missing_graphite, read_first as first_graphite};
+pub(crate) use graphite::{FirstGraphite, read_first as first_graphite};
 pub(crate) use monitor::monitor;
 pub(crate) use providers::ProviderListing;
 pub(crate) use recorder::RecordedSetting;
@@ -77,6 +77,8 @@ pub struct Settings {
     /// The destinations of the points, the first one before its mirrors. Only a dry run and a check need not have a
     /// first one.
     pub(crate) destinations: Vec<NamedDestination>,
+    /// Why there is no first destination, if there is none.
+    pub(crate) no_destination: Option<ConfigError>,
     /// Whether a journal is kept.
     pub(crate) keeps_journal: bool,
     /// The directory of the state and the journal. `None` in a dry run, and if no variable names it.
@@ -182,9 +184,10 @@ impl Settings {
         let recorder_of_check = (purpose == Purpose::Check).then_some(&recorder);
         let roots = OnceCell::new();
         let sources = Sources { env, file: &file, recorder: recorder_of_check, deadline, roots: &roots };
-        sources.optional_setting("--config", path);
+        let path = sources.optional_setting("--config", path);
+        let config = path.as_ref().map(ConfigValue::text).transpose()?;
         deny_singular_tables(&file)?;
-        let settings = Reader { cli, purpose, sources }.read(stdin)?;
+        let settings = Reader { cli, purpose, sources, config }.read(stdin)?;
         file.deny_unknown_keys()?;
         Ok(Self { recorded: recorder.into_settings(), ..settings })
     }
@@ -231,6 +234,8 @@ struct Reader<'a> {
     cli: &'a Cli,
     purpose: Purpose,
     sources: Sources<'a>,
+    /// The path of the config file, if there is one.
+    config: Option<&'a str>,
 }
 
 impl<'a> Reader<'a> {
@@ -244,9 +249,11 @@ impl<'a> Reader<'a> {
         let mut providers = Providers::new(sources, self.purpose != Purpose::Export)?;
         let (run, feeds) = self.read_feeds(&mut providers, &metrics, stdin)?;
         let (timeout, retries) = read_run_limits(options, sources)?;
-        if destination.destination.is_none() && self.purpose == Purpose::Push {
-            return Err(missing_graphite());
+        let is_missing = destination.destination.is_none();
+        if is_missing && self.purpose == Purpose::Push {
+            return Err(self.missing_graphite());
         }
+        let no_destination = (is_missing && self.purpose == Purpose::Check).then(|| self.missing_graphite());
         let alerts = alerts::read(sources)?;
         let journal = journal::read(options, sources, destination.destination.as_ref())?;
         let destinations = destinations::join(destination, mirrors, &journal, timeout)?;
@@ -273,6 +280,7 @@ impl<'a> Reader<'a> {
             fetch: FetchConfig { feeds, definitions, secrets, retries },
             metrics,
             destinations,
+            no_destination,
             keeps_journal: journal.is_kept,
             state_dir,
             network,
@@ -286,6 +294,13 @@ impl<'a> Reader<'a> {
             recorded: Vec::new(),
             not_ready,
         })
+    }
+
+    /// The error about a missing first destination.
+    fn missing_graphite(&self) -> ConfigError {
+        let stray =
+            if self.config.is_none() { config_file::find_stray(self.sources.env, self.sources.deadline) } else { None };
+        graphite::missing(self.config, stray.as_deref())
     }
 
     /// Reads the selected feeds. Returns the name of the run and the feeds.

@@ -33,7 +33,17 @@ pub(super) struct Sources<'a> {
 
 /// The path that a variable holds. An empty variable counts as unset.
 pub(super) fn path_variable(env: Env<'_>, name: &str) -> Option<PathBuf> {
-    env(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    env(name).filter(|value| !value.is_empty()).map(|path| expand_home(env, path))
+}
+
+/// A path as a shell reads it that begins with `~/` or `$HOME/`: cron and TOML do not. Without a home it stays as it is.
+pub(super) fn expand_home(env: impl Fn(&str) -> Option<OsString>, path: impl Into<PathBuf>) -> PathBuf {
+    let path = path.into();
+    let below = path.strip_prefix("~").or_else(|_| path.strip_prefix("$HOME"));
+    match (below, env("HOME").filter(|home| !home.is_empty())) {
+        (Ok(below), Some(home)) => Path::new(&home).join(below),
+        _ => path,
+    }
 }
 
 impl<'a> Sources<'a> {
@@ -95,6 +105,14 @@ impl<'a> Sources<'a> {
             value.as_ref().map_or_else(|| RecordedSetting::not_set(name), |path| RecordedSetting::path(name, path))
         });
         value
+    }
+
+    /// The path that a setting holds.
+    ///
+    /// # Errors
+    /// When it is no text.
+    pub(super) fn path(&self, value: &ConfigValue<'_>) -> Result<PathBuf, ConfigError> {
+        Ok(expand_home(self.env, value.text()?))
     }
 
     /// Records a setting of which no output may show the value. `origin` is `None` if it is not set.

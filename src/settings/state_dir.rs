@@ -1,6 +1,6 @@
 //! The directory of the state and the journal.
 
-use super::sources::Sources;
+use super::sources::{Sources, expand_home};
 use crate::config::{ConfigValue, Origin};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,7 +14,8 @@ pub(super) fn read(sources: Sources<'_>) -> Option<PathBuf> {
     if sources.recorder.is_some() {
         // `check` shows which variable it was.
         let from_variable = |variable: &'static str| {
-            let path = state_dir(|name| (sources.env)(name).filter(|_| name == variable))?;
+            state_dir(|name| (sources.env)(name).filter(|_| name == variable))?;
+            let path = state_dir(sources.env)?;
             Some(ConfigValue::from_text(path.display().to_string(), Origin::Variable(variable.to_owned())))
         };
         sources.path_setting("DATAMETRICS_STATE_DIR", VARIABLES.into_iter().find_map(from_variable));
@@ -35,7 +36,7 @@ fn state_dir(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let xdg = || var("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || Some(PathBuf::from(var("HOME")?).join(".local/state"));
     let user = || Some(xdg().or_else(home)?.join("datametrics"));
-    var("DATAMETRICS_STATE_DIR").map(PathBuf::from).or_else(systemd).or_else(user)
+    var("DATAMETRICS_STATE_DIR").map(|path| expand_home(&env, path)).or_else(systemd).or_else(user)
 }
 
 #[cfg(test)]
@@ -64,6 +65,10 @@ mod tests {
             assert_eq!(find(&with_empty).as_deref(), Some(expected));
         }
         assert_eq!(find(&[]), None);
+        for path in ["~/state", "$HOME/state"] {
+            assert_eq!(find(&[("DATAMETRICS_STATE_DIR", path), ("HOME", "/h")]).as_deref(), Some("/h/state"));
+            assert_eq!(find(&[("DATAMETRICS_STATE_DIR", path), ("HOME", "")]).as_deref(), Some(path));
+        }
         assert_eq!(find(&[("XDG_STATE_HOME", "rel"), ("HOME", "/h")]).as_deref(), Some("/h/.local/state/datametrics"));
     }
 }

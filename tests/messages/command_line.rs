@@ -55,6 +55,13 @@ pub(crate) const SCENES: &[Scene] = &[
     Typed("crypto bitcoin/eur --dry-run"),
     Typed("stocks AAPL;MSFT --dry-run"),
     Typed("all --config gone.toml"),
+    Played("`all`, and the config is where none is looked for", || {
+        let run = Datametrics::new().config("[graphite]\nurl = 'tcp://carbon.example'");
+        let other = Datametrics::new().env("HOME", run.home()).args(["all"]);
+        std::fs::rename(run.home().join("config.toml"), run.home().join(".datametrics.toml")).expect("a file");
+        Observed::of_run(&other.hide(run.home().to_str().expect("a path"), "<home>"))
+    }),
+    Both("all", "[crypto]"),
     Typed("HOME= init"),
     Typed("init --graphite-url https://u:s3same@graphite.example/metrics"),
     Typed("init --graphite-url tcp://carbon.example --user 1"),
