@@ -27,7 +27,7 @@ Examples:
                       datametrics providers [NAME] [--reply FILE [SYMBOL]...]\n       \
                       datametrics grafana <dashboard | alerts --datasource UID>\n       \
                       datametrics graphite schemas\n       \
-                      datametrics check\n       \
+                      datametrics check [--offline]\n       \
                       datametrics init [--graphite-url URL] [--user USER]",
     arg_required_else_help = true,
     max_term_width = 100
@@ -62,7 +62,11 @@ pub(crate) enum Command {
     /// Fetch and push every feed that has symbols, the config's own too
     All,
     /// Say where each setting came from, and try the state directory, Graphite and each provider
-    Check,
+    Check {
+        /// Stop before the network: settings and state directory alone
+        #[arg(long)]
+        offline: bool,
+    },
     /// Write a first config, where none is, and say what comes next
     Init {
         /// The user at Graphite: at Grafana Cloud the number of the Graphite instance. Variable GRAPHITE_USER
@@ -216,6 +220,9 @@ pub(crate) struct Options {
     pub(crate) shard: Option<String>,
     /// Tell a monitor of the start and the end of the run (healthchecks.io's protocol)
     ///
+    /// A URL with {status} (up or down), {code}, {message} or {duration} (milliseconds) is asked once,
+    /// at the end.
+    ///
     /// Variable DATAMETRICS_PING_URL, or DATAMETRICS_PING_URL_FILE names a file that holds it: others
     /// on the machine can read the command line. Default: none.
     #[arg(long, global = true, value_name = "URL")]
@@ -288,7 +295,7 @@ impl Cli {
     pub(crate) fn selection(&self) -> FeedSelection {
         let named = |names: &[&str]| FeedSelection::Named(names.iter().map(ToString::to_string).collect());
         match &self.command {
-            Some(Command::All | Command::Check | Command::Grafana { .. } | Command::Graphite { .. }) => {
+            Some(Command::All | Command::Check { .. } | Command::Grafana { .. } | Command::Graphite { .. }) => {
                 FeedSelection::All
             }
             Some(Command::Crypto { .. }) => named(&["crypto"]),

@@ -1,6 +1,9 @@
 //! Pings: they tell a monitor when a run begins and how it ends. The protocol is that of healthchecks.io
 //! (<https://healthchecks.io/docs/http_api/>), which other monitors understand too. A ping that fails does
 //! not change the outcome of the run: the monitor alerts anyway when a ping is missing.
+//!
+//! A URL with placeholders is for monitors that want one request, at the end, such as Uptime Kuma's push
+//! (<https://github.com/louislam/uptime-kuma/wiki>).
 
 use crate::http::request::Request;
 use crate::http::retry::{RetryPolicy, send};
@@ -8,11 +11,12 @@ use crate::http::stats::RequestStats;
 use crate::http::transport::Transport;
 use crate::http::url::Url;
 use crate::outcome::Outcome;
-use crate::secret::Secret;
-use crate::system::clock::SystemClock;
+use crate::secret::{Secret, URL_VALUE};
+use crate::system::clock::{Clock, SystemClock};
 use crate::system::deadline::Deadline;
 use crate::system::random::Random;
 use crate::system::threads::warn_of_no_thread;
+use percent_encoding::utf8_percent_encode;
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +28,11 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 const RETRIES: u32 = 1;
 /// The longest reply that is read, in bytes. A monitor replies `OK`.
 const MAX_REPLY_BYTES: u64 = 4096;
+
+/// What a URL may hold that is asked once, at the end. `{duration}` is in milliseconds, as Uptime Kuma wants it.
+pub(crate) const PLACEHOLDERS: [&str; 4] = ["{status}", "{code}", "{message}", "{duration}"];
+/// The longest `{message}`, in characters. A URL must not become too long for a server.
+const MAX_MESSAGE: usize = 300;
 
 /// Sends pings to a monitor.
 #[derive(Clone, Copy)]
@@ -40,6 +49,9 @@ impl Ping<'_> {
     /// Runs `work`. Pings the monitor when it begins, and again when it ends, with its exit code and what
     /// `read_log` returns then.
     pub(crate) fn run(self, read_log: impl Fn() -> String, work: impl FnOnce() -> Outcome) -> Outcome {
+        if PLACEHOLDERS.iter().any(|placeholder| self.url.path.contains(placeholder)) {
+            return self.run_to_its_end(read_log, work);
+        }
         let run_id = uuid(self.random);
         thread::scope(|scope| {
             let ping_start = || {
@@ -56,6 +68,18 @@ impl Ping<'_> {
             self.send_ping(&request, deadline, log::Level::Warn);
             outcome
         })
+    }
+
+    /// Runs `work`. Pings the monitor once, when it ends.
+    fn run_to_its_end(self, read_log: impl Fn() -> String, work: impl FnOnce() -> Outcome) -> Outcome {
+        let begun = SystemClock.now();
+        let outcome = work();
+        let took = SystemClock.now() - begun;
+        let deadline = Deadline::after(&SystemClock, END_LIMIT);
+        let path = filled_path(&self.url.path, outcome, &read_log(), took);
+        let request = self.request_for(path, "end", None);
+        self.send_ping(&request, deadline, log::Level::Warn);
+        outcome
     }
 
     /// Sends a ping. An error that may pass is only logged as info. An error in the URL stays, so it is
@@ -82,6 +106,10 @@ impl Ping<'_> {
         let (path, query) = self.url.path.split_once('?').unwrap_or((&self.url.path, ""));
         let separator = if query.is_empty() { "" } else { "&" };
         let path = path.trim_end_matches('/');
+        self.request_for(format!("{path}/{event}?{query}{separator}rid={run_id}"), event, body)
+    }
+
+    fn request_for(self, path: String, event: &str, body: Option<Vec<u8>>) -> Request {
         let mut headers = Vec::new();
         if body.is_some() {
             headers.push(("Content-Type".to_owned(), Secret::new("text/plain; charset=utf-8")));
@@ -91,7 +119,7 @@ impl Ping<'_> {
         }
         Request {
             server: self.url.server(),
-            path: Secret::new(format!("{path}/{event}?{query}{separator}rid={run_id}")),
+            path: Secret::new(path),
             redacted_path: format!("/***/{event}"),
             about: format!("the monitor ({event})"),
             headers,
@@ -102,6 +130,24 @@ impl Ping<'_> {
             secrets: Vec::new(),
         }
     }
+}
+
+/// The path of a URL with values in the place of its placeholders.
+fn filled_path(path: &str, outcome: Outcome, log: &str, took: Duration) -> String {
+    let is_up = outcome == Outcome::Success;
+    // What was said last says best how it ended.
+    let message = log.lines().last().unwrap_or(if is_up { "OK" } else { "failed" });
+    let message: String = message.chars().take(MAX_MESSAGE).collect();
+    let values = [
+        if is_up { "up" } else { "down" }.to_owned(),
+        outcome.code().to_string(),
+        utf8_percent_encode(&message, URL_VALUE).to_string(),
+        took.as_millis().to_string(),
+    ];
+    PLACEHOLDERS
+        .iter()
+        .zip(values)
+        .fold(path.to_owned(), |path, (placeholder, value)| path.replace(placeholder, &value))
 }
 
 /// A random UUID (RFC 9562, version 4).

@@ -279,7 +279,7 @@ fn check_reports_missing_settings_and_tries_the_rest() {
         &format!("FAILED  graphite: GRAPHITE_URL: is not set, so the points have nowhere to go: {where_to}"),
     );
     reports(&output, 78, "ok      yahoo (stocks): AMZN last 230, <time>");
-    let output = setup.check().env("DATAMETRICS_STOCKS_PROVIDERS", "yahoo,finnhub,alpaca").run();
+    let output = setup.check().env("DATAMETRICS_STOCKS_PROVIDERS", "yahoo,finnhub,alpaca").args(["-v"]).run();
     let key = "FINNHUB_API_KEY: is not set, and finnhub needs it (or FINNHUB_API_KEY_FILE)";
     reports(&output, 78, &format!("FAILED  finnhub: {key}"));
     reports(&output, 78, "ok      yahoo (stocks): AMZN last 230, <time>");
@@ -367,19 +367,16 @@ below = 5
     lists(&output, "graphite.url", &format!("{}/***", setup.ingest.server().url()), "GRAPHITE_URL");
     lists(&output, "graphite.user", "123456", "GRAPHITE_USER");
     lists(&output, "GRAPHITE_PASSWORD", "set", "GRAPHITE_PASSWORD_FILE");
-    lists(&output, "graphite.password", "not set", "default");
     lists(&output, "graphite.prefix", "home", "config.toml:2");
     lists(&output, "graphite.interval", "20", "--interval");
     lists(&output, "graphite.tags", "env = home", "config.toml:4");
     lists(&output, "journal.max_age", "60", "config.toml:6");
-    lists(&output, "journal.max_bytes", "67108864", "default");
     lists(&output, "crypto.providers", "kraken", "config.toml:8");
     lists(&output, "crypto.fields", "last,high", "DATAMETRICS_CRYPTO_FIELDS");
     lists(&output, "stocks.symbols", "none", "config.toml:11");
     lists(&output, "alert", "below = 5, symbol = BTC/USD", "config.toml:12");
     lists(&output, "providers.kraken.base_url", &setup.kraken.url(), "DATAMETRICS_KRAKEN_BASE_URL");
     lists(&output, "--timeout", "20", "DATAMETRICS_TIMEOUT");
-    lists(&output, "--retries", "2", "default");
     lists(&output, "--no-journal", "true", "--no-journal");
     lists(&output, "--ping-url", "set", "--ping-url");
     lists(&output, "HTTPS_PROXY", "http://127.0.0.1:9", "HTTPS_PROXY");
@@ -438,6 +435,49 @@ fn check_lists_every_key_that_the_config_accepts() {
     }
 }
 
+/// What nobody set is counted, and listed at `-v`.
+#[test]
+fn defaults_are_listed_at_v() {
+    let setup = Setup::new();
+    let output = setup.check().run();
+    let rows = settings(&output);
+    let [more, what, how] = rows.last().expect("a row");
+    let count: usize = more.strip_suffix(" more").and_then(|count| count.parse().ok()).expect("a number");
+    assert_eq!((what.as_str(), how.as_str()), ("default or not set", "-v shows them"));
+    let listed = |output: &Output| settings(output).iter().filter(|[.., from]| from == "default").count();
+    assert_eq!(listed(&output), 0, "{output}");
+    lists(&output, "crypto.fields", "last", "config.toml:4");
+    let output = setup.check().args(["-v"]).run();
+    assert_eq!((listed(&output), settings(&output).len()), (count, rows.len() - 1 + count));
+    lists(&output, "graphite.password", "not set", "default");
+    lists(&output, "journal.max_bytes", "67108864", "default");
+    // A config that is found by itself is no default.
+    let run = Datametrics::new().args(["check", "--offline"]);
+    let path = run.home().join(".config/datametrics/config.toml");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(&path, "[graphite]\nurl = 'tcp://127.0.0.1:9'\n").expect("a config");
+    assert_eq!(settings(&run.run())[0][0], "--config");
+}
+
+#[test]
+fn offline_check_asks_nobody() {
+    let setup = Setup::new();
+    let output = setup.check().args(["--offline"]).run();
+    assert_eq!((output.code, findings(&output).len()), (Some(0), 1), "{output}");
+    assert!(findings(&output)[0].starts_with("ok      state directory: "), "{output}");
+    for server in [&setup.kraken, &setup.coinbase, &setup.yahoo, setup.ingest.server()] {
+        assert_eq!(server.requests().len(), 0);
+    }
+    // What needs no network is found all the same.
+    let output = setup.without_graphite().env("DATAMETRICS_STOCKS_PROVIDERS", "finnhub").args(["--offline"]).run();
+    reports(
+        &output,
+        78,
+        "FAILED  finnhub: FINNHUB_API_KEY: is not set, and finnhub needs it (or FINNHUB_API_KEY_FILE)",
+    );
+    assert!(output.stdout.contains("FAILED  graphite: GRAPHITE_URL: is not set, "), "{output}");
+}
+
 /// The names of all settings, for a config with a feed of its own.
 fn listed_names() -> BTreeSet<String> {
     let config = "
@@ -446,8 +486,10 @@ fn listed_names() -> BTreeSet<String> {
         [feeds.fx]
         providers = ['kraken']
         symbols = ['BTC/USD']";
-    let run =
-        Datametrics::new().config(config).args(["check", "--retries", "0"]).env("HTTPS_PROXY", "http://127.0.0.1:9");
+    let run = Datametrics::new()
+        .config(config)
+        .args(["check", "-v", "--retries", "0"])
+        .env("HTTPS_PROXY", "http://127.0.0.1:9");
     settings(&run.run()).into_iter().map(|[name, ..]| name).collect()
 }
 

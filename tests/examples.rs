@@ -43,7 +43,7 @@ fn example_config_has_every_key() {
 
 #[test]
 fn example_config_states_the_defaults() {
-    let run = Datametrics::new().env("HTTPS_PROXY", "http://127.0.0.1:9").args(["check", "--retries", "0"]);
+    let run = Datametrics::new().env("HTTPS_PROXY", "http://127.0.0.1:9").args(["check", "-v", "--retries", "0"]);
     // Name and value of every setting, as `datametrics check` lists them.
     let settings = |text: &str| {
         let output = run.clone().config(text).run();

@@ -220,3 +220,38 @@ fn ping_text_is_limited_to_ten_thousand_bytes_of_whole_lines() {
     let message: BTreeSet<&str> = output.stderr.lines().collect();
     assert!(text.lines().all(|line| message.contains(line)) && text.contains("\npushed "), "{text}");
 }
+
+/// What Uptime Kuma shows for a check of the type push.
+const KUMA: &str = "/api/push/s3same/?status={status}&msg={message}&ping={duration}&code={code}&literal=%7B";
+
+#[test]
+fn ping_url_with_placeholders_is_asked_once_at_the_end() {
+    let (monitor, server) = (monitor(), provider(&[("BTC", "5")]));
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    run(&server, "").graphite(&ingest).args(["--ping-url", &format!("{}{KUMA}", monitor.url())]).check();
+    let requests = monitor.requests();
+    let [request] = &requests[..] else { panic!("{requests:?}") };
+    let (before, rest) = request.target.split_once("&ping=").expect("a duration");
+    assert_eq!((request.method.as_str(), before), ("GET", "/api/push/s3same/?status=up&msg=OK"));
+    let (duration, rest) = rest.split_once('&').expect("a code");
+    assert!(duration.parse::<u32>().is_ok_and(|duration| duration > 0), "{duration}");
+    assert_eq!((rest, request.text()), ("code=0&literal=%7B", ""));
+}
+
+/// The message is what was said last, and cannot add a parameter.
+#[test]
+fn ping_url_with_placeholders_tells_what_is_wrong() {
+    let (monitor, server) = (monitor(), provider(&[("BTC", "5")]));
+    let refused = Ingest::deciding(Dialect::WriteProxy, |_| Verdict::Refuse(Reply::text(503, "a&b=c #d")));
+    let url = format!("{}/p?s={{status}}&c={{code}}&m={{message}}&end", monitor.url());
+    let output = run(&server, "").graphite(&refused).env("DATAMETRICS_PING_URL", url).run();
+    assert_eq!(output.code, Some(75));
+    let target = monitor.requests()[0].target.clone();
+    let message = target.strip_prefix("/p?s=down&c=75&m=").and_then(|rest| rest.strip_suffix("&end"));
+    let message = message.unwrap_or_else(|| panic!("{target}"));
+    assert!(
+        message.starts_with("error%3A%20graphite%3A%20127.0.0.1%20answered%20HTTP%20503%3A%20a%26b%3Dc%20%23d%3B"),
+        "{target}"
+    );
+    assert_eq!(monitor.requests().len(), 1);
+}

@@ -795,13 +795,37 @@ fn dry_run_all() -> Datametrics {
 
 #[test]
 fn graphite_url_with_a_wrong_path_gets_a_suggestion() {
-    let host = "https://graphite-prod-01-eu-west-0.grafana.net";
-    for path in ["", "/", "/graphite", "/graphite/render", "/api/v1/push", "/metricsx"] {
-        let message = format!("GRAPHITE_URL: must end in /metrics: try {host}/graphite/metrics");
-        fails(dry_run_all().env("GRAPHITE_URL", format!("{host}{path}")), 78, &message);
+    let right = "https://graphite-prod-01-eu-west-0.grafana.net/graphite/metrics";
+    let cloud = "the Graphite details of your stack in Grafana Cloud show the right one, \
+                 https://graphite-REGION.grafana.net/graphite/metrics";
+    let other = "that of Graphite ends in /metrics, and that of a Carbon is tcp://HOST:2003";
+    let queried = "looks like the URL at which Graphite is queried: points go to";
+    let prometheus = "looks like a URL of Prometheus, not Graphite:";
+    for (url, message) in [
+        ("https://graphite-prod-01-eu-west-0.grafana.net", format!("must end in /metrics: try {right}")),
+        ("https://graphite-prod-01-eu-west-0.grafana.net/metricsx", format!("must end in /metrics: try {right}")),
+        ("https://graphite-prod-01-eu-west-0.grafana.net/graphite/", format!("{queried} {right}")),
+        ("https://graphite-prod-01-eu-west-0.grafana.net/graphite/render?target=a", format!("{queried} {right}")),
+        ("https://graphite-prod-01-eu-west-0.grafana.net/api/v1/push", format!("{prometheus} points go to {right}")),
+        ("https://prometheus-prod-01-eu-west-0.grafana.net/api/prom/push", format!("{prometheus} {cloud}")),
+        ("http://mimir.example/api/v1/push", format!("{prometheus} {other}")),
+        ("https://prometheus.example/api/v1/write", format!("{prometheus} {other}")),
+        (
+            "https://influx-prod-01.grafana.net/api/v1/push/influx/write",
+            format!("looks like a URL to push to in Influx's form: {cloud}"),
+        ),
+        ("https://logs-prod-012.grafana.net/x", format!("looks like a URL for logs (Loki): {cloud}")),
+        ("https://loki.example/loki/api/v1/push", format!("looks like a URL for logs (Loki): {other}")),
+        ("https://otlp-gateway-prod-eu-west-2.grafana.net/otlp", format!("looks like a URL of OTLP: {cloud}")),
+        ("https://home.grafana.net/d/abc/home", format!("looks like the page of a stack: {cloud}")),
+        ("https://tsdb-1-me.hosted-metrics.grafana.net/x", "must end in /metrics: try [..]".to_owned()),
+        ("http://graphs.example/render/", format!("{queried} http://graphs.example/graphite/metrics")),
+    ] {
+        let message = format!("error: GRAPHITE_URL: {message}\n");
+        dry_run_all().env("GRAPHITE_URL", url).stderr(message).exit(78).check();
     }
     let config = "[graphite]\nurl = 'http://u:p@127.0.0.1:8080/graphite'\n";
-    let message = "config.toml:2: graphite.url: must end in /metrics: try http://127.0.0.1:8080/graphite/metrics";
+    let message = "config.toml:2: graphite.url: looks like the URL at which Graphite is queried: points go to http://127.0.0.1:8080/graphite/metrics";
     fails(dry_run_all().config(config), 78, message);
 }
 

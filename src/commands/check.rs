@@ -3,6 +3,7 @@
 
 use super::forecast::month;
 use super::table::align_columns;
+use crate::config::{ConfigError, Origin};
 use crate::context::Context;
 use crate::delivery::graphite::{AmqpAddress, CarbonTarget, Destination, OpenConnection, Protocol, Way};
 use crate::delivery::journal::{Entry, Journal, JournalError};
@@ -82,12 +83,25 @@ impl Finding {
     }
 }
 
-/// All settings as a table: the name of each, its value, and where it came from.
+/// The settings as a table: the name of each, its value, and where it came from. Those that nobody set are only shown
+/// at `-v`.
 fn settings_table(settings: &Settings) -> String {
     let row = |setting: &RecordedSetting| [setting.name.clone(), setting.value.clone(), setting.source()];
     let header = ["SETTING", "VALUE", "FROM"].map(str::to_owned);
-    let rows: Vec<[String; 3]> = std::iter::once(header).chain(settings.recorded.iter().map(row)).collect();
+    let with_defaults = log::log_enabled!(Level::Info);
+    let (shown, others): (Vec<_>, Vec<_>) =
+        settings.recorded.iter().partition(|setting| with_defaults || is_set(setting));
+    let mut rows: Vec<[String; 3]> = std::iter::once(header).chain(shown.into_iter().map(row)).collect();
+    if !others.is_empty() {
+        let count = format!("{} more", others.len());
+        rows.push([count, "default or not set".to_owned(), "-v shows them".to_owned()]);
+    }
     align_columns(&rows)
+}
+
+/// Whether somebody set it. A config file that is found where it is looked for counts too.
+fn is_set(setting: &RecordedSetting) -> bool {
+    !matches!(setting.origin, Origin::Default(_)) || (setting.name == "--config" && setting.value != "not set")
 }
 
 /// Checks the state directory, the destinations and the providers in use, all at the same time.
@@ -167,12 +181,12 @@ fn describe_waiting(waiting: Vec<Entry>, settings: &Settings, journal: &Journal<
 
 /// Reaches each destination.
 fn check_destinations(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Vec<Finding> {
-    let destinations = &settings.destinations;
     let missing = settings
         .no_destination
         .as_ref()
         .map(|error| Finding::new(DestinationName::First.to_string(), Err(error.to_string()), error.outcome()));
     let reach = |to: &NamedDestination| check_destination(to, settings, context, deadline);
+    let destinations = if settings.is_offline { &[][..] } else { &settings.destinations };
     let reached = parallel_map(context.threads, destinations.len(), destinations, reach);
     missing.into_iter().chain(reached).collect()
 }
@@ -229,6 +243,11 @@ fn describe_reached(destination: &Destination, name: &DestinationName, seconds: 
 /// provider whose `min_interval` is not over is not asked. The requests are not recorded, so they do
 /// not delay the next run.
 fn check_providers(settings: &Settings, context: Context<'_>, deadline: Deadline<'_>) -> Vec<Finding> {
+    if settings.is_offline {
+        let finding =
+            |(name, error): (&String, &ConfigError)| Finding::new(name, Err(error.to_string()), error.outcome());
+        return settings.not_ready.iter().map(finding).collect();
+    }
     let started = context.unix_seconds();
     let history = RunHistory::read(settings.state(context), &settings.run, started, 0).for_check();
     let definitions = &settings.fetch.definitions;

@@ -98,7 +98,7 @@ fn dispatch(cli: &Cli, outside: &Outside) -> Outcome {
         }
         Some(Command::Providers { name, .. }) => list_providers(cli, name.as_deref()),
         Some(Command::Init { user }) => Ok(init::init(&cli.options, &environment, user.as_deref(), &mut io::stdout())),
-        Some(Command::Check) => with_context(cli, outside, check::check),
+        Some(Command::Check { .. }) => with_context(cli, outside, check::check),
         Some(Command::Grafana { export }) => print_grafana(cli, export),
         Some(Command::Graphite { export: GraphiteExport::Schemas }) => print_schemas(cli),
         None | Some(Command::All | Command::Crypto { .. } | Command::Stocks { .. }) => {

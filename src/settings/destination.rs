@@ -3,12 +3,12 @@
 
 use super::headers::{Headers, read_headers};
 use super::identity::{self, Identity};
+use super::other_endpoints;
 use super::sources::{Sources, check_secret};
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::delivery::DestinationName;
 use crate::delivery::graphite::{
     AmqpAddress, AmqpTarget, CarbonTarget, Destination, DestinationId, IngestTarget, Protocol, SettingNames,
-    suggested_url,
 };
 use crate::http::url::{Credentials, Url};
 use crate::system::tls::TlsSettings;
@@ -218,7 +218,7 @@ impl<'a> DestinationReader<'_, 'a> {
     fn ingest(&self, value: &ConfigValue<'_>, mut url: Url, access: &Access) -> Result<Destination, ConfigError> {
         let headers = &access.headers;
         if !url.path.trim_end_matches('/').ends_with("/metrics") {
-            return Err(value.invalid(format!("must end in /metrics: try {}", suggested_url(&url))));
+            return Err(value.invalid(other_endpoints::describe(&url)));
         }
         let credentials = access.credentials.clone().or_else(|| url.credentials.take());
         url.credentials = None;

@@ -13,6 +13,7 @@ mod journal;
 mod mirrors;
 mod monitor;
 mod network;
+mod other_endpoints;
 mod providers;
 mod recorder;
 mod sources;
@@ -99,6 +100,8 @@ pub struct Settings {
     pub(crate) alerts: Vec<Alert>,
     /// Warnings about the settings.
     pub(crate) warnings: Vec<String>,
+    /// For `datametrics check`: whether it stops before the network.
+    pub(crate) is_offline: bool,
     /// For `datametrics check`: all settings, in the order in which they were read.
     pub(crate) recorded: Vec<RecordedSetting>,
     /// For `datametrics check`: why some of the providers cannot be asked, by their names.
@@ -217,11 +220,11 @@ enum Purpose {
 impl Purpose {
     fn of(cli: &Cli) -> Result<Self, ConfigError> {
         match (&cli.command, cli.options.dry_run) {
-            (Some(Command::Check), true) => Err(ConfigError::invalid(
+            (Some(Command::Check { .. }), true) => Err(ConfigError::invalid(
                 Origin::Flag("--dry-run"),
                 "is no part of a check, which pushes nothing: leave it out",
             )),
-            (Some(Command::Check), false) => Ok(Self::Check),
+            (Some(Command::Check { .. }), false) => Ok(Self::Check),
             (Some(Command::Grafana { .. } | Command::Graphite { .. }), _) => Ok(Self::Export),
             (_, true) => Ok(Self::DryRun),
             (_, false) => Ok(Self::Push),
@@ -291,6 +294,7 @@ impl<'a> Reader<'a> {
             terminal: None,
             alerts,
             warnings,
+            is_offline: matches!(self.cli.command, Some(Command::Check { offline: true })),
             recorded: Vec::new(),
             not_ready,
         })

@@ -7,6 +7,7 @@ use crate::cli::Options;
 use crate::config::{ConfigError, Origin, Section};
 use crate::http::proxy::NetworkConfig;
 use crate::http::url::Url;
+use crate::ping::PLACEHOLDERS;
 use crate::secret::Secret;
 use std::cell::OnceCell;
 
@@ -36,8 +37,18 @@ pub(crate) fn monitor(options: &Options, env: Env<'_>) -> Result<Option<Monitor>
     if url.credentials.is_some() && url.is_cleartext() {
         return Err(invalid("would send the password in the clear: use https"));
     }
+    check_placeholders(&url.path).map_err(|problem| invalid(&problem))?;
     let network = network::read(sources, std::iter::once(&url))?;
     Ok(Some(Monitor { url, network }))
+}
+
+/// Checks the placeholders of the URL. The words between its braces are not quoted, as the URL is a secret.
+fn check_placeholders(path: &str) -> Result<(), String> {
+    let left = PLACEHOLDERS.iter().fold(path.to_owned(), |path, placeholder| path.replace(placeholder, ""));
+    if left.contains(['{', '}']) {
+        return Err(format!("has a brace that begins or ends none of {}", PLACEHOLDERS.join(", ")));
+    }
+    Ok(())
 }
 
 /// Records for `datametrics check` whether there is a monitor.

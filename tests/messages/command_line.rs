@@ -113,12 +113,19 @@ pub(crate) const VALUES: &[Scene] = &[
     Typed("all --graphite-url amqp://broker.example/?exchnage=graphite"),
     Typed("all --graphite-url amqp://user:s3same@broker.example"),
     Typed("all --graphite-url https://graphite.example/graphite"),
+    Typed("all --graphite-url https://graphite.example/x"),
+    Typed("all --graphite-url https://prometheus-prod-01-eu-west-0.grafana.net/api/prom/push"),
+    Typed("all --graphite-url https://influx.example/api/v1/push/influx/write"),
+    Typed("all --graphite-url https://loki.example/loki/api/v1/push"),
+    Typed("all --graphite-url https://otlp-gateway-prod-eu-west-2.grafana.net/otlp"),
+    Typed("all --graphite-url https://home.grafana.net/d/abc"),
     Typed("all --graphite-url https://graphite.grafana.net/graphite/metrics"),
     Typed("all --graphite-url http://user:s3same@graphite.example/metrics"),
     Typed("all --ping-url monitor.example"),
     Typed("all --ping-url ftp://monitor.example"),
     Typed("all --ping-url http://user:s3same@monitor.example"),
     Typed("all --ping-url ''"),
+    Typed("all --ping-url 'https://monitor.example/push/s3same?status={state}'"),
 ];
 
 /// The definition of the first of these, tried on a reply to a request for the others.

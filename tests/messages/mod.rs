@@ -167,6 +167,7 @@ fn data() -> Vec<String> {
         "grafana dashboard",
         "grafana alerts --datasource uid --format api",
         "graphite schemas",
+        "check --offline",
         "check -v --retries=0 --graphite-url=tcp://127.0.0.1:9",
     ];
     let print = |line: &&str| {

@@ -1,0 +1,43 @@
+//! URLs that are no ingest of Graphite but look like one: those that stand beside it on the pages of Grafana Cloud.
+
+use crate::delivery::graphite::suggested_url;
+use crate::http::url::Url;
+
+/// Where Grafana Cloud shows the right URL.
+const CLOUD: &str = "the Graphite details of your stack in Grafana Cloud show the right one, \
+                     https://graphite-REGION.grafana.net/graphite/metrics";
+
+/// What is wrong with a URL that does not end in `/metrics`, and the right one if it can be told.
+pub(super) fn describe(url: &Url) -> String {
+    let path = url.path.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let is_cloud = url.host.ends_with(".grafana.net");
+    let begins = |prefix: &str| is_cloud && url.host.starts_with(prefix);
+    let has = |part: &str| path.contains(part);
+    let here = format!("points go to {}", suggested_url(url));
+    let right = if begins("graphite") {
+        here.as_str()
+    } else if is_cloud {
+        CLOUD
+    } else {
+        "that of Graphite ends in /metrics, and that of a Carbon is tcp://HOST:2003"
+    };
+    if has("influx") || begins("influx-") {
+        return format!("looks like a URL to push to in Influx's form: {right}");
+    }
+    if has("/loki") || begins("logs-") {
+        return format!("looks like a URL for logs (Loki): {right}");
+    }
+    if has("/otlp") || begins("otlp-") {
+        return format!("looks like a URL of OTLP: {right}");
+    }
+    if has("/api/prom") || path.ends_with("/api/v1/push") || path.ends_with("/api/v1/write") || begins("prometheus-") {
+        return format!("looks like a URL of Prometheus, not Graphite: {right}");
+    }
+    if path.ends_with("/graphite") || ["/render", "/find", "/tags"].iter().any(|end| path.ends_with(end)) {
+        return format!("looks like the URL at which Graphite is queried: {here}");
+    }
+    if is_cloud && !begins("graphite") && !url.host.contains("hosted-metrics") {
+        return format!("looks like the page of a stack: {CLOUD}");
+    }
+    format!("must end in /metrics: try {}", suggested_url(url))
+}
