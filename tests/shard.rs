@@ -112,16 +112,49 @@ fn invalid_shard_is_an_error_with_its_origin() {
     }
 }
 
-/// A conflict of names is found on every machine, whichever shard has the symbols.
+/// What is wrong with a list is found on every machine, whichever shard has the symbols, and in the same words.
 #[test]
-fn name_conflicts_are_found_in_every_shard() {
-    for index in 0..8 {
-        let shard = format!("{index}/8");
-        let run = Datametrics::new().args(["stocks", "^A", "_A", "--dry-run", "--shard", &shard]);
-        let message =
-            "error: stocks.names: ^A and _A would be pushed under one name: leave one out, or choose other names\n";
-        run.stderr(message).exit(78).check();
+fn conflicts_of_symbols_are_found_in_every_shard() {
+    const FEEDS: &str = "[graphite]\nnames = '{symbol}.{field}'\n[crypto]\nproviders = ['kraken']\n[stocks]\nsymbols = \
+        ['BTC-USD', 'X']\n";
+    for (config, args, problem) in [
+        (
+            "",
+            "stocks ^A _A",
+            "stocks.names: ^A and _A would be pushed under one name: leave one out, or choose other names",
+        ),
+        ("", "crypto BTC AB/CUSD ABC", "SYMBOL: AB/CUSD and ABC/USD are spelled the same for kraken: leave one out"),
+        ("", "crypto BTC AB/CUSD A/BCUSD ABC", "SYMBOL: [..] are spelled the same for kraken: leave one out"),
+        (
+            "[graphite]\nnames = '{base}.{quote}.{field}'\n",
+            "stocks MSFT",
+            "stocks.names: makes MSFT..* of MSFT, in which a part is empty: leave {quote} out, as the symbol has none",
+        ),
+        (
+            FEEDS,
+            "all",
+            "stocks.names: BTC/USD and BTC-USD would be pushed under one name: leave one out, or choose other names",
+        ),
+        ("", "crypto BTC BTCUSDT", "SYMBOL: symbol \"BTCUSDT\" is not BASE/QUOTE; did you mean \"BTC/USDT\"?"),
+    ] {
+        let run = Datametrics::new().config(config).args(args.split(' ')).args(["--dry-run"]);
+        let code = if problem.starts_with("SYMBOL: symbol") { 2 } else { 78 };
+        let run = run.stderr(format!("error: {problem}\n")).exit(code);
+        run.clone().check();
+        for index in 0..8 {
+            run.clone().args(["--shard", &format!("{index}/8")]).check();
+        }
     }
+}
+
+/// A symbol that is listed twice is no conflict, in its own shard and in others.
+#[test]
+fn symbols_that_are_listed_twice_are_fetched_once() {
+    let server = provider(&[("A", "5"), ("B", "5"), ("C", "5")]);
+    let run = run_without_symbols(&server, "").args(["--symbols", "A,B,A,C,B,B"]);
+    let shards: Vec<_> =
+        (0..4).flat_map(|index| symbols(&run.clone().args(["--shard", &format!("{index}/4")]))).collect();
+    assert_eq!(shards.len(), 3, "{shards:?}");
 }
 
 mod kubernetes {

@@ -87,20 +87,41 @@ impl NameTemplate {
         name
     }
 
+    /// What the names of a feed have in common.
+    pub(crate) fn of_feed(&self, prefix: &str, feed: &str) -> FeedNames {
+        let prefix = NamePart::Text(prefix.to_owned());
+        let before = with_text(std::iter::once(&prefix).chain(&self.parts[..self.field]), feed);
+        FeedNames { before, after: with_text(&self.parts[self.field + 1..], feed) }
+    }
+
     /// The names of all symbols of a feed, without their fields.
     pub(crate) fn affixes(&self, prefix: &str, feed: &str, symbols: &[Symbol]) -> NameAffixes {
-        // Prefix and feed are the same in every name, so they are put together once.
-        let before =
-            with_text(std::iter::once(&NamePart::Text(prefix.to_owned())).chain(&self.parts[..self.field]), feed);
-        let after = with_text(&self.parts[self.field + 1..], feed);
+        let names = self.of_feed(prefix, feed);
         let mut affixes = NameAffixes { text: String::new(), ends: Vec::with_capacity(symbols.len()) };
         for symbol in symbols {
-            push_parts(&mut affixes.text, &before, feed, symbol);
-            let prefix_end = affixes.text.len();
-            push_parts(&mut affixes.text, &after, feed, symbol);
+            let prefix_end = names.push(&mut affixes.text, symbol);
             affixes.ends.push((prefix_end, affixes.text.len()));
         }
         affixes
+    }
+}
+
+/// The parts of a feed's names. Prefix and feed are the same in every name, so they are put together once.
+pub(crate) struct FeedNames {
+    /// What stands before the field.
+    before: Vec<NamePart>,
+    /// What stands after it.
+    after: Vec<NamePart>,
+}
+
+impl FeedNames {
+    /// Appends a symbol's name without the field. Returns where the field belongs.
+    pub(crate) fn push(&self, text: &mut String, symbol: &Symbol) -> usize {
+        // The feed is a text by now.
+        push_parts(text, &self.before, "", symbol);
+        let field = text.len();
+        push_parts(text, &self.after, "", symbol);
+        field
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) use error_text::ErrorText;
 pub(crate) use found_rows::FoundRows;
 pub(crate) use header::{header_without_options, is_harmless_header, may_hold_key};
 pub(crate) use reply::{Reply, ReplyError};
-pub(crate) use request::{Plan, Query};
+pub(crate) use request::{Plan, Query, RequestKeys};
 pub(crate) use sketch::sketch;
 
 /// The name and the text of each file `builtin/NAME.toml`.

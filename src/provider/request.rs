@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::hash::Hash;
 
 /// Which requests one provider gets for one feed, and which values its replies are read for.
 #[derive(Debug)]
@@ -247,6 +248,18 @@ impl Definition {
     /// Two symbols that may be in one request and that the API spells the same, so that nothing tells
     /// their rows apart.
     pub(crate) fn find_ambiguous<'s>(&self, symbols: &'s [Symbol]) -> Option<(&'s Symbol, &'s Symbol)> {
+        let keys = self.request_keys()?;
+        let key = |symbol: &'s Symbol| keys.of(symbol);
+        if all_differ(symbols.len(), symbols.iter().filter_map(key).map(|key| hash_of(&key))) {
+            return None;
+        }
+        let mut symbol_of = FxHashMap::default();
+        symbols.iter().find_map(|symbol| Some((symbol_of.insert(key(symbol)?, symbol)?, symbol)))
+    }
+
+    /// What tells symbols apart in one request. `None` if nothing can be wrong with that: symbols are spelled as
+    /// they are, or asked for one by one.
+    pub(crate) fn request_keys(&self) -> Option<RequestKeys<'_>> {
         if self.symbol.is_canonical(&self.spelling) || self.endpoints.iter().all(Endpoint::is_single) {
             return None;
         }
@@ -255,14 +268,23 @@ impl Definition {
             batched.all(|endpoint| endpoint.has(part))
         };
         let (by_base, by_quote) = (every_batch_has(SymbolPart::Base), every_batch_has(SymbolPart::Quote));
-        let key = |symbol: &'s Symbol| {
-            Some((group_key(symbol, by_base, by_quote), self.symbol.spell(&self.spelling, symbol)?))
-        };
-        if all_differ(symbols.len(), symbols.iter().filter_map(key).map(|key| hash_of(&key))) {
-            return None;
-        }
-        let mut symbol_of = FxHashMap::default();
-        symbols.iter().find_map(|symbol| Some((symbol_of.insert(key(symbol)?, symbol)?, symbol)))
+        Some(RequestKeys { definition: self, by_base, by_quote })
+    }
+}
+
+/// What tells symbols apart in the requests to a provider.
+pub(crate) struct RequestKeys<'a> {
+    definition: &'a Definition,
+    by_base: bool,
+    by_quote: bool,
+}
+
+impl RequestKeys<'_> {
+    /// The key of a symbol. Of two symbols with the same key nothing tells the rows apart. `None` if the API
+    /// cannot be asked for the symbol.
+    pub(crate) fn of<'s>(&self, symbol: &'s Symbol) -> Option<impl Hash + Eq + use<'s>> {
+        let spelled = self.definition.symbol.spell(&self.definition.spelling, symbol)?;
+        Some((group_key(symbol, self.by_base, self.by_quote), spelled))
     }
 }
 

@@ -321,12 +321,9 @@ impl<'a> Reader<'a> {
         let selection = self.cli.selection();
         let selected = feeds::select(configs, &selection, symbols.as_ref())?;
         let mut reader = FeedReader { options: feeds::FeedOptions::read(options, sources)?, providers, metrics };
-        let mut feeds = reader.read(selected, symbols.as_ref())?;
         let shard = reader.options.shard;
         // Grafana shows the metrics of all machines.
-        if let Some(shard) = shard.filter(|_| self.purpose != Purpose::Export) {
-            feeds::keep_shard(shard, &mut feeds, &metrics.prefix);
-        }
+        let feeds = reader.read(&selected, symbols.as_ref(), shard.filter(|_| self.purpose != Purpose::Export))?;
         Ok((run_name(&selection, &feeds, shard), feeds))
     }
 }

@@ -3,8 +3,9 @@
 mod names;
 mod reader;
 mod run_names;
+mod shard_filter;
 
-pub(super) use reader::{FeedOptions, FeedReader, add_default_symbols, keep_shard, select};
+pub(super) use reader::{FeedOptions, FeedReader, add_default_symbols, select};
 
 use super::graphite::{read_interval, read_names};
 use super::sources::Sources;

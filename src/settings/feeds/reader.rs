@@ -1,5 +1,6 @@
 //! Reads the selected feeds, and checks them.
 
+use super::shard_filter::{FeedHasher, ShardFilter};
 use super::{FeedConfig, ValueList, names};
 use crate::cli::{FeedSelection, Options};
 use crate::config::{ConfigError, ConfigValue, Origin};
@@ -52,40 +53,63 @@ pub(in crate::settings) struct FeedReader<'r, 'a> {
 }
 
 impl<'a> FeedReader<'_, 'a> {
-    /// Reads the selected feeds with all their symbols, whatever the shard.
+    /// Reads the selected feeds, with the symbols of `shard` or with all of them.
     ///
     /// # Errors
     /// When a feed has no symbols, or has an error.
     pub(in crate::settings) fn read(
         &mut self,
-        selected: Vec<FeedConfig<'a>>,
+        selected: &[FeedConfig<'a>],
         symbols: Option<&SymbolOverride>,
+        shard: Option<Shard>,
     ) -> Result<Vec<Feed>, ConfigError> {
-        let mut feeds = Vec::with_capacity(selected.len());
-        for config in selected {
-            feeds.push(self.read_feed(config, symbols)?);
+        let mut filter = shard.map(ShardFilter::new);
+        let mut feeds = self.read_feeds(selected, symbols, filter.as_mut())?;
+        if filter.as_mut().is_some_and(ShardFilter::has_suspects) {
+            feeds = self.read_feeds(selected, symbols, filter.as_mut())?;
         }
-        // Checked with the symbols of all shards, so that two machines never push under the same name.
+        // Checked with what may clash in all shards, so that two machines never push under the same name.
         names::check(&feeds)?;
+        if let Some(shard) = shard {
+            keep_shard(shard, &mut feeds, &self.metrics.prefix);
+        }
         Ok(feeds)
+    }
+
+    fn read_feeds(
+        &mut self,
+        selected: &[FeedConfig<'a>],
+        symbols: Option<&SymbolOverride>,
+        mut filter: Option<&mut ShardFilter>,
+    ) -> Result<Vec<Feed>, ConfigError> {
+        selected.iter().map(|config| self.read_feed(config, symbols, filter.as_deref_mut())).collect()
     }
 
     fn read_feed(
         &mut self,
-        config: FeedConfig<'a>,
+        config: &FeedConfig<'a>,
         symbol_override: Option<&SymbolOverride>,
+        filter: Option<&mut ShardFilter>,
     ) -> Result<Feed, ConfigError> {
         let origin = symbol_override.map_or_else(|| config.symbols.list.origin(), |symbols| symbols.origin.clone());
-        let symbols = read_symbols(&config, symbol_override)?;
-        if symbols.is_empty() && (config.symbols_are_named || symbol_override.is_some()) {
-            return Err(ConfigError::invalid(origin, "is empty"));
-        }
-        let providers = self.providers_of(&config)?;
-        if symbols.is_empty() {
-            let name = &self.providers.definitions[providers[0]].name;
-            return Err(ConfigError::invalid(origin, format!("is missing: name what {name} is to be asked for")));
-        }
+        let providers = self.providers_of(config)?;
         let definitions: Vec<&Definition> = providers.iter().map(|index| &self.providers.definitions[*index]).collect();
+        let names = config.names.as_ref().unwrap_or(&self.metrics.names);
+        let Symbols { kept: symbols, count } = match filter {
+            None => {
+                let max_len = symbol_override.map_or(config.symbols.values.len(), SymbolOverride::max_len);
+                read_symbols(config, symbol_override, max_len, |_| true)?
+            }
+            Some(filter) => {
+                let mut hasher = FeedHasher::new(&config.name, names, &self.metrics.prefix, &definitions);
+                read_symbols(config, symbol_override, 0, |symbol| filter.keeps(&mut hasher, symbol))?
+            }
+        };
+        if count == 0 {
+            let is_named = config.symbols_are_named || symbol_override.is_some();
+            let missing = || format!("is missing: name what {} is to be asked for", definitions[0].name);
+            return Err(ConfigError::invalid(origin, if is_named { "is empty".to_owned() } else { missing() }));
+        }
         let (fields, fields_are_named) = match &self.options.fields {
             Some(fields) => (read_fields(&ValueList::read(fields.clone())?, true, &definitions)?, true),
             None if config.is_own() && !config.fields_are_named => (all_fields(&definitions), false),
@@ -100,23 +124,22 @@ impl<'a> FeedReader<'_, 'a> {
             }
         }
         let is_stocks = definitions.iter().all(|definition| definition.market == Market::Stocks);
-        let names = config.names.unwrap_or_else(|| self.metrics.names.clone());
         Ok(Feed {
             affixes: names.affixes(&self.metrics.prefix, &config.name, &symbols),
             state_name: self.options.shard.map_or_else(
                 || config.name.clone(),
                 |shard| format!("{}.{}", config.name, shard.to_string().replace('/', "-")),
             ),
-            name: config.name,
+            name: config.name.clone(),
             symbols,
             units: units(&fields, &definitions),
             fields,
             fields_are_named,
             any_field_counts,
+            names: names.clone(),
             providers,
-            names,
             market_hours: self.options.market_hours.filter(|_| is_stocks).unwrap_or(config.market_hours),
-            closed: config.closed,
+            closed: config.closed.clone(),
             interval: config.interval.unwrap_or(self.metrics.interval),
             due_every: config.interval.filter(|_| symbol_override.is_none()),
         })
@@ -185,7 +208,7 @@ fn default_symbols(definitions: &[Definition]) -> Option<Vec<String>> {
 }
 
 /// Keeps only the symbols of a shard.
-pub(in crate::settings) fn keep_shard(shard: Shard, feeds: &mut [Feed], prefix: &str) {
+fn keep_shard(shard: Shard, feeds: &mut [Feed], prefix: &str) {
     for feed in feeds {
         feed.symbols.retain(|symbol| shard.holds(symbol));
         feed.affixes = feed.names.affixes(prefix, &feed.name, &feed.symbols);
@@ -234,52 +257,75 @@ fn named_feeds<'a>(
     selected.collect()
 }
 
-/// Reads the symbols of a feed, each once.
-fn read_symbols(config: &FeedConfig<'_>, symbol_override: Option<&SymbolOverride>) -> Result<Vec<Symbol>, ConfigError> {
-    let max_len = symbol_override.map_or(config.symbols.values.len(), SymbolOverride::max_len);
-    let mut symbols = Vec::with_capacity(max_len);
-    let mut reader = SymbolReader { config, text: String::new() };
+/// The symbols of a feed.
+struct Symbols {
+    kept: Vec<Symbol>,
+    /// How many there are, with those that are not kept.
+    count: usize,
+}
+
+/// Reads the symbols of a feed, and keeps some of them, each once. `capacity` is how many that may be.
+fn read_symbols(
+    config: &FeedConfig<'_>,
+    symbol_override: Option<&SymbolOverride>,
+    capacity: usize,
+    keeps: impl FnMut(&Symbol) -> bool,
+) -> Result<Symbols, ConfigError> {
+    let symbols = Symbols { kept: Vec::with_capacity(capacity), count: 0 };
+    let mut reader = SymbolReader { config, text: String::new(), keeps, symbols };
     match symbol_override {
         Some(texts) => {
             let invalid = |error: SymbolError| ConfigError::invalid(texts.origin.clone(), error.to_string());
             for text in texts.iter() {
-                reader.read_all(text, &mut symbols).map_err(invalid)?;
+                reader.read_all(text).map_err(invalid)?;
             }
         }
         None => {
             for value in &config.symbols.values {
                 let invalid = |error: SymbolError| value.invalid(error.to_string());
-                reader.read_all(value.text()?, &mut symbols).map_err(invalid)?;
+                reader.read_all(value.text()?).map_err(invalid)?;
             }
         }
     }
-    if !all_differ(symbols.len(), symbols.iter().map(hash_of)) {
+    let mut symbols = reader.symbols;
+    if !all_differ(symbols.kept.len(), symbols.kept.iter().map(hash_of)) {
         let mut seen = FxHashSet::default();
-        symbols.retain(|symbol| seen.insert(symbol.clone()));
+        symbols.kept.retain(|symbol| seen.insert(symbol.clone()));
     }
     Ok(symbols)
 }
 
 /// Reads symbols of a feed.
-struct SymbolReader<'a> {
+struct SymbolReader<'a, F> {
     config: &'a FeedConfig<'a>,
     /// Reused, so that a long list needs only one allocation for each symbol.
     text: String,
+    /// Whether a symbol is kept.
+    keeps: F,
+    symbols: Symbols,
 }
 
-impl SymbolReader<'_> {
+impl<F: FnMut(&Symbol) -> bool> SymbolReader<'_, F> {
     /// Reads a symbol, or several with commas between them. In feeds of the user's own, a comma is a part of
     /// the symbol.
-    fn read_all(&mut self, text: &str, symbols: &mut Vec<Symbol>) -> Result<(), SymbolError> {
+    fn read_all(&mut self, text: &str) -> Result<(), SymbolError> {
         if self.config.is_own() || !text.bytes().any(|byte| byte == b',') {
-            symbols.push(self.read(text)?);
-            return Ok(());
+            return self.add(text);
         }
-        let before = symbols.len();
+        let before = self.symbols.count;
         for part in text.split(',').filter(|part| !part.trim().is_empty()) {
-            symbols.push(self.read(part)?);
+            self.add(part)?;
         }
-        if symbols.len() == before { Err(SymbolError::Empty) } else { Ok(()) }
+        if self.symbols.count == before { Err(SymbolError::Empty) } else { Ok(()) }
+    }
+
+    fn add(&mut self, typed: &str) -> Result<(), SymbolError> {
+        let symbol = self.read(typed)?;
+        self.symbols.count += 1;
+        if (self.keeps)(&symbol) {
+            self.symbols.kept.push(symbol);
+        }
+        Ok(())
     }
 
     /// Reads a symbol. Those of `crypto` and `stocks` get their canonical spelling, and those of `crypto` the
