@@ -41,14 +41,10 @@ fn feed(report: &FeedReport<'_>, history: &RunHistory<'_>, terminal: Terminal) -
 
 /// The name of the feed, who gave all of it, and how much is missing.
 fn title(report: &FeedReport<'_>) -> String {
-    let mut title = report.feed.name.clone();
-    if let Some(provider) = only_provider(report) {
-        title += &format!(" from {provider}");
-    }
-    if report.fetched() < report.expected {
-        title += &format!(": {} of {}", report.fetched(), pluralize(report.expected, "symbol"));
-    }
-    title
+    let from = only_provider(report).map(|provider| format!(" from {provider}")).unwrap_or_default();
+    let (fetched, due) = (report.fetched(), pluralize(report.expected, "symbol"));
+    let count = if fetched == report.expected { String::new() } else { format!(": {fetched} of {due}") };
+    format!("{}{from}{count}", report.feed.name)
 }
 
 /// The provider that gave everything that is there.
@@ -84,16 +80,16 @@ impl Columns {
         let mut notes = Vec::new();
         if only_provider(report).is_none() {
             let providers = (0..feed.symbols.len()).map(|symbol| providers(report, symbol));
-            notes.push(Column::of_words("provider", providers.collect()));
+            notes.push(Column::of_words("provider", &providers.collect::<Vec<_>>()));
         }
         let ages = numbers(feed.fields.len());
         if ages.iter().any(Option::is_some) {
             let age = |age: Option<Number>| age.map_or(NOTHING.to_owned(), |age| describe_age(age.to_f64()));
-            notes.push(Column::of_words("age", ages.into_iter().map(age).collect()));
+            notes.push(Column::of_words("age", &ages.into_iter().map(age).collect::<Vec<_>>()));
         }
         let symbols = feed.symbols.iter().map(|symbol| sanitize(symbol.as_str(), usize::MAX));
         Self {
-            symbols: Column::of_words("symbol", symbols.collect()),
+            symbols: Column::of_words("symbol", &symbols.collect::<Vec<_>>()),
             fields: feed.fields.iter().enumerate().map(field).collect(),
             notes,
         }
@@ -119,7 +115,7 @@ enum Sign {
 
 impl Column {
     /// A column of words, which begin at its left.
-    fn of_words(head: &str, cells: Vec<String>) -> Self {
+    fn of_words(head: &str, cells: &[String]) -> Self {
         let width = cells.iter().map(|cell| width(cell)).fold(width(head), usize::max);
         let pad = |text: &String| format!("{text:width$}");
         Self { head: vec![pad(&head.to_owned())], cells: cells.iter().map(pad).collect(), width, signs: Vec::new() }
@@ -197,7 +193,10 @@ fn align_points(texts: &[&str]) -> Vec<String> {
     let whole = |text: &str| text.find(['.', 'e', 'E']).unwrap_or(text.len());
     let left = texts().map(whole).max().unwrap_or(0);
     let right = texts().map(|text| text.len() - whole(text)).max().unwrap_or(0);
-    let align = |text: &str| format!("{}{:right$}", format!("{:>left$}", &text[..whole(text)]), &text[whole(text)..]);
+    let align = |text: &str| {
+        let (whole, rest) = text.split_at(whole(text));
+        format!("{whole:>left$}{rest:right$}")
+    };
     texts().map(align).collect()
 }
 
@@ -266,7 +265,7 @@ mod tests {
     fn columns(fields: &[(&str, Vec<Option<Number>>)]) -> Columns {
         let rows = fields[0].1.len();
         Columns {
-            symbols: Column::of_words("symbol", (0..rows).map(|row| format!("S{row}")).collect()),
+            symbols: Column::of_words("symbol", &(0..rows).map(|row| format!("S{row}")).collect::<Vec<_>>()),
             fields: fields.iter().map(|(name, numbers)| Column::of_numbers(name, numbers)).collect(),
             notes: Vec::new(),
         }

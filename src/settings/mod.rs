@@ -67,6 +67,7 @@ const NO_JOURNAL: &str = "journal: there is none, as HOME is not set: points tha
 
 /// All settings of a run. Each stage of a run gets the part that it needs.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// The name of the run in its health points: `all`, or the names of its feeds joined by `-`. With
     /// `--shard`, `-` and the index of the shard follow.
