@@ -31,6 +31,7 @@ mod limits;
 mod machine;
 mod messages;
 mod mirrors;
+mod mistaken_secrets;
 mod name_servers;
 mod networks;
 mod opening;

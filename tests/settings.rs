@@ -730,19 +730,19 @@ fn key_of_a_provider_that_is_not_in_use_is_not_needed() {
 #[test]
 fn key_comes_from_variable_file_or_systemd_credential() {
     let ok = "[{\"name\":\"stocks.AAPL.last\"[..]\n";
-    let server = finnhub("from variable");
-    finnhub_run().env("FINNHUB_API_KEY", "from variable").provider("finnhub", &server).stdout(ok).check();
-    for text in ["from file", "from file\n", "from file\r\n"] {
-        let (server, run) = (finnhub("from file"), finnhub_run());
+    let server = finnhub("from-variable");
+    finnhub_run().env("FINNHUB_API_KEY", "from-variable").provider("finnhub", &server).stdout(ok).check();
+    for text in ["from-file", "from-file\n", "from-file\r\n"] {
+        let (server, run) = (finnhub("from-file"), finnhub_run());
         write(&run, "key", text);
         run.env("FINNHUB_API_KEY_FILE", "./key").provider("finnhub", &server).stdout(ok).check();
     }
-    let (server, run) = (finnhub("from systemd"), finnhub_run());
-    write(&run, "credentials/finnhub_api_key", "from systemd\n");
+    let (server, run) = (finnhub("from-systemd"), finnhub_run());
+    write(&run, "credentials/finnhub_api_key", "from-systemd\n");
     let run = run.env("CREDENTIALS_DIRECTORY", "credentials");
     run.clone().provider("finnhub", &server).stdout(ok).check();
-    let server = finnhub("from variable");
-    run.env("FINNHUB_API_KEY", "from variable").provider("finnhub", &server).stdout(ok).check();
+    let server = finnhub("from-variable");
+    run.env("FINNHUB_API_KEY", "from-variable").provider("finnhub", &server).stdout(ok).check();
 }
 
 #[test]
@@ -761,10 +761,12 @@ fn secret_file_that_cannot_be_read_is_an_error() {
     fails(graphite, 74, &format!("config.toml:4: graphite.password_file: cannot read ./nowhere: {missing}"));
 }
 
+const EMPTY: &str = "is empty: write the key, token or password into it";
+
 #[test]
 fn secret_that_is_empty_or_has_control_characters_is_an_error() {
     for (text, problem) in
-        [("", "is empty"), ("\n", "is empty"), ("two\nlines\n", "holds a line break or another control character")]
+        [("", EMPTY), ("\n", EMPTY), ("two\nlines\n", "holds a line break or another control character")]
     {
         let run = finnhub_run();
         write(&run, "key", text);

@@ -3,6 +3,7 @@
 
 use super::headers::{Headers, read_headers};
 use super::identity::{self, Identity};
+use super::mistaken_secret;
 use super::other_endpoints;
 use super::sources::{Sources, check_secret};
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
@@ -90,7 +91,7 @@ impl<'a> DestinationReader<'_, 'a> {
         let user_origin = user.as_ref().map(ConfigValue::origin);
         let access = if self.needs_secrets {
             Access {
-                credentials: self.read_credentials(user, warnings)?,
+                credentials: self.read_credentials(user, is_cloud(url.as_ref()), warnings)?,
                 headers: read_headers(self, warnings)?,
                 identity: identity::read(self)?,
             }
@@ -138,6 +139,7 @@ impl<'a> DestinationReader<'_, 'a> {
     fn read_credentials(
         &self,
         user: Option<ConfigValue<'a>>,
+        is_cloud: bool,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Credentials>, ConfigError> {
         let (sources, names) = (self.sources, &self.names);
@@ -157,7 +159,16 @@ impl<'a> DestinationReader<'_, 'a> {
             (None, None, None) => None,
         };
         match (user, password) {
-            (Some(user), Some(password)) => Ok(Some(Credentials { user: user.text()?.to_owned(), password })),
+            (Some(user), Some(password)) => {
+                let name = user.text()?;
+                if let Some(problem) = mistaken_secret::of_any(name, false) {
+                    return Err(user.invalid(problem));
+                }
+                match mistaken_secret::of_password(name, &password, is_cloud) {
+                    Some(problem) => Err(ConfigError::about(variable.clone(), problem)),
+                    None => Ok(Some(Credentials { user: name.to_owned(), password })),
+                }
+            }
             (Some(user), None) => {
                 Err(user.invalid(format!("is set, but no password: set {variable} or {variable}_FILE")))
             }
@@ -315,6 +326,11 @@ impl<'a> DestinationReader<'_, 'a> {
         };
         value.map_or(Ok(Vec::new()), |value| value.list()?.iter().map(id).collect())
     }
+}
+
+/// Whether points go to Grafana Cloud, whose passwords are tokens.
+fn is_cloud(url: Option<&ConfigValue<'_>>) -> bool {
+    url.is_some_and(|url| url.text().is_ok_and(|url| url.contains(".grafana.net/")))
 }
 
 /// The schemes of destinations.

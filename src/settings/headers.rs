@@ -1,6 +1,7 @@
 //! The headers of a destination.
 
 use super::destination::{DestinationReader, permission_warning};
+use super::mistaken_secret;
 use crate::config::{ConfigError, ConfigValue, Origin};
 use crate::delivery::graphite::ExtraHeaders;
 use crate::provider::{header_without_options, is_harmless_header, may_hold_key};
@@ -61,6 +62,9 @@ pub(super) fn read_headers(
             BTreeMap::new()
         };
         let Some(text) = template.header_value(&secrets) else { continue };
+        if let Some(problem) = mistaken_secret::of_header(&text) {
+            return Err(value.invalid(problem));
+        }
         headers.origin.get_or_insert(value.origin());
         if template.is_literal() && may_hold_key(&name) {
             warnings.extend(permission_warning(&value.origin(), "a key", "write {secret:NAME} for it"));

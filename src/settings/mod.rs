@@ -11,6 +11,7 @@ mod headers;
 mod identity;
 mod journal;
 mod mirrors;
+mod mistaken_secret;
 mod monitor;
 mod network;
 mod other_endpoints;

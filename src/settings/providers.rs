@@ -1,5 +1,6 @@
 //! The providers: their definitions, from the config file and the built-in ones, and their secrets.
 
+use super::mistaken_secret;
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
 use crate::provider::to_toml::{base_url_literal, nest, serialize, with_base_url};
@@ -206,6 +207,12 @@ impl<'a> Providers<'a> {
         let mut has_secret = urls.iter().any(|url| url.credentials.is_some());
         let secrets = self.sources.secrets_for(&definition.name, definition.secrets())?;
         has_secret |= !secrets.is_empty();
+        // In a definition of one's own a secret may be any text.
+        let is_built_in = built_in(&definition.name).is_some() && !self.is_in_config(&definition.name);
+        let problem = |(name, key): (&String, &Secret)| Some((name.clone(), mistaken_secret::of_key(key)?));
+        if let Some((name, problem)) = secrets.iter().filter(|_| is_built_in).find_map(problem) {
+            return Err(ConfigError::about(name, problem));
+        }
         self.secrets.extend(secrets);
         if has_secret && !definition.allow_plaintext_credentials && urls.iter().any(|url| url.is_cleartext()) {
             let name = format!("providers.{}.base_url", definition.name);

@@ -1,5 +1,6 @@
 //! The sources of settings: flags, variables and the config file.
 
+use super::mistaken_secret;
 use super::recorder::{RecordedSetting, Recorder};
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::secret::Secret;
@@ -210,10 +211,10 @@ impl<'a> Sources<'a> {
 /// Checks that a secret is fit for a header.
 ///
 /// # Errors
-/// When it is empty, or contains a line break or another control character.
+/// When it is plainly wrong, or contains a line break or another control character.
 pub(super) fn check_secret(text: &str, origin: Origin) -> Result<Secret, ConfigError> {
-    if text.is_empty() {
-        return Err(ConfigError::invalid(origin, "is empty"));
+    if let Some(problem) = mistaken_secret::of_any(text, matches!(origin, Origin::File(_))) {
+        return Err(ConfigError::invalid(origin, problem));
     }
     if text.chars().any(char::is_control) {
         return Err(ConfigError::invalid(origin, "holds a line break or another control character"));

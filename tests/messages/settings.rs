@@ -173,6 +173,17 @@ pub(crate) const SECRETS: &[Scene] = &[
         "crypto --shard 0/1000000 --dry-run",
         "[graphite]\nurl = 'http://graphite.example/metrics'\nheaders = { X-Api-Key = 'literal' }",
     ),
+    Typed("GRAPHITE_USER=1 GRAPHITE_PASSWORD=\"s3same\" all"),
+    Typed("GRAPHITE_USER=1 'GRAPHITE_PASSWORD=s3same ' all"),
+    Typed("GRAPHITE_USER=1 'GRAPHITE_PASSWORD=Bearer s3same' all"),
+    Typed("GRAPHITE_USER=1 GRAPHITE_PASSWORD=1:s3same all"),
+    Typed("GRAPHITE_USER=glc_s3same GRAPHITE_PASSWORD=1 all"),
+    Typed("GRAPHITE_USER=1 'GRAPHITE_PASSWORD=glc_s3same s3same' all"),
+    Typed("'FINNHUB_API_KEY=s3same s3same' stocks --provider finnhub --dry-run"),
+    Both(
+        "'MIMIR_TOKEN=Bearer s3same' all",
+        "[graphite]\nurl = 'https://mimir.example/metrics'\nheaders = { Authorization = 'Bearer {secret:MIMIR_TOKEN}' }",
+    ),
     Typed("stocks --provider finnhub --dry-run"),
     Typed("FINNHUB_API_KEY=s3same FINNHUB_API_KEY_FILE=y stocks --provider finnhub --dry-run"),
     Typed(
