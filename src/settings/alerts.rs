@@ -1,7 +1,7 @@
 //! The thresholds of `[[alert]]`.
 
 use super::sources::Sources;
-use crate::config::{ConfigError, ConfigValue, Origin, Section};
+use crate::config::{ConfigError, Origin, Section};
 use crate::market::field::Field;
 use crate::market::spellings::{canonicalize_pair, canonicalize_share};
 use crate::market::symbol::Symbol;
@@ -30,43 +30,44 @@ pub(crate) struct Alert {
 /// The greatest threshold, up and down.
 const MAX_THRESHOLD: f64 = 1e90;
 
-/// Reads the alerts.
+/// Reads the alerts. Only what prints their rules needs them: for anything else they are checked alone, as there may
+/// be many.
 ///
 /// # Errors
 /// When a value is wrong, or a symbol or its thresholds are missing.
-pub(super) fn read(sources: Sources<'_>) -> Result<Vec<Alert>, ConfigError> {
+pub(super) fn read(sources: Sources<'_>, are_needed: bool) -> Result<Vec<Alert>, ConfigError> {
     let Some(value) = sources.optional_setting("alert", sources.file.get("alert")) else { return Ok(Vec::new()) };
-    let sections = value.list()?.iter().map(ConfigValue::section).collect::<Result<Vec<_>, _>>()?;
-    sections.iter().map(read_alert).collect()
+    let mut alerts = Vec::new();
+    for value in value.list()? {
+        alerts.extend(read_alert(&value.section()?, are_needed)?);
+    }
+    Ok(alerts)
 }
 
-fn read_alert(section: &Section<'_>) -> Result<Alert, ConfigError> {
+/// Checks an alert. Returns it if it is needed.
+fn read_alert(section: &Section<'_>, is_needed: bool) -> Result<Option<Alert>, ConfigError> {
     let threshold = |key| section.get(key).map(|value| value.number_within(MAX_THRESHOLD)).transpose();
     let missing = |keys: &str| ConfigError::invalid(section.origin(), format!("{keys} is missing"));
-    let symbol = section.get("symbol").ok_or_else(|| missing("symbol"))?;
-    let origin = symbol.origin();
-    let symbol = Symbol::with_spaces(symbol.text()?).map_err(|problem| symbol.invalid(problem.to_string()))?;
-    let (mut pair, mut share) = (symbol.to_string(), symbol.to_string());
-    canonicalize_pair(&mut pair);
-    canonicalize_share(&mut share);
+    let value = section.get("symbol").ok_or_else(|| missing("symbol"))?;
+    let symbol = Symbol::with_spaces(value.text()?).map_err(|problem| value.invalid(problem.to_string()))?;
     let field = section.get("field").map(|value| {
         let name = value.text()?;
         let problem = || value.invalid(format!("{name:?} is no field name: a letter, then letters, digits and _"));
         Field::new(name).ok_or_else(problem)
     });
-    let alert = Alert {
-        origin,
-        field: field.transpose()?.unwrap_or_else(Field::last),
-        symbol,
-        pair,
-        share,
-        above: threshold("above")?,
-        below: threshold("below")?,
-        change_percent_1h: section.get("change_percent_1h").map(|value| value.positive(MAX_THRESHOLD)).transpose()?,
-    };
+    let field = field.transpose()?;
+    let (above, below) = (threshold("above")?, threshold("below")?);
+    let change_percent_1h = section.get("change_percent_1h").map(|value| value.positive(MAX_THRESHOLD)).transpose()?;
     section.deny_unknown_keys()?;
-    if alert.above.is_none() && alert.below.is_none() && alert.change_percent_1h.is_none() {
+    if above.is_none() && below.is_none() && change_percent_1h.is_none() {
         return Err(missing("above, below or change_percent_1h"));
     }
-    Ok(alert)
+    if !is_needed {
+        return Ok(None);
+    }
+    let (mut pair, mut share) = (symbol.to_string(), symbol.to_string());
+    canonicalize_pair(&mut pair);
+    canonicalize_share(&mut share);
+    let field = field.unwrap_or_else(Field::last);
+    Ok(Some(Alert { origin: value.origin(), symbol, pair, share, field, above, below, change_percent_1h }))
 }

@@ -98,7 +98,7 @@ pub struct Settings {
     named_format: Option<OutputFormat>,
     /// The terminal at standard output, if it is one.
     pub(crate) terminal: Option<Terminal>,
-    /// The thresholds of `[[alert]]`.
+    /// The thresholds of `[[alert]]`. None but for `datametrics grafana`.
     pub(crate) alerts: Vec<Alert>,
     /// Warnings about the settings.
     pub(crate) warnings: Vec<String>,
@@ -259,7 +259,7 @@ impl<'a> Reader<'a> {
             return Err(self.missing_graphite());
         }
         let no_destination = (is_missing && self.purpose == Purpose::Check).then(|| self.missing_graphite());
-        let alerts = alerts::read(sources)?;
+        let alerts = alerts::read(sources, self.purpose == Purpose::Export)?;
         let journal = journal::read(options, sources, destination.destination.as_ref())?;
         let destinations = destinations::join(destination, mirrors, &journal, timeout)?;
         warnings.extend(slash_warning(&destinations, &metrics, &feeds));

@@ -295,10 +295,10 @@ mod tests {
             history.record(feeds, std::iter::empty(), std::iter::empty(), std::iter::empty(), std::iter::empty());
             state.last_run("all").feeds
         };
-        let came = Some(FeedState { missing: BTreeSet::from(["A".to_owned()]), ..FeedState::default() });
-        assert_eq!(record(&[("fx", came.clone()), ("gone", came.clone()), ("new", None)]).len(), 2);
+        let came = FeedState { missing: BTreeSet::from(["A".to_owned()]), ..FeedState::default() };
+        assert_eq!(record(&[("fx", Some(came.clone())), ("gone", Some(came.clone())), ("new", None)]).len(), 2);
         let left = record(&[("fx", None), ("new", Some(FeedState::default()))]);
-        let expected = [("fx".to_owned(), came.unwrap()), ("new".to_owned(), FeedState::default())];
+        let expected = [("fx".to_owned(), came), ("new".to_owned(), FeedState::default())];
         assert_eq!(left, BTreeMap::from(expected), "a feed that was not due stays as it was");
     }
 
