@@ -169,7 +169,7 @@ fn check_makes_no_request_within_min_interval() {
     let output = check.run();
     let message = findings(&output).into_iter().find(|line| line.contains("kraken")).unwrap();
     assert!(
-        message.starts_with("ok      kraken (crypto): not asked: kraken is not to be asked for another "),
+        message.starts_with("ok      kraken (crypto): not due: kraken is not to be asked for another "),
         "{message}"
     );
     assert!(message.ends_with(" (min_interval)"), "{message}");

@@ -292,7 +292,7 @@ fn provider_finding(definition: &Definition, report: &FeedReport<'_>, if_failed:
         return Finding::new(subject, Err("a defect in datametrics, see above".to_owned()), Outcome::Defect);
     }
     if let Some(reason) = &report.skipped {
-        return Finding::ok(subject, format!("not asked: {reason} (min_interval)"));
+        return Finding::ok(subject, format!("{reason} (min_interval)"));
     }
     let has_failed = report.providers.iter().any(|report| !report.failures.is_empty());
     if !has_failed && report.missing.is_empty() {

@@ -118,7 +118,7 @@ impl Connector<()> for OpeningConnector {
 
 /// A connection that was opened ahead.
 #[derive(Debug, thiserror::Error)]
-#[error("a connection was opened")]
+#[error("opened")]
 struct OpenedAhead(HttpConnection);
 
 /// Opens connections. ureq sends `http` through a proxy by CONNECT, which many proxies allow for `https`

@@ -3,7 +3,7 @@
 use super::{Fault, messages};
 use crate::support::{
     Datametrics, Dialect, Ingest,
-    limit::{make_pipe, with_file_size, with_open_files, with_threads},
+    limit::{make_pipe, with_file_size, with_threads},
     port,
     prices::{self, HEALTH_POINTS},
 };
@@ -54,7 +54,6 @@ pub(crate) const ROWS: &[Row] = &[
         // The first ping wants one.
         with_threads(run.args(["--ping-url", "http://127.0.0.1:9/x"]), 1)
     }),
-    Row::new("4 open files (`ulimit -n 4`)", |run| with_open_files(run, 4)),
     Row::new("nothing may be written (`ulimit -f 0`)", |run| with_file_size(run, 0)),
     Row::new("the same, and Graphite is down", |run| {
         let url = format!("http://127.0.0.1:{}/metrics", port::unused());

@@ -5,7 +5,6 @@ use crate::support::{
     Broker, Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server, Verdict,
     journal::Journal,
     limit::{with_file_size, with_open_files},
-    prices,
 };
 use Scene::Played;
 use std::fs::{self, File};
@@ -125,14 +124,11 @@ pub(crate) const MACHINE: &[Scene] = &[
         let run = typed(Datametrics::new(), "providers kraken");
         Observed::of_run(&with_file_size(run, 0).started_by(["sh", "-c", "exec \"$0\" \"$@\" > file"]))
     }),
-    Played("4 files may be open, and one is the connection to the provider", || {
-        let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
-        Observed::of_run(&with_open_files(prices::run(&server, "").graphite(&ingest).args(["--no-journal"]), 4))
-    }),
-    Played("the same, with Carbon", || {
-        let (server, carbon) = (prices::provider(&[("BTC", "5")]), Carbon::start());
-        let run = prices::run(&server, "").carbon(&carbon).hide(carbon.authority(), "CARBON:2003");
-        Observed::of_run(&with_open_files(run.args(["--no-journal"]), 4))
+    Played("4 files may be open, and one is the connection to another provider", || {
+        let (first, second) = (Server::with(|_| Reply::json(r#"{"error":[],"result":{}}"#)), Server::start());
+        let run =
+            typed(Datametrics::new(), "crypto BTC --provider kraken,coinbase --fields last --retries 0 --dry-run");
+        Observed::of_run(&with_open_files(run.provider("kraken", &first).provider("coinbase", &second), 4))
     }),
 ];
 

@@ -92,6 +92,11 @@ pub(crate) const SCENES: &[Scene] = &[
         75,
         "Carbon at HOST:2003: TLS error: it does not take our certificate, which is that of client_cert for a Graphite (received fatal alert: UnknownCA)",
     ),
+    Rendered(
+        "no more files may be open, and Carbon is to be connected to",
+        75,
+        "Carbon at HOST:2003: no connection: the limit of open files is reached; raise it (ulimit -n, LimitNOFILE of systemd)",
+    ),
     Rendered("Carbon takes too long", 75, "Carbon at HOST:2003: it took 1 of 2 bytes in time; it may be overloaded"),
     Rendered(
         "the whole machine may open no more files",

@@ -168,6 +168,7 @@ mod tests {
         let reason = "ADDRESS: connection timed out, no time was left".to_owned();
         for error in [
             ConnectError::LookupTimedOut,
+            ConnectError::Limit(Limit::OpenFiles),
             ConnectError::Refused { server: "Carbon", reason },
             ConnectError::Tls(advice("received fatal alert: CertificateRequired", false)),
             ConnectError::Tls(advice("received fatal alert: UnknownCA", false)),
