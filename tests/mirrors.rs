@@ -479,7 +479,7 @@ fn check_reaches_each_destination() {
     let run = prices::run(&provider, &config).graphite(&first);
     assert_eq!(run.run().code, Some(75), "something waits for the mirror");
     let definition = std::fs::read_to_string(run.home().join("config.toml")).unwrap();
-    let check = Datametrics::new().config(&definition).args(["check", "--retries", "0"]);
+    let check = Datametrics::new().config(&definition).args(["check", "-v", "--retries", "0"]);
     let check = check.provider("own", &provider).graphite(&first);
     let check = check.env("DATAMETRICS_STATE_DIR", run.state_dir());
     let output = check.run();

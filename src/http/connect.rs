@@ -109,7 +109,24 @@ impl Connector<()> for OpeningConnector {
     type Out = HttpConnection;
 
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
-        match self.0.forwarding.connect(details, None)? {
+        // A tunnel of a proxy needs a connection to the proxy first.
+        let connections = Arc::clone(&self.0);
+        let to_proxy = move |details: &ConnectionDetails<'_>| {
+            connections.forwarding.connect(details, None)?.ok_or(ureq::Error::ConnectionFailed)
+        };
+        let details = ConnectionDetails {
+            uri: details.uri,
+            addrs: details.addrs.clone(),
+            config: details.config,
+            request_level: details.request_level,
+            resolver: details.resolver,
+            now: details.now,
+            timeout: details.timeout,
+            current_time: Arc::clone(&details.current_time),
+            run_connector: Arc::new(to_proxy),
+            register_shutdown: Arc::clone(&details.register_shutdown),
+        };
+        match self.0.forwarding.connect(&details, None)? {
             Some(connection) => Err(ureq::Error::Other(Box::new(OpenedAhead(connection)))),
             None => Ok(None),
         }

@@ -11,8 +11,8 @@ pub type Task<'a> = Box<dyn FnOnce() + Send + 'a>;
 
 /// The threads of a machine.
 pub trait Threads: Sync {
-    /// Runs all tasks side by side, as far as there are threads for them, and returns when the last of
-    /// them has ended. If a task panics, the panic goes on in the calling thread after that.
+    /// Runs all tasks side by side, as far as there are threads for them, the first in the calling thread, and returns
+    /// when the last of them has ended. If a task panics, the panic goes on in the calling thread after that.
     fn run_all(&self, tasks: Vec<Task<'_>>);
 
     /// Blocks until `signal` was raised after its generation was `seen`, or until `timeout` has
@@ -54,15 +54,20 @@ pub struct SystemThreads;
 impl Threads for SystemThreads {
     fn run_all(&self, tasks: Vec<Task<'_>>) {
         let width = tasks.len();
-        let queue = Mutex::new(tasks.into_iter());
+        let mut tasks = tasks.into_iter();
+        let first = tasks.next();
+        let queue = Mutex::new(tasks);
         let panicked = Mutex::new(None);
+        let run = |task: Task<'_>| {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(task)) {
+                lock(&panicked).get_or_insert(panic);
+            }
+        };
         let worker = || {
             loop {
                 let next = lock(&queue).next();
                 let Some(task) = next else { break };
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(task)) {
-                    lock(&panicked).get_or_insert(panic);
-                }
+                run(task);
             }
         };
         thread::scope(|scope| {
@@ -72,6 +77,7 @@ impl Threads for SystemThreads {
             if let Err(cause) = started {
                 warn_of_no_thread(&cause);
             }
+            first.into_iter().for_each(run);
             worker();
         });
         if let Some(panic) = panicked.into_inner().unwrap_or_else(PoisonError::into_inner) {
