@@ -271,7 +271,8 @@ fn points_for_a_broker_keep_for_a_week_and_go_where_formerly_says() {
     let names: Vec<_> =
         new.points().into_iter().map(|point| point.name).filter(|name| name.starts_with("a.")).collect();
     assert_eq!(names, ["a.old", "a.new"]);
-    let check = Datametrics::new().args(["check", "--timeout", "3"]).env("GRAPHITE_URL", "amqp://127.0.0.1:9").run();
+    let check =
+        Datametrics::new().args(["check", "-v", "--timeout", "3"]).env("GRAPHITE_URL", "amqp://127.0.0.1:9").run();
     let max_age = check.stdout.lines().find(|line| line.starts_with("journal.max_age")).unwrap_or_default();
     assert!(max_age.contains(" 604800 "), "{check}");
 }
