@@ -131,6 +131,8 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     context.threads.run_all(iter::once(Box::new(job) as Task<'_>).chain(open).collect());
 
     let (outcome, text) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // What is printed may go to the terminal that shows the count of answers.
+    progress::clear();
     text.map_or(outcome, |text| outcome.max(print(out, &text)))
 }
 
@@ -180,7 +182,9 @@ fn fetch_and_push(
         log_notices(delivery, &history);
         report_delivery(delivery)
     };
-    let outcome = settings.accept(deliveries.iter().map(report).fold(fetch_outcome, Outcome::max));
+    let outcome = deliveries.iter().map(report).fold(fetch_outcome, Outcome::max);
+    let is_pushed = deliveries.iter().all(|delivery| delivery.taken > 0);
+    let outcome = if is_pushed { settings.accept(outcome) } else { outcome };
     let finished = Finished {
         run: &settings.run,
         is_dry: settings.dry_run,

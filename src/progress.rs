@@ -2,6 +2,8 @@
 
 use crate::http::request::{Request, Response};
 use crate::http::transport::{Transport, TransportError};
+use crate::http::url::Url;
+use crate::secret::Secret;
 use crate::system::deadline::Deadline;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -44,11 +46,39 @@ impl Transport for CountingTransport<'_> {
     fn open(&self, request: &Request, deadline: Deadline<'_>) {
         self.transport.open(request, deadline);
     }
+
+    fn secrets(&self, server: &Url) -> Vec<Secret> {
+        self.transport.secrets(server)
+    }
 }
 
 /// Removes the count from the terminal, if it is shown.
 pub(crate) fn clear() {
     if IS_SHOWN.swap(false, Ordering::Relaxed) {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A way through a proxy that has a password.
+    struct ThroughProxy;
+
+    impl Transport for ThroughProxy {
+        fn send(&self, _: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
+            Err(TransportError::Cut("host".to_owned()))
+        }
+
+        fn secrets(&self, _: &Url) -> Vec<Secret> {
+            vec![Secret::new("sesame")]
+        }
+    }
+
+    #[test]
+    fn secrets_of_the_way_are_known_while_answers_are_counted() {
+        let server = Url::parse("http://host").unwrap();
+        assert_eq!(CountingTransport::new(&ThroughProxy).secrets(&server)[0].expose(), "sesame");
     }
 }

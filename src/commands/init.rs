@@ -9,7 +9,7 @@ use crate::provider::to_toml::quoted;
 use crate::settings::{Env, FirstGraphite, default_symbols, first_graphite, place_of_first, read_deadline};
 use crate::system::limit::Limit;
 use std::fmt::Write as _;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -109,7 +109,11 @@ impl Setup {
         }
         let mut file =
             OpenOptions::new().write(true).create_new(true).open(&self.config).map_err(unwritable(&self.config))?;
-        file.write_all(self.config_text().as_bytes()).map_err(unwritable(&self.config))?;
+        if let Err(cause) = file.write_all(self.config_text().as_bytes()) {
+            // Half a config would keep the next try from writing a whole one.
+            let _ = fs::remove_file(&self.config);
+            return Err(unwritable(&self.config)(cause));
+        }
         Ok(format!("wrote {}\n{text}{}", self.config, self.next_steps(needs_token)))
     }
 

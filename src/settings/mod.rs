@@ -158,10 +158,10 @@ impl Settings {
         self.named_format.or_else(|| self.dry_run.then_some(of_dry_run))
     }
 
-    /// Whether what is missing is read below the tables, so that the log need not say it too.
+    /// Whether what is missing is read below the tables of a dry run, so that the log need not say it too.
     pub(crate) fn shows_problems(&self) -> bool {
         let has_log = self.terminal.is_some_and(|terminal| terminal.has_stderr);
-        has_log && self.format() == Some(OutputFormat::Table)
+        has_log && self.dry_run && self.format() == Some(OutputFormat::Table)
     }
 
     /// What a run came to, if that is acceptable.
