@@ -69,7 +69,8 @@ impl Carbon<'_> {
         }
         push
     }
-    /// Opens a connection.
+
+    /// Opens a connection to Carbon.
     pub(super) fn connect(self) -> Result<Box<dyn Connection>, ConnectError> {
         let Self { target: CarbonTarget { host, port, tls, .. }, context, policy, .. } = self;
         connect(context.dialer, "Carbon", (host, *port), tls.as_ref(), policy.deadline)
