@@ -26,9 +26,8 @@ use ureq::{Agent, Proxy, config::Config};
 pub(super) struct Network {
     /// Sends requests. Its connections report a truncated body, and proxies are asked for `http` as they expect it.
     pub(super) agent: Agent,
-    /// Opens connections ahead of requests.
-    opener: Agent,
     connections: Arc<Connections>,
+    resolver: Arc<Resolver>,
 }
 
 impl Network {
@@ -36,16 +35,19 @@ impl Network {
     pub(super) fn new(config: Config, resolver: &Arc<Resolver>) -> Self {
         let forwarding = ForwardingConnector { direct: DefaultConnector::new(), config: config.clone() };
         let connections = Arc::new(Connections { forwarding, openings: Mutex::default() });
-        let resolver = || CachingResolver(Arc::clone(resolver));
-        let opener = Agent::with_parts(config.clone(), OpeningConnector(Arc::clone(&connections)), resolver());
-        let agent = Agent::with_parts(config, RequestConnector(Arc::clone(&connections)), resolver());
-        Self { agent, opener, connections }
+        let resolver = Arc::clone(resolver);
+        let connector = RequestConnector(Arc::clone(&connections));
+        let agent = Agent::with_parts(config, connector, CachingResolver(Arc::clone(&resolver)));
+        Self { agent, connections, resolver }
     }
 
     /// Opens a connection to `server` for its first request. `open` sends any request to it by the agent that it is
     /// given, which sends nothing of it.
     pub(super) fn open(&self, server: &Url, open: impl FnOnce(&Agent) -> Result<(), ureq::Error>) {
-        self.connections.opening(server.to_string()).open(&SystemClock, || match open(&self.opener) {
+        let connector = OpeningConnector(Arc::clone(&self.connections));
+        let config = self.connections.forwarding.config.clone();
+        let opener = Agent::with_parts(config, connector, CachingResolver(Arc::clone(&self.resolver)));
+        self.connections.opening(server.to_string()).open(&SystemClock, || match open(&opener) {
             Err(ureq::Error::Other(error)) => match error.downcast::<OpenedAhead>() {
                 Ok(opened) => Ok(opened.0),
                 Err(error) => Err(ureq::Error::Other(error)),
