@@ -1,6 +1,6 @@
 //! Texts of replies: as they came, to be searched, and as messages may show them.
 
-use super::json_walk::string_or_number;
+use super::json::string_or_number;
 use crate::http::request::Request;
 use crate::secret::Secret;
 use crate::util::sanitize::sanitize;

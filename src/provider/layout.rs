@@ -1,8 +1,8 @@
 //! Where the values are in a reply to one request.
 
 use super::definition::FieldSpec;
-use super::json_walk::PointerTrie;
 use super::pointer::Pointer;
+use super::pointer_trie::PointerTrie;
 use super::request::{Plan, Query};
 use std::ops::Range;
 

@@ -3,13 +3,13 @@
 use super::definition::{Endpoint, RowsShape};
 use super::error_text::{ErrorText, error_text};
 use super::found_rows::FoundRows;
-use super::json_walk::{ExtractSeed, PointerTrie};
+use super::json::{JsonError, JsonReader};
 use super::layout::Layout;
+use super::pointer_trie::PointerTrie;
 use super::request::{Plan, Query};
 use super::row_reader::{Detail, RowReader};
-use super::rows::RowsSeed;
+use super::rows::read_rows;
 use crate::market::table::Table;
-use serde::de::DeserializeSeed;
 
 /// What was read from a reply.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ pub(crate) enum ReplyError {
     /// The body is truncated, or has another format.
     #[error("the reply is not JSON ({reason}): {start}")]
     NotJson {
-        /// The message of the JSON parser.
-        reason: String,
+        /// What is wrong.
+        reason: JsonError,
         /// The beginning of the body.
         start: String,
     },
@@ -83,11 +83,10 @@ impl Plan<'_> {
             return Ok(Reply { values, row_errors, error: None, has_row, found, valueless });
         };
         let mut reader = RowReader::new(self, query, &layout, received);
-        let mut json = serde_json::Deserializer::from_str(body);
-        RowsSeed { steps: &layout.rows, reader: &mut reader }
-            .deserialize(&mut json)
+        let mut json = JsonReader::new(body);
+        read_rows(&mut json, &layout.rows, &mut reader)
             .and_then(|()| json.end())
-            .map_err(|error| ReplyError::NotJson { reason: without_position(&error), start: start() })?;
+            .map_err(|reason| ReplyError::NotJson { reason, start: start() })?;
         let valueless = reader.take_valueless();
         let RowReader { found_rows, has_row, mut found, table: values, row_errors, error, .. } = reader;
         let filled = values.filled();
@@ -115,8 +114,7 @@ impl Plan<'_> {
         let Some(layout) = Layout::new(self, &query) else { return false };
         let mut reader = RowReader::new(self, &query, &layout, received);
         reader.detail = Detail::Nothing;
-        let mut json = serde_json::Deserializer::from_str(body);
-        let is_read = RowsSeed { steps: &layout.rows, reader: &mut reader }.deserialize(&mut json).is_ok();
+        let is_read = read_rows(&mut JsonReader::new(body), &layout.rows, &mut reader).is_ok();
         is_read && reader.table.filled() > 0
     }
 
@@ -134,10 +132,9 @@ impl Plan<'_> {
             trie.insert(&pointer.steps(&self.definition.spelling, symbol)?, slot);
         }
         let mut slots = vec![None; query.endpoint.error.len()];
-        let mut json = serde_json::Deserializer::from_str(body);
-        ExtractSeed { trie: &trie, slots: &mut slots, filter: None }.deserialize(&mut json).ok()?;
+        trie.extract(&mut JsonReader::new(body), &mut slots, None).ok()?;
         let found = slots.into_iter().flatten();
-        ErrorText::join(found.filter_map(|json| error_text(&query.request, json.get())))
+        ErrorText::join(found.filter_map(|json| error_text(&query.request, json)))
     }
 }
 
@@ -148,11 +145,6 @@ fn is_xml(body: &str) -> bool {
     let parts =
         ["<!doctype", "<!--", "<head", "<title", "<body", "<h1", "<h2", "<p>", "<div", "<center", "<pre", "<script"];
     !is_page && !parts.iter().any(|start| head.starts_with(start))
-}
-
-/// The message of a JSON error without its line and column.
-fn without_position(error: &serde_json::Error) -> String {
-    error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -181,7 +173,7 @@ mod tests {
     #[test]
     fn a_truncated_body_is_an_error_without_its_position() {
         let error = read(r#"{"data":{"A":{"l":1}"#).unwrap_err().to_string();
-        assert_eq!(error, r#"the reply is not JSON (EOF while parsing an object): {"data":{"A":{"l":1}"#);
+        assert_eq!(error, r#"the reply is not JSON (it is cut off): {"data":{"A":{"l":1}"#);
     }
 
     #[test]

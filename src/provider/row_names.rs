@@ -1,9 +1,9 @@
 //! Which symbol a row of a reply belongs to.
 
-use super::json_walk::{KeyFilter, string_or_number};
+use super::json::string_or_number;
+use super::pointer_trie::KeyFilter;
 use super::request::{Plan, Query};
 use rustc_hash::FxHashMap;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// The names that rows may have. Each name belongs to one symbol, which is given by its position in the
@@ -77,8 +77,8 @@ impl KeyFilter for RowKey<'_, '_> {
         self.slot
     }
 
-    fn admits(&mut self, key: &RawValue) -> bool {
-        self.position = string_or_number(key.get()).and_then(|name| self.names.position(&name));
+    fn admits(&mut self, key: &str) -> bool {
+        self.position = string_or_number(key).and_then(|name| self.names.position(&name));
         self.position.is_some()
     }
 }

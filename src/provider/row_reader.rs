@@ -3,7 +3,7 @@
 use super::definition::{FieldSpec, Pick, RowsShape};
 use super::error_text::{ErrorText, error_text, is_error_text, value_start};
 use super::found_rows::FoundRows;
-use super::json_walk::{ExtractSeed, string_or_number};
+use super::json::{JsonError, JsonReader, string_or_number};
 use super::layout::Layout;
 use super::pointer::Pointer;
 use super::request::{Plan, Query};
@@ -15,7 +15,6 @@ use crate::market::table::Table;
 use crate::secret::Secret;
 use crate::util::sanitize::excerpt;
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
@@ -49,7 +48,7 @@ pub(super) struct RowReader<'a, 'de> {
     /// What messages show of values that are no numbers.
     pub(super) detail: Detail,
     /// What was found in the row that is being read, by the slots of the layout.
-    slots: Vec<Option<&'de RawValue>>,
+    slots: Vec<Option<&'de str>>,
     /// The values of the row that is being read, one per column.
     values: Vec<Option<Number>>,
     /// The column of `age`.
@@ -130,20 +129,22 @@ impl<'a, 'de> RowReader<'a, 'de> {
         valueless
     }
 
-    /// Reads one row by calling `read`. If the row has no key inside, `position` is the position of its
-    /// symbol in the query.
-    pub(super) fn read_row<T>(&mut self, position: Option<usize>, read: impl FnOnce(ExtractSeed<'_, 'de>) -> T) -> T {
+    /// Reads one row. If it has no key inside, `position` is the position of its symbol in the query.
+    ///
+    /// # Errors
+    /// When the row is no JSON.
+    pub(super) fn read_row(&mut self, json: &mut JsonReader<'de>, position: Option<usize>) -> Result<(), JsonError> {
         self.found_rows = true;
         self.slots.fill(None);
         if self.layout.key.is_empty() {
-            let result = read(ExtractSeed { trie: &self.layout.row, slots: &mut self.slots, filter: None });
+            self.layout.row.extract(json, &mut self.slots, None)?;
             if let Some(position) = position {
                 self.store(position);
             }
-            return result;
+            return Ok(());
         }
         let mut key = RowKey::new(&self.names, self.layout.key.start);
-        let result = read(ExtractSeed { trie: &self.layout.row, slots: &mut self.slots, filter: Some(&mut key) });
+        self.layout.row.extract(json, &mut self.slots, Some(&mut key))?;
         // The key of a row that is an array was not filtered, as an array has no members.
         let position = key.position;
         let name = self.first(&self.layout.key).and_then(string_or_number);
@@ -153,12 +154,28 @@ impl<'a, 'de> RowReader<'a, 'de> {
         if let Some(position) = position.or_else(|| self.names.position(&name?)) {
             self.store(position);
         }
-        result
+        Ok(())
+    }
+
+    /// Reads one row that is a member of an object.
+    ///
+    /// # Errors
+    /// When the row is no JSON.
+    pub(super) fn read_named_row(&mut self, json: &mut JsonReader<'de>, name: &str) -> Result<(), JsonError> {
+        self.found.count();
+        if !self.layout.key.is_empty() {
+            return self.read_row(json, None);
+        }
+        self.found.add_name(&self.query.request, name);
+        match self.names.position(name) {
+            Some(position) => self.read_row(json, Some(position)),
+            None => json.skip(),
+        }
     }
 
     /// What was found for the first of these slots that is not empty.
     fn first(&self, slots: &Range<usize>) -> Option<&'de str> {
-        self.slots[slots.clone()].iter().flatten().map(|raw| raw.get()).next()
+        self.slots[slots.clone()].iter().flatten().copied().next()
     }
 
     /// Stores what was found as the row of the symbol at this position of the query.
@@ -266,12 +283,12 @@ impl<'a, 'de> RowReader<'a, 'de> {
 
     fn read_values(&mut self) {
         for (value, (slots, spec)) in self.values.iter_mut().zip(&self.layout.columns) {
-            let read = |json: &&RawValue| read_value((*spec)?, json).ok();
+            let read = |json: &&str| read_value((*spec)?, json).ok();
             *value = self.slots[slots.clone()].iter().flatten().find_map(read);
         }
         if let Some(time) = &self.query.endpoint.time {
             let mut found = self.slots[self.layout.time.clone()].iter().flatten();
-            self.time = found.find_map(|json| unix_seconds(time, &self.query.endpoint.time_zone, json.get()));
+            self.time = found.find_map(|json| unix_seconds(time, &self.query.endpoint.time_zone, json));
         }
         if let Some(age) = self.age {
             self.values[age] = self.values[age].or_else(|| self.quote_age().and_then(Number::from_f64));
@@ -309,14 +326,14 @@ impl<'a, 'de> RowReader<'a, 'de> {
 
     /// Why each of the pointers of a field gives no value. `shows` decides which values are shown.
     fn reasons(&self, spec: &FieldSpec, slots: &Range<usize>, shows: impl Fn(&str) -> bool) -> String {
-        let reason = |(pointer, json): (&Pointer, Option<&RawValue>)| {
-            let (reason, shown) = match json.map(|json| (json.get(), read_value(spec, json))) {
+        let reason = |(pointer, json): (&Pointer, Option<&str>)| {
+            let (reason, shown) = match json.map(|json| (json, read_value(spec, json))) {
                 None => ("nothing", None),
                 Some((_, Err(NoValue::Null) | Ok(_))) => ("null", None),
                 Some((_, Err(NoValue::NotPositive))) => ("a price that is not above zero", None),
                 Some((json, Err(NoValue::NoNumber))) => ("no number", instead_of_number(spec, json)),
             };
-            let is_text = json.is_some_and(|json| json.get().starts_with('"'));
+            let is_text = json.is_some_and(|json| json.starts_with('"'));
             let start = |text: &str| value_start(&self.query.request, self.secrets.values(), text);
             let quoted = |text: &str| if is_text { format!("\"{}\"", start(text)) } else { start(text) };
             let shown = shown.map(|(text, hint)| (quoted(&text), hint));

@@ -1,11 +1,8 @@
-//! Finds the rows of a reply while the JSON text is parsed, and skips everything else.
+//! Finds the rows of a reply, and skips everything else.
 
-use super::json_walk::{MemberName, is_index, scalars};
+use super::json::{JsonError, JsonReader};
+use super::pointer_trie::is_index;
 use super::row_reader::RowReader;
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-use std::fmt;
 
 /// What the value is where the rows should be, if the request is for one symbol and rows have neither
 /// names nor keys.
@@ -34,108 +31,55 @@ impl BareShape {
     }
 }
 
-/// Follows the pointer to the rows, and skips everything else.
-pub(super) struct RowsSeed<'r, 'a, 'de> {
-    /// The steps of the pointer that are still to be taken.
-    pub(super) steps: &'a [String],
-    pub(super) reader: &'r mut RowReader<'a, 'de>,
-}
-
-impl<'de> DeserializeSeed<'de> for RowsSeed<'_, '_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        if !self.steps.is_empty() {
-            json.deserialize_any(self)
-        } else if self.reader.is_bare {
-            let value = <&RawValue>::deserialize(json)?;
-            read_bare(self.reader, value.get()).map_err(D::Error::custom)
-        } else {
-            json.deserialize_any(self.reader)
+/// Follows the steps to the rows, reads them, and skips everything else.
+///
+/// # Errors
+/// When the value is no JSON.
+pub(super) fn read_rows<'de>(
+    json: &mut JsonReader<'de>,
+    steps: &[String],
+    rows: &mut RowReader<'_, 'de>,
+) -> Result<(), JsonError> {
+    let Some((step, rest)) = steps.split_first() else {
+        return if rows.is_bare { read_bare(json, rows) } else { read_list(json, rows) };
+    };
+    match json.peek() {
+        Some(b'{') => json
+            .members(|json, name| if name == step { read_rows(json, rest, rows) } else { json.skip() }.map(|()| true)),
+        Some(b'[') => {
+            json.elements(|json, index| if is_index(step, index) { read_rows(json, rest, rows) } else { json.skip() })
         }
+        _ => json.skip(),
     }
-}
-
-impl<'de> Visitor<'de> for RowsSeed<'_, '_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(MemberName(name)) = map.next_key()? {
-            if name == self.steps[0].as_str() {
-                map.next_value_seed(RowsSeed { steps: &self.steps[1..], reader: &mut *self.reader })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        for index in 0.. {
-            let element = if is_index(&self.steps[0], index) {
-                seq.next_element_seed(RowsSeed { steps: &self.steps[1..], reader: &mut *self.reader })?
-            } else {
-                seq.next_element::<IgnoredAny>()?.map(drop)
-            };
-            if element.is_none() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    scalars!();
 }
 
 /// Reads an array of rows, or an object whose members are rows.
-impl<'de> Visitor<'de> for &mut RowReader<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("rows")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        self.found_rows = true;
-        while let Some(MemberName(name)) = map.next_key()? {
-            let position = self.names.position(&name);
-            self.found.count();
-            if self.layout.key.is_empty() {
-                self.found.add_name(&self.query.request, &name);
-            }
-            if position.is_some() || !self.layout.key.is_empty() {
-                self.read_row(position, |row| map.next_value_seed(row))?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
+fn read_list<'de>(json: &mut JsonReader<'de>, rows: &mut RowReader<'_, 'de>) -> Result<(), JsonError> {
+    match json.peek() {
+        Some(b'{') => {
+            rows.found_rows = true;
+            json.members(|json, name| rows.read_named_row(json, name).map(|()| true))
         }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        self.found_rows = true;
-        let position = self.is_bare.then_some(0);
-        while self.read_row(position, |row| seq.next_element_seed(row))?.is_some() {
-            self.found.count();
+        Some(b'[') => {
+            rows.found_rows = true;
+            let position = rows.is_bare.then_some(0);
+            json.elements(|json, _| {
+                rows.found.count();
+                rows.read_row(json, position)
+            })
         }
-        Ok(())
+        _ => json.skip(),
     }
-
-    scalars!();
 }
 
 /// Reads the value where the rows should be if rows have neither names nor keys.
-fn read_bare<'de>(reader: &mut RowReader<'_, 'de>, json: &'de str) -> serde_json::Result<()> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let shape = if reader.query.endpoint.is_document() { BareShape::Row } else { BareShape::of(json) };
+fn read_bare<'de>(json: &mut JsonReader<'de>, rows: &mut RowReader<'_, 'de>) -> Result<(), JsonError> {
+    let value = json.value()?;
+    let shape = if rows.query.endpoint.is_document() { BareShape::Row } else { BareShape::of(value) };
     match shape {
         BareShape::Nothing => Ok(()),
-        BareShape::Rows => deserializer.deserialize_any(reader),
-        BareShape::Row => reader.read_row(Some(0), |row| row.deserialize(&mut deserializer)),
+        BareShape::Rows => read_list(&mut JsonReader::new(value), rows),
+        BareShape::Row => rows.read_row(&mut JsonReader::new(value), Some(0)),
     }
 }
 

@@ -1,11 +1,10 @@
 //! The number or the time in a JSON value.
 
 use super::definition::{FieldSpec, TimeSpec, TimeUnit};
-use super::json_walk::string_or_number;
+use super::json::string_or_number;
 use crate::market::number::Number;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// Most bytes of a text that is no number for which a way to read it is looked for.
@@ -20,17 +19,17 @@ pub(super) enum NoValue {
 }
 
 /// The value of a field, or the reason why it has none.
-pub(super) fn read_value(spec: &FieldSpec, json: &RawValue) -> Result<Number, NoValue> {
+pub(super) fn read_value(spec: &FieldSpec, json: &str) -> Result<Number, NoValue> {
     if !spec.values.is_empty()
-        && let Some(number) = listed(spec, json.get())
+        && let Some(number) = listed(spec, json)
     {
         return Ok(number);
     }
     let number = if let Some(number) = Number::from_json(json) {
         number
     } else {
-        let no_text = if json.get() == "null" { NoValue::Null } else { NoValue::NoNumber };
-        let text = string_or_number(json.get()).ok_or(no_text)?;
+        let no_text = if json == "null" { NoValue::Null } else { NoValue::NoNumber };
+        let text = string_or_number(json).ok_or(no_text)?;
         parse(spec, json, &text).ok_or(NoValue::NoNumber)?
     };
     let number = if spec.exponent == 0 { number } else { number.shifted(spec.exponent).ok_or(NoValue::NoNumber)? };
@@ -43,8 +42,8 @@ fn listed(spec: &FieldSpec, json: &str) -> Option<Number> {
     spec.values.get(word.as_deref().unwrap_or(json)).copied()
 }
 
-fn parse(spec: &FieldSpec, json: &RawValue, text: &str) -> Option<Number> {
-    if spec.hex && json.get().starts_with('"') {
+fn parse(spec: &FieldSpec, json: &str, text: &str) -> Option<Number> {
+    if spec.hex && json.starts_with('"') {
         parse_hex(text)
     } else if spec.separators {
         parse_with_separators(text)
@@ -141,7 +140,7 @@ mod tests {
     }
 
     fn value(spec: &FieldSpec, json: &str) -> Result<String, NoValue> {
-        read_value(spec, serde_json::from_str(json).unwrap()).map(|number| number.to_string())
+        read_value(spec, json).map(|number| number.to_string())
     }
 
     #[test]

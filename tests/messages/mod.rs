@@ -68,8 +68,9 @@ const NO_MESSAGES: &[&str] = &[
     // The value of a header.
     "text/plain; charset=utf-8",
     "Proxy-Authorization: Basic … ",
-    // Shown on a terminal only, with an escape sequence at its end.
-    " … requests answered in … sx1b[K",
+    // Shown on a terminal only.
+    " of … answered",
+    ", waiting for ",
     // The colours of a number there.
     "x1b[32m…x1b[0m",
     "x1b[31m…x1b[0m",
@@ -84,10 +85,7 @@ const NO_MESSAGES: &[&str] = &[
     // A number whose bounds were checked before.
     "is out of range",
     "is no HTTP status",
-    // What the parser expects, in the words of serde: these take any value, so nobody reads the words.
-    "any JSON value",
-    "a name",
-    // The same of a part of an ingest's reply, where the error says nothing but that it is none.
+    // What the parser expects of a part of an ingest's reply, where the error says nothing but that it is none.
     "an object",
 ];
 
