@@ -1,45 +1,60 @@
-//! A count of answered requests at a terminal.
+//! A line at a terminal, which says for whom a run is waiting.
 
 use crate::http::request::{Request, Response};
 use crate::http::transport::{Transport, TransportError};
 use crate::http::url::Url;
 use crate::secret::Secret;
 use crate::system::deadline::Deadline;
+use crate::system::terminal;
+use crate::system::threads::lock;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Runs that are shorter than this show no count.
-const DELAY: Duration = Duration::from_secs(1);
-
-/// Whether the last line of the terminal shows the count.
+/// Whether the last line of the terminal is the line of this module.
 static IS_SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// A transport that shows how many of its requests have been answered.
-pub(crate) struct CountingTransport<'a> {
+/// A transport that shows at the terminal how many of its requests have been answered, and who is still asked.
+pub(crate) struct LiveTransport<'a> {
     transport: &'a dyn Transport,
-    begun: Instant,
-    answered: AtomicU32,
+    progress: Mutex<Progress>,
 }
 
-impl<'a> CountingTransport<'a> {
-    /// Wraps `transport`. The count begins at zero, and the time now.
+/// What the line says.
+#[derive(Default)]
+struct Progress {
+    asked: u32,
+    answered: u32,
+    /// How many requests each server has not answered yet.
+    waiting: BTreeMap<String, u32>,
+}
+
+impl<'a> LiveTransport<'a> {
+    /// Wraps `transport`.
     pub(crate) fn new(transport: &'a dyn Transport) -> Self {
-        Self { transport, begun: Instant::now(), answered: AtomicU32::new(0) }
+        Self { transport, progress: Mutex::default() }
+    }
+
+    fn show(&self, change: impl FnOnce(&mut Progress)) {
+        let mut progress = lock(&self.progress);
+        change(&mut progress);
+        IS_SHOWN.store(true, Ordering::Relaxed);
+        // A cursor behind the last column would make a new line.
+        let line: String = progress.to_string().chars().take(terminal::width().saturating_sub(1)).collect();
+        // If standard error is closed, nobody sees the line.
+        let _ = write!(std::io::stderr(), "\r{line}\x1b[K");
     }
 }
 
-impl Transport for CountingTransport<'_> {
+impl Transport for LiveTransport<'_> {
     fn send(&self, request: &Request, deadline: Deadline<'_>) -> Result<Response, TransportError> {
+        let server = &request.server;
+        let server = server.port.map_or_else(|| server.host.clone(), |port| format!("{}:{port}", server.host));
+        self.show(|progress| progress.ask(&server));
         let result = self.transport.send(request, deadline);
-        let answered = self.answered.fetch_add(1, Ordering::Relaxed) + 1;
-        let elapsed = self.begun.elapsed();
-        if elapsed > DELAY {
-            IS_SHOWN.store(true, Ordering::Relaxed);
-            let seconds = elapsed.as_secs_f64();
-            // If standard error is closed, nobody sees the count.
-            let _ = write!(std::io::stderr(), "\r{answered} requests answered in {seconds:.0} s\x1b[K");
-        }
+        self.show(|progress| progress.answer(&server));
         result
     }
 
@@ -52,7 +67,30 @@ impl Transport for CountingTransport<'_> {
     }
 }
 
-/// Removes the count from the terminal, if it is shown.
+impl Progress {
+    fn ask(&mut self, server: &str) {
+        self.asked += 1;
+        *self.waiting.entry(server.to_owned()).or_default() += 1;
+    }
+
+    fn answer(&mut self, server: &str) {
+        self.answered += 1;
+        if let Some(count) = self.waiting.get_mut(server) {
+            *count -= 1;
+        }
+        self.waiting.retain(|_, count| *count > 0);
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} answered", self.answered, self.asked)?;
+        let servers: Vec<&str> = self.waiting.keys().map(String::as_str).collect();
+        if servers.is_empty() { Ok(()) } else { write!(f, ", waiting for {}", servers.join(", ")) }
+    }
+}
+
+/// Removes the line from the terminal, if it is shown.
 pub(crate) fn clear() {
     if IS_SHOWN.swap(false, Ordering::Relaxed) {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
@@ -77,8 +115,22 @@ mod tests {
     }
 
     #[test]
-    fn secrets_of_the_way_are_known_while_answers_are_counted() {
+    fn secrets_of_the_way_are_known_while_the_line_is_shown() {
         let server = Url::parse("http://host").unwrap();
-        assert_eq!(CountingTransport::new(&ThroughProxy).secrets(&server)[0].expose(), "sesame");
+        assert_eq!(LiveTransport::new(&ThroughProxy).secrets(&server)[0].expose(), "sesame");
+    }
+
+    #[test]
+    fn a_server_is_named_until_its_last_answer() {
+        let mut progress = Progress::default();
+        for server in ["b", "a", "b"] {
+            progress.ask(server);
+        }
+        assert_eq!(progress.to_string(), "0 of 3 answered, waiting for a, b");
+        progress.answer("a");
+        progress.answer("b");
+        assert_eq!(progress.to_string(), "2 of 3 answered, waiting for b");
+        progress.answer("b");
+        assert_eq!(progress.to_string(), "3 of 3 answered");
     }
 }

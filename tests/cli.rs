@@ -3,7 +3,7 @@
 use crate::support::{
     self, Datametrics, Dialect, Ingest, Reply, Server,
     samples::{self, CRYPTO, KRAKEN, STOCKS, YAHOO, kraken, yahoo},
-    terminal::{script, script_is_missing, terminal_output},
+    terminal::{raw_terminal_output, script, script_is_missing, terminal_output},
 };
 use datametrics::Outcome;
 use std::{
@@ -562,31 +562,39 @@ fn terminal_run_prints_one_summary_line_unless_quiet() {
     }
 }
 
-const PACED: &str = "
-    [providers.paced]
+const SINGLE: &str = "
+    [providers.single]
     market = 'crypto'
     base_url = 'http://127.0.0.1:9'
     symbol = '{base}'
-    per_second = 3
     quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
 ";
 
-/// Three requests a second for five symbols take more than a second.
 #[test]
-fn terminal_run_shows_progress_after_a_second() {
+fn terminal_run_shows_for_whom_it_waits() {
     if script_is_missing() {
         return;
     }
     let (server, ingest) = (Server::with(|_| Reply::json(r#"{"last":1}"#)), Ingest::start(Dialect::WriteProxy));
-    let script = script().provider("paced", &server).graphite(&ingest);
-    fs::write(script.home().join("paced.toml"), PACED).unwrap();
-    let line = "crypto A B C D E --config paced.toml --provider paced --fields last";
-    let (long, code) = terminal_output(&script, line);
-    let (counts, last) = long.rsplit_once("\r\u{1b}[K").unwrap();
-    assert!(counts.starts_with('\r') && counts.contains("5 requests answered in "), "{long:?}");
-    assert_eq!((last, code), ("pushed 14 points of 5 symbols from paced in <time>\n", Some(0)));
-    let (quiet, code) = terminal_output(&script, &format!("{line} -q"));
-    assert_eq!((&*quiet, code), ("", Some(0)));
+    let script = script().provider("single", &server).graphite(&ingest);
+    fs::write(script.home().join("single.toml"), SINGLE).unwrap();
+    let line = "crypto A --config single.toml --provider single --fields last";
+    let (raw, code) = raw_terminal_output(&script, 0, line);
+    let server = server.address().to_string();
+    let ingest = ingest.server().address().to_string();
+    let lines: Vec<&str> = raw.split('\r').collect();
+    let expected = [
+        "",
+        &format!("0 of 1 answered, waiting for {server}\u{1b}[K"),
+        "1 of 1 answered\u{1b}[K",
+        &format!("1 of 2 answered, waiting for {ingest}\u{1b}[K"),
+        "2 of 2 answered\u{1b}[K",
+        "\u{1b}[Kpushed 10 points of 1 symbol from single in <time>\n",
+    ];
+    assert_eq!((lines, code), (expected.to_vec(), Some(0)));
+    let (narrow, _) = raw_terminal_output(&script, 20, line);
+    assert!(narrow.starts_with("\r0 of 1 answered, wa\u{1b}[K\r"), "{narrow:?}");
+    assert_eq!(raw_terminal_output(&script, 0, &format!("{line} -q")), (String::new(), Some(0)));
 }
 
 #[test]

@@ -16,6 +16,11 @@ pub(crate) struct Terminal {
     pub(crate) has_stderr: bool,
 }
 
+/// The width of the terminal of this process, in characters.
+pub(crate) fn width() -> usize {
+    terminal_size::terminal_size().map_or(DEFAULT_WIDTH, |(width, _)| width.0.into())
+}
+
 impl Default for Terminal {
     fn default() -> Self {
         Self { width: DEFAULT_WIDTH, has_colour: false, has_stderr: false }
@@ -28,7 +33,7 @@ impl Terminal {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         std::io::stdout().is_terminal().then(|| Self {
-            width: terminal_size::terminal_size().map_or(DEFAULT_WIDTH, |(width, _)| width.0.into()),
+            width: width(),
             // <https://no-color.org>
             has_colour: !is_set("NO_COLOR") && !is_dumb,
             has_stderr: std::io::stderr().is_terminal(),

@@ -6,6 +6,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+/// What erases the rest of a line.
+const ERASE: &str = "\u{1b}[K";
+
 /// Whether `script` is missing. Under `CI=true` it must be there.
 pub(crate) fn script_is_missing() -> bool {
     let version = Command::new("script").arg("--version").output();
@@ -26,6 +29,17 @@ pub(crate) fn terminal_output(script: &Datametrics, line: &str) -> (String, Opti
 
 /// The same on a terminal of so many columns; 0 if it does not tell.
 pub(crate) fn narrow_terminal_output(script: &Datametrics, columns: u16, line: &str) -> (String, Option<i32>) {
+    let (raw, code) = raw_terminal_output(script, columns, line);
+    let mut parts = raw.split('\r');
+    let mut output = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        output += part.split_once(ERASE).map_or(part, |(_, rest)| rest);
+    }
+    (output, code)
+}
+
+/// The same with the line that says for whom the program waits.
+pub(crate) fn raw_terminal_output(script: &Datametrics, columns: u16, line: &str) -> (String, Option<i32>) {
     let program = env!("CARGO_BIN_EXE_datametrics");
     let mut command = script.command();
     let rows = if columns == 0 { 0 } else { 24 };
