@@ -10,6 +10,7 @@ mod check;
 mod cli;
 mod clock;
 mod defect;
+mod deployment;
 mod docs;
 mod examples;
 mod faults;

@@ -1,0 +1,3 @@
+//! The files under `examples/` with which the program is put into production.
+
+mod heroku;
