@@ -7,7 +7,7 @@ use crate::support::{
 use std::{collections::BTreeSet, fs};
 
 /// The symbols in the output of a run.
-fn symbols(run: &Datametrics) -> BTreeSet<String> {
+pub(crate) fn symbols(run: &Datametrics) -> BTreeSet<String> {
     let output = run.clone().args(["--dry-run", "--graphite-url", "tcp://127.0.0.1:9"]).run();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
     let names = output.stdout.lines().filter_map(|line| line.strip_prefix("crypto.")?.split('.').next());
@@ -155,120 +155,4 @@ fn symbols_that_are_listed_twice_are_fetched_once() {
     let shards: Vec<_> =
         (0..4).flat_map(|index| symbols(&run.clone().args(["--shard", &format!("{index}/4")]))).collect();
     assert_eq!(shards.len(), 3, "{shards:?}");
-}
-
-mod kubernetes {
-    use super::*;
-    use clap::Parser as _;
-    use datametrics::Cli;
-    use yaml_rust2::{Yaml, YamlLoader};
-
-    fn documents() -> Vec<Yaml> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/kubernetes/cronjob.yaml");
-        YamlLoader::load_from_str(&fs::read_to_string(path).unwrap()).unwrap()
-    }
-
-    fn text(yaml: &Yaml) -> &str {
-        yaml.as_str().unwrap_or_else(|| panic!("{yaml:?} is no text"))
-    }
-
-    fn texts(yaml: &Yaml) -> Vec<String> {
-        yaml.as_vec().unwrap().iter().map(|one| text(one).to_owned()).collect()
-    }
-
-    /// The variables of a container as a kubelet sets them: `$(NAME)` is replaced if NAME is defined above.
-    fn environment(container: &Yaml, index: u32) -> Vec<(String, String)> {
-        let mut all: Vec<(String, String)> = Vec::new();
-        for variable in container["env"].as_vec().unwrap() {
-            let name = text(&variable["name"]).to_owned();
-            let field = &variable["valueFrom"]["fieldRef"]["fieldPath"];
-            let value = match field.as_str() {
-                Some("metadata.annotations['batch.kubernetes.io/job-completion-index']") => index.to_string(),
-                Some(other) => panic!("{other}"),
-                None => all.iter().fold(text(&variable["value"]).to_owned(), |value, (name, known)| {
-                    value.replace(&format!("$({name})"), known)
-                }),
-            };
-            all.push((name, value));
-        }
-        all
-    }
-
-    /// The variables are known, the arguments are accepted, and all indexes together cover all shards.
-    #[test]
-    fn kubernetes_example_covers_every_symbol() {
-        let documents = documents();
-        let [map, cron] = &documents[..] else { panic!("{} documents", documents.len()) };
-        assert_eq!((text(&map["kind"]), text(&cron["kind"])), ("ConfigMap", "CronJob"));
-        let job = &cron["spec"]["jobTemplate"]["spec"];
-        let pod = &job["template"]["spec"];
-        let container = &pod["containers"][0];
-        assert_eq!(text(&job["completionMode"]), "Indexed");
-        let count = u32::try_from(job["completions"].as_i64().unwrap()).unwrap();
-        assert_eq!(job["parallelism"].as_i64(), job["completions"].as_i64());
-
-        let command = [texts(&container["command"]), texts(&container["args"])].concat();
-        assert_eq!(command[0], "datametrics");
-        Cli::try_parse_from(&command).unwrap();
-        let timeout = command.iter().skip_while(|word| *word != "--timeout").nth(1).unwrap();
-        let timeout: i64 = timeout.parse().unwrap();
-        assert!(timeout < job["activeDeadlineSeconds"].as_i64().unwrap());
-
-        let help = Datametrics::new().args(["--help"]).run().stdout;
-        for (name, _) in environment(container, 0) {
-            let variable = name.trim_end_matches("_FILE");
-            assert!(name == "SHARD_INDEX" || help.contains(variable), "{name} is no variable of datametrics");
-        }
-
-        let mut all = BTreeSet::new();
-        for index in 0..count {
-            let list = "BTC,ETH,BAT,C1,C2,C3,C4,C5,C6,C7,C8,C9";
-            let server = provider(&list.split(',').map(|name| (name, "5")).collect::<Vec<_>>());
-            let shard = environment(container, index).into_iter().find(|(name, _)| name == "DATAMETRICS_SHARD");
-            let run =
-                run_without_symbols(&server, "").args(["--symbols", list]).env("DATAMETRICS_SHARD", shard.unwrap().1);
-            all.extend(symbols(&run));
-        }
-        assert_eq!(all.len(), 12);
-    }
-
-    /// The whole example with its files in place: no setting is unknown or missing.
-    #[test]
-    fn kubernetes_example_settings_are_accepted() {
-        let documents = documents();
-        let container = &documents[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
-        let mut run = Datametrics::new();
-        let home = run.home().to_str().unwrap().to_owned();
-        let folders = ["/etc/datametrics", "/run/secrets/datametrics", "/var/lib/datametrics"];
-        let mounts: Vec<String> = container["volumeMounts"]
-            .as_vec()
-            .unwrap()
-            .iter()
-            .map(|mount| text(&mount["mountPath"]).to_owned())
-            .collect();
-        assert_eq!(mounts, folders);
-        for folder in folders {
-            fs::create_dir_all(format!("{home}{folder}")).unwrap();
-        }
-        fs::write(format!("{home}/etc/datametrics/config.toml"), text(&documents[0]["data"]["config.toml"])).unwrap();
-        fs::write(format!("{home}/run/secrets/datametrics/graphite-password"), "glc_sesame\n").unwrap();
-        fs::write(format!("{home}/run/secrets/datametrics/ping-url"), "https://hc-ping.com/sesame\n").unwrap();
-        for (name, value) in environment(container, 3) {
-            let value =
-                if folders.iter().any(|folder| value.starts_with(folder)) { format!("{home}{value}") } else { value };
-            run = run.env(name, value);
-        }
-        let output = run.env("HTTPS_PROXY", "http://127.0.0.1:9").args(["check", "--retries", "0"]).run();
-        for (name, value, from) in [
-            ("--shard", "3/8", "DATAMETRICS_SHARD"),
-            ("--ping-url", "set", "DATAMETRICS_PING_URL_FILE"),
-            ("GRAPHITE_PASSWORD", "set", "GRAPHITE_PASSWORD_FILE"),
-            ("graphite.user", "123456", "config.toml:5"),
-        ] {
-            let row = output.stdout.lines().find(|line| line.split_whitespace().next() == Some(name));
-            let row: Vec<&str> = row.unwrap_or_else(|| panic!("{output}")).split_whitespace().collect();
-            assert!(row[1] == value && row[2].ends_with(from), "{row:?}");
-        }
-        assert!(output.stdout.contains("ok      state directory: "), "{output}");
-    }
 }

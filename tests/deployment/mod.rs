@@ -1,3 +1,4 @@
 //! The files under `examples/` with which the program is put into production.
 
 mod heroku;
+mod kubernetes;

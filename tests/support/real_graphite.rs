@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Debian's Python, which has Graphite's modules; PATH may find another Python first.
-pub(super) const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// Of storage-aggregation.conf: one value is enough for a coarser archive.
 const NO_ROLLUP_IS_EMPTY: &str = "[everything]\npattern = .*\nxFilesFactor = 0\naggregationMethod = last\n";
