@@ -263,26 +263,3 @@ fn docker_images_have_the_program_in_the_path() {
         assert!(!text.contains("ENTRYPOINT") || text.contains("ENTRYPOINT [\"/usr/local/bin/datametrics\"]"), "{text}");
     }
 }
-
-#[test]
-fn systemd_accepts_the_example_units() {
-    if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        let missing = "systemd-analyze (of systemd) is needed to check the units";
-        support::skip(missing);
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/systemd");
-    let units = ["datametrics.service", "datametrics.timer"].map(|name| {
-        let text = fs::read_to_string(source.join(name)).expect(name);
-        let unit = folder.path().join(name);
-        // systemd requires that the program exists, so the unit gets the path of the built one.
-        fs::write(&unit, text.replace("/usr/bin/datametrics", env!("CARGO_BIN_EXE_datametrics"))).expect("a unit");
-        unit
-    });
-    let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&units).output().expect("it starts");
-    let message = String::from_utf8_lossy(&output.stderr);
-    // systemd also reports about the units of this machine.
-    let ours: Vec<&str> = message.lines().filter(|line| line.contains("datametrics.")).collect();
-    assert!(output.status.success() && ours.is_empty(), "{message}");
-}

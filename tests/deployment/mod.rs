@@ -2,3 +2,4 @@
 
 mod heroku;
 mod kubernetes;
+mod systemd;
