@@ -16,7 +16,7 @@ use crate::market::number::Number;
 use crate::outcome::Outcome;
 use crate::output::print;
 use crate::provider::Definition;
-use crate::settings::{RecordedSetting, Settings};
+use crate::settings::{RecordedSetting, Settings, state_dir_advice};
 use crate::state::State;
 use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
@@ -128,7 +128,8 @@ fn check_state_dir(settings: &Settings, context: Context<'_>) -> Finding {
         None if !settings.keeps_journal => Ok("there is none, and no journal is wanted".to_owned()),
         None => Err("no variable says where it is, so there is no journal: set DATAMETRICS_STATE_DIR".to_owned()),
     };
-    Finding::new("state directory", result, Outcome::Partial)
+    let advice = || state_dir_advice(&settings.recorded);
+    Finding::new("state directory", result.map(|text| text + &advice()), Outcome::Partial)
 }
 
 fn probe_state_dir(dir: &Path, settings: &Settings, context: Context<'_>) -> Result<String, String> {

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The config file of the machine.
-const OF_MACHINE: &str = "/etc/datametrics/config.toml";
+pub(super) const OF_MACHINE: &str = "/etc/datametrics/config.toml";
 
 /// The config file of a run, or an empty document if there is no file.
 pub(super) struct ConfigFile {

@@ -170,7 +170,8 @@ impl<'a> DestinationReader<'_, 'a> {
                 }
             }
             (Some(user), None) => {
-                Err(user.invalid(format!("is set, but no password: set {variable} or {variable}_FILE")))
+                let advice = sources.secret_advice(variable);
+                Err(user.invalid(format!("is set, but no password: set {variable} or {variable}_FILE{advice}")))
             }
             (None, Some(_)) => {
                 Err(ConfigError::about(names.user.clone(), "is not set, but a password is: set both or neither"))

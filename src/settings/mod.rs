@@ -17,6 +17,7 @@ mod network;
 mod other_endpoints;
 mod providers;
 mod recorder;
+mod service;
 mod sources;
 mod state_dir;
 mod symbols;
@@ -28,6 +29,7 @@ pub(crate) use graphite::{FirstGraphite, read_first as first_graphite};
 pub(crate) use monitor::monitor;
 pub(crate) use providers::ProviderListing;
 pub(crate) use recorder::RecordedSetting;
+pub(crate) use service::state_dir_advice;
 pub use sources::Env;
 
 use crate::cli::{Cli, Command, FeedSelection, Options, OutputFormat};

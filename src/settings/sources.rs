@@ -2,6 +2,7 @@
 
 use super::mistaken_secret;
 use super::recorder::{RecordedSetting, Recorder};
+use super::service;
 use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::secret::Secret;
 use crate::system::deadline::Deadline;
@@ -13,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 /// The longest file of a secret, in bytes. A header cannot be longer.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
+
+/// Where a service of systemd finds its credentials.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// Looks up an environment variable.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -157,7 +161,7 @@ impl<'a> Sources<'a> {
             if let Some(secret) = self.secret(name)? {
                 secrets.insert(name.to_owned(), secret);
             } else if !is_optional {
-                let problem = format!("is not set, and {who} needs it (or {name}_FILE)");
+                let problem = format!("is not set, and {who} needs it (or {name}_FILE){}", self.secret_advice(name));
                 return Err(ConfigError::about(name.to_owned(), problem));
             }
         }
@@ -185,14 +189,18 @@ impl<'a> Sources<'a> {
         }
     }
 
+    /// What a message about a missing secret adds where a service of systemd has it, and this is not a service.
+    pub(super) fn secret_advice(&self, name: &str) -> String {
+        path_variable(self.env, CREDENTIALS_DIRECTORY).map_or_else(|| service::secret_advice(name), |_| String::new())
+    }
+
     fn systemd_credential(&self, name: &str) -> Result<Option<(Secret, Origin)>, ConfigError> {
-        const DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
-        let Some(directory) = path_variable(self.env, DIRECTORY) else { return Ok(None) };
+        let Some(directory) = path_variable(self.env, CREDENTIALS_DIRECTORY) else { return Ok(None) };
         let path = directory.join(name.to_lowercase());
         if !path.exists() {
             return Ok(None);
         }
-        let secret = self.secret_in(&path, Origin::Variable(DIRECTORY.to_owned()))?;
+        let secret = self.secret_in(&path, Origin::Variable(CREDENTIALS_DIRECTORY.to_owned()))?;
         Ok(Some((secret, Origin::File(path))))
     }
 

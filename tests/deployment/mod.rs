@@ -2,4 +2,5 @@
 
 mod heroku;
 mod kubernetes;
+mod service;
 mod systemd;

@@ -14,9 +14,26 @@ pub(crate) const WRONG_CLOCK: &str = "the clock of this machine says 1970-01-01,
 pub(crate) const CONFIG_OF_MACHINE: &str = "/etc/datametrics/config.toml: is there already, and a new file would take its \
                                             place: edit it, or name another file with --config";
 
+/// A secret that only the service of systemd has.
+pub(crate) const PASSWORD_OF_SERVICE: &str = "/etc/datametrics/config.toml:3: graphite.user: is set, but no password: set \
+    GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE; /etc/datametrics/graphite_password is for datametrics.service: to check as \
+    it runs, `sudo systemd-run --pipe --wait --collect -p DynamicUser=yes -p User=datametrics -p StateDirectory=datametrics -p \
+    LoadCredential=graphite_password:/etc/datametrics/graphite_password datametrics check`";
+
+/// A state directory that is not that of the service of systemd.
+pub(crate) const DIRECTORY_OF_SERVICE: &str = "state directory: <home>/.local/state/datametrics can be written; 0 points in the \
+    journal; datametrics.service has its own, /var/lib/datametrics: to check as it runs, `sudo systemd-run --pipe --wait --collect -p DynamicUser=yes \
+    -p User=datametrics -p StateDirectory=datametrics datametrics check`";
+
 pub(crate) const SCENES: &[Scene] = &[
     Rendered("the clock is wrong", 75, WRONG_CLOCK),
     Rendered("`init` where the machine has a config, as `tests/init.rs` sees it", 78, CONFIG_OF_MACHINE),
+    Rendered(
+        "the service of systemd has the password, as `tests/deployment/service.rs` sees it",
+        78,
+        PASSWORD_OF_SERVICE,
+    ),
+    Rendered("the service of systemd has another state directory, in `check`", 0, DIRECTORY_OF_SERVICE),
     Rendered(
         "the file system has no locks",
         0,
