@@ -95,3 +95,28 @@ fn paths_in_the_documents_exist() {
     }
     assert!(missing.is_empty(), "these paths do not exist:\n{}", missing.join("\n"));
 }
+
+/// The targets of a document's links that are paths, each beside its folder.
+fn links(document: &Path) -> Vec<PathBuf> {
+    let text = read(document);
+    let prose: String = text.split("```").step_by(2).collect();
+    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    let folder = document.parent().expect("a folder");
+    let paths = targets.filter(|target| !target.is_empty() && !target.contains("://"));
+    paths.map(|target| folder.join(target)).collect()
+}
+
+#[test]
+fn links_in_the_documents_lead_somewhere() {
+    let docs = fs::read_dir(root().join("docs")).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let others =
+        ["README.md", "CHANGELOG.md", "tests/README.md", "src/provider/README.md", "examples/grafana/README.md"];
+    let documents: Vec<PathBuf> = docs.chain(others.map(|path| root().join(path))).collect();
+    let links: Vec<PathBuf> = documents.iter().flat_map(|document| links(document)).collect();
+    assert!(links.len() > 50, "{links:?}");
+    let missing: Vec<&PathBuf> = links.iter().filter(|path| !path.exists()).collect();
+    assert!(missing.is_empty(), "links lead to {missing:?}");
+    // The picture is no text that another test would read.
+    let picture = links.iter().find(|path| path.ends_with("queries.png")).expect("a picture");
+    assert!(fs::read(picture).expect("a file").starts_with(b"\x89PNG"), "{}", picture.display());
+}

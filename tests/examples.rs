@@ -225,6 +225,14 @@ fn crontab_example_has_only_variables_and_jobs() {
     assert!(jobs >= 1, "{jobs} jobs");
 }
 
+/// A good run prints nothing, so nobody notices that cron's mails about bad ones go nowhere.
+#[test]
+fn crontab_example_says_what_cron_needs_to_mail() {
+    let text = include_str!("../crontab.example");
+    assert!(text.lines().any(|line| line.starts_with("MAILTO=")));
+    assert!(["/usr/sbin/sendmail", "DATAMETRICS_PING_URL"].iter().all(|word| text.contains(word)), "{text}");
+}
+
 /// The option with which this machine's crontab only checks a file. Debian's and cronie's options differ.
 fn dry_crontab() -> Option<&'static str> {
     let output = Command::new("crontab").arg("-h").env("LC_ALL", "C").output().ok()?;
