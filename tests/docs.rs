@@ -20,8 +20,8 @@ const PLACEHOLDERS: &[&str] = &[
     "1.http",
     "2.http",
     "fuzz/corpus/reply",
-    "/etc/hosts",
     "Europe/Oslo",
+    "damaged/",
 ];
 
 /// How the name of a file ends.
@@ -90,7 +90,8 @@ fn paths_in_the_documents_exist() {
     for document in docs.chain(others) {
         let spans = code_spans(&read(&document));
         let gone = spans.into_iter().filter(|span| is_path(span) && !path_exists(span));
-        let gone = gone.filter(|span| !PLACEHOLDERS.contains(&span.as_str()));
+        // What begins with a slash is a path of the machine, or of a URL.
+        let gone = gone.filter(|span| !span.starts_with('/') && !PLACEHOLDERS.contains(&span.as_str()));
         missing.extend(gone.map(|span| format!("{}: {span}", document.display())));
     }
     assert!(missing.is_empty(), "these paths do not exist:\n{}", missing.join("\n"));

@@ -63,10 +63,11 @@ fn example_config_states_the_defaults() {
     assert_eq!(settings(&uncommented(false)), defaults);
 }
 
-/// README and every example that is a text, each with its name.
+/// README, what it says elsewhere about running it, and every example that is a text, each with its name.
 fn texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found: Vec<PathBuf> = ["README.md", "crontab.example"].map(|name| root.join(name)).into();
+    let documents = ["README.md", "crontab.example", "docs/OPERATIONS.md", "docs/MANY-MACHINES.md"];
+    let mut found: Vec<PathBuf> = documents.map(|name| root.join(name)).into();
     let mut folders = vec![root.join("examples")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()) {
@@ -117,7 +118,7 @@ fn command_lines_in_docs_and_examples_are_accepted() {
             seen.insert(name.clone());
         }
     }
-    for name in ["README.md", "crontab.example"].into_iter().chain([
+    for name in ["README.md", "crontab.example", "OPERATIONS.md"].into_iter().chain([
         "docker/Dockerfile",
         "feeds/fx.toml",
         "github/datametrics.yml",
