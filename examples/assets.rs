@@ -2,7 +2,6 @@
 //!
 //! `cargo run --example assets -- target/assets`
 
-use clap::CommandFactory;
 use clap_complete::{Shell, generate_to};
 use datametrics::Cli;
 use std::{env, error::Error, fs, path::PathBuf};

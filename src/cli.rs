@@ -8,6 +8,17 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 
 /// The command line.
+#[derive(Debug)]
+pub struct Cli {
+    /// The subcommand, if there is one.
+    pub(crate) command: Option<Command>,
+    /// The flags that select feeds.
+    pub(crate) feed_flags: FeedFlags,
+    /// All other options.
+    pub(crate) options: Options,
+}
+
+/// What stands beside the subcommand.
 #[derive(Debug, Parser)]
 #[command(
     name = "datametrics",
@@ -32,16 +43,11 @@ Examples:
     arg_required_else_help = true,
     max_term_width = 100
 )]
-pub struct Cli {
-    /// The subcommand, if there is one.
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-    /// The flags that select feeds.
+struct Flags {
     #[command(flatten)]
-    pub(crate) feed_flags: FeedFlags,
-    /// All other options.
+    feed_flags: FeedFlags,
     #[command(flatten)]
-    pub(crate) options: Options,
+    options: Options,
 }
 
 /// The subcommands.
@@ -274,18 +280,33 @@ impl Cli {
     /// # Errors
     /// When it is wrong, and when it asks for help or the version: clap's error holds the text to print.
     pub fn from_args(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, clap::Error> {
-        Self::from_command(&mut Self::command(), args)
+        let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        // Clap gives each subcommand a copy of all options, which would be an eighth of what a short run costs.
+        let typed = |subcommand: &clap::Command| args.iter().any(|arg| arg == subcommand.get_name());
+        let subcommands = Command::augment_subcommands(clap::Command::default());
+        let typed: Vec<clap::Command> = subcommands.get_subcommands().filter(|one| typed(one)).cloned().collect();
+        Self::parse(Flags::command().subcommands(typed), &args)
+            // Help, and tips about what was meant, name all subcommands.
+            .or_else(|_| Self::parse(Self::command(), &args))
+            .map_err(|error| without_keys(with_feed_tip(error, &args)))
     }
 
-    /// The same with a description of all arguments, which must be that of [`Cli::command`].
-    pub(crate) fn from_command(
-        command: &mut clap::Command,
-        args: impl IntoIterator<Item = impl Into<OsString>>,
-    ) -> Result<Self, clap::Error> {
-        let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-        let tip = |error| without_keys(with_feed_tip(error, &args));
-        let mut matches = command.try_get_matches_from_mut(&args).map_err(tip)?;
-        let cli = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(command))?;
+    /// The description of the whole command line.
+    pub fn command() -> clap::Command {
+        // In this order, as each sets the description of the program, and that of the flags is meant.
+        Flags::augment_args(Command::augment_subcommands(clap::Command::new(env!("CARGO_PKG_NAME"))))
+    }
+
+    fn parse(command: clap::Command, args: &[OsString]) -> Result<Self, clap::Error> {
+        // Leaked on purpose: freeing it would be 10 % of what `--version` costs.
+        let command = Box::leak(Box::new(command));
+        let mut matches = command.try_get_matches_from_mut(args)?;
+        let has_command = matches.subcommand_name().is_some();
+        let subcommand = has_command.then(|| Command::from_arg_matches_mut(&mut matches)).transpose();
+        let flags = Flags::from_arg_matches_mut(&mut matches);
+        let cli = subcommand
+            .and_then(|command| flags.map(|Flags { feed_flags, options }| Self { command, feed_flags, options }))
+            .map_err(|error| error.format(command))?;
         match cli.conflict() {
             Some((kind, message)) => Err(command.error(kind, message)),
             None => Ok(cli),

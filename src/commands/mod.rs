@@ -27,7 +27,6 @@ use crate::system::random::Random;
 use crate::system::signals::survive_file_size_limit;
 use crate::system::terminal::Terminal;
 use crate::{logging, progress};
-use clap::CommandFactory;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
@@ -36,9 +35,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Runs the command of a command line. The first of `args` is the name of the program.
 pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
     survive_file_size_limit();
-    // Leaked on purpose: freeing it would be 10 % of what `--version` costs.
-    let command = Box::leak(Box::new(Cli::command()));
-    let cli = match Cli::from_command(command, args) {
+    let cli = match Cli::from_args(args) {
         Ok(cli) => cli,
         Err(error) => return print_clap(&error),
     };

@@ -8,7 +8,6 @@ use crate::{
         real_graphite::PYTHON,
     },
 };
-use clap::Parser as _;
 use datametrics::Cli;
 use std::{collections::BTreeSet, fs, process::Command};
 use yaml_rust2::{Yaml, YamlLoader};
@@ -211,7 +210,7 @@ fn kubernetes_example_covers_every_symbol() {
 
     let command = [texts(&container["command"]), texts(&container["args"])].concat();
     assert_eq!(command[0], "datametrics");
-    Cli::try_parse_from(&command).unwrap();
+    Cli::from_args(&command).unwrap();
 
     let help = Datametrics::new().args(["--help"]).run().stdout;
     for (name, _) in environment(container, 0) {
