@@ -29,6 +29,7 @@ mod journal;
 mod kept_connections;
 mod kill;
 mod limits;
+mod long_lists;
 mod machine;
 mod messages;
 mod mirrors;

@@ -160,6 +160,16 @@ impl Batch {
         (self.spans[next - 1], self.spans.get(next).map_or(self.len(), |span| span.first))
     }
 
+    /// The index after the last of the points that follow the one at `index` without another time between.
+    ///
+    /// # Panics
+    /// When there is no such point.
+    pub(crate) fn end_of_time(&self, index: usize) -> usize {
+        let next = self.spans.partition_point(|span| span.first <= index);
+        let time = self.spans[next - 1].time;
+        self.spans[next..].iter().find(|span| span.time != time).map_or(self.len(), |span| span.first)
+    }
+
     /// All points in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Point<'_>> {
         self.range(0..self.len())
@@ -216,6 +226,16 @@ mod tests {
         let part = batch.part(&[3..4, 1..3]);
         assert_eq!(part.iter().map(|point| point.interval).collect::<Vec<_>>(), [63, 61, 62]);
         assert_eq!([0, 1, 2].map(|index| part.refusals(index)), [0, 3, 2]);
+    }
+
+    #[test]
+    fn time_ends_where_the_next_one_begins_whatever_the_interval() {
+        let mut batch = Batch::new(60, vec![]);
+        for (index, time) in [5, 5, 5, 7, 5].into_iter().enumerate() {
+            batch.set_interval(if index == 1 { 300 } else { 60 });
+            batch.push(|out| out.push('a'), Number::parse("1").unwrap(), time);
+        }
+        assert_eq!([0, 1, 2, 3, 4].map(|index| batch.end_of_time(index)), [3, 3, 3, 4, 5]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod checks;
 mod disk;
 mod ledger;
 mod network;
+mod order;
 mod promises;
 mod scenario;
 mod script;
@@ -81,10 +82,12 @@ fn simulation_of_hours_of_cron_breaks_no_promise() {
             }
         }
     }
-    let Summary { runs, points, taken, calls, faults, .. } = total;
+    let Summary { runs, points, taken, calls, faults, wide, .. } = total;
     println!(
-        "{simulations} simulations, {runs} runs, {calls} calls, {faults} faults, {points} points, {taken} of them taken"
+        "{simulations} simulations, {runs} runs, {wide} of them with requests side by side, {calls} calls, {faults} \
+         faults, {points} points, {taken} of them taken"
     );
+    assert!(seconds.is_some() || wide > 0, "no run had requests side by side");
     assert!(failed.is_empty(), "{} of {simulations} seeds failed: SIMULATION_SEED={}", failed.len(), failed[0]);
 }
 

@@ -141,9 +141,12 @@ impl Machine {
         let latency = self.world.inner().network.graphites[at].latency;
         let way = Duration::from_millis(latency / 4 + self.world.baton.below(latency));
         let what = format!("POST {} points to {host}, {mood:?}", points.len());
+        let times = points.iter().map(|point| point.key.1).collect();
+        let number = self.world.inner().begin_push(self.process, at, times);
         let there = if matches!(mood, Mood::IsSilent(_)) { left } else { way.min(left) };
         let answer = self.call(there, what, |inner| {
             let answer = inner.receive(self, at, mood, &points, left > Duration::from_secs(1));
+            inner.check_order(self.process, at, &answer, points.iter().map(|point| &point.key));
             inner.check_times(self, points.iter().map(|point| &point.key));
             let said = match &answer {
                 Ok(response) => format!("HTTP {} {}", response.status, &*response.body),
@@ -152,10 +155,14 @@ impl Machine {
             (answer, said)
         });
         if there >= left || deadline.remaining() < way {
-            self.call(deadline.remaining(), "waits", |_| ((), "in vain".to_owned()));
+            self.call(deadline.remaining(), "waits", |inner| {
+                inner.end_push(self.process, at, number);
+                ((), "in vain".to_owned())
+            });
             return late();
         }
         self.call(way, "gets the answer", |inner| {
+            inner.end_push(self.process, at, number);
             inner.note_answer(self.process, at, &answer, &points);
             ((), String::new())
         });

@@ -91,6 +91,8 @@ pub(super) struct Summary {
     pub(super) taken: usize,
     pub(super) calls: u64,
     pub(super) faults: u64,
+    /// Runs that had several requests to one ingest in flight.
+    pub(super) wide: usize,
     /// Two simulations of one seed have the same.
     pub(super) passes: u64,
 }
@@ -102,6 +104,7 @@ impl Summary {
         self.taken += other.taken;
         self.calls += other.calls;
         self.faults += other.faults;
+        self.wide += other.wide;
         self.passes += other.passes;
     }
 }
@@ -308,6 +311,7 @@ impl Simulation {
         let mut new = Process::new(job, self.destinations.clone(), messages.clone());
         (new.dies_at, new.stall, new.had_company) = (dies_at, stall, !running.is_empty());
         new.faults_before = inner.counts.disk_faults;
+        new.max_age = self.limits.max_age;
         inner.processes.push(new);
         let process = inner.processes.len() - 1;
         drop(inner);
@@ -423,7 +427,9 @@ impl Simulation {
             + counts.power_cuts
             + counts.clock_jumps;
         let (runs, calls, passes) = (inner.processes.len(), counts.calls, self.world.baton.passes());
-        let summary = Summary { runs, points, taken, calls, faults, passes };
+        let is_wide = |process: &&Process| process.pushes.iter().any(|pushes| pushes.width > 1);
+        let wide = inner.processes.iter().filter(is_wide).count();
+        let summary = Summary { runs, points, taken, calls, faults, wide, passes };
         let violations = std::mem::take(&mut inner.ledger.violations);
         if violations.is_empty() {
             return Ok(summary);

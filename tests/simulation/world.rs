@@ -6,6 +6,7 @@ use super::{
     disk::Disk,
     ledger::{Ledger, Losses},
     network::{DESTINATIONS, Network, Quote},
+    order::Pushes,
     promises::Promise,
 };
 use crate::support::{lock, log_capture::Messages};
@@ -92,6 +93,10 @@ pub(super) struct Process {
     /// It has listed the journal, which takes long where there are many files.
     has_listed: bool,
     messages: Messages,
+    /// Files that are older come last, in seconds.
+    pub(super) max_age: i64,
+    /// What it has sent to each ingest.
+    pub(super) pushes: [Pushes; DESTINATIONS.len()],
     /// What it said of losses.
     pub(super) losses: [Losses; DESTINATIONS.len()],
     /// It said that another run held the lock.
@@ -118,6 +123,8 @@ impl Process {
             sent_own: [false; DESTINATIONS.len()],
             had_company: false,
             has_listed: false,
+            max_age: i64::MAX,
+            pushes: Default::default(),
             messages,
             losses: [Losses::default(); DESTINATIONS.len()],
             is_locked_out: false,

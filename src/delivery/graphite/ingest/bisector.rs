@@ -66,6 +66,8 @@ pub(super) struct Bisector {
     max_refusals: usize,
     /// Points in a request at most, since the server said that a larger one is too large.
     max_points: usize,
+    /// Whether the server has taken nothing since it refused something.
+    is_doubtful: bool,
     refused: Vec<(usize, String)>,
     stop: Option<Stop>,
     /// Whether the suspects were probed at the end.
@@ -86,6 +88,7 @@ impl Bisector {
             refusals: 0,
             max_refusals,
             max_points: usize::MAX,
+            is_doubtful: false,
             refused: Vec::new(),
             stop: None,
             is_concluded: false,
@@ -97,7 +100,12 @@ impl Bisector {
         self.refusals > 0
     }
 
-    /// What to send next. A range may be sent in part: see [`Self::sent_part`].
+    /// Whether the next request may be refused too, so that none goes beside it.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.is_doubtful
+    }
+
+    /// What to send next. Of a range a part may be sent: the others are given back to [`Self::postpone`].
     pub(super) fn next(&mut self) -> Step {
         if self.awaiting_probe.is_some() {
             return Step::Probe(self.known_good);
@@ -119,12 +127,11 @@ impl Bisector {
         self.max_points
     }
 
-    /// Of `range` only the points before `end` are sent. The others come next.
-    pub(super) fn sent_part(&mut self, range: Range<usize>, end: usize) -> Range<usize> {
-        if end < range.end {
-            self.pending.push(end..range.end);
+    /// These points come next. They were not sent, or are to be sent once more.
+    pub(super) fn postpone(&mut self, range: Range<usize>) {
+        if !range.is_empty() {
+            self.pending.push(range);
         }
-        range.start..end
     }
 
     /// The server took `count` of the points of `part`.
@@ -142,6 +149,7 @@ impl Bisector {
         if part.len() == 1 {
             return self.on_refused(part, reason);
         }
+        self.is_doubtful = true;
         self.max_points = part.len() / 2;
         self.pending.push(part);
     }
@@ -158,6 +166,7 @@ impl Bisector {
     /// The server refused `part` for what is in it.
     pub(super) fn on_refused(&mut self, part: Range<usize>, reason: String) {
         self.refusals += 1;
+        self.is_doubtful = true;
         if self.refusals_until_probe == 0 {
             self.awaiting_probe = Some((part, reason));
         } else {
@@ -215,6 +224,7 @@ impl Bisector {
 
     /// The server has just taken something, so what it refused before was refused for its points.
     fn server_is_well(&mut self) {
+        self.is_doubtful = false;
         self.refusals_until_probe = self.refusals_per_probe;
         self.refused.append(&mut self.suspects);
     }
@@ -241,7 +251,8 @@ mod tests {
             match bisector.next() {
                 Step::Send(range) => {
                     let end = range.end.min(range.start.saturating_add(bisector.max_points()));
-                    let part = bisector.sent_part(range, end);
+                    bisector.postpone(end..range.end);
+                    let part = range.start..end;
                     match answer(&part.clone().collect::<Vec<_>>()) {
                         Answer::Taken => bisector.on_taken(&part, part.len()),
                         Answer::Refused => bisector.on_refused(part, "bad".to_owned()),
@@ -344,7 +355,8 @@ mod tests {
         let mut sent = Vec::new();
         while let Step::Send(range) = bisector.next() {
             let end = range.end.min(range.start + bisector.max_points());
-            let part = bisector.sent_part(range, end);
+            bisector.postpone(end..range.end);
+            let part = range.start..end;
             sent.push(part.clone());
             bisector.on_taken(&part, part.len());
         }

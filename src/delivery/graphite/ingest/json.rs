@@ -59,6 +59,14 @@ pub(super) fn encode(batch: &Batch, range: Range<usize>) -> (Vec<u8>, usize) {
     (json, count)
 }
 
+/// Where the first requests of `range` end: after the points of its first time, if a request of `most` points cannot
+/// hold these, as requests of one time can go side by side. Else all of the range is cut into requests, whatever times
+/// it has.
+pub(super) fn end_of_group(batch: &Batch, range: &Range<usize>, most: usize) -> usize {
+    let end = batch.end_of_time(range.start).min(range.end);
+    if end - range.start > most { end } else { range.end }
+}
+
 /// What an ingest says it did with a request.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Published {
@@ -130,10 +138,13 @@ pub(in crate::delivery::graphite) fn render(batch: &Batch) -> String {
     let mut out = String::new();
     let mut next = 0;
     while next < batch.len() {
-        let (json, count) = encode(batch, next..batch.len());
-        out.push_str(&String::from_utf8_lossy(&json));
-        out.push('\n');
-        next += count;
+        let end = end_of_group(batch, &(next..batch.len()), MAX_POINTS);
+        while next < end {
+            let (json, count) = encode(batch, next..end);
+            out.push_str(&String::from_utf8_lossy(&json));
+            out.push('\n');
+            next += count;
+        }
     }
     out
 }

@@ -2,6 +2,7 @@
 
 mod bisector;
 mod json;
+mod side_by_side;
 
 pub(crate) use bisector::MAX_REFUSALS;
 pub(super) use json::{MAX_POINTS, render};
@@ -12,12 +13,14 @@ use super::push::Push;
 use crate::context::Context;
 use crate::http::request::{Request, Response};
 use crate::http::retry::{RetryPolicy, send};
+use crate::http::stats::RequestStats;
 use crate::http::transport::TransportError;
 use crate::metrics::batch::Batch;
 use crate::secret::Secret;
 use crate::util::pluralize::pluralize;
 use bisector::{Bisector, Step, Stop};
 use json::Published;
+use side_by_side::{Queue, Sent};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -63,36 +66,56 @@ impl Ingest<'_> {
             match bisector.next() {
                 Step::Done => break,
                 Step::Probe(point) => {
-                    let is_taken = self.probe(point.map(|point| (batch, point)), newest, &mut push);
+                    let is_taken = self.probe(point.map(|point| (batch, point)), newest, &mut push.stats);
                     bisector.on_probed(is_taken);
                 }
                 Step::Send(range) => {
-                    let end = range.end.min(range.start.saturating_add(bisector.max_points()));
-                    let (json, count) = json::encode(batch, range.start..end);
-                    let end = range.start + count;
-                    let part = bisector.sent_part(range, end);
+                    let queue = Queue::new(batch, range, &bisector);
                     // A request that is part of a search is not repeated: the search has its own way
                     // to find out whether the server is well.
-                    let verdict = self.post(json, count, bisector.is_searching(), &mut push);
-                    match verdict {
-                        Verdict::Taken(published) => {
-                            let taken = published.count;
-                            self.record(&part, published, &mut push);
-                            bisector.on_taken(&part, taken);
-                        }
-                        Verdict::TooLarge(said) => bisector.on_too_large(part, said),
-                        Verdict::Refused(said) => bisector.on_refused(part, said),
-                        Verdict::Failed(said) => bisector.on_failed(part, said),
-                        Verdict::Error(error) => {
-                            push.error = Some(error);
-                            bisector.abort(part);
-                            break;
-                        }
+                    let is_search = bisector.is_searching();
+                    let sent = queue.send(self.context.threads, |json, count| self.post(json, count, is_search));
+                    bisector.postpone(queue.into_rest());
+                    if !self.settle(sent, &mut bisector, &mut push) {
+                        break;
                     }
                 }
             }
         }
         self.conclude(batch, bisector, push)
+    }
+
+    /// Settles what came of requests, which are in the order of their points. Returns whether to go on: an error
+    /// that has nothing to do with points ends the push.
+    fn settle(self, sent: Vec<Sent>, bisector: &mut Bisector, push: &mut Push) -> bool {
+        let (mut refused, mut error) = (Vec::new(), None);
+        for Sent { part, verdict, stats } in sent {
+            push.stats.add(&stats);
+            match verdict {
+                Verdict::Taken(published) => {
+                    let taken = published.count;
+                    self.record(&part, published, push);
+                    bisector.on_taken(&part, taken);
+                }
+                Verdict::Error(cause) => {
+                    error.get_or_insert(cause);
+                    bisector.abort(part);
+                }
+                Verdict::Refused(_) | Verdict::Failed(_) | Verdict::TooLarge(_) => refused.push((part, verdict)),
+            }
+        }
+        let goes_on = error.is_none();
+        push.error = error.or(push.error.take());
+        // Bad points are looked for in one part after the other. The other parts are sent once more after that.
+        let first = (goes_on && !refused.is_empty()).then(|| refused.remove(0));
+        refused.into_iter().rev().for_each(|(part, _)| bisector.postpone(part));
+        match first {
+            Some((part, Verdict::TooLarge(said))) => bisector.on_too_large(part, said),
+            Some((part, Verdict::Refused(said))) => bisector.on_refused(part, said),
+            Some((part, Verdict::Failed(said))) => bisector.on_failed(part, said),
+            _ => {}
+        }
+        goes_on
     }
 
     /// Opens the connection over which the first request will go.
@@ -105,7 +128,7 @@ impl Ingest<'_> {
     /// # Errors
     /// Why it would not take points.
     pub(super) fn reach(self) -> Result<(), PushError> {
-        match self.post(b"[]".to_vec(), 0, false, &mut Push::default()) {
+        match self.post(b"[]".to_vec(), 0, false).0 {
             Verdict::Taken(_) => Ok(()),
             Verdict::Error(error) => Err(error),
             Verdict::Refused(said) | Verdict::Failed(said) | Verdict::TooLarge(said) => {
@@ -115,12 +138,14 @@ impl Ingest<'_> {
     }
 
     /// Sends one point alone: the one that was taken before, else the newest of this run.
-    fn probe(self, known_good: Option<(&Batch, usize)>, newest: &Batch, push: &mut Push) -> bool {
+    fn probe(self, known_good: Option<(&Batch, usize)>, newest: &Batch, stats: &mut RequestStats) -> bool {
         let end = newest.len();
         let (batch, range) =
             known_good.map_or((newest, end.saturating_sub(1)..end), |(batch, point)| (batch, point..point + 1));
         let (json, count) = json::encode(batch, range);
-        matches!(self.post(json, count, true, push), Verdict::Taken(published) if published.count == count)
+        let (verdict, sent) = self.post(json, count, true);
+        stats.add(&sent);
+        matches!(verdict, Verdict::Taken(published) if published.count == count)
     }
 
     /// Records what the server says it did with the points of `part`. Points that it names with a reason are
@@ -173,17 +198,19 @@ impl Ingest<'_> {
         push
     }
 
-    fn post(self, json: Vec<u8>, count: usize, is_search: bool, push: &mut Push) -> Verdict {
+    fn post(self, json: Vec<u8>, count: usize, is_search: bool) -> (Verdict, RequestStats) {
         let request = self.request(json, count);
         let policy = RetryPolicy { retries: if is_search { 0 } else { self.policy.retries }, ..self.policy };
-        match send(self.context.transport, &request, policy, &mut push.stats) {
+        let mut stats = RequestStats::default();
+        let verdict = match send(self.context.transport, &request, policy, &mut stats) {
             Ok(response) => self.judge(&request, &response, count),
             Err(TransportError::TooLong { host, .. }) => {
                 let said = "its answer is longer than any of an ingest".to_owned();
                 Verdict::Error(self.no_ingest(host, said))
             }
             Err(error) => Verdict::Error(error.into()),
-        }
+        };
+        (verdict, stats)
     }
 
     fn request(self, json: Vec<u8>, count: usize) -> Request {
