@@ -139,6 +139,16 @@ fn request_that_fails_costs_those_beside_it_nothing() {
 }
 
 #[test]
+fn status_of_four_requests_is_the_worst() {
+    let list = LongList::new(POINTS, "0", refusing_second(|| Reply::status(503)));
+    assert_eq!(list.run.run().code, Some(75));
+    list.ingest.recover();
+    list.run.clone().check();
+    let status = list.ingest.value("metrics.crypto.graphite.response.status_code");
+    assert_eq!(status.as_deref(), Some("503"));
+}
+
+#[test]
 fn request_that_is_not_answered_costs_those_beside_it_nothing() {
     let provider_and_push = ["--timeout", "8"];
     let mut list = LongList::new(POINTS, "0", refusing_second(Reply::hang));
@@ -243,8 +253,14 @@ fn long_list_of_the_run_itself_goes_side_by_side() {
         assert!(!is_alone || push.number == before + 5, "two times side by side");
         Verdict::TakeBut(reply.after(&latch))
     });
-    run.clone().check();
+    let output = run.args(["--format", "wire"]).run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
     let requests = ingest.server().requests();
     assert_eq!(requests.len(), before + 5, "four of the prices, and one with the points about the push before");
     assert!(requests[before + 4].text().contains(".graphite.response.status_code"));
+    let mut bodies: Vec<&str> = requests[before..].iter().map(Received::text).collect();
+    bodies.sort_unstable();
+    let mut lines: Vec<&str> = output.stdout.lines().collect();
+    lines.sort_unstable();
+    assert!(lines == bodies, "what is printed is what was sent");
 }

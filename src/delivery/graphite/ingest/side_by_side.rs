@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn two_times_are_never_sent_side_by_side() {
-        let batch = batch(&[(60, 7_000), (120, 8_000), (180, 3), (240, 6_000), (300, 4_000)]);
+        let batch = batch(&[(60, 11_000), (120, 14_000), (180, 3), (240, 9_000), (300, 4_000)]);
         let bisector = Bisector::new(batch.len(), MAX_REFUSALS);
         let (mut rest, mut rounds) = (0..batch.len(), Vec::new());
         while !rest.is_empty() {
@@ -189,9 +189,23 @@ mod tests {
             let times: Vec<i64> = round.iter().cloned().flat_map(|part| batch.range(part)).map(|p| p.time).collect();
             assert!(times.iter().all(|time| *time == times[0]), "{rounds:?}");
         }
-        assert_eq!(rounds[..2], [vec![0..3_500, 3_500..7_000], vec![7_000..11_000, 11_000..15_000]]);
+        assert_eq!(rounds.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1, 1, 1]);
         let sent: Vec<Range<usize>> = rounds.concat();
         assert!(sent.windows(2).all(|parts| parts[0].end == parts[1].start), "in their order: {sent:?}");
+    }
+
+    #[test]
+    fn points_of_another_time_cost_no_request_where_there_are_two() {
+        for (times, rounds) in [(vec![(60, 9_000)], vec![2]), (vec![(60, 9_000), (0, 2), (60, 2)], vec![1, 1])] {
+            let batch = batch(&times);
+            let (mut rest, mut lengths) = (0..batch.len(), Vec::new());
+            while !rest.is_empty() {
+                let queue = Queue::new(&batch, rest, &Bisector::new(batch.len(), MAX_REFUSALS));
+                lengths.push(queue.send(&OneThread::default(), |_, count| taken(count)).len());
+                rest = queue.into_rest();
+            }
+            assert_eq!(lengths, rounds);
+        }
     }
 
     #[test]
