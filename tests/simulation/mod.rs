@@ -1,4 +1,4 @@
-//! Days of cron in a world that fails in every way: no point is lost or sent elsewhere without a word, bounds
+//! Days of cron in a world that fails in every way: no point is lost or sent elsewhere without a word, order and bounds
 //! hold, and exit codes are true. The whole run goes through it, with a clock, a disk, threads and a network
 //! of the simulation. A seed decides everything, so a failure replays.
 //!
