@@ -160,6 +160,21 @@ fn request_that_is_not_answered_costs_those_beside_it_nothing() {
 }
 
 #[test]
+fn run_that_is_killed_with_four_requests_in_flight_loses_nothing() {
+    let list = LongList::new(POINTS, "0", Ingest::deciding(Dialect::WriteProxy, |_| Verdict::TakeBut(Reply::hang())));
+    let running = list.run.spawn();
+    list.ingest.server().wait_for(4);
+    running.kill();
+    assert!(list.waiting().into_iter().eq(0..POINTS));
+    list.ingest.recover();
+    list.run.clone().check();
+    let mut landed = list.landed();
+    landed.dedup();
+    assert!(landed.into_iter().eq(0..POINTS));
+    assert_eq!(Journal::of(&list.run).file_names(), [""; 0]);
+}
+
+#[test]
 fn refused_credentials_of_one_request_end_the_push() {
     let list = LongList::new(POINTS, "2", refusing_second(|| Reply::status(401)));
     let output = list.run.run();
