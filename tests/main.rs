@@ -38,6 +38,7 @@ mod name_servers;
 mod networks;
 mod opening;
 mod own_apis;
+mod packages;
 mod paths;
 mod ping;
 mod power_cut;
