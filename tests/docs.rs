@@ -9,7 +9,7 @@ use std::{
 /// What is meant to be no name of the source.
 const OTHERS: &[&str] = &["process::exit", "cargo bench -- --check"];
 
-/// What looks like a path and stands for something else: files that a reader makes, and files of the machine.
+/// What looks like a path and stands for something else: files that a reader makes.
 const PLACEHOLDERS: &[&str] = &[
     "src/provider/builtin/NAME.toml",
     "src/provider/builtin/example.toml",
@@ -20,6 +20,7 @@ const PLACEHOLDERS: &[&str] = &[
     "1.http",
     "2.http",
     "fuzz/corpus/reply",
+    "target/dist",
     "Europe/Oslo",
     "damaged/",
 ];

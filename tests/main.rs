@@ -46,6 +46,7 @@ mod providers;
 mod proxies;
 mod recipes;
 mod regression;
+mod release;
 mod run;
 mod saved_reply;
 mod schemas;
