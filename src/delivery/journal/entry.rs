@@ -31,8 +31,8 @@ impl Entry {
         if parts.next().is_some() || !is_number(started) || !is_number(points) || !destination.is_none_or(is_hash) {
             return None;
         }
-        // 32 bits, so that the sum over all files fits.
-        let points = usize::try_from(points.parse::<u32>().ok()?).ok()?;
+        // No more than 32 bits, and than a machine with 32 bits has room for, so that the sum over all files fits.
+        let points = usize::try_from(points.parse::<u32>().ok()?).ok().filter(|points| *points <= usize::MAX >> 8)?;
         let (started, destination) = (started.parse().ok()?, destination.map(str::to_owned));
         Some(Self { started, name: name.to_owned(), points, bytes, destination })
     }
