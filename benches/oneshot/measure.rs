@@ -66,7 +66,7 @@ impl Program {
     }
 
     /// Runs the program, which must succeed. Returns its standard error.
-    fn run(&self, wrapper: &[&str]) -> String {
+    pub(crate) fn run(&self, wrapper: &[&str]) -> String {
         let output = self.command(wrapper).output().expect("the program starts");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{:?}: {}: {stderr}", self.command_line, output.status);
@@ -104,6 +104,24 @@ impl Program {
         let mut peaks = (0..RUNS).map(peak).collect::<Option<Vec<u64>>>()?;
         peaks.sort_unstable();
         Some(peaks[RUNS / 2])
+    }
+
+    /// How many system calls of each kind a run makes, by strace. `None` if it is not installed, or may trace
+    /// nothing here.
+    pub(crate) fn system_calls(&self) -> Option<Vec<(String, u64)>> {
+        let file = self.home.join("strace.txt");
+        let wrapper = ["strace", "-f", "-c", "-U", "name,calls", "-o", file.to_str()?];
+        let probe = Command::new(wrapper[0]).args(&wrapper[1..]).arg("true").output();
+        if !probe.is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        self.run(&wrapper);
+        let report = std::fs::read_to_string(file).ok()?;
+        let line = |line: &str| {
+            let (name, calls) = line.split_once(' ')?;
+            Some((name.to_owned(), calls.trim().parse().ok()?))
+        };
+        Some(report.lines().filter_map(line).filter(|(name, _)| name != "total").collect())
     }
 
     /// How many instructions a run takes, by callgrind. `None` for a shell, as callgrind would count the

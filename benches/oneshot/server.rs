@@ -1,11 +1,13 @@
 //! A server on loopback that is a ticker and a Graphite, over HTTP or HTTPS.
 
+use super::traffic::Traffic;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,51 +15,71 @@ use std::time::Duration;
 /// A server. It runs until the program ends.
 pub(crate) struct Server {
     address: SocketAddr,
-    /// The certificate in PEM, which a client must trust; empty if the server speaks plain HTTP.
+    is_tls: bool,
+}
+
+/// What a server answers a GET that names no symbols.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Answers {
+    /// How many rows there are.
+    pub(crate) rows: usize,
+    /// How long every answer takes.
+    pub(crate) after: Duration,
+}
+
+/// A certificate with its key.
+pub(crate) struct Tls {
+    config: Arc<ServerConfig>,
+    /// In PEM. A client must trust it.
     pub(crate) certificate: String,
 }
 
-impl Server {
-    /// Starts a server that speaks plain HTTP. It answers a GET with this many rows, and a POST like
-    /// Graphite's ingest. If the path begins with a number, as in `/300/ticker`, it waits that many
-    /// milliseconds first.
-    pub(crate) fn start(rows: usize) -> Self {
-        Self::listen(rows, String::new(), Ok)
-    }
-
-    /// The same over HTTPS.
-    pub(crate) fn start_tls(rows: usize) -> Self {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+impl Tls {
+    /// A certificate for these names and addresses.
+    pub(crate) fn new(names: Vec<String>) -> Self {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).expect("a certificate");
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|config| config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key))
             .map(Arc::new)
             .expect("a configuration");
-        Self::listen(rows, cert.pem(), move |stream| {
-            Ok(StreamOwned::new(ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?, stream))
-        })
+        Self { config, certificate: cert.pem() }
+    }
+}
+
+impl Server {
+    /// Starts a server on a free port of loopback that speaks plain HTTP. It answers a POST like Graphite's
+    /// ingest; a GET with `?of=A,B` with a row for each of these symbols; a GET of `/products/...` like
+    /// Coinbase; and every other GET with these rows. If the path begins with a number, as in
+    /// `/300/ticker`, it waits that many milliseconds first.
+    pub(crate) fn start(rows: usize) -> Self {
+        let answers = Answers { rows, after: Duration::ZERO };
+        Self::listen("127.0.0.1:0", answers, None, Arc::default())
     }
 
-    /// Listens on a free port. `wrap` makes the stream on which HTTP is spoken.
-    fn listen<S: Read + Write>(
-        rows: usize,
-        certificate: String,
-        wrap: impl Fn(TcpStream) -> io::Result<S> + Clone + Send + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    /// The same at an address and a port, by HTTPS if there is a certificate.
+    pub(crate) fn listen(at: impl ToSocketAddrs, answers: Answers, tls: Option<&Tls>, traffic: Arc<Traffic>) -> Self {
+        let listener = TcpListener::bind(at).expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let body = Arc::new(body(rows));
+        let (body, config) = (Arc::new(body(answers.rows)), tls.map(|tls| Arc::clone(&tls.config)));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (stream, body, wrap) = (stream.expect("a connection"), Arc::clone(&body), wrap.clone());
+                let (stream, body, config) = (stream.expect("a connection"), Arc::clone(&body), config.clone());
+                let traffic = Arc::clone(&traffic);
                 stream.set_nodelay(true).expect("the socket is open");
+                traffic.count_connection();
                 // A client that goes away early is no error of the server.
-                thread::spawn(move || wrap(stream).and_then(|stream| serve(stream, &body)));
+                thread::spawn(move || match config {
+                    None => serve(stream, &body, answers.after, &traffic),
+                    Some(config) => {
+                        let session = ServerConnection::new(config).map_err(io::Error::other)?;
+                        serve(StreamOwned::new(session, stream), &body, answers.after, &traffic)
+                    }
+                });
             }
         });
-        Self { address, certificate }
+        Self { address, is_tls: tls.is_some() }
     }
 
     /// Address and port.
@@ -67,7 +89,7 @@ impl Server {
 
     /// Scheme, address and port.
     pub(crate) fn url(&self) -> String {
-        let scheme = if self.certificate.is_empty() { "http" } else { "https" };
+        let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 }
@@ -98,16 +120,25 @@ fn body(rows: usize) -> String {
     text + "]"
 }
 
+/// A row for each of the symbols of a query, which has commas between them.
+fn rows_of(query: &str) -> String {
+    let row = |symbol| format!(r#"{{"symbol":"{symbol}","last":"61000.5"}}"#);
+    let symbols = query.replace("%2C", ",").replace("%2F", "/");
+    format!("[{}]", symbols.split(',').map(row).collect::<Vec<_>>().join(","))
+}
+
+/// What Coinbase says of a product, at each of its two paths.
+const PRODUCT: &str = r#"{"price":"61000.5","bid":"61000","ask":"61001","volume":"1200","last":"61000.5","open":"60000","high":"62000","low":"59000"}"#;
+
 /// Answers requests until the client closes the connection.
-fn serve(stream: impl Read + Write, body: &str) -> io::Result<()> {
+fn serve(stream: impl Read + Write, body: &str, after: Duration, traffic: &Traffic) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let (mut line, mut length) = (String::new(), 0);
         if reader.read_line(&mut line)? == 0 {
             return Ok(());
         }
-        let is_push = line.starts_with("POST");
-        let wait = line.split('/').nth(1).and_then(|millis| millis.parse().ok());
+        traffic.count_request();
         loop {
             let mut header = String::new();
             reader.read_line(&mut header)?;
@@ -122,15 +153,27 @@ fn serve(stream: impl Read + Write, body: &str) -> io::Result<()> {
         }
         let mut request_body = vec![0; length];
         reader.read_exact(&mut request_body)?;
+        let millis = line.split('/').nth(1).and_then(|millis| millis.parse().ok());
+        thread::sleep(millis.map_or(after, Duration::from_millis));
+        let reply = reply(&line, &request_body, body);
+        // In one piece, so that the client needs no second call to read it.
+        let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{reply}", reply.len());
+        reader.get_mut().write_all(reply.as_bytes())?;
+        reader.get_mut().flush()?;
+    }
+}
+
+/// The body of the reply to a request with this first line and this body.
+fn reply<'a>(line: &str, request_body: &[u8], body: &'a str) -> Cow<'a, str> {
+    let target = line.split(' ').nth(1).unwrap_or_default();
+    if line.starts_with("POST") {
         let points = request_body.windows(8).filter(|window| window == br#"{"name":"#).count();
-        let published = format!(r#"{{"published":{points}}}"#);
-        let reply = if is_push { &published } else { body };
-        if let Some(millis) = wait {
-            thread::sleep(Duration::from_millis(millis));
-        }
-        let stream = reader.get_mut();
-        stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", reply.len()).as_bytes())?;
-        stream.write_all(reply.as_bytes())?;
-        stream.flush()?;
+        format!(r#"{{"published":{points}}}"#).into()
+    } else if let Some((_, query)) = target.split_once("?of=") {
+        rows_of(query).into()
+    } else if target.starts_with("/products/") {
+        PRODUCT.into()
+    } else {
+        body.into()
     }
 }

@@ -1,7 +1,7 @@
 //! Runs whose time is nearly all waiting. They show whether requests that can be made at the same time
 //! are.
 
-use super::{DATAMETRICS, Folder, measure, measure::Program, server, server::Server};
+use super::{DATAMETRICS, folder::Folder, measure, measure::Program, server, server::Server};
 use std::fmt::Write as _;
 
 const QUOTE: &str = "key = '/symbol'\nfields = { last = '/last' }\n";

@@ -12,6 +12,7 @@ pub(crate) mod command;
 pub(crate) mod graphite;
 pub(crate) mod intermediary;
 pub(crate) mod journal;
+pub(crate) mod journal_format;
 pub(crate) mod latch;
 pub(crate) mod leak;
 pub(crate) mod limit;

@@ -1,0 +1,116 @@
+//! Runs over a network: what is asked of which server, by name or by address.
+
+use super::hosts::{Network, addresses};
+use super::{DATAMETRICS, backlog, folder::Folder, measure::Program};
+
+/// A run against the servers of [`super::hosts`].
+pub(crate) struct Scene {
+    pub(crate) title: String,
+    config: String,
+    args: Vec<&'static str>,
+    /// How many symbols it reads from standard input.
+    symbols: usize,
+    /// The URL of the destination for which files wait in the journal.
+    waiting: Option<String>,
+}
+
+/// How a server is called.
+#[derive(Clone, Copy)]
+pub(crate) enum By {
+    Name,
+    Address(Network),
+}
+
+impl By {
+    /// The scheme and the host of a URL.
+    pub(crate) fn url(self, host: &str) -> String {
+        match self {
+            Self::Name => format!("https://{host}"),
+            Self::Address(network) => {
+                let (_, address) = addresses(network).find(|(name, _)| *name == host).expect("a host");
+                format!("https://{address}")
+            }
+        }
+    }
+}
+
+impl Scene {
+    /// The run in this folder, which has the roots. It keeps a journal, as a run does by default.
+    pub(crate) fn program(&self, folder: &Folder) -> Program {
+        let symbols = (0..self.symbols).fold(String::new(), |text, index| text + &format!("S{index}\n"));
+        folder.write("symbols", &symbols);
+        folder.write("config.toml", &self.config);
+        let program = Program::new(DATAMETRICS, &folder.0)
+            .args(self.args.iter().copied())
+            // Under valgrind a run is slow.
+            .args(["--config", &folder.path("config.toml"), "--timeout", "280"])
+            .roots(&folder.0.join("roots.pem"));
+        if self.symbols == 0 { program } else { program.args(["--symbols", "-"]).stdin(&folder.0.join("symbols")) }
+    }
+
+    /// What has to be there before each run.
+    pub(crate) fn prepare(&self, folder: &Folder) {
+        if let Some(url) = &self.waiting {
+            backlog::plant(&folder.0, url);
+        }
+    }
+}
+
+/// Where all scenes push.
+fn graphite(by: By) -> String {
+    format!("[graphite]\nurl = '{}/metrics'\n", by.url("graphite.test"))
+}
+
+/// A feed with a provider of the same name, which is asked for so many symbols in a request.
+fn feed(name: &str, url: &str, batch: u32) -> String {
+    format!(
+        "[feeds.{name}]\nproviders = ['{name}']\nsymbols = ['S1']\n\
+         [providers.{name}]\nmarket = 'other'\nbase_url = '{url}'\nmax_concurrency = 4\n\
+         [[providers.{name}.quote]]\npath = '/rows?of={{symbols}}'\nbatch = {batch}\nkey = '/symbol'\n\
+         fields = {{ last = '/last' }}\n"
+    )
+}
+
+/// One provider, asked for one symbol.
+pub(crate) fn one_provider(by: By) -> Scene {
+    let title = match by {
+        By::Name => "one provider, by name",
+        By::Address(_) => "one provider, by address",
+    };
+    let config = graphite(by) + &feed("a", &by.url("provider.test"), 1);
+    Scene { title: title.to_owned(), config, args: vec!["--feed", "a"], symbols: 0, waiting: None }
+}
+
+/// Two providers, each asked for one symbol.
+pub(crate) fn two_providers(network: Network) -> Scene {
+    let by = By::Address(network);
+    let config = graphite(by) + &feed("a", &by.url("provider.test"), 1) + &feed("b", &by.url("other.test"), 1);
+    let args = vec!["--feed", "a", "--feed", "b"];
+    Scene { title: "two providers, by address".to_owned(), config, args, symbols: 0, waiting: None }
+}
+
+/// The built-in definition of Coinbase, which needs two requests a symbol for these fields.
+pub(crate) fn coinbase() -> Scene {
+    let url = By::Name.url("provider.test");
+    let config = graphite(By::Name) + &format!("[providers.coinbase]\nbase_url = '{url}'\n");
+    let args = vec!["crypto", "--provider", "coinbase", "--symbols", "BTC,ETH,SOL", "--fields", "last,bid,high"];
+    Scene { title: "coinbase, 3 symbols, by name".to_owned(), config, args, symbols: 0, waiting: None }
+}
+
+/// So many symbols of one provider, four requests at once.
+pub(crate) fn batches(symbols: usize, batch: u32) -> Scene {
+    let config = graphite(By::Name) + &feed("a", &By::Name.url("provider.test"), batch);
+    let title = format!("{symbols} symbols, {batch} a request, by name");
+    Scene { title, config, args: vec!["--feed", "a"], symbols, waiting: None }
+}
+
+/// What waited for a day, by HTTPS or to Carbon.
+pub(crate) fn waiting_files(is_carbon: bool) -> Scene {
+    let (to, url) =
+        if is_carbon { ("Carbon", "tcp://graphite.test:2003") } else { ("HTTPS", "https://graphite.test:443/metrics") };
+    // Grafana Cloud takes nothing that is older than an hour, so that is the default.
+    let config = format!("[graphite]\nurl = '{url}'\n[journal]\nmax_age = 172_800\n")
+        + &feed("a", &By::Name.url("provider.test"), 1);
+    let title = format!("1440 files of 24 points to {to}");
+    Scene { title, config, args: vec!["--feed", "a"], symbols: 0, waiting: Some(url.to_owned()) }
+}
