@@ -121,7 +121,7 @@ fn count_all() -> Vec<Counts> {
         let bench = Bench::new(case(rows, watched, Setup::Plain));
         Counts::of(format!("{watched} of {rows}"), &bench.datametrics(), &bench.traffic, || {})
     });
-    let scenes = own_network::run(INSIDE, NETWORK, Stdio::piped()).unwrap_or_else(|reason| {
+    let scenes = own_network::run(&[INSIDE], NETWORK, Stdio::piped()).unwrap_or_else(|reason| {
         println!("runs with names are not counted: {reason}");
         String::new()
     });

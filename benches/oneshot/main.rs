@@ -2,7 +2,7 @@
 //!
 //! `cargo bench` prints tables: on loopback beside the floor (a minimal program that does the same job with bare
 //! sockets) and beside curl and jq; what a run waits for; and round trips on a wire of 50 ms, which alone are printed by
-//! `cargo bench -- --rtt`.
+//! `cargo bench -- --rtt`. With a number, such as `--rtt 1000000`, it measures a run with so many symbols instead.
 //!
 //! `cargo bench -- --check` counts what depends on no clock: instructions, requests, connections, lookups of
 //! names and system calls of some runs. It fails if there is more of them than `counts.txt` says, which
@@ -39,15 +39,15 @@ fn main() -> ExitCode {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--floor", ticker, graphite, symbols] => floor::run(ticker, graphite, symbols),
         [wire::FAR, folder] => wire::serve(Path::new(folder)),
-        [rtt::INSIDE] => rtt::print_inside(),
+        [rtt::INSIDE, ref symbols @ ..] => rtt::print_inside(symbols.first().copied()),
         [counts::INSIDE] => counts::print_scenes(),
-        ["--rtt"] => rtt::print_tables(),
+        ["--rtt", ref symbols @ ..] => rtt::print_tables(symbols.first().copied()),
         ["--check"] => return counts::check(),
         ["--record"] => counts::record(),
         _ => {
             table::print();
             waits::print_table();
-            rtt::print_tables();
+            rtt::print_tables(None);
         }
     }
     ExitCode::SUCCESS

@@ -94,16 +94,19 @@ impl Program {
         Some(seconds? / f64::from(u32::try_from(RUNS).ok()?))
     }
 
-    /// The peak of the resident memory in KiB, by GNU time: the median of several runs, as it depends on
-    /// where the pages of the program happen to lie.
+    /// The peak of the resident memory in KiB: the median of several runs, as it depends on where the pages of the
+    /// program happen to lie.
     fn peak_memory(&self) -> Option<u64> {
-        if !is_installed("/usr/bin/time") {
-            return None;
-        }
-        let peak = |_| self.run(&["/usr/bin/time", "-f", "%M"]).lines().last()?.trim().parse().ok();
-        let mut peaks = (0..RUNS).map(peak).collect::<Option<Vec<u64>>>()?;
+        let mut peaks = (0..RUNS).map(|_| self.run_for_memory()).collect::<Option<Vec<u64>>>()?;
         peaks.sort_unstable();
         Some(peaks[RUNS / 2])
+    }
+
+    /// Runs the program. Returns the peak of its resident memory in KiB, by GNU time, if that is installed.
+    pub(crate) fn run_for_memory(&self) -> Option<u64> {
+        const TIME: &str = "/usr/bin/time";
+        let wrapper: &[&str] = if is_installed(TIME) { &[TIME, "-f", "%M"] } else { &[] };
+        self.run(wrapper).lines().last()?.trim().parse().ok()
     }
 
     /// How many system calls of each kind a run makes, by strace. `None` if it is not installed, or may trace

@@ -11,11 +11,11 @@ const SCRIPT: &str = r#"ip link set lo up && mount --bind "$0/resolv.conf" /etc/
 if [ -e /etc/nsswitch.conf ]; then mount --bind "$0/nsswitch.conf" /etc/nsswitch.conf || exit; fi
 exec "$@""#;
 
-/// Runs this program with an argument in a network of its own. Returns what it prints, if `stdout` is a pipe.
+/// Runs this program with arguments in a network of its own. Returns what it prints, if `stdout` is a pipe.
 ///
 /// # Errors
 /// If there is no such network here.
-pub(crate) fn run(argument: &str, network: Network, stdout: Stdio) -> Result<String, String> {
+pub(crate) fn run(args: &[&str], network: Network, stdout: Stdio) -> Result<String, String> {
     let folder = Folder::new();
     hosts::write_resolver(network, &folder.0);
     let inside = |program: &str| {
@@ -30,7 +30,7 @@ pub(crate) fn run(argument: &str, network: Network, stdout: Stdio) -> Result<Str
     }
     let this = env::current_exe().expect("the path of this program");
     let mut command = inside(this.to_str().expect("a path in UTF-8"));
-    let output = command.arg(argument).stdout(stdout).stderr(Stdio::inherit()).output().expect("unshare starts");
-    assert!(output.status.success(), "{argument}: {}", output.status);
+    let output = command.args(args).stdout(stdout).stderr(Stdio::inherit()).output().expect("unshare starts");
+    assert!(output.status.success(), "{args:?}: {}", output.status);
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -4,7 +4,7 @@ use super::scene::{self, By, Scene};
 use super::wire::{NETWORK, ROUND_TRIP, Wire};
 use super::{backlog, folder::Folder, measure, measure::Program, own_network};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The argument of the process at the near end of the wire.
 pub(crate) const INSIDE: &str = "--near-end";
@@ -13,35 +13,39 @@ const RUNS: usize = 5;
 /// A journal that so many runs do not empty is given up.
 const MAX_RUNS: usize = 20;
 
-/// Prints the tables, or why they are left out.
-pub(crate) fn print_tables() {
+/// The header of the columns with counts.
+const COUNTS: &str = "  requests  connections  lookups";
+
+/// Prints the tables, or a line for so many symbols, or why they are left out.
+pub(crate) fn print_tables(symbols: Option<&str>) {
+    let args: Vec<&str> = [INSIDE].into_iter().chain(symbols).collect();
     println!();
-    if let Err(reason) = own_network::run(INSIDE, NETWORK, Stdio::inherit()) {
+    if let Err(reason) = own_network::run(&args, NETWORK, Stdio::inherit()) {
         println!("round trips are not measured: {reason}");
     }
 }
 
 /// The same in the network of the near end.
-pub(crate) fn print_inside() {
+pub(crate) fn print_inside(symbols: Option<&str>) {
     let folder = Folder::new();
     let mut wire = match Wire::start(&folder.0) {
         Ok(wire) => wire,
         Err(reason) => return println!("round trips are not measured: {reason}"),
     };
-    print_round_trips(&mut wire, &folder);
-    print_backlogs(&mut wire, &folder);
+    let title = format!("on a wire of {} ms", ROUND_TRIP.as_millis());
+    println!("{title:<42}{:>8}{:>13}{:>8}{COUNTS}", "seconds", "round trips", "MiB");
+    if let Some(symbols) = symbols {
+        print_long(&mut wire, symbols.parse().expect("a number of symbols"), &folder);
+    } else {
+        print_round_trips(&mut wire, &folder);
+        println!("\n{:<42}{:>8}{:>13}{:>8}{COUNTS}", "what waits", "seconds", "", "runs");
+        for scene in [scene::waiting_files(false), scene::waiting_files(true)] {
+            print_backlog(&mut wire, &scene, &folder);
+        }
+    }
 }
 
 fn print_round_trips(wire: &mut Wire, folder: &Folder) {
-    println!(
-        "{:<42}{:>8}{:>12}{:>10}{:>13}{:>9}",
-        format!("on a wire of {} ms", ROUND_TRIP.as_millis()),
-        "seconds",
-        "round trips",
-        "requests",
-        "connections",
-        "lookups"
-    );
     let scenes = [
         scene::one_provider(By::Address(NETWORK)),
         scene::two_providers(NETWORK),
@@ -53,13 +57,17 @@ fn print_round_trips(wire: &mut Wire, folder: &Folder) {
     for scene in &scenes {
         print_line(wire, &scene.title, &scene.program(folder), RUNS);
     }
-    // It takes many seconds, of which chance is a small part.
-    let long = scene::batches(100_000, 500);
-    print_line(wire, &long.title, &long.program(folder), 1);
+    print_long(wire, 100_000, folder);
     if measure::is_installed("curl") {
         print_line(wire, "curl, the same two requests, by address", &curl(By::Address(NETWORK), folder), RUNS);
         print_line(wire, "curl, the same two requests, by name", &curl(By::Name, folder), RUNS);
     }
+}
+
+/// Prints a single run with many symbols. It takes seconds, of which chance is a small part.
+fn print_long(wire: &mut Wire, symbols: usize, folder: &Folder) {
+    let long = scene::batches(symbols, 500);
+    print_line(wire, &long.title, &long.program(folder), 1);
 }
 
 /// Two processes of curl, one for the quotes and one for the points, as a shell script would have them.
@@ -76,6 +84,8 @@ fn curl(by: By, folder: &Folder) -> Program {
 
 /// Prints the median of so many runs.
 fn print_line(wire: &mut Wire, title: &str, program: &Program, runs: usize) {
+    // This run fills caches, too.
+    let memory = program.run_for_memory();
     let mut measured = Vec::new();
     for _ in 0..runs {
         wire.traffic();
@@ -84,26 +94,15 @@ fn print_line(wire: &mut Wire, title: &str, program: &Program, runs: usize) {
         measured.push((begun.elapsed(), wire.traffic()));
     }
     measured.sort_unstable();
-    let (time, [requests, connections, lookups]) = measured[runs / 2];
-    println!(
-        "{title:<42}{:>8.2}{:>12.1}{requests:>10}{connections:>13}{lookups:>9}",
-        time.as_secs_f64(),
-        round_trips(time)
-    );
+    let (time, counts) = measured[runs / 2];
+    let round_trips = time.as_secs_f64() / ROUND_TRIP.as_secs_f64();
+    let memory = memory.map_or("-".to_owned(), |kib| (kib / 1024).to_string());
+    println!("{title:<42}{:>8.2}{round_trips:>13.1}{memory:>8}{}", time.as_secs_f64(), cells(counts));
 }
 
-fn round_trips(time: Duration) -> f64 {
-    time.as_secs_f64() / ROUND_TRIP.as_secs_f64()
-}
-
-fn print_backlogs(wire: &mut Wire, folder: &Folder) {
-    println!(
-        "\n{:<42}{:>8}{:>12}{:>10}{:>13}{:>9}",
-        "what waits", "seconds", "runs", "requests", "connections", "lookups"
-    );
-    for scene in [scene::waiting_files(false), scene::waiting_files(true)] {
-        print_backlog(wire, &scene, folder);
-    }
+/// The cells of [`COUNTS`].
+fn cells([requests, connections, lookups]: [u64; 3]) -> String {
+    format!("{requests:>10}{connections:>13}{lookups:>9}")
 }
 
 /// Runs until nothing waits any more, and prints what all of that took.
@@ -118,8 +117,7 @@ fn print_backlog(wire: &mut Wire, scene: &Scene, folder: &Folder) {
         runs += 1;
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let [requests, connections, lookups] = wire.traffic();
-    println!("{:<42}{seconds:>8.2}{runs:>12}{requests:>10}{connections:>13}{lookups:>9}", scene.title);
+    println!("{:<42}{seconds:>8.2}{:>13}{runs:>8}{}", scene.title, "", cells(wire.traffic()));
     let left = backlog::waiting(&folder.0);
     if left > 0 {
         println!("{left} files still wait");
