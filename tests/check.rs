@@ -383,11 +383,11 @@ below = 5
     assert!(!output.stdout.contains("sesame"), "{output}");
 }
 
-/// The table lists every setting of the README, and the README has every setting of the table.
+/// The table lists every setting of docs/SETTINGS.md, and that page has every setting of the table.
 #[test]
-fn check_and_readme_list_the_same_settings() {
-    let readme = include_str!("../README.md");
-    let (_, table) = readme.split_once("| flag | variable |").unwrap();
+fn check_and_the_page_of_settings_list_the_same() {
+    let page = include_str!("../docs/SETTINGS.md");
+    let (_, table) = page.split_once("| flag | variable |").unwrap();
     let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
     assert!(rows.len() > 15);
     let names = listed_names();
@@ -415,8 +415,8 @@ fn check_and_readme_list_the_same_settings() {
         let last = name.rsplit('.').next().unwrap();
         let is_there = [name, &format!("`{last}`"), &format!("`_{}`", last.to_uppercase())]
             .iter()
-            .any(|word| readme.contains(word.as_str()));
-        assert!(is_there, "{name} is not in the README");
+            .any(|word| page.contains(word.as_str()));
+        assert!(is_there, "{name} is not in docs/SETTINGS.md");
     }
 }
 

@@ -23,6 +23,11 @@ const PLACEHOLDERS: &[&str] = &[
     "target/dist",
     "Europe/Oslo",
     "damaged/",
+    "BRK/B",
+    "pudgy-penguins/usd",
+    "inputs.http",
+    "datametrics/config.toml",
+    "10.0.0.0/8",
 ];
 
 /// How the name of a file ends.
@@ -106,6 +111,18 @@ fn links(document: &Path) -> Vec<PathBuf> {
     let folder = document.parent().expect("a folder");
     let paths = targets.filter(|target| !target.is_empty() && !target.contains("://"));
     paths.map(|target| folder.join(target)).collect()
+}
+
+/// The README is read before anything else, so it stays short; each other page says who needs to read it.
+#[test]
+fn the_readme_is_short_and_every_page_says_for_whom_it_is() {
+    let words = read(&root().join("README.md")).split_whitespace().count();
+    assert!(words <= 1_500, "README.md has {words} words");
+    for page in fs::read_dir(root().join("docs")).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        let text = read(&page);
+        let first = text.lines().nth(2).unwrap_or_default();
+        assert!(first.starts_with("This page is for who"), "{}: {first:?}", page.display());
+    }
 }
 
 #[test]

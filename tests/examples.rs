@@ -63,11 +63,20 @@ fn example_config_states_the_defaults() {
     assert_eq!(settings(&uncommented(false)), defaults);
 }
 
-/// README, what it says elsewhere about running it, and every example that is a text, each with its name.
+/// What says how to run it, and every example that is a text, each with its name.
 fn texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let documents = ["README.md", "crontab.example", "docs/OPERATIONS.md", "docs/MANY-MACHINES.md"];
-    let mut found: Vec<PathBuf> = documents.map(|name| root.join(name)).into();
+    const DOCUMENTS: [&str; 8] = [
+        "README.md",
+        "crontab.example",
+        "docs/GRAFANA.md",
+        "docs/GRAPHITE.md",
+        "docs/INSTALL.md",
+        "docs/MANY-MACHINES.md",
+        "docs/OPERATIONS.md",
+        "docs/SETTINGS.md",
+    ];
+    let mut found: Vec<PathBuf> = DOCUMENTS.map(|name| root.join(name)).into();
     let mut folders = vec![root.join("examples")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()) {
@@ -174,17 +183,25 @@ fn named_variables(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn variables_in_docs_and_examples_are_read_by_the_program() {
-    // Variables of others: of the logger, systemd, Kubernetes, a linked page; and those that an example sets
-    // itself.
-    let foreign =
-        ["RUST_LOG", "AF_INET", "AF_INET6", "AF_UNIX", "SHARD_INDEX", "JOB_COMPLETION_INDEX", "COMMANDS_AND_FLAGS"];
+    // Variables of others: of the logger, systemd, Kubernetes, Carbon; and those that an example sets itself.
+    let foreign = [
+        "RUST_LOG",
+        "AF_INET",
+        "AF_INET6",
+        "AF_UNIX",
+        "SHARD_INDEX",
+        "JOB_COMPLETION_INDEX",
+        "AMQP_METRIC_NAME_IN_BODY",
+        "ENABLE_AMQP",
+        "MAX_CREATES_PER_MINUTE",
+    ];
     let own = ["IEX_TOKEN", "HOME_TOKEN", "COINGECKO_PRO_API_KEY", "MIMIR_TOKEN"];
     let known = known_variables();
     for (name, text) in texts() {
         let is_known = |variable: &String| {
             known.contains(variable)
                 || foreign.contains(&&**variable)
-                || (["feeds/", "config.toml", "README.md"].iter().any(|part| name.contains(part))
+                || (["feeds/", "config.toml", "GRAPHITE.md"].iter().any(|part| name.contains(part))
                     && own.contains(&&**variable))
         };
         let unknown: Vec<String> = named_variables(&text).into_iter().filter(|variable| !is_known(variable)).collect();
