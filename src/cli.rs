@@ -29,6 +29,7 @@ Examples:
   datametrics all --dry-run                what would be pushed, with nothing set up
   datametrics init                         a first config, and what comes next
   datametrics crypto BTC/USD ETH           these two instead of the configured ones
+  datametrics symbols bitcoin              how providers spell it, and what to write here
   datametrics check                        is all that is needed there, and does it answer?
 
 --help tells more: variables, defaults, exit codes, files.",
@@ -36,6 +37,7 @@ Examples:
     override_usage = "datametrics [OPTIONS] <all | crypto [SYMBOL]... | stocks [SYMBOL]...>\n       \
                       datametrics [OPTIONS] [--crypto] [--stocks] [--feed NAME]...\n       \
                       datametrics providers [NAME] [--reply FILE [SYMBOL]...]\n       \
+                      datametrics symbols [TEXT]... [--provider NAME]\n       \
                       datametrics grafana <dashboard | alerts --datasource UID>\n       \
                       datametrics graphite schemas\n       \
                       datametrics check [--offline]\n       \
@@ -90,6 +92,12 @@ pub(crate) enum Command {
         /// that is not defined yet, print a definition to start from
         #[arg(long, value_name = "FILE", requires = "name")]
         reply: Option<String>,
+    },
+    /// Find how providers spell a symbol: all that have each TEXT in a spelling or in the name
+    Symbols {
+        /// A part of the symbol or of the name, in either case, e.g. bitcoin; none is all
+        #[arg(id = "TEXT", value_name = "TEXT")]
+        texts: Vec<String>,
     },
     /// Print a dashboard or alert rules for Grafana, made from the settings of `all`
     Grafana {
@@ -322,7 +330,7 @@ impl Cli {
             }
             Some(Command::Crypto { .. }) => named(&["crypto"]),
             Some(Command::Stocks { .. }) => named(&["stocks"]),
-            Some(Command::Init { .. } | Command::Providers { .. }) => named(&[]),
+            Some(Command::Init { .. } | Command::Providers { .. } | Command::Symbols { .. }) => named(&[]),
             None => {
                 let FeedFlags { crypto, stocks, feed } = &self.feed_flags;
                 let mut names = Vec::new();

@@ -231,7 +231,7 @@ fn check_fails_where_a_provider_does_not_know_the_symbol() {
         &output,
         1,
         &format!(
-            "FAILED  yahoo (stocks): no quote of AMZN: yahoo has none among 2 rows at \"/spark/result\" (NFLX, AAPL); {hint}"
+            "FAILED  yahoo (stocks): no quote of AMZN: yahoo has none among 2 rows at \"/spark/result\" (NFLX, AAPL); `datametrics symbols AMZN` looks it up; {hint}"
         ),
     );
 }

@@ -334,7 +334,7 @@ fn provider_flag_applies_to_the_feeds_of_its_market() {
             r#"{"name":"metrics.all.coinbase.response.time",[..]}]"#,
             "\n"
         ))
-        .stderr("error: stocks: no quote of NFLX, AAPL: yahoo has none among 1 row at \"/spark/result\" (AMZN)\n")
+        .stderr("error: stocks: no quote of NFLX, AAPL: yahoo has none among 1 row at \"/spark/result\" (AMZN); `datametrics symbols NFLX` looks it up\n")
         .exit(1)
         .check();
     let points: Vec<serde_json::Value> = serde_json::from_str(&output.stdout).unwrap();
@@ -442,8 +442,7 @@ fn providers_command_lists_market_keys_covers_limits_and_terms() {
     assert!(rows.clone().count() > 1 && rows.clone().all(|row| row.len() <= 80), "{listed}");
 }
 
-const MISSING: &str =
-    "error: crypto: no quote of BTC/USD: kraken has no rows at \"/result\": {\"error\":[],\"result\":{}}\n";
+const MISSING: &str = "error: crypto: no quote of BTC/USD: kraken has no rows at \"/result\": {\"error\":[],\"result\":{}}; `datametrics symbols BTC` looks it up\n";
 const READABLE: &str =
     "warning: config.toml holds a password and others can read it: chmod 600 config.toml, or use password_file\n";
 const ASKED: &str = "http://KRAKEN: HTTP 200 after <time>: BTC/USD\n";

@@ -23,7 +23,7 @@ fn run([crypto, stocks]: &[Server; 2]) -> Datametrics {
     Datametrics::new().config(CONFIG).args(["all"]).provider("kraken", crypto).provider("yahoo", stocks)
 }
 
-const MISSING: &str = "stocks: no quote of AAPL: yahoo has none among 2 rows at \"/spark/result\" (AMZN, NFLX)\n";
+const MISSING: &str = "stocks: no quote of AAPL: yahoo has none among 2 rows at \"/spark/result\" (AMZN, NFLX); `datametrics symbols AAPL` looks it up\n";
 
 /// The ages are days, as the sample is old.
 const TABLES: &str = "\
@@ -40,7 +40,8 @@ AMZN     230    1200  200.5       200    15     41234567  [..] days
 NFLX    1100.5  1200  200.5       200   450.25  41234567  [..] days
 AAPL       -       -    -           -     -            -  -
 
-no quote of AAPL: yahoo has none among 2 rows at \"/spark/result\" (AMZN, NFLX)
+no quote of AAPL: yahoo has none among 2 rows at \"/spark/result\" (AMZN, NFLX);
+  `datametrics symbols AAPL` looks it up
 ";
 
 #[test]
@@ -88,7 +89,8 @@ symbol  last  change  age
 AMZN     230  \u{1b}[32m    30\u{1b}[0m  DAYS days
 AAPL       -       -  -
 
-no quote of AAPL: yahoo has none among 1 row at \"/spark/result\" (AMZN)
+no quote of AAPL: yahoo has none among 1 row at \"/spark/result\" (AMZN);
+  `datametrics symbols AAPL` looks it up
 ";
     for (variable, expected) in
         [("LANG", expected.to_owned()), ("NO_COLOR", expected.replace("\u{1b}[32m", "").replace("\u{1b}[0m", ""))]

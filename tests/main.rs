@@ -56,6 +56,7 @@ mod shapes;
 mod shard;
 mod simulation;
 mod spellings;
+mod symbols;
 mod tls_ways;
 mod truncation;
 mod unknown_symbols;

@@ -54,10 +54,23 @@ fn every_provider_has_the_usual_cases() {
     }
 }
 
-/// `datametrics providers NAME` prints a complete definition, which gives the same quotes under another name.
+/// What is said of a list of symbols has a case too.
+#[test]
+fn every_provider_with_a_list_of_symbols_has_a_case_of_it() {
+    let builtin = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/builtin");
+    for file in entries(&builtin) {
+        let text = fs::read_to_string(&file).expect("a definition");
+        let (_, list) = text.split_once("\n[symbols]\n").unwrap_or_default();
+        let case = folder().join(file.file_stem().expect("a name")).join("symbols");
+        assert_eq!(list.contains("\npath = "), case.exists(), "{}", case.display());
+    }
+}
+
+/// `datametrics providers NAME` prints a complete definition, which gives the same under another name.
 #[test]
 fn printed_definition_works_under_another_name() {
-    for (name, folder) in cases_below(&folder()).iter().filter(|(name, _)| name.ends_with("/several")) {
+    let is_printed = |name: &str| name.ends_with("/several") || name.ends_with("/symbols");
+    for (name, folder) in cases_below(&folder()).iter().filter(|(name, _)| is_printed(name)) {
         let case = Case::read(provider(name), folder).expect("a case").pasted();
         case.run().unwrap_or_else(|why| panic!("{name}: {why}"));
     }

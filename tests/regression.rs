@@ -140,7 +140,7 @@ fn provider_that_is_named_twice_gets_one_request() {
         .run();
     assert_eq!(
         output.stderr,
-        "error: crypto: no quote of NOPE/USD: kraken has no rows at \"/result\": {\"error\":[],\"result\":{}}\n"
+        "error: crypto: no quote of NOPE/USD: kraken has no rows at \"/result\": {\"error\":[],\"result\":{}}; `datametrics symbols NOPE` looks it up\n"
     );
 }
 

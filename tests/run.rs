@@ -244,8 +244,8 @@ fn missing_symbols_are_reported_and_the_rest_is_pushed() {
     both.crypto.on(KRAKEN).reply(kraken(&CRYPTO[1..2]));
     both.stocks.on(YAHOO).reply(yahoo(&STOCKS[..2]));
     let since = now();
-    let message = "error: crypto: no quote of BTC/USD, BAT/USD: kraken has none among 1 row at \"/result\" (XETHZUSD)\n\
-                error: stocks: no quote of AAPL: yahoo has none among 2 rows at \"/spark/result\" (AMZN, NFLX)\n";
+    let message = "error: crypto: no quote of BTC/USD, BAT/USD: kraken has none among 1 row at \"/result\" (XETHZUSD); `datametrics symbols BTC` looks it up\n\
+                error: stocks: no quote of AAPL: yahoo has none among 2 rows at \"/spark/result\" (AMZN, NFLX); `datametrics symbols AAPL` looks it up\n";
     both.run().stderr(message).exit(1).check();
     let lines = |all: &str, symbols: &[&str]| -> String {
         let of = |line: &&str| symbols.iter().any(|symbol| line.contains(symbol));
@@ -910,7 +910,7 @@ fn missing_symbol_is_reported_only_by_the_first_run() {
         run.clone().args(options).stderr(message).exit(code).check();
         assert_eq!(ingest.value("metrics.crypto.feed.crypto.fetched"), Some(there.len().to_string()));
     };
-    let bat = "crypto: no quote of BAT/USD: kraken has none among 2 rows at \"/result\" (XXBTZUSD, XETHZUSD)\n";
+    let bat = "crypto: no quote of BAT/USD: kraken has none among 2 rows at \"/result\" (XXBTZUSD, XETHZUSD); `datametrics symbols BAT` looks it up\n";
     next(&CRYPTO[..2], &[], &format!("error: {bat}"));
     next(&CRYPTO[..2], &[], "");
     next(&CRYPTO[..2], &["-v"], &format!("[..]\n{bat}[..]\npushed [..]\n"));
@@ -918,7 +918,7 @@ fn missing_symbol_is_reported_only_by_the_first_run() {
     next(
         &CRYPTO[..1],
         &[],
-        "error: crypto: no quote of ETH/USD: kraken has none among 1 row at \"/result\" (XXBTZUSD)\n",
+        "error: crypto: no quote of ETH/USD: kraken has none among 1 row at \"/result\" (XXBTZUSD); `datametrics symbols ETH` looks it up\n",
     );
     next(&CRYPTO[..1], &[], "");
     next(&CRYPTO[..2], &[], "");

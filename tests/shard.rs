@@ -135,7 +135,11 @@ fn conflicts_of_symbols_are_found_in_every_shard() {
             "all",
             "stocks.names: BTC/USD and BTC-USD would be pushed under one name: leave one out, or choose other names",
         ),
-        ("", "crypto BTC BTCUSDT", "SYMBOL: symbol \"BTCUSDT\" is not BASE/QUOTE; did you mean \"BTC/USDT\"?"),
+        (
+            "",
+            "crypto BTC BTCUSDT",
+            "SYMBOL: symbol \"BTCUSDT\" is not BASE/QUOTE; did you mean \"BTC/USDT\"? `datametrics symbols BTC` lists others",
+        ),
     ] {
         let run = Datametrics::new().config(config).args(args.split(' ')).args(["--dry-run"]);
         let code = if problem.starts_with("SYMBOL: symbol") { 2 } else { 78 };

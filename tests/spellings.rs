@@ -100,7 +100,10 @@ fn symbols_of_own_feeds_stay_as_they_are_typed() {
 #[test]
 fn probable_pairs_are_suggested_and_not_asked_for() {
     for (typed, probable) in [("BTCUSDT", "BTC/USDT"), ("xbtusd", "BTC/USD"), ("bitcoin", "BTC/USD"), ("a-b", "A/B")] {
-        let problem = format!("symbol \"{typed}\" is not BASE/QUOTE; did you mean \"{probable}\"?\n");
+        let base = probable.split('/').next().expect("a base");
+        let problem = format!(
+            "symbol \"{typed}\" is not BASE/QUOTE; did you mean \"{probable}\"? `datametrics symbols {base}` lists others\n"
+        );
         let run = run().args(["crypto", "--dry-run"]);
         run.clone().args(["ETH", typed]).stderr(format!("error: SYMBOL: {problem}")).exit(2).check();
         run.clone().args(["-"]).stdin(typed).stderr(format!("error: standard input: {problem}")).exit(78).check();

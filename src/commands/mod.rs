@@ -6,6 +6,7 @@ mod init;
 mod providers;
 mod reply;
 mod schemas;
+mod symbols;
 mod table;
 
 use crate::cli::{AlertFormat, Cli, Command, GrafanaExport, GraphiteExport};
@@ -15,6 +16,7 @@ use crate::delivery::graphite::Destination;
 use crate::fetch::FetchConfig;
 use crate::grafana::{AlertRules, Queries, dashboard};
 use crate::http::client::HttpClient;
+use crate::http::proxy::NetworkConfig;
 use crate::http::transport::Transport;
 use crate::outcome::Outcome;
 use crate::output::print;
@@ -94,6 +96,7 @@ fn dispatch(cli: &Cli, outside: &Outside) -> Outcome {
             reply::read(&cli.options, &environment, name, symbols, file, &mut io::stdout())
         }
         Some(Command::Providers { name, .. }) => list_providers(cli, name.as_deref()),
+        Some(Command::Symbols { texts }) => find_symbols(cli, outside, texts),
         Some(Command::Init { user }) => Ok(init::init(&cli.options, &environment, user.as_deref(), &mut io::stdout())),
         Some(Command::Check { .. }) => with_context(cli, outside, check::check),
         Some(Command::Grafana { export }) => print_grafana(cli, export),
@@ -151,13 +154,29 @@ fn with_context(
     // Leaked on purpose: the process is about to end, which frees them faster.
     let settings = Settings::read(cli, &environment, io::stdin())?.at_terminal(Terminal::of_stdout());
     let settings: &'static Settings = Box::leak(Box::new(settings));
-    let client = HttpClient::new(settings.network(), &outside.dialer);
+    Ok(on_network(cli, outside, settings.network(), |context| work(settings, context, &mut io::stdout())))
+}
+
+fn find_symbols(cli: &Cli, outside: &Outside, texts: &[String]) -> Result<Outcome, ConfigError> {
+    let search = settings::symbol_search(&cli.options, &environment, texts)?;
+    let terminal = Terminal::of_stdout();
+    let find = |context: Context<'_>| symbols::find(&search, texts, context, terminal, &mut io::stdout());
+    Ok(on_network(cli, outside, &search.network, find))
+}
+
+/// Runs `work` with a client for this network, which shows at a terminal how far it is.
+fn on_network(
+    cli: &Cli,
+    outside: &Outside,
+    network: &NetworkConfig,
+    work: impl FnOnce(Context<'_>) -> Outcome,
+) -> Outcome {
+    let client = HttpClient::new(network, &outside.dialer);
     let live = LiveTransport::new(&client);
     let transport: &dyn Transport = if logging::is_interactive(&cli.options) { &live } else { &client };
-    let context = Context::system(transport, &outside.dialer, &outside.random);
-    let outcome = work(settings, context, &mut io::stdout());
+    let outcome = work(Context::system(transport, &outside.dialer, &outside.random));
     progress::clear();
-    Ok(outcome)
+    outcome
 }
 
 fn environment(name: &str) -> Option<OsString> {

@@ -79,6 +79,15 @@ impl FetchError {
         matches!(self, Self::Transport(TransportError::Limit { .. }))
     }
 
+    /// Whether it may be over with the next request.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport(TransportError::Timeout { .. } | TransportError::Cut(_) | TransportError::Damaged { .. },)
+                | Self::Status { status: 408 | 425 | 500..=599, .. }
+        )
+    }
+
     /// Whether the provider refuses access, perhaps to single symbols only.
     pub(crate) fn is_forbidden(&self) -> bool {
         matches!(self, Self::Status { status: 403, .. })
@@ -99,10 +108,7 @@ impl FetchError {
     fn usual_advice(&self, definition: &Definition, keys: &[&str]) -> String {
         let covers = &definition.covers;
         match self {
-            Self::Transport(
-                TransportError::Timeout { .. } | TransportError::Cut(_) | TransportError::Damaged { .. },
-            )
-            | Self::Status { status: 408 | 425 | 500..=599, .. } => "; the next run asks again".to_owned(),
+            _ if self.is_passing() => "; the next run asks again".to_owned(),
             Self::Status { redirect: Some(_), .. }
             | Self::Reply(ReplyError::ApiError(_))
             | Self::Transport(_)

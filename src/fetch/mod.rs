@@ -10,11 +10,13 @@ mod rate_limit;
 mod report;
 mod requester;
 mod shared_replies;
+mod symbol_lists;
 mod unknown_search;
 
 pub(crate) use collector::Collector;
 pub(crate) use feed::Feed;
 pub(crate) use report::{FeedReport, SkipReason, stats_by_provider};
+pub(crate) use symbol_lists::{ListReport, fetch_symbol_lists};
 
 use crate::provider::Definition;
 use crate::secret::Secret;

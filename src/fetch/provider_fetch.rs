@@ -1,7 +1,7 @@
 //! The requests to one provider for one feed.
 
 use super::error::FetchError;
-use super::report::ProviderReport;
+use super::report::{MissingReason, ProviderReport};
 use super::requester::Requester;
 use crate::http::stats::RequestStats;
 use crate::market::table::Table;
@@ -131,7 +131,7 @@ impl<'a> ProviderFetch<'_, 'a> {
     }
 
     /// Why symbols have no quote, or no value of the first field of the feed though the provider gives it.
-    fn reasons(&self, symbols: &[usize], table: &Table, collected: &mut Collected) -> Vec<(usize, String)> {
+    fn reasons(&self, symbols: &[usize], table: &Table, collected: &mut Collected) -> Vec<MissingReason> {
         let (plan, definition) = (self.plan(), self.plan().definition);
         let gives_first = definition.gives(&plan.columns[0]);
         let failed: FxHashSet<usize> = collected.failures.iter().flat_map(|(_, symbols)| symbols).copied().collect();
@@ -144,20 +144,20 @@ impl<'a> ProviderFetch<'_, 'a> {
                 continue;
             }
             let is_no_pair = plan.symbols[symbol].quote().is_none() && definition.needs_pairs();
-            let reason = if let Some(rejection) = collected.unknown.get(&symbol) {
-                self.says(symbol, &rejection.said) + &covers
+            let (text, is_unknown) = if let Some(rejection) = collected.unknown.get(&symbol) {
+                (self.says(symbol, &rejection.said) + &covers, true)
             } else if let Some(reason) = collected.reasons.remove(&symbol) {
-                reason
+                (reason, false)
             } else if let Some(reason) = collected.valueless.remove(&symbol) {
-                if table.has(symbol) { reason } else { reason + &covers }
+                (if table.has(symbol) { reason } else { reason + &covers }, false)
             } else if !definition.base_url.has(plan.symbols[symbol].as_str()) {
-                "has no URL for it in base_url".to_owned()
+                ("has no URL for it in base_url".to_owned(), false)
             } else if is_no_pair {
-                "takes pairs only, BASE/QUOTE".to_owned()
+                ("takes pairs only, BASE/QUOTE".to_owned(), false)
             } else {
-                format!("has {}{covers}", collected.found.describe(plan.rows_pointer()))
+                (format!("has {}{covers}", collected.found.describe(plan.rows_pointer())), true)
             };
-            reasons.push((symbol, reason));
+            reasons.push(MissingReason { symbol, text, is_unknown });
         }
         reasons
     }

@@ -91,9 +91,8 @@ pub(crate) struct ProviderReport<'a> {
     pub(crate) definition: &'a Definition,
     /// The names of the keys that it was sent.
     pub(crate) keys: Vec<&'a str>,
-    /// Why symbols that it was asked for are missing, in the order of the feed: the index of each, and the
-    /// end of a sentence that begins with the provider.
-    pub(crate) reasons: Vec<(usize, String)>,
+    /// Why symbols that it was asked for are missing, in the order of the feed.
+    pub(crate) reasons: Vec<MissingReason>,
     /// The fields that it gave of any symbol, as columns of the feed.
     pub(crate) given: Vec<usize>,
     /// Requests that failed, with the symbols they asked for.
@@ -106,6 +105,17 @@ pub(crate) struct ProviderReport<'a> {
     pub(crate) cool_down: Option<CoolDown>,
 }
 
+/// Why a provider has no quote of a symbol.
+#[derive(Debug)]
+pub(crate) struct MissingReason {
+    /// The symbol, as an index.
+    pub(crate) symbol: usize,
+    /// The end of a sentence that begins with the provider.
+    pub(crate) text: String,
+    /// Whether it seems not to know the symbol, which may have another spelling.
+    pub(crate) is_unknown: bool,
+}
+
 impl<'a> ProviderReport<'a> {
     /// A provider that is cooling down, and was not asked for these symbols. Its status is still that of
     /// the reply that began it.
@@ -115,6 +125,12 @@ impl<'a> ProviderReport<'a> {
         let failures = vec![(FetchError::CoolingDown { status, seconds_left }, symbols)];
         let (reasons, given, findings) = (Vec::new(), Vec::new(), SymbolFindings::default());
         Self { definition, keys: Vec::new(), reasons, given, failures, findings, stats, cool_down: None }
+    }
+
+    /// Why it has no quote of this symbol.
+    fn reason_of(&self, symbol: usize) -> Option<&MissingReason> {
+        let found = self.reasons.binary_search_by_key(&symbol, |reason| reason.symbol).ok()?;
+        Some(&self.reasons[found])
     }
 }
 
@@ -333,8 +349,9 @@ impl<'a> FeedReport<'a> {
             missing.iter().partition(|symbol| self.rows.has(**symbol));
         let by_reason = |symbols: Vec<usize>| group_by(symbols.into_iter().map(|symbol| (self.reason(symbol), symbol)));
         let describe = |what: &str, symbols| {
-            let line =
-                |(reason, symbols): (String, Vec<usize>)| format!("no {what} of {}: {reason}", self.names(&symbols));
+            let line = |(reason, symbols): (String, Vec<usize>)| {
+                format!("no {what} of {}: {reason}{}", self.names(&symbols), self.look_up(&symbols))
+            };
             by_reason(symbols).into_iter().map(line).collect::<Vec<_>>()
         };
         [describe("quote", without_quote), describe(first.as_str(), without_first)].concat()
@@ -354,9 +371,25 @@ impl<'a> FeedReport<'a> {
 
     /// What each provider that was asked for a symbol has instead of a quote of it.
     pub(super) fn reasons_of(&self, symbol: usize) -> impl Iterator<Item = String> {
-        self.providers.iter().filter_map(move |report| {
-            let found = report.reasons.binary_search_by_key(&symbol, |(symbol, _)| *symbol).ok()?;
-            Some(format!("{} {}", report.definition.name, report.reasons[found].1))
+        self.providers
+            .iter()
+            .filter_map(move |report| Some(format!("{} {}", report.definition.name, report.reason_of(symbol)?.text)))
+    }
+
+    /// How the user may find the spelling of symbols that a provider seems not to know, which lists its symbols.
+    fn look_up(&self, symbols: &[usize]) -> String {
+        let is_listed = |report: &&ProviderReport<'_>| report.definition.symbol_list.is_some();
+        let is_unknown = |symbol: usize| {
+            move |report: &ProviderReport<'_>| report.reason_of(symbol).is_some_and(|reason| reason.is_unknown)
+        };
+        // What a shell reads in another way is nothing to be copied.
+        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_^=".contains(&byte));
+        let first = symbols.first().copied().filter(|symbol| {
+            is_plain(self.feed.symbols[*symbol].base())
+                && self.providers.iter().filter(is_listed).any(is_unknown(*symbol))
+        });
+        first.map_or(String::new(), |symbol| {
+            format!("; `datametrics symbols {}` looks it up", self.feed.symbols[symbol].base())
         })
     }
 

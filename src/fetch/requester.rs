@@ -35,9 +35,9 @@ impl<'a> ProviderGuard<'a> {
     }
 }
 
-/// How one request went.
-pub(super) enum Answer {
-    Read(Reply),
+/// How one request went. What is read from the reply is a `T`.
+pub(super) enum Answer<T = Reply> {
+    Read(T),
     /// Rejected for a symbol that the API does not know. The text is the API's.
     BadSymbol(ErrorText),
     Failed(FetchError),
@@ -56,18 +56,32 @@ pub(super) struct Requester<'p, 'a> {
 impl<'a> Requester<'_, 'a> {
     /// The requests for these symbols. They know the secrets of the way to the server.
     pub(super) fn queries(&self, symbols: &[usize]) -> Vec<Query<'a>> {
-        let mut queries = self.plan.queries(symbols);
-        for Query { request, .. } in &mut queries {
-            request.secrets.extend(self.context.transport.secrets(&request.server));
-        }
-        queries
+        self.plan.queries(symbols).into_iter().map(|query| self.with_way(query)).collect()
+    }
+
+    /// The query, which knows the secrets of the way to the server.
+    pub(super) fn with_way(&self, mut query: Query<'a>) -> Query<'a> {
+        query.request.secrets.extend(self.context.transport.secrets(&query.request.server));
+        query
     }
 
     /// Sends one request, unless an earlier one of any feed has stopped the provider or was the same.
     pub(super) fn request(&self, query: &Query<'_>, is_shared: bool, stats: &mut RequestStats) -> Answer {
+        let received = || self.context.clock.unix_time().as_secs_f64();
+        self.request_with(query, is_shared, stats, |body| self.plan.read(query, body, received()))
+    }
+
+    /// The same for a request whose reply `read` reads.
+    pub(super) fn request_with<T>(
+        &self,
+        query: &Query<'_>,
+        is_shared: bool,
+        stats: &mut RequestStats,
+        read: impl Fn(&str) -> Result<T, ReplyError>,
+    ) -> Answer<T> {
         let replies = Some(&self.guard.replies).filter(|_| is_shared || self.guard.has_alike_requests);
         if let Some(result) = replies.and_then(|replies| replies.get(&query.request, self.policy.deadline)) {
-            return self.answer(query, result, stats);
+            return self.answer(query, result, stats, read);
         }
         let mut sent = RequestStats::default();
         // The permit is held until the outcome is noted: the request that waits for it may have to stay.
@@ -77,7 +91,7 @@ impl<'a> Requester<'_, 'a> {
             Some(replies) => replies.put(&query.request, result),
             None => result.map(Arc::new),
         };
-        let answer = self.answer(query, result, &mut sent);
+        let answer = self.answer(query, result, &mut sent, read);
         if matches!(answer, Answer::BadSymbol(_)) {
             sent.excuse(status);
         }
@@ -108,14 +122,20 @@ impl<'a> Requester<'_, 'a> {
         }
     }
 
-    fn answer(&self, query: &Query<'_>, result: SharedResult, stats: &mut RequestStats) -> Answer {
+    fn answer<T>(
+        &self,
+        query: &Query<'_>,
+        result: SharedResult,
+        stats: &mut RequestStats,
+        read: impl Fn(&str) -> Result<T, ReplyError>,
+    ) -> Answer<T> {
         let mut response = match result {
             Ok(response) => response,
             Err(error) => return Answer::Failed(error),
         };
         let (status, is_success) = (response.status, (200..300).contains(&response.status));
         let error = if is_success {
-            match self.read(query, &mut response) {
+            match read_json(&mut response, read) {
                 Ok(reply) => return Answer::Read(reply),
                 Err(ReplyError::ApiError(text)) => text,
                 Err(error) => return Answer::Failed(FetchError::Reply(error)),
@@ -144,24 +164,6 @@ impl<'a> Requester<'_, 'a> {
             redirect: response.redirect.clone(),
             retry_after,
         })
-    }
-
-    /// Reads a reply, and again without bare NaNs if it is no JSON.
-    fn read(&self, query: &Query<'_>, response: &mut Arc<Response>) -> Result<Reply, ReplyError> {
-        let received = self.context.clock.unix_time().as_secs_f64();
-        let read = self.plan.read(query, &response.body, received);
-        if !matches!(read, Err(ReplyError::NotJson { .. })) {
-            return read;
-        }
-        let mut copy;
-        let body = if let Some(response) = Arc::get_mut(response) {
-            &mut response.body
-        } else {
-            // A reply that is shared stays as it is.
-            copy = Body::from(response.body.as_bytes().to_vec());
-            &mut copy
-        };
-        if body.blank_bare_nan() { self.plan.read(query, body, received) } else { read }
     }
 
     /// Takes note that a reply which has rows for some symbols says that a limit is reached.
@@ -193,4 +195,21 @@ impl<'a> Requester<'_, 'a> {
         *longest = longest.max(Some(cool_down));
         Some(asked.as_secs())
     }
+}
+
+/// Reads a reply, and again without bare NaNs if it is no JSON.
+fn read_json<T>(response: &mut Arc<Response>, read: impl Fn(&str) -> Result<T, ReplyError>) -> Result<T, ReplyError> {
+    let result = read(&response.body);
+    if !matches!(result, Err(ReplyError::NotJson { .. })) {
+        return result;
+    }
+    let mut copy;
+    let body = if let Some(response) = Arc::get_mut(response) {
+        &mut response.body
+    } else {
+        // A reply that is shared stays as it is.
+        copy = Body::from(response.body.as_bytes().to_vec());
+        &mut copy
+    };
+    if body.blank_bare_nan() { read(body) } else { result }
 }

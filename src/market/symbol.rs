@@ -34,7 +34,10 @@ pub(crate) enum SymbolError {
     #[error("symbol {0:?} is not BASE/QUOTE")]
     NotAPair(String),
     /// It is probably another spelling of this symbol.
-    #[error("symbol {typed:?} is not BASE/QUOTE; did you mean {probable:?}?")]
+    #[error(
+        "symbol {typed:?} is not BASE/QUOTE; did you mean {probable:?}? `datametrics symbols {}` lists others",
+        base_of(probable)
+    )]
     Misspelled {
         /// What the user typed.
         typed: String,
@@ -113,6 +116,11 @@ impl fmt::Display for Symbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// The part of a pair before its `/`.
+fn base_of(pair: &str) -> &str {
+    pair.split('/').next().unwrap_or_default()
 }
 
 /// The classes that shares have in the spelling of Yahoo, tiingo and others. The letters of exchanges begin

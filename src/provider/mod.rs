@@ -23,6 +23,7 @@ mod row_reader;
 mod rows;
 mod sketch;
 mod spelling;
+mod symbol_list;
 mod template;
 mod testing;
 pub(crate) mod to_toml;
@@ -31,13 +32,14 @@ mod value;
 pub(crate) use base_url::BaseUrl;
 #[cfg(any(test, fuzzing))]
 pub(crate) use definition::FieldSpec;
-pub(crate) use definition::{Definition, Endpoint, Market, base_url, place_of};
+pub(crate) use definition::{Definition, Endpoint, Market, SymbolList, base_url, place_of};
 pub(crate) use error_text::ErrorText;
 pub(crate) use found_rows::FoundRows;
 pub(crate) use header::{header_without_options, is_harmless_header, may_hold_key};
 pub(crate) use reply::{Reply, ReplyError};
 pub(crate) use request::{Plan, Query, RequestKeys};
 pub(crate) use sketch::sketch;
+pub(crate) use symbol_list::ListedSymbol;
 
 /// The name and the text of each file `builtin/NAME.toml`.
 macro_rules! built_in_definitions {

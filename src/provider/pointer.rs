@@ -41,6 +41,11 @@ impl Pointer {
         self.steps.iter().all(Template::is_literal)
     }
 
+    /// The steps of a pointer without placeholders.
+    pub(crate) fn literal_steps(&self) -> Vec<String> {
+        self.steps.iter().map(Template::literal_text).collect()
+    }
+
     /// Whether a step has this part of a symbol.
     pub(crate) fn has(&self, part: SymbolPart) -> bool {
         self.steps.iter().any(|step| step.has(part))

@@ -5,11 +5,13 @@ use super::error_text::{ErrorText, error_text};
 use super::found_rows::FoundRows;
 use super::json::{JsonError, JsonReader};
 use super::layout::Layout;
+use super::pointer::Pointer;
 use super::pointer_trie::PointerTrie;
 use super::request::{Plan, Query};
 use super::row_reader::{Detail, RowReader};
 use super::rows::read_rows;
 use crate::market::table::Table;
+use crate::util::pluralize::pluralize;
 
 /// What was read from a reply.
 #[derive(Debug)]
@@ -57,6 +59,14 @@ pub(crate) enum ReplyError {
         /// The beginning of the body.
         start: String,
     },
+    /// The body is a list of symbols, and none of its rows has one.
+    #[error("no symbol was found in {}: {start}", pluralize(*rows, "row"))]
+    NoSymbols {
+        /// How many rows there are.
+        rows: usize,
+        /// The beginning of the body.
+        start: String,
+    },
     /// The body has an error text of the API instead of rows.
     #[error("{0}")]
     ApiError(ErrorText),
@@ -70,12 +80,7 @@ impl Plan<'_> {
     /// When nothing in it can be used.
     pub(crate) fn read(&self, query: &Query<'_>, body: &str, received: f64) -> Result<Reply, ReplyError> {
         let start = || query.request.excerpt(body);
-        match body.trim_ascii_start().as_bytes().first() {
-            None => return Err(ReplyError::Empty),
-            Some(b'<') if is_xml(body) => return Err(ReplyError::Xml(start())),
-            Some(b'<') => return Err(ReplyError::Html(start())),
-            Some(_) => {}
-        }
+        query.check_body(body)?;
         let Some(layout) = Layout::new(self, query) else {
             let values = Table::new(query.symbols.len(), self.columns.len());
             let (row_errors, valueless, found) = (Vec::new(), Vec::new(), FoundRows::default());
@@ -125,16 +130,37 @@ impl Plan<'_> {
     }
 
     /// The texts at the endpoint's `error` pointers.
-    fn error_text(&self, query: &Query<'_>, body: &str) -> Option<ErrorText> {
-        let symbol = &self.symbols[*query.symbols.first()?];
+    pub(super) fn error_text(&self, query: &Query<'_>, body: &str) -> Option<ErrorText> {
+        // A list of symbols is about none, and its pointers have no placeholders.
+        let symbol = query.symbols.first().map(|index| &self.symbols[*index]);
+        let steps = |pointer: &Pointer| match symbol {
+            Some(symbol) => pointer.steps(&self.definition.spelling, symbol),
+            None => Some(pointer.literal_steps()),
+        };
         let mut trie = PointerTrie::default();
         for (slot, pointer) in query.endpoint.error.iter().enumerate() {
-            trie.insert(&pointer.steps(&self.definition.spelling, symbol)?, slot);
+            trie.insert(&steps(pointer)?, slot);
         }
         let mut slots = vec![None; query.endpoint.error.len()];
         trie.extract(&mut JsonReader::new(body), &mut slots, None).ok()?;
         let found = slots.into_iter().flatten();
         ErrorText::join(found.filter_map(|json| error_text(&query.request, json)))
+    }
+}
+
+impl Query<'_> {
+    /// Refuses a body that is plainly no JSON.
+    ///
+    /// # Errors
+    /// What it is instead.
+    pub(super) fn check_body(&self, body: &str) -> Result<(), ReplyError> {
+        let start = || self.request.excerpt(body);
+        match body.trim_ascii_start().as_bytes().first() {
+            None => Err(ReplyError::Empty),
+            Some(b'<') if is_xml(body) => Err(ReplyError::Xml(start())),
+            Some(b'<') => Err(ReplyError::Html(start())),
+            Some(_) => Ok(()),
+        }
     }
 }
 

@@ -117,6 +117,14 @@ impl<'a> Plan<'a> {
         Some(Query { endpoint, symbols, spelled, request })
     }
 
+    /// The query for the list of symbols of the provider, or for those that fit a text.
+    pub(crate) fn list_query(&self, endpoint: &'a Endpoint, search_text: &str) -> Query<'a> {
+        let values = RequestValues { search_text, ..self.values(endpoint, &[], &[]) };
+        let about = "its symbols".to_owned();
+        let request = Request { about, ..self.request(&endpoint.path, None, &values) };
+        Query { endpoint, symbols: Vec::new(), spelled: Vec::new(), request }
+    }
+
     /// The API's spelling of a symbol of the feed. `None` if it has none.
     pub(crate) fn spell(&self, symbol: usize) -> Option<Cow<'a, str>> {
         self.definition.symbol.spell(&self.definition.spelling, &self.symbols[symbol])
@@ -153,6 +161,7 @@ impl<'a> Plan<'a> {
             spelled,
             spelling: &self.definition.spelling,
             join: &endpoint.join,
+            search_text: "",
             secrets: self.secrets,
             now: self.now,
             time_zone: &endpoint.time_zone,

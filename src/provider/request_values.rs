@@ -38,6 +38,8 @@ pub(crate) struct RequestValues<'a> {
     pub(crate) spelling: &'a Spelling,
     /// The text between two symbols.
     pub(crate) join: &'a str,
+    /// What a list of symbols is searched for.
+    pub(crate) search_text: &'a str,
     /// The secrets that are set, by their names.
     pub(crate) secrets: &'a BTreeMap<String, Secret>,
     /// When the run started.
@@ -55,6 +57,7 @@ impl RequestValues<'_> {
                 TemplatePart::Text(text) => utf8_percent_encode(text, LITERAL).to_string(),
                 TemplatePart::Date(format) => utf8_percent_encode(&self.date(format), LITERAL).to_string(),
                 TemplatePart::Option { value, .. } => encoded(value),
+                TemplatePart::SearchText => encoded(self.search_text),
                 TemplatePart::Symbols { format, json: true } => encoded(&self.array(format.case).to_string()),
                 TemplatePart::Symbols { format, json: false } => self.joined(format.case),
                 TemplatePart::Symbol { part, format } => encoded(&self.part_of_first(*part, *format)),
@@ -83,7 +86,7 @@ impl RequestValues<'_> {
                     let value = self.secrets.get(name).map(|secret| encoding.apply(secret));
                     value.as_ref().map_or("", Secret::expose).to_owned()
                 }
-                TemplatePart::Symbols { .. } => String::new(),
+                TemplatePart::Symbols { .. } | TemplatePart::SearchText => String::new(),
             }),
             _ => Value::from(""),
         }
@@ -146,6 +149,7 @@ mod tests {
             spelled: &spelled,
             spelling: &spelling,
             join: ",",
+            search_text: "",
             secrets: &BTreeMap::from([("KEY".to_owned(), Secret::new("s/3"))]),
             now: "2026-11-26T23:30:00Z".parse().unwrap(),
             time_zone: &TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),

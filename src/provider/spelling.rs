@@ -98,6 +98,34 @@ impl Spelling {
         self.rename.iter().any(|(of, name)| name == code && of != code)
     }
 
+    /// The code that the API writes in this way: the inverse of [`append_code`](Self::append_code). `None` if it
+    /// writes none so. With `ignores_case` it is written in either case.
+    pub(super) fn unspelled(&self, written: &str, ignores_case: bool) -> Option<String> {
+        let is_same = |a: &str| if ignores_case { a.eq_ignore_ascii_case(written) } else { a == written };
+        let renamed = self.rename.iter().find(|(code, name)| is_same(name) && !is_same(code));
+        let spelled = |code: &String| {
+            let mut out = String::new();
+            self.append_code(&mut out, code, Format::DEFAULT);
+            out
+        };
+        let candidates = [renamed.map(|(code, _)| code.clone()), Some(self.unreplaced(written))];
+        candidates.into_iter().flatten().find(|code| is_same(&spelled(code)))
+    }
+
+    /// The code, as far as the API writes only characters and the classes of shares in another way.
+    fn unreplaced(&self, written: &str) -> String {
+        let mut code = written.to_owned();
+        for (from, to) in self.replace.iter().filter(|(_, to)| !to.is_empty()) {
+            code = code.replace(to, from.encode_utf8(&mut [0; 4]));
+        }
+        let Some(class) = self.share_class.as_ref().filter(|class| !class.is_empty()) else { return code };
+        let with_dot = |(at, _): (usize, &str)| {
+            let dotted = format!("{}.{}", &code[..at], &code[at + class.len()..]);
+            (share_class_dot(&dotted) == Some(at)).then_some(dotted)
+        };
+        code.match_indices(class.as_str()).find_map(with_dot).unwrap_or(code.clone())
+    }
+
     /// The API's own name of a base, a quote or a whole symbol.
     fn renamed(&self, code: &str, format: Format) -> Option<&str> {
         if format.plain { None } else { self.rename.get(code).map(String::as_str) }
@@ -168,6 +196,35 @@ mod tests {
         assert_eq!(spell("BRK.B", Case::Lower).as_deref(), Some("brk-b"));
         assert_eq!(spell("BRK.A", Case::Upper).as_deref(), Some("BRK.A"));
         assert_eq!(spell("BRK.A", Case::Unchanged).as_deref(), Some("brk.a"));
+    }
+
+    #[test]
+    fn a_code_is_found_by_its_spelling() {
+        let rename = [("BTC", "XBT"), ("LUNA", "LUNA2"), ("LUNC", "LUNA"), ("AE", "ae"), ("AET", "AE"), ("ORS", "ors")];
+        let spelling = Spelling {
+            rename: rename.map(|(code, name)| (code.to_owned(), name.to_owned())).into(),
+            replace: vec![('^', "_".to_owned()), ('~', String::new())],
+            share_class: Some("-".to_owned()),
+        };
+        for (written, code) in [
+            ("XBT", Some("BTC")),
+            ("LUNA", Some("LUNC")),
+            ("LUNA2", Some("LUNA")),
+            ("AE", Some("AET")),
+            // It is another coin, which is spelled in a way that fits nothing.
+            ("ORS", None),
+            ("BTC", None),
+            ("SOL", Some("SOL")),
+            ("_VIX", Some("^VIX")),
+            ("BRK-B", Some("BRK.B")),
+            ("RCI-B.TO", Some("RCI.B.TO")),
+            ("X-Y-B", Some("X-Y.B")),
+            ("BTC-USD", Some("BTC-USD")),
+        ] {
+            assert_eq!(spelling.unspelled(written, false).as_deref(), code, "{written}");
+        }
+        assert_eq!(spelling.unspelled("xbt", true).as_deref(), Some("BTC"));
+        assert_eq!(spelling.unspelled("xbt", false).as_deref(), Some("xbt"));
     }
 
     #[test]

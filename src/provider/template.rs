@@ -19,6 +19,8 @@ pub(crate) enum TemplateKind {
     Path,
     /// A text in the body of a request: one of the placeholders of a path, or none.
     Body,
+    /// The path of a request for a list of symbols. It may have the text to search for.
+    List,
     /// The value of a header. It may have secrets.
     Header,
     /// The keys `symbol` and `keys`. They may have one symbol.
@@ -34,6 +36,7 @@ impl TemplateKind {
             Self::Path | Self::Body => {
                 &["symbols", "symbol", "base", "quote", "date", "option:NAME", "secret:NAME", "secret?:NAME"]
             }
+            Self::List => &["text", "date", "option:NAME", "secret:NAME", "secret?:NAME"],
             Self::Header => &["option:NAME", "secret:NAME", "secret?:NAME"],
             Self::Spelling | Self::Pointer => &["symbol", "base", "quote"],
         }
@@ -59,6 +62,8 @@ pub(super) enum TemplatePart {
     },
     /// The day of the run, in this format of strftime.
     Date(String),
+    /// What a list of symbols is searched for.
+    SearchText,
     Secret {
         name: String,
         optional: bool,
@@ -148,6 +153,24 @@ impl Template {
         !self.0.iter().any(is_symbol)
     }
 
+    /// Whether the template has the placeholder `{text}`.
+    pub(crate) fn has_search_text(&self) -> bool {
+        self.0.contains(&TemplatePart::SearchText)
+    }
+
+    /// Whether the template changes the case of a symbol, so that either case is understood.
+    pub(super) fn changes_case(&self) -> bool {
+        let changes =
+            |part: &TemplatePart| matches!(part, TemplatePart::Symbol { format, .. } if format.case != Case::Unchanged);
+        self.0.iter().any(changes)
+    }
+
+    /// The text of a template without placeholders.
+    pub(super) fn literal_text(&self) -> String {
+        let text = |part: &TemplatePart| if let TemplatePart::Text(text) = part { text.clone() } else { String::new() };
+        self.0.iter().map(text).collect()
+    }
+
     /// Whether the template has no placeholders.
     pub(crate) fn is_literal(&self) -> bool {
         self.0.iter().all(|part| matches!(part, TemplatePart::Text(_)))
@@ -194,6 +217,7 @@ impl Template {
                 TemplatePart::Symbol { part, format } => spelling.push_spelled(&mut out, symbol, *part, *format)?,
                 TemplatePart::Symbols { .. }
                 | TemplatePart::Date(_)
+                | TemplatePart::SearchText
                 | TemplatePart::Secret { .. }
                 | TemplatePart::Option { .. } => {}
             }
@@ -246,6 +270,7 @@ impl Template {
             }
             TemplatePart::Text(_)
             | TemplatePart::Date(_)
+            | TemplatePart::SearchText
             | TemplatePart::Secret { .. }
             | TemplatePart::Option { .. } => false,
         })
@@ -260,7 +285,10 @@ impl Template {
                 TemplatePart::Secret { name, encoding, .. } => {
                     out.push_str(encoding.apply(secrets.get(name)?).expose());
                 }
-                TemplatePart::Symbol { .. } | TemplatePart::Symbols { .. } | TemplatePart::Date(_) => {}
+                TemplatePart::Symbol { .. }
+                | TemplatePart::Symbols { .. }
+                | TemplatePart::Date(_)
+                | TemplatePart::SearchText => {}
             }
         }
         Some(Secret::new(out))
@@ -296,7 +324,8 @@ impl TemplatePart {
             }
         }
         match (name, kind) {
-            (_, TemplateKind::Header) => Err(unknown()),
+            ("text", TemplateKind::List) if placeholder == name => Ok(Self::SearchText),
+            (_, TemplateKind::Header | TemplateKind::List) => Err(unknown()),
             ("symbols", TemplateKind::Path | TemplateKind::Body) => Ok(Self::Symbols { format, json }),
             ("symbol", _) => Ok(Self::Symbol { part: SymbolPart::Whole, format }),
             ("base", _) => Ok(Self::Symbol { part: SymbolPart::Base, format }),

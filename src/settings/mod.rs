@@ -20,6 +20,7 @@ mod recorder;
 mod service;
 mod sources;
 mod state_dir;
+mod symbol_search;
 mod symbols;
 
 pub(crate) use alerts::Alert;
@@ -31,6 +32,7 @@ pub(crate) use providers::ProviderListing;
 pub(crate) use recorder::RecordedSetting;
 pub(crate) use service::state_dir_advice;
 pub use sources::Env;
+pub(crate) use symbol_search::{SymbolSearch, symbol_search};
 
 use crate::cli::{Cli, Command, FeedSelection, Options, OutputFormat};
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};

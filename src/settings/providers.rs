@@ -104,9 +104,7 @@ impl<'a> Providers<'a> {
     /// # Errors
     /// When `only` is unknown, or a definition is wrong.
     pub(super) fn list(&self, only: Option<&str>) -> Result<Vec<ProviderListing>, ConfigError> {
-        let mut names: Vec<&str> = self.names().collect();
-        names.sort_unstable();
-        names.dedup();
+        let mut names = self.sorted_names();
         if let Some(only) = only {
             if !names.contains(&only) {
                 let problem = format!("provider {only:?} is not known{}", did_you_mean(only, names));
@@ -164,6 +162,14 @@ impl<'a> Providers<'a> {
             return Err(name.invalid(format!("provider {text:?} is not known{suggestion}")));
         }
         self.with_section(text, |section| self.read_definition(text, section))
+    }
+
+    /// The names of all providers, sorted.
+    pub(super) fn sorted_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.names().collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {

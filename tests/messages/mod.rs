@@ -6,6 +6,7 @@ mod command_line;
 mod definitions;
 mod fetching;
 mod keeping;
+mod listing;
 mod pushing;
 pub(crate) mod rendered;
 mod scene;
@@ -45,6 +46,7 @@ const SECTIONS: &[(&str, &[Scene])] = &[
     ("Reaching a provider", fetching::WAYS),
     ("Statuses of a provider", fetching::STATUSES),
     ("Replies of a provider", fetching::REPLIES),
+    ("`datametrics symbols`", listing::SCENES),
     ("Nothing due", fetching::SKIPPED),
     ("What `-vv` says of a reply", fetching::EXPLAINED),
     ("Graphite over HTTP", pushing::INGEST),

@@ -40,6 +40,26 @@ pub(super) fn check(data: &[u8]) {
     check_body(&definition, &symbols, &Body::from(generated.unwrap_or_else(|| body.to_vec())));
 }
 
+/// Reads a body as the list of the provider's symbols. What is listed are symbols, each once.
+fn check_list(plan: &Plan<'_>, body: &str, has_secrets: bool) {
+    let Some(list) = &plan.definition.symbol_list else { return };
+    let listed = match plan.read_symbols(list, &plan.list_query(&list.endpoint, "btc"), body, &[]) {
+        Ok(listed) => listed,
+        Err(error) if has_secrets => return assert_safe_to_print(&error.to_string()),
+        Err(_) => return,
+    };
+    for row in &listed {
+        assert!(Symbol::with_spaces(&row.symbol).is_ok_and(|symbol| symbol.as_str() == row.symbol), "{row:?}");
+        if has_secrets {
+            for text in [&row.symbol, &row.spelled, &row.name] {
+                assert_safe_to_print(text);
+            }
+        }
+    }
+    let different: BTreeSet<&str> = listed.iter().map(|row| row.symbol.as_str()).collect();
+    assert_eq!(different.len(), listed.len());
+}
+
 /// Reads a body as the reply to each of the first requests for the symbols.
 fn check_body(definition: &Definition, symbols: &[Symbol], body: &str) {
     let fields = definition.fields();
@@ -48,6 +68,7 @@ fn check_body(definition: &Definition, symbols: &[Symbol], body: &str) {
         definition.secrets().keys().map(|name| ((*name).to_owned(), Secret::new(SECRET))).collect();
     let plan = Plan::new(definition, symbols, &fields, &is_requested, &secrets, 0);
     let indexes: Vec<usize> = (0..symbols.len()).collect();
+    check_list(&plan, body, !secrets.is_empty());
     for query in plan.queries(&indexes).iter().take(6) {
         // Only the secrets of the request are masked. Without one, a body may say what it likes.
         if !secrets.is_empty() {

@@ -6,10 +6,12 @@ mod places;
 mod read;
 mod read_body;
 mod read_quote;
+mod symbol_list;
 
 pub(crate) use error_texts::{BadSymbol, ErrorTexts, NamedSymbol};
 pub(crate) use places::place_of;
 pub(crate) use read::base_url;
+pub(crate) use symbol_list::{CodeSource, SymbolList};
 
 use super::base_url::BaseUrl;
 use super::body::BodyTemplate;
@@ -92,6 +94,10 @@ pub(crate) struct Definition {
     pub(crate) change_from: Option<Field>,
     /// Its requests. A quote has the fields of all of them together.
     pub(crate) endpoints: Vec<Endpoint>,
+    /// Its list of symbols, if it has one.
+    pub(crate) symbol_list: Option<SymbolList>,
+    /// The page on which people find its symbols. Empty if the definition names none.
+    pub(crate) symbol_page: String,
 }
 
 /// Which of several rows of one symbol counts.
@@ -364,7 +370,8 @@ impl Definition {
     /// The names of its secrets, and whether each is optional everywhere.
     pub(crate) fn secrets(&self) -> BTreeMap<&str, bool> {
         let headers = self.headers.iter().map(|(_, template)| template);
-        let paths = self.endpoints.iter().flat_map(|endpoint| endpoint.templates().chain(&endpoint.all));
+        let list = self.symbol_list.iter().map(|list| &list.endpoint);
+        let paths = self.endpoints.iter().chain(list).flat_map(|endpoint| endpoint.templates().chain(&endpoint.all));
         let mut secrets = BTreeMap::new();
         for (name, is_optional) in headers.chain(paths).flat_map(Template::secrets) {
             secrets.entry(name).and_modify(|optional: &mut bool| *optional &= is_optional).or_insert(is_optional);

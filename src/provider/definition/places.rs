@@ -1,6 +1,6 @@
 //! Where each key of a definition belongs, for messages about keys in the wrong table.
 
-const PLACES: [(&str, &[&str]); 4] = [
+const PLACES: [(&str, &[&str]); 5] = [
     (
         "[providers.NAME]",
         &[
@@ -52,6 +52,7 @@ const PLACES: [(&str, &[&str]); 4] = [
             "fields",
         ],
     ),
+    ("[providers.NAME.symbols]", &["page", "base", "quotes", "only"]),
     (
         "the table of a field, such as last = { at = \"/price\" }",
         &["at", "exponent", "price", "separators", "hex", "values", "unit"],

@@ -3,6 +3,7 @@
 use super::options::{Options, parse_template};
 use super::places::place_of;
 use super::read_quote::endpoints;
+use super::symbol_list::symbol_list;
 use super::{BadSymbol, Definition, ErrorTexts, Market, NamedSymbol};
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::http::request::RemainingHeader;
@@ -31,7 +32,7 @@ impl Definition {
         // This key is only for people who read the definition.
         text("docs")?;
         let options = Options::read(section)?;
-        let definition = Self {
+        let mut definition = Self {
             name: name.to_owned(),
             market,
             base_url,
@@ -53,7 +54,10 @@ impl Definition {
             change_from: change_from(section, market)?,
             allow_plaintext_credentials: flag(section, "allow_plaintext_credentials")?,
             endpoints: endpoints(section, &options, has_own_servers)?,
+            symbol_list: None,
+            symbol_page: String::new(),
         };
+        (definition.symbol_list, definition.symbol_page) = symbol_list(section, &options, &definition.endpoints)?;
         section.deny_misplaced_keys(place_of)?;
         options.deny_unused()?;
         Ok(definition)

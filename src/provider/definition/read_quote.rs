@@ -36,7 +36,7 @@ fn endpoint(section: &Section<'_>, options: &Options<'_>, has_own_servers: bool)
     let path = required(section, "path")?;
     let join = section.get("join").map_or(Ok(",".to_owned()), |value| value.text().map(str::to_owned))?;
     let endpoint = Endpoint {
-        path: path_template(&path, options)?,
+        path: path_template(&path, options, TemplateKind::Path)?,
         body: optional(section, "body", |value| body(value, options))?,
         all: optional(section, "all", |value| all_path(value, options))?,
         batch: integer(section, "batch", 0, 1_000_000, 100)?,
@@ -98,15 +98,19 @@ fn ambiguous_pointer(endpoint: &Endpoint) -> Option<String> {
     ))
 }
 
-fn path_template(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
+pub(super) fn path_template(
+    value: &ConfigValue<'_>,
+    options: &Options<'_>,
+    kind: TemplateKind,
+) -> Result<Template, ConfigError> {
     if !value.text()?.starts_with('/') {
         return Err(value.invalid("must begin with \"/\""));
     }
-    options.template(value, TemplateKind::Path)
+    options.template(value, kind)
 }
 
 fn all_path(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
-    let path = path_template(value, options)?;
+    let path = path_template(value, options, TemplateKind::Path)?;
     if !path.is_without_symbols() {
         return Err(value.invalid("must not have symbols: its reply has all of them"));
     }

@@ -1,0 +1,98 @@
+//! The settings of `datametrics symbols`: which providers are asked for their symbols.
+
+use super::config_file::{self, ConfigFile};
+use super::providers::Providers;
+use super::sources::Sources;
+use super::{deny_singular_tables, network, read_deadline, read_run_limits};
+use crate::cli::Options;
+use crate::config::{ConfigError, ConfigValue, Origin, Section};
+use crate::fetch::FetchConfig;
+use crate::http::proxy::NetworkConfig;
+use crate::provider::Definition;
+use crate::settings::Env;
+use std::cell::OnceCell;
+use std::time::Duration;
+
+/// Which providers are asked for their symbols, and how.
+#[derive(Debug)]
+pub(crate) struct SymbolSearch {
+    /// The providers that are asked. There are no feeds.
+    pub(crate) fetch: FetchConfig,
+    /// The names of the others, and why each is not asked.
+    pub(crate) left_out: Vec<(String, String)>,
+    /// Whether the user named the providers.
+    pub(crate) are_named: bool,
+    /// Proxies and trusted certificates.
+    pub(crate) network: NetworkConfig,
+    /// The time limit of everything.
+    pub(crate) timeout: Duration,
+}
+
+/// Reads which providers are asked for the symbols that fit `texts`: those that the user names, or all.
+///
+/// # Errors
+/// When a provider is unknown or its definition is wrong, and when one that the user names lacks a key.
+pub(crate) fn symbol_search(options: &Options, env: Env<'_>, texts: &[String]) -> Result<SymbolSearch, ConfigError> {
+    let deadline = read_deadline(options, env)?;
+    let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
+    let table = document.parse()?;
+    let file = Section::root(&document, &table);
+    deny_singular_tables(&file)?;
+    let roots = OnceCell::new();
+    let sources = Sources { env, file: &file, recorder: None, deadline, roots: &roots };
+    let named = sources.first_of(Some(("--provider", &options.provider)), "DATAMETRICS_PROVIDER", None)?;
+    let mut providers = Providers::new(sources, true)?;
+    let names = match &named {
+        Some(named) => named.list()?,
+        None => all_names(&providers),
+    };
+    if let Some(named) = named.as_ref().filter(|_| names.is_empty()) {
+        return Err(named.invalid("is empty"));
+    }
+    let mut left_out = Vec::new();
+    for name in &names {
+        let definition = providers.definition(name)?;
+        let missing_key = || missing_key(&definition, sources);
+        let reason = match no_list(&definition, texts) {
+            None if named.is_none() => missing_key()?,
+            reason => reason,
+        };
+        match reason {
+            Some(reason) => left_out.push((definition.name, reason)),
+            None => drop(providers.index_of(name)?),
+        }
+    }
+    let (_, retries) = read_run_limits(options, sources)?;
+    let Providers { definitions, secrets, .. } = providers;
+    let urls = definitions.iter().flat_map(|definition| definition.base_url.urls());
+    let network = network::read(sources, urls)?;
+    let fetch = FetchConfig { feeds: Vec::new(), definitions, secrets, retries };
+    Ok(SymbolSearch { fetch, left_out, are_named: named.is_some(), network, timeout: deadline.remaining() })
+}
+
+fn all_names<'a>(providers: &Providers<'_>) -> Vec<ConfigValue<'a>> {
+    providers.sorted_names().into_iter().map(|name| ConfigValue::from_text(name, Origin::Flag("--provider"))).collect()
+}
+
+/// Why the API cannot be asked for its symbols, whatever its key is.
+fn no_list(definition: &Definition, texts: &[String]) -> Option<String> {
+    let page = &definition.symbol_page;
+    let page = if page.is_empty() { String::new() } else { format!(": look in {page}") };
+    match &definition.symbol_list {
+        None => Some(format!("its API has no list of symbols{page}")),
+        Some(list) if list.is_search() && texts.is_empty() => {
+            Some("its API does not list symbols, it finds them: name a TEXT".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
+/// The key that the API needs and that is not set.
+fn missing_key(definition: &Definition, sources: Sources<'_>) -> Result<Option<String>, ConfigError> {
+    for (name, is_optional) in definition.secrets() {
+        if !is_optional && sources.secret(name)?.is_none() {
+            return Ok(Some(format!("{name} is not set")));
+        }
+    }
+    Ok(None)
+}
