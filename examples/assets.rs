@@ -3,18 +3,17 @@
 //!
 //! `cargo run --example assets -- target/assets`
 
+use clap::{Arg, Command, ValueHint, builder::PossibleValuesParser};
 use clap_complete::{Shell, generate_to};
 use datametrics::Cli;
 use jiff::civil::Date;
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{env, error::Error, fs, io, path::Path, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder =
         env::args_os().nth(1).map(PathBuf::from).ok_or("which folder? cargo run --example assets -- FOLDER")?;
     fs::create_dir_all(&folder)?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        generate_to(shell, &mut Cli::command(), "datametrics", &folder)?;
-    }
+    write_completions(&folder)?;
     clap_mangen::generate_to(Cli::command(), &folder)?;
     let page = folder.join("datametrics.1");
     let text = with_help_sections(&fs::read_to_string(&page)?).ok_or("unexpected structure of the man page")?;
@@ -22,6 +21,61 @@ fn main() -> Result<(), Box<dyn Error>> {
     let changelog = debian_changelog(include_str!("../CHANGELOG.md")).ok_or("unexpected structure of CHANGELOG.md")?;
     fs::write(folder.join("changelog"), changelog)?;
     Ok(())
+}
+
+/// Writes the completions for bash, zsh and fish. Cargo.toml says where they belong.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub(crate) fn write_completions(folder: &Path) -> io::Result<()> {
+    let providers = built_in_providers()?;
+    let command = with_values(Cli::command(), &providers);
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        generate_to(shell, &mut command.clone(), "datametrics", folder)?;
+    }
+    let fish = folder.join("datametrics.fish");
+    let text = with_fish_values(&fs::read_to_string(&fish)?, &providers);
+    fs::write(&fish, text.ok_or_else(|| io::Error::other("unexpected structure of the completions for fish"))?)
+}
+
+/// Completes what clap writes for fish: values of options before the subcommand, where the option still lacks its
+/// value, and values of arguments. `None` if the text has not the structure that is expected.
+fn with_fish_values(text: &str, providers: &[&str]) -> Option<String> {
+    const FAILED: &str = "-- $cmd 2>/dev/null\n    or return\n";
+    let (before, after) = text.split_once(FAILED)?;
+    let names = providers.join(" ");
+    Some(format!(
+        "{before}-- $cmd 2>/dev/null\n    or return 0\n{after}complete -c datametrics -n \
+         \"__fish_datametrics_using_subcommand providers\" -f -a \"{names}\"\n"
+    ))
+}
+
+/// The command line with the values that a shell is to offer. The program itself takes others too, such as providers
+/// of the config, and says more of a wrong one.
+fn with_values(command: Command, providers: &[&'static str]) -> Command {
+    let one_of = |values: &[&'static str]| PossibleValuesParser::new(values.to_vec());
+    let with_value = |arg: Arg| match arg.get_id().as_str() {
+        "provider" => arg.value_parser(one_of(providers)),
+        "market_hours" => arg.value_parser(one_of(&["any", "regular", "extended"])),
+        "config" | "reply" => arg.value_hint(ValueHint::FilePath),
+        _ => arg,
+    };
+    let of_listing =
+        |arg: Arg| if arg.get_id() == "name" { arg.value_parser(one_of(providers)) } else { with_value(arg) };
+    command.mut_args(with_value).mut_subcommand("providers", |command| command.mut_args(of_listing))
+}
+
+/// The names of the built-in providers, sorted: a definition is a file.
+fn built_in_providers() -> io::Result<Vec<&'static str>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/builtin");
+    let name = |entry: io::Result<fs::DirEntry>| {
+        let name = entry?.path().file_stem().unwrap_or_default().display().to_string();
+        // Clap wants names that stay, and this program ends at once.
+        Ok(&*name.leak())
+    };
+    let mut names = fs::read_dir(folder)?.map(name).collect::<io::Result<Vec<_>>>()?;
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Turns each paragraph of the text after the options (src/help.txt) into a section of the man page, and

@@ -9,6 +9,7 @@ mod carbon;
 mod check;
 mod cli;
 mod clock;
+mod completions;
 mod defect;
 mod deployment;
 mod docs;
