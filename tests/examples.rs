@@ -63,19 +63,21 @@ fn example_config_states_the_defaults() {
     assert_eq!(settings(&uncommented(false)), defaults);
 }
 
+/// What says how to run the program, beside the examples.
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "crontab.example",
+    "docs/GRAFANA.md",
+    "docs/GRAPHITE.md",
+    "docs/INSTALL.md",
+    "docs/MANY-MACHINES.md",
+    "docs/OPERATIONS.md",
+    "docs/SETTINGS.md",
+];
+
 /// What says how to run it, and every example that is a text, each with its name.
 fn texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    const DOCUMENTS: [&str; 8] = [
-        "README.md",
-        "crontab.example",
-        "docs/GRAFANA.md",
-        "docs/GRAPHITE.md",
-        "docs/INSTALL.md",
-        "docs/MANY-MACHINES.md",
-        "docs/OPERATIONS.md",
-        "docs/SETTINGS.md",
-    ];
     let mut found: Vec<PathBuf> = DOCUMENTS.map(|name| root.join(name)).into();
     let mut folders = vec![root.join("examples")];
     while let Some(folder) = folders.pop() {

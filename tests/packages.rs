@@ -167,5 +167,5 @@ fn package_is_upgraded_without_a_question_and_purged_without_a_rest() {
     packages.read("var/lib/datametrics/journal/1");
 
     packages.dpkg("--purge", "datametrics");
-    assert_eq!(packages.installed(), [String::new(); 0]);
+    assert_eq!(packages.installed(), Vec::<String>::new());
 }
