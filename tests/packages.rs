@@ -21,7 +21,9 @@ const CONFIG: &str = r#"# The settings of datametrics.service, and of every user
 # The token is for /etc/datametrics/graphite_password, a file that only root can read.
 "#;
 
+/// What `systemctl enable` makes.
 const ENABLED: &str = "etc/systemd/system/timers.target.wants/datametrics.timer";
+const ENABLED_INSTANCE: &str = "etc/systemd/system/timers.target.wants/datametrics@cellar.timer";
 
 /// What `.ci/dist` makes for the package.
 const MADE: [&str; 7] = [
@@ -139,6 +141,8 @@ fn package_is_upgraded_without_a_question_and_purged_without_a_rest() {
         "usr/bin/datametrics",
         "usr/lib/systemd/system/datametrics.service",
         "usr/lib/systemd/system/datametrics.timer",
+        "usr/lib/systemd/system/datametrics@.service",
+        "usr/lib/systemd/system/datametrics@.timer",
         "usr/share/man/man1/datametrics.1.gz",
         "usr/share/doc/datametrics/changelog.Debian.gz",
         "usr/share/doc/datametrics/examples/config.toml",
@@ -154,7 +158,9 @@ fn package_is_upgraded_without_a_question_and_purged_without_a_rest() {
     packages.write("root/var/lib/private/datametrics/journal/1", "");
     symlink("private/datametrics", packages.path("root/var/lib/datametrics")).expect("a link");
     packages.write("root/etc/systemd/system/timers.target.wants/another.timer", "");
-    symlink("/usr/lib/systemd/system/datametrics.timer", packages.path("root").join(ENABLED)).expect("a link");
+    for (unit, link) in [("datametrics.timer", ENABLED), ("datametrics@.timer", ENABLED_INSTANCE)] {
+        symlink(format!("/usr/lib/systemd/system/{unit}"), packages.path("root").join(link)).expect("a link");
+    }
 
     packages.dpkg("--install", packages.make("1.1-1"));
     assert_eq!(packages.read("etc/datametrics/config.toml"), "[graphite]\nuser = '1'\n");
