@@ -139,3 +139,30 @@ fn links_in_the_documents_lead_somewhere() {
     let picture = links.iter().find(|path| path.ends_with("queries.png")).expect("a picture");
     assert!(fs::read(picture).expect("a file").starts_with(b"\x89PNG"), "{}", picture.display());
 }
+
+/// The first line of the table of what providers allow in a minute.
+const LIMITS: &str = "| provider | symbols in a request | requests a second |";
+
+/// What the definitions say, for a million symbols.
+#[test]
+fn limits_in_the_benchmarks_are_those_of_the_definitions() {
+    let text = read(&root().join("docs/BENCHMARKS.md"));
+    let table = &text[text.find(LIMITS).expect("the table")..];
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 5, "{rows:?}");
+    for row in rows {
+        let cells: Vec<String> = row.split('|').map(|cell| cell.trim().replace(',', "")).collect();
+        let definition = read(&root().join(format!("src/provider/builtin/{}.toml", cells[1])));
+        let value = |key: &str| {
+            let line = definition.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")));
+            line.map(|value| value.split('#').next().unwrap_or_default().trim())
+        };
+        let default = if value("path").is_some_and(|path| path.contains("{symbol}")) { "1" } else { "100" };
+        let batch: u32 = value("batch").unwrap_or(default).parse().expect("a number");
+        let per_second: f64 = value("per_second").expect("a limit").parse().expect("a number");
+        let addresses = 1e6 / (60.0 * per_second * f64::from(batch));
+        let expected =
+            [batch.to_string(), per_second.to_string(), (1_000_000 / batch).to_string(), addresses.ceil().to_string()];
+        assert_eq!([2, 3, 4, 6].map(|column: usize| cells[column].clone()), expected, "{row}");
+    }
+}
