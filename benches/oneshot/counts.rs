@@ -23,9 +23,10 @@ const INSTRUCTION_RUNS: usize = 3;
 /// The counts of a file: a header, and a line for each run.
 const RECORD_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/oneshot/counts.txt");
 
-/// What is counted, and the greatest ratio to the recorded count that `--check` allows.
+/// What is counted, and the greatest ratio to the recorded count that `--check` allows. Of many requests one more is no
+/// mistake: points about the push before go in one of their own, and a run that begins in the same second has none.
 const COLUMNS: [(&str, f64); 5] =
-    [("instructions", 1.05), ("requests", 1.0), ("connections", 1.0), ("lookups", 1.0), ("system calls", 1.05)];
+    [("instructions", 1.1), ("requests", 1.05), ("connections", 1.0), ("lookups", 1.0), ("system calls", 1.1)];
 /// System calls that are made more or less often by chance: where threads wait for each other, and where the
 /// allocator gets memory for each of them.
 const CHANCE: [&str; 8] = ["brk", "futex", "madvise", "mmap", "mprotect", "munmap", "restart_syscall", "sched_yield"];

@@ -396,6 +396,36 @@ mod tests {
     }
 
     #[test]
+    fn members_and_elements_are_read_one_after_the_other() {
+        let mut json = JsonReader::new(r#" { "a" : [] , "b\"\u00e9" : {} , "":[ 1,"c" ]}"#);
+        let mut found = Vec::new();
+        json.members(|json, name| {
+            found.push(name.to_owned());
+            match json.peek() {
+                Some(b'[') => {
+                    json.elements(|json, index| json.value().map(|value| found.push(format!("{index} {value}"))))?
+                }
+                _ => json.members(|_, _| panic!("there is no member"))?,
+            }
+            Ok(true)
+        })
+        .unwrap();
+        assert_eq!(found, ["a", "b\"é", "", "0 1", "1 \"c\""]);
+        assert_eq!(json.end(), Ok(()));
+    }
+
+    #[test]
+    fn members_that_are_not_wanted_are_checked_all_the_same() {
+        let read = |text| {
+            let mut json = JsonReader::new(text);
+            json.members(|json, _| json.skip().map(|()| false)).and_then(|()| json.end())
+        };
+        assert_eq!(read(r#"{"a":1,"b":{"c":[2]},"d":3} "#), Ok(()));
+        assert_eq!(read(r#"{"a":1,"b":{"c":[2},"d":3}"#), Err(JsonError::NoComma));
+        assert_eq!(read(r#"{"a":1,"b":2"#), Err(JsonError::Truncated));
+    }
+
+    #[test]
     fn depth_needs_no_stack() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(read(&deep), Ok(deep.as_str()));

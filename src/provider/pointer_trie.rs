@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn values_are_extracted_as_they_are_written() {
-        let body = r#"{"a":{"b":["x",0E-7]},"c":1e999,"d":"é"}"#;
+        let body = r#"{"a":{"b":["x",0E-7,"y"]},"c":1e999,"d":"é"}"#;
         let found = extract(&[&["a", "b", "1"], &["c"], &["d"], &["none"]], body).unwrap();
         assert_eq!(found, [Some("0E-7".into()), Some("1e999".into()), Some("\"é\"".into()), None]);
     }
