@@ -145,6 +145,7 @@ fn package_is_upgraded_without_a_question_and_purged_without_a_rest() {
         "usr/lib/systemd/system/datametrics@.timer",
         "usr/share/man/man1/datametrics.1.gz",
         "usr/share/doc/datametrics/changelog.Debian.gz",
+        "usr/share/doc/datametrics/docs/INSTALL.md",
         "usr/share/doc/datametrics/examples/config.toml",
     ] {
         assert!(packages.installed().contains(&path.to_owned()), "{path}: {:#?}", packages.installed());
@@ -155,8 +156,10 @@ fn package_is_upgraded_without_a_question_and_purged_without_a_rest() {
     // What somebody sets up, and what runs of the service keep.
     packages.write("root/etc/datametrics/config.toml", "[graphite]\nuser = '1'\n");
     packages.write("root/etc/datametrics/graphite_password", "a-token");
-    packages.write("root/var/lib/private/datametrics/journal/1", "");
-    symlink("private/datametrics", packages.path("root/var/lib/datametrics")).expect("a link");
+    for folder in ["datametrics", "datametrics-cellar"] {
+        packages.write(&format!("root/var/lib/private/{folder}/journal/1"), "");
+        symlink(format!("private/{folder}"), packages.path("root/var/lib").join(folder)).expect("a link");
+    }
     packages.write("root/etc/systemd/system/timers.target.wants/another.timer", "");
     for (unit, link) in [("datametrics.timer", ENABLED), ("datametrics@.timer", ENABLED_INSTANCE)] {
         symlink(format!("/usr/lib/systemd/system/{unit}"), packages.path("root").join(link)).expect("a link");
@@ -170,7 +173,9 @@ fn package_is_upgraded_without_a_question_and_purged_without_a_rest() {
     let is_kept = |path: &String| path.starts_with("etc/") || path.starts_with("var/lib/");
     assert!(packages.installed().iter().all(is_kept), "{:#?}", packages.installed());
     assert_eq!(packages.read("etc/datametrics/graphite_password"), "a-token");
-    packages.read("var/lib/datametrics/journal/1");
+    for folder in ["datametrics", "datametrics-cellar"] {
+        packages.read(&format!("var/lib/{folder}/journal/1"));
+    }
 
     packages.dpkg("--purge", "datametrics");
     assert_eq!(packages.installed(), Vec::<String>::new());
