@@ -48,18 +48,76 @@ fn workflows_run_scripts_that_exist_and_actions_of_one_content() {
     }
 }
 
+/// What a release needs is asked before the first target is built.
+#[test]
+fn script_of_a_release_refuses_a_target_that_it_does_not_know() {
+    let script = root().join(".ci/dist");
+    let output = Command::new(&script).args(["--list", "x86_64-unknown-linux-musl", "mips-unknown"]).output();
+    let output = output.expect("it starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*stderr), (Some(1), "mips-unknown: no such target is known here\n"));
+    assert!(output.stdout.is_empty(), "{output:?}");
+}
+
+/// The README links to them.
+#[test]
+fn pages_go_with_the_program() {
+    assert!(include_str!("../.ci/dist").contains(" \"$folder/docs\" docs/*.md\n"));
+}
+
+#[test]
+fn page_about_installing_names_what_the_script_needs() {
+    let page = include_str!("../docs/INSTALL.md");
+    let line = page.lines().find(|line| line.contains("qemu-user-static")).expect("a command");
+    let (_, needs) = line.split_once(" install ").expect("packages");
+    assert!(include_str!("../.ci/dist").contains(&format!(" {needs}.\n")), "{needs}");
+}
+
 #[test]
 fn release_publishes_and_attests_what_the_script_builds() {
     let release = workflow("release.yml");
     assert_eq!(release["on"]["push"]["tags"][0].as_str(), Some("v*"));
     let steps = steps(&release);
     let commands = support::lines(steps.iter().filter_map(|step| step["run"].as_str()));
-    for part in [".ci/dist $TARGETS\n", " --draft ", " target/dist/*\n", " --push target/container\n"] {
+    for part in [".ci/dist $TARGETS\n", " --push target/container\n"] {
         assert!(commands.contains(part), "{part}: {commands}");
     }
+    // Who publishes the draft takes all else for done.
+    let last = steps.last().and_then(|step| step["run"].as_str()).expect("a command");
+    assert!(last.contains(" --draft ") && last.ends_with(" target/dist/*"), "{last}");
     let checksums = steps.iter().find_map(|step| step["with"]["subject-checksums"].as_str()).expect("an attestation");
     assert!(dist("--list").lines().any(|file| format!("target/dist/{file}") == checksums), "{checksums}");
     assert_eq!(dist("--platforms"), "linux/amd64,linux/arm64,linux/arm/v7\n");
+}
+
+/// The dependencies and their build scripts run where nothing can be published or attested.
+#[test]
+fn job_that_builds_a_release_may_only_read() {
+    let release = workflow("release.yml");
+    assert!(release["permissions"].as_hash().expect("none").is_empty());
+    let jobs = release["jobs"].as_hash().expect("jobs");
+    let builds = |job: &Yaml| {
+        let steps = job["steps"].as_vec().expect("steps");
+        steps
+            .iter()
+            .filter_map(|step| step["run"].as_str())
+            .any(|run| run.contains("cargo") || run == ".ci/dist $TARGETS")
+    };
+    let (building, publishing): (Vec<&Yaml>, Vec<&Yaml>) = jobs.values().partition(|job| builds(job));
+    assert_eq!((building.len(), publishing.len()), (1, 1));
+    let permissions = building[0]["permissions"].as_hash().expect("permissions");
+    let permissions: Vec<_> = permissions.iter().map(|(name, access)| (name.as_str(), access.as_str())).collect();
+    assert_eq!(permissions, [(Some("contents"), Some("read"))]);
+    assert_eq!(publishing[0]["permissions"]["id-token"].as_str(), Some("write"));
+    // What one job uploads is what the other takes.
+    let artifact = |job: &Yaml, action: &str| {
+        let steps = job["steps"].as_vec().expect("steps");
+        let is_it = |step: &&Yaml| step["uses"].as_str().is_some_and(|uses| uses.starts_with(action));
+        steps.iter().find(is_it).expect("a step")["with"]["name"].as_str().map(str::to_owned)
+    };
+    let (up, down) =
+        (artifact(building[0], "actions/upload-artifact@"), artifact(publishing[0], "actions/download-artifact@"));
+    assert!(up.is_some() && up == down, "{up:?} {down:?}");
 }
 
 /// The Dockerfile takes what the script puts beside it, by the names of Docker's platforms.
