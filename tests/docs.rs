@@ -1,4 +1,4 @@
-//! Paths in the documents exist; names in docs/ARCHITECTURE.md are names of the source.
+//! Paths and links in the documents lead somewhere; names in docs/ARCHITECTURE.md are names of the source.
 
 use std::{
     collections::HashSet,
@@ -21,6 +21,7 @@ const PLACEHOLDERS: &[&str] = &[
     "2.http",
     "fuzz/corpus/reply",
     "target/dist",
+    "target/x86_64-unknown-linux-musl/release/datametrics",
     "Europe/Oslo",
     "damaged/",
     "BRK/B",
@@ -103,14 +104,28 @@ fn paths_in_the_documents_exist() {
     assert!(missing.is_empty(), "these paths do not exist:\n{}", missing.join("\n"));
 }
 
-/// The targets of a document's links that are paths, each beside its folder.
-fn links(document: &Path) -> Vec<PathBuf> {
-    let text = read(document);
-    let prose: String = text.split("```").step_by(2).collect();
-    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-    let folder = document.parent().expect("a folder");
-    let paths = targets.filter(|target| !target.is_empty() && !target.contains("://"));
-    paths.map(|target| folder.join(target)).collect()
+/// A document without its code blocks.
+fn prose(document: &Path) -> String {
+    read(document).split("```").step_by(2).collect()
+}
+
+/// The targets of a document's links that are no URLs: each path, and the anchor there, which may be empty.
+fn links(document: &Path) -> Vec<(PathBuf, String)> {
+    let prose = prose(document);
+    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let targets = targets.filter(|target| !target.contains("://"));
+    let parts = targets.map(|target| target.split_once('#').unwrap_or((target, "")));
+    let path = |path: &str| if path.is_empty() { document.to_owned() } else { document.with_file_name(path) };
+    parts.map(|(target, anchor)| (path(target), anchor.to_owned())).collect()
+}
+
+/// Whether the document has a heading that GitHub gives this anchor.
+fn has_anchor(document: &Path, anchor: &str) -> bool {
+    let prose = prose(document);
+    let headings = prose.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let is_kept = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
+    let slug = |heading: &str| heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-");
+    headings.map(slug).any(|slug| slug == anchor)
 }
 
 /// The README is read before anything else, so it stays short; each other page says who needs to read it.
@@ -121,7 +136,7 @@ fn the_readme_is_short_and_every_page_says_for_whom_it_is() {
     for page in fs::read_dir(root().join("docs")).expect("a folder").map(|entry| entry.expect("an entry").path()) {
         let text = read(&page);
         let first = text.lines().nth(2).unwrap_or_default();
-        assert!(first.starts_with("This page is for who"), "{}: {first:?}", page.display());
+        assert!(first.starts_with("This page is for whoever "), "{}: {first:?}", page.display());
     }
 }
 
@@ -131,13 +146,24 @@ fn links_in_the_documents_lead_somewhere() {
     let others =
         ["README.md", "CHANGELOG.md", "tests/README.md", "src/provider/README.md", "examples/grafana/README.md"];
     let documents: Vec<PathBuf> = docs.chain(others.map(|path| root().join(path))).collect();
-    let links: Vec<PathBuf> = documents.iter().flat_map(|document| links(document)).collect();
-    assert!(links.len() > 50, "{links:?}");
-    let missing: Vec<&PathBuf> = links.iter().filter(|path| !path.exists()).collect();
+    let links: Vec<(PathBuf, String)> = documents.iter().flat_map(|document| links(document)).collect();
+    assert!(links.len() > 50 && links.iter().filter(|(_, anchor)| !anchor.is_empty()).count() > 10, "{links:?}");
+    let is_there = |path: &Path, anchor: &str| path.exists() && (anchor.is_empty() || has_anchor(path, anchor));
+    let missing: Vec<_> = links.iter().filter(|(path, anchor)| !is_there(path, anchor)).collect();
     assert!(missing.is_empty(), "links lead to {missing:?}");
     // The picture is no text that another test would read.
-    let picture = links.iter().find(|path| path.ends_with("queries.png")).expect("a picture");
+    let (picture, _) = links.iter().find(|(path, _)| path.ends_with("queries.png")).expect("a picture");
     assert!(fs::read(picture).expect("a file").starts_with(b"\x89PNG"), "{}", picture.display());
+}
+
+/// Every alert links to the README as the repository's page shows it.
+#[test]
+fn links_in_the_alerts_lead_to_a_heading_of_the_readme() {
+    let alerts = include_str!("../examples/grafana/alerts.json");
+    let urls = alerts.split("\"runbook_url\": \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let anchors: HashSet<&str> = urls.filter_map(|url| Some(url.split_once('#')?.1)).collect();
+    assert_eq!(anchors.len(), 1, "{anchors:?}");
+    assert!(anchors.iter().all(|anchor| has_anchor(&root().join("README.md"), anchor)), "{anchors:?}");
 }
 
 /// The first line of the table of what providers allow in a minute.

@@ -64,15 +64,18 @@ fn example_config_states_the_defaults() {
 }
 
 /// What says how to run the program, beside the examples.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "crontab.example",
+    "docs/BENCHMARKS.md",
     "docs/GRAFANA.md",
     "docs/GRAPHITE.md",
     "docs/INSTALL.md",
     "docs/MANY-MACHINES.md",
     "docs/OPERATIONS.md",
+    "docs/REPORT.md",
     "docs/SETTINGS.md",
+    "docs/SYMBOLS.md",
 ];
 
 /// What says how to run it, and every example that is a text, each with its name.
@@ -100,7 +103,7 @@ fn texts() -> Vec<(String, String)> {
 fn command_lines(text: &str) -> Vec<&str> {
     let begins = |before: &str| {
         before.is_empty()
-            || ["`", "$ ", "; ", "| ", "/bin/", ": ", "  - ", "#   ", ":/state "]
+            || ["`", "$ ", "; ", "| ", "/bin/", "ExecStart=", ": ", "  - ", "#   ", ":/state "]
                 .iter()
                 .any(|end| before.ends_with(end))
     };
@@ -109,7 +112,7 @@ fn command_lines(text: &str) -> Vec<&str> {
         for (at, _) in line.match_indices("datametrics ") {
             let (before, args) = (&line[..at], &line[at + "datametrics ".len()..]);
             if begins(before) || before.chars().all(|c| c == ' ') {
-                let args = args.split(['`', '>', '|', '#', ';', ')']).next().unwrap_or_default().trim();
+                let args = args.split(['`', '>', '|', '#', ';', ')', '\\']).next().unwrap_or_default().trim();
                 all.extend(Some(args).filter(|args| !args.is_empty()));
             }
         }
