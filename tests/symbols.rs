@@ -141,11 +141,14 @@ fn no_key_is_in_what_is_found() {
     let body = format!(
         r#"{{"pairs":[{{"id":"sol","coin":"SOL","money":"EUR","title":"{long}","on":"true"}},
         {{"id":"a","coin":"k3y-0f-mine","money":"EUR","on":"true"}},
-        {{"id":"k3y-0f-mine","coin":"B","money":"EUR","on":"true"}}]}}"#
+        {{"id":"k3y-0f-mine","coin":"B","money":"EUR","on":"true"}},
+        {{"id":"for k3y-0f-mine","coin":"a/b","money":"EUR","on":"true"}}]}}"#
     );
-    let output = own(&replies(200, body)).env("OWN_KEY", "k3y-0f-mine").run();
+    let output = own(&replies(200, body)).env("OWN_KEY", "k3y-0f-mine").args(["-vv"]).run();
     assert!(output.stdout.starts_with("SOL/EUR\tsol\txxxxx"), "{output}");
     assert!(!output.stdout.to_lowercase().contains("k3y") && output.stdout.lines().count() == 1, "{output}");
+    assert!(output.stderr.contains("own: for *** stands for no symbol here\n"), "{output}");
+    assert!(!output.stderr.to_lowercase().contains("k3y"), "{output}");
 }
 
 #[test]
