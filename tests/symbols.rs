@@ -151,6 +151,14 @@ fn no_key_is_in_what_is_found() {
     assert!(!output.stderr.to_lowercase().contains("k3y"), "{output}");
 }
 
+/// What is longer than a symbol may be is not looked at, however many places a share's class may begin in it.
+#[test]
+fn long_text_that_is_no_symbol_costs_no_time() {
+    let body = format!(r#"{{"quotes":[{{"symbol":"{}"}},{{"symbol":"BRK-B"}}]}}"#, "-".repeat(1 << 20));
+    let yahoo = Datametrics::new().provider("yahoo", &replies(200, body)).args(["symbols", "--provider", "yahoo"]);
+    yahoo.args(["b", "--timeout", "20"]).stdout("BRK.B\tBRK-B\t\tyahoo\n").check();
+}
+
 #[test]
 fn an_api_that_searches_is_asked_for_the_text_and_keeps_its_order() {
     let server = Server::start();

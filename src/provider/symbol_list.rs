@@ -240,6 +240,10 @@ impl Definition {
     /// The canonical spelling of a symbol in the list of the API: of `key`, or of a pair with these parts. `None` if
     /// no symbol is spelled so.
     fn listed(&self, list: &SymbolList, key: &str, base: Option<&str>, quote: Option<&str>) -> Option<String> {
+        // To find out how a long text would be spelled here takes a time that grows with the square of its length.
+        if [Some(key), base, quote].into_iter().flatten().any(|text| text.len() > Symbol::MAX_LEN) {
+            return None;
+        }
         let (base, quote) = match (list.base.is_some(), list.quote.is_some()) {
             (true, true) => (base?, quote?),
             (true, false) => (base?, key),
