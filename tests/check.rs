@@ -5,6 +5,7 @@ use crate::support::{
     self, Carbon, Datametrics, Dialect, Ingest, Output, Reply, Server,
     journal::Journal,
     samples::{CRYPTO, STOCKS, kraken, yahoo},
+    terminal::{script, script_is_missing, terminal_output},
 };
 use std::{
     collections::BTreeSet,
@@ -101,6 +102,26 @@ fn check_tries_every_provider_once_with_one_symbol() {
         assert_eq!(setup.yahoo.request_lines(), ["GET /v7/finance/spark?symbols=AMZN&range=1d&interval=5m"]);
         assert_eq!(setup.coinbase.request_lines().len(), 1);
     }
+}
+
+/// The line that says who is waited for is gone before the findings come.
+#[test]
+fn check_at_a_terminal_begins_its_findings_on_a_line_of_their_own() {
+    if script_is_missing() {
+        return;
+    }
+    let setup = Setup::new();
+    let run = script().provider("yahoo", &setup.yahoo).graphite(&setup.ingest).env("DATAMETRICS_STATE_DIR", "state");
+    fs::write(run.home().join("c.toml"), "[feeds.s]\nproviders = ['yahoo']\nsymbols = ['AMZN']\nfields = ['last']\n")
+        .unwrap();
+    let (output, code) = terminal_output(&run, "check --config c.toml --feed s");
+    let (_, findings) = output.split_once("\n\n").expect("a table and findings");
+    let expected = format!(
+        "ok      state directory: state can be written; 0 points in the journal\n\
+         ok      graphite: {} takes points from us, <time>\nok      yahoo (s): AMZN last 230, <time>\n",
+        setup.ingest.server().url()
+    );
+    assert_eq!((findings, code), (&*expected, Some(0)));
 }
 
 /// No file of the journal is touched, and none is added but the lock, which every run makes.

@@ -15,6 +15,7 @@ use crate::market::field::Field;
 use crate::market::number::Number;
 use crate::outcome::Outcome;
 use crate::output::print;
+use crate::progress;
 use crate::provider::Definition;
 use crate::settings::{RecordedSetting, Settings, state_dir_advice};
 use crate::state::State;
@@ -49,6 +50,8 @@ pub fn check(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> 
             month(&settings.fetch, &settings.metrics, mirrors).into_iter().map(|(of, text)| Finding::ok(of, text)),
         );
     }
+    // The findings may go to the terminal that shows who is waited for.
+    progress::clear();
     let lines: String = findings.iter().map(Finding::line).collect();
     let outcome = findings.iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Success);
     printed.max(outcome).max(print(out, &lines))

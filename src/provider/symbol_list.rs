@@ -205,8 +205,8 @@ impl ListReader<'_> {
         let base = code(&self.list.base, self.layout.base);
         let quote = code(&self.list.quote, self.layout.quote);
         let Some(symbol) = self.definition.listed(self.list, &key, base.as_deref(), quote.as_deref()) else {
-            let key = self.request.sanitize(&key, MAX_NAME);
-            log::debug!("{}: {key} stands for no symbol here", self.definition.name);
+            let shown = || self.request.sanitize(&key, MAX_NAME);
+            log::debug!("{}: {} stands for no symbol here", self.definition.name, shown());
             return;
         };
         self.readable += 1;

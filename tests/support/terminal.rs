@@ -22,7 +22,7 @@ pub(crate) fn script() -> Datametrics {
     Datametrics::program("script")
 }
 
-/// The output of the program on a terminal, and its exit code.
+/// What a person sees of the program on a terminal in the end, and its exit code.
 pub(crate) fn terminal_output(script: &Datametrics, line: &str) -> (String, Option<i32>) {
     narrow_terminal_output(script, 0, line)
 }
@@ -30,12 +30,30 @@ pub(crate) fn terminal_output(script: &Datametrics, line: &str) -> (String, Opti
 /// The same on a terminal of so many columns; 0 if it does not tell.
 pub(crate) fn narrow_terminal_output(script: &Datametrics, columns: u16, line: &str) -> (String, Option<i32>) {
     let (raw, code) = raw_terminal_output(script, columns, line);
-    let mut parts = raw.split('\r');
-    let mut output = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        output += part.split_once(ERASE).map_or(part, |(_, rest)| rest);
+    (drawn(&raw), code)
+}
+
+/// What a person sees in the end. Colours stay as they were written.
+fn drawn(raw: &str) -> String {
+    raw.split('\n').map(drawn_line).collect::<Vec<_>>().join("\n")
+}
+
+/// A line after all that went back to its begin and wrote over it, or erased its rest.
+fn drawn_line(raw: &str) -> String {
+    let mut line: Vec<char> = Vec::new();
+    for part in raw.split('\r') {
+        let mut column = 0;
+        for (index, text) in part.split(ERASE).enumerate() {
+            if index > 0 {
+                line.truncate(column);
+            }
+            for c in text.chars() {
+                line.splice(column..line.len().min(column + 1), [c]);
+                column += 1;
+            }
+        }
     }
-    (output, code)
+    line.into_iter().collect()
 }
 
 /// The same with the line that says for whom the program waits.
