@@ -17,7 +17,7 @@ use crate::outcome::Outcome;
 use crate::output::print;
 use crate::progress;
 use crate::provider::Definition;
-use crate::settings::{RecordedSetting, Settings, state_dir_advice};
+use crate::settings::{RecordedSetting, Settings};
 use crate::state::State;
 use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
@@ -131,8 +131,7 @@ fn check_state_dir(settings: &Settings, context: Context<'_>) -> Finding {
         None if !settings.keeps_journal => Ok("there is none, and no journal is wanted".to_owned()),
         None => Err("no variable says where it is, so there is no journal: set DATAMETRICS_STATE_DIR".to_owned()),
     };
-    let advice = || state_dir_advice(&settings.recorded);
-    Finding::new("state directory", result.map(|text| text + &advice()), Outcome::Partial)
+    Finding::new("state directory", result.map(|text| text + &settings.state_dir_advice), Outcome::Partial)
 }
 
 fn probe_state_dir(dir: &Path, settings: &Settings, context: Context<'_>) -> Result<String, String> {

@@ -37,6 +37,10 @@ impl Document {
         Ok(Self::new(path.display().to_string(), text))
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Parses the text. The message of an error never quotes the text, which may hold a password.
     ///
     /// # Errors

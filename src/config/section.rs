@@ -44,6 +44,11 @@ impl<'a> Section<'a> {
         self
     }
 
+    /// The texts of the documents that the section is from.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &'a str> {
+        self.layers.iter().map(|(document, _)| document.text())
+    }
+
     /// The value of `key`, which is known from now on.
     pub(crate) fn get(&self, key: &'static str) -> Option<ConfigValue<'a>> {
         self.known_keys.borrow_mut().push(key);

@@ -23,6 +23,14 @@ impl DestinationName {
         }
     }
 
+    /// The variable of its password.
+    pub(crate) fn password_variable(&self) -> String {
+        self.mirror().map_or_else(
+            || "GRAPHITE_PASSWORD".to_owned(),
+            |name| format!("DATAMETRICS_MIRROR_{}_PASSWORD", name.to_uppercase().replace('-', "_")),
+        )
+    }
+
     /// The name of its mirror.
     pub(crate) fn mirror(&self) -> Option<&str> {
         match self {

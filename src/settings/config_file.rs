@@ -1,5 +1,6 @@
 //! Finds and reads the config file.
 
+use super::service;
 use super::sources::{Env, expand_home, path_variable};
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Document, Origin};
@@ -7,9 +8,6 @@ use crate::system::deadline::Deadline;
 use crate::system::input;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// The config file of the machine.
-pub(super) const OF_MACHINE: &str = "/etc/datametrics/config.toml";
 
 /// The config file of a run, or an empty document if there is no file.
 pub(super) struct ConfigFile {
@@ -28,7 +26,7 @@ pub(super) fn read(options: &Options, env: Env<'_>, deadline: Deadline<'_>) -> R
     // A user without a home may have /dev/null as HOME, which is no folder.
     let is_absent = |cause: &io::Error| matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
     let user = of_user(env).map(|(path, _)| path);
-    for path in user.into_iter().chain([PathBuf::from(OF_MACHINE)]) {
+    for path in user.into_iter().chain([PathBuf::from(service::CONFIG)]) {
         let (error_origin, origin) = (Origin::Default("config file".into()), Origin::Default("--config".into()));
         match read_file(&path, error_origin, origin, deadline) {
             Err(ConfigError::Unreadable { cause, .. }) if is_absent(&cause) => {}
@@ -50,10 +48,10 @@ pub(crate) fn place_of_first(options: &Options, env: Env<'_>) -> Result<(PathBuf
         let problem = "is not set, so there is no folder for a config file: name a file with --config";
         return Err(ConfigError::about("HOME", problem));
     };
-    if Path::new(OF_MACHINE).exists() {
+    if Path::new(service::CONFIG).exists() {
         let problem =
             "is there already, and a new file would take its place: edit it, or name another file with --config";
-        return Err(ConfigError::about(OF_MACHINE, problem));
+        return Err(ConfigError::about(service::CONFIG, problem));
     }
     Ok(place)
 }

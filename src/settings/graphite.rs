@@ -115,7 +115,7 @@ fn names() -> Names {
         of: DestinationName::First,
         url: "GRAPHITE_URL".to_owned(),
         user: "GRAPHITE_USER".to_owned(),
-        password: "GRAPHITE_PASSWORD".to_owned(),
+        password: DestinationName::First.password_variable(),
     }
 }
 

@@ -22,12 +22,13 @@ pub(super) fn read(
     let mut mirrors = Vec::new();
     for (name, section) in sources.file.section("mirrors")?.sections()? {
         check_name(&name, &section)?;
-        let password = format!("DATAMETRICS_MIRROR_{}_PASSWORD", name.to_uppercase().replace('-', "_"));
-        if let Some(other) = names_by_variable.insert(password.clone(), name.clone()) {
+        let of = DestinationName::Mirror(name.clone());
+        let password = of.password_variable();
+        if let Some(other) = names_by_variable.insert(password.clone(), name) {
             let problem = format!("has the variable {password} in common with mirrors.{other}: choose another name");
             return Err(ConfigError::setting(section.origin(), problem));
         }
-        mirrors.push(read_mirror(name, &section, password, sources, needs_secrets, warnings)?);
+        mirrors.push(read_mirror(of, &section, sources, needs_secrets, warnings)?);
     }
     Ok(mirrors)
 }
@@ -42,16 +43,14 @@ fn check_name(name: &str, section: &Section<'_>) -> Result<(), ConfigError> {
 }
 
 fn read_mirror<'a>(
-    name: String,
+    of: DestinationName,
     section: &Section<'a>,
-    password: String,
     sources: Sources<'a>,
     needs_secrets: bool,
     warnings: &mut Vec<String>,
 ) -> Result<DestinationConfig, ConfigError> {
-    let of = DestinationName::Mirror(name);
     let key = |key: &str| format!("{}.{key}", of.section());
-    let names = Names { url: key("url"), user: key("user"), password, of };
+    let names = Names { url: key("url"), user: key("user"), password: of.password_variable(), of };
     let reader = DestinationReader { section, names, sources, needs_secrets };
     let config = reader.read(section.get("url"), section.get("user"), warnings)?;
     section.deny_misplaced_keys(|key| {

@@ -30,7 +30,6 @@ pub(crate) use graphite::{FirstGraphite, read_first as first_graphite};
 pub(crate) use monitor::monitor;
 pub(crate) use providers::ProviderListing;
 pub(crate) use recorder::RecordedSetting;
-pub(crate) use service::state_dir_advice;
 pub use sources::Env;
 pub(crate) use symbol_search::{SymbolSearch, symbol_search};
 
@@ -90,6 +89,8 @@ pub struct Settings {
     pub(crate) keeps_journal: bool,
     /// The directory of the state and the journal. `None` in a dry run, and if no variable names it.
     pub(crate) state_dir: Option<PathBuf>,
+    /// What a check says of it where the service of systemd has another one; else empty.
+    pub(crate) state_dir_advice: String,
     /// Proxies and trusted certificates.
     pub(crate) network: NetworkConfig,
     /// The time limit of the whole run.
@@ -198,7 +199,8 @@ impl Settings {
         deny_singular_tables(&file)?;
         let settings = Reader { cli, purpose, sources, config }.read(stdin)?;
         file.deny_unknown_keys()?;
-        Ok(Self { recorded: recorder.into_settings(), ..settings })
+        let recorded = recorder.into_settings();
+        Ok(Self { state_dir_advice: service::state_dir_advice(&recorded, &file), recorded, ..settings })
     }
 }
 
@@ -292,6 +294,7 @@ impl<'a> Reader<'a> {
             no_destination,
             keeps_journal: journal.is_kept,
             state_dir,
+            state_dir_advice: String::new(),
             network,
             timeout,
             accepts_partial,

@@ -191,7 +191,8 @@ impl<'a> Sources<'a> {
 
     /// What a message about a missing secret adds where a service of systemd has it, and this is not a service.
     pub(super) fn secret_advice(&self, name: &str) -> String {
-        path_variable(self.env, CREDENTIALS_DIRECTORY).map_or_else(|| service::secret_advice(name), |_| String::new())
+        path_variable(self.env, CREDENTIALS_DIRECTORY)
+            .map_or_else(|| service::secret_advice(name, self.file), |_| String::new())
     }
 
     fn systemd_credential(&self, name: &str) -> Result<Option<(Secret, Origin)>, ConfigError> {

@@ -30,30 +30,42 @@ fn missing_password_that_the_service_has_is_told_with_the_command_that_has_it() 
         return;
     }
     let message = format!("error: {PASSWORD_OF_SERVICE}\n");
-    let output = check(INGEST, &[PASSWORD], Datametrics::new());
+    let output = check(INGEST, &[PASSWORD, UNIT], Datametrics::new());
     assert_eq!((output.code, &output.stderr), (Some(78), &message));
-    // Where there is no such file, and in a service that lacks the credential.
+    // Where there is no such file or no service, and in a service that lacks the credential.
     let (plain, _) = message.split_once("; /etc").expect("an advice");
     for (files, run) in [
         (&[UNIT][..], Datametrics::new()),
+        (&[PASSWORD], Datametrics::new()),
         (&[PASSWORD, UNIT], Datametrics::new().env("CREDENTIALS_DIRECTORY", "/nowhere")),
     ] {
         assert_eq!(check(INGEST, files, run).stderr, format!("{plain}\n"));
     }
+    // A config of another service of the same machine.
+    let other = check(INGEST, &[PASSWORD, UNIT], Datametrics::new().config(INGEST));
+    assert!(other.stderr.ends_with("set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE\n"), "{other}");
 }
 
 #[test]
-fn missing_key_that_the_service_has_is_told_with_the_command_that_has_it() {
+fn missing_secret_is_told_with_the_command_that_has_all_that_the_service_has() {
     if !mount::can_mount() {
         return;
     }
-    let config = format!("{CARBON}[stocks]\nproviders = ['finnhub']\n");
-    let files = [PASSWORD, "datametrics/finnhub_api_key"];
+    let own = "[providers.own]\nbase_url = 'https://own.invalid'\nheaders = { A = '{secret?:OWN_KEY:base64} {secret:OWN_TOKEN}' }\n\
+               [[providers.own.quote]]\npath = '/{symbols}'\nfields = { last = '/last' }\n";
+    let config =
+        format!("{CARBON}[mirrors.in-cellar]\nurl = 'tcp://m.invalid'\n[stocks]\nproviders = ['finnhub']\n{own}");
+    let names =
+        ["datametrics_mirror_in_cellar_password", "finnhub_api_key", "graphite_password", "own_key", "own_token"];
+    // What belongs to other services is not loaded.
+    let others = ["home_graphite_password", "datametrics_mirror_attic_password", "home.toml", "own"];
+    let files: Vec<String> = names.iter().chain(&others).map(|name| format!("datametrics/{name}")).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).chain([UNIT]).collect();
     let output = check(&config, &files, Datametrics::new());
-    let line = output.stdout.lines().find(|line| line.starts_with("FAILED  finnhub: ")).expect("a finding");
-    for name in ["graphite_password", "finnhub_api_key"] {
-        let loaded = format!(" -p LoadCredential={name}:/etc/datametrics/{name}");
-        assert_eq!(line.matches(&loaded).count(), 1, "{line}");
+    let loads = names.map(|name| format!(" -p LoadCredential={name}:/etc/datametrics/{name}")).concat();
+    for begin in ["FAILED  finnhub: ", "ok      state directory: "] {
+        let line = output.stdout.lines().find(|line| line.starts_with(begin)).expect("a finding");
+        assert!(line.ends_with(&format!("-p StateDirectory=datametrics{loads} datametrics check`")), "{line}");
     }
 }
 
