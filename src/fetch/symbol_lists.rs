@@ -11,6 +11,9 @@ use crate::system::deadline::Deadline;
 use crate::system::threads::parallel_map;
 use std::sync::Mutex;
 
+/// Most providers that are asked at the same time. Each of them takes a thread, and a user may have many of one's own.
+const SIDE_BY_SIDE: usize = 8;
+
 /// What came of the request to one provider.
 pub(crate) struct ListReport<'a> {
     /// The provider.
@@ -21,8 +24,8 @@ pub(crate) struct ListReport<'a> {
     pub(crate) is_limited: bool,
 }
 
-/// Asks all providers of the configuration that have a list for the symbols that fit all `texts`, side by side. No
-/// state is read or written, as in a dry run.
+/// Asks all providers of the configuration that have a list for the symbols that fit all `texts`, some side by side.
+/// No state is read or written, as in a dry run.
 pub(crate) fn fetch_symbol_lists<'a>(
     config: &'a FetchConfig,
     texts: &[String],
@@ -31,7 +34,7 @@ pub(crate) fn fetch_symbol_lists<'a>(
 ) -> Vec<ListReport<'a>> {
     let with_list = |definition: &'a Definition| Some((definition, definition.symbol_list.as_ref()?));
     let lists: Vec<_> = config.definitions.iter().filter_map(with_list).collect();
-    parallel_map(context.threads, lists.len(), &lists, |(definition, list)| {
+    parallel_map(context.threads, SIDE_BY_SIDE, &lists, |(definition, list)| {
         let policy = RetryPolicy { retries: config.retries, deadline, random: context.random };
         let plan = Plan::new(definition, &[], &[], &[], &config.secrets, context.unix_seconds());
         fetch_list(&plan, list, texts, context, policy)
