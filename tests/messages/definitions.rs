@@ -47,6 +47,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Definition("symbols = { path = '/pairs/{symbol}' }"),
     Definition("symbols = { path = '/pairs', key = '/{base}' }"),
     Definition("symbols = { path = '/pairs', only = { state = 'on' } }"),
+    Definition("symbols = { path = '/pairs', only = { '/{base}' = 'on' } }"),
     Definition("quotes = ['USD']"),
     Definition("[[quote]]\npath = 'quotes'"),
     Definition("[[quote]]\npath = '/{symbl}'"),

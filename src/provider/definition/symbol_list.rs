@@ -102,7 +102,10 @@ pub(super) fn symbol_list(
 
 /// A pointer of a list, which is about no symbol.
 fn plain_pointer(value: &ConfigValue<'_>) -> Result<Pointer, ConfigError> {
-    let pointer = pointer(value)?;
+    without_placeholder(pointer(value)?, value)
+}
+
+fn without_placeholder(pointer: Pointer, value: &ConfigValue<'_>) -> Result<Pointer, ConfigError> {
     if pointer.is_literal() {
         Ok(pointer)
     } else {
@@ -124,7 +127,7 @@ fn only(section: &Section<'_>) -> Result<Vec<(Pointer, Vec<String>)>, ConfigErro
         let texts =
             value.one_or_more().iter().map(|value| value.text().map(str::to_owned)).collect::<Result<_, _>>()?;
         let pointer = Pointer::parse(&at).map_err(|problem| value.invalid(problem))?;
-        Ok((pointer, texts))
+        Ok((without_placeholder(pointer, &value)?, texts))
     };
     section.section("only")?.entries().into_iter().map(condition).collect()
 }
