@@ -254,7 +254,8 @@ impl Definition {
         let is_literal = |source: &Option<CodeSource>| matches!(source, Some(CodeSource::Literal(_)));
         let base = self.code(base, is_literal(&list.base))?;
         let quote = self.code(quote, is_literal(&list.quote))?;
-        checked(format!("{base}/{quote}"))
+        // A list of currencies has the base of all its pairs too.
+        if base == quote { None } else { checked(format!("{base}/{quote}")) }
     }
 
     /// What is written here for a symbol of the API. One with a slash is a pair, whose parts it may spell one by one.
