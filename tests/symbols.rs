@@ -206,6 +206,26 @@ fn without_a_name_all_providers_are_asked_and_the_others_are_named() {
     assert!(!asked.iter().any(|line| line.contains("SYMBOL_SEARCH")), "its key is not set: {asked:?}");
 }
 
+/// A key of a provider that nobody named costs the others nothing.
+#[test]
+fn providers_whose_keys_cannot_be_used_are_left_out_of_a_search_of_all() {
+    let server = replies(200, "[\"soleur\"]");
+    let keys = [("FINNHUB_API_KEY", "'k3y'"), ("TIINGO_API_KEY_FILE", "absent"), ("TWELVEDATA_API_KEY", "k3y")];
+    let run = keys.iter().fold(all(&server), |run, (name, value)| run.env(*name, value));
+    let output = run.clone().args(["sol", "--retries", "0"]).run();
+    assert!(output.stdout.contains("SOL/EUR\tsoleur\t\tgemini\n") && output.code == Some(1), "{output}");
+    for reason in [
+        "finnhub (FINNHUB_API_KEY: stands between quotation marks: remove them, as they would be sent too)",
+        "tiingo (TIINGO_API_KEY_FILE: absent: No such file or directory (os error 2))",
+        "twelvedata (providers.twelvedata.base_url: would send a key in the clear: use https, or set \
+         allow_plaintext_credentials = true there)",
+    ] {
+        assert!(output.stderr.contains(reason), "{reason}\nis not in\n{output}");
+    }
+    let named = run.args(["sol", "--provider", "finnhub"]).run();
+    assert!(named.stderr.starts_with("error: FINNHUB_API_KEY: stands between") && named.code == Some(78), "{named}");
+}
+
 #[test]
 fn providers_that_cannot_be_asked_are_said() {
     let named = |name: &str| Datametrics::new().config(FINDER).args(["symbols", "x", "--provider", name]);

@@ -31,7 +31,8 @@ pub(crate) struct SymbolSearch {
 /// Reads which providers are asked for the symbols that fit `texts`: those that the user names, or all.
 ///
 /// # Errors
-/// When a provider is unknown or its definition is wrong, and when one that the user names lacks a key.
+/// When a provider is unknown or its definition is wrong, and when one that the user names lacks a key or may not have
+/// the one that is set.
 pub(crate) fn symbol_search(options: &Options, env: Env<'_>, texts: &[String]) -> Result<SymbolSearch, ConfigError> {
     let deadline = read_deadline(options, env)?;
     let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
@@ -52,14 +53,14 @@ pub(crate) fn symbol_search(options: &Options, env: Env<'_>, texts: &[String]) -
     let mut left_out = Vec::new();
     for name in &names {
         let definition = providers.definition(name)?;
-        let missing_key = || missing_key(&definition, sources);
-        let reason = match no_list(&definition, texts) {
-            None if named.is_none() => missing_key()?,
-            reason => reason,
-        };
-        match reason {
-            Some(reason) => left_out.push((definition.name, reason)),
-            None => drop(providers.index_of(name)?),
+        let missing_key = || missing_key(&definition, sources).filter(|_| named.is_none());
+        if let Some(reason) = no_list(&definition, texts).or_else(missing_key) {
+            left_out.push((definition.name, reason));
+            continue;
+        }
+        match providers.index_of(name) {
+            Err(error) if named.is_none() => left_out.push((definition.name, error.to_string())),
+            result => drop(result?),
         }
     }
     let (_, retries) = read_run_limits(options, sources)?;
@@ -88,11 +89,8 @@ fn no_list(definition: &Definition, texts: &[String]) -> Option<String> {
 }
 
 /// The key that the API needs and that is not set.
-fn missing_key(definition: &Definition, sources: Sources<'_>) -> Result<Option<String>, ConfigError> {
-    for (name, is_optional) in definition.secrets() {
-        if !is_optional && sources.secret(name)?.is_none() {
-            return Ok(Some(format!("{name} is not set")));
-        }
-    }
-    Ok(None)
+fn missing_key(definition: &Definition, sources: Sources<'_>) -> Option<String> {
+    let is_missing =
+        |(name, is_optional): &(&str, bool)| !is_optional && sources.secret(name).is_ok_and(|secret| secret.is_none());
+    definition.secrets().into_iter().find(is_missing).map(|(name, _)| format!("{name} is not set"))
 }
