@@ -111,14 +111,15 @@ fn check_at_a_terminal_begins_its_findings_on_a_line_of_their_own() {
         return;
     }
     let setup = Setup::new();
-    let run = script().provider("yahoo", &setup.yahoo).graphite(&setup.ingest).env("DATAMETRICS_STATE_DIR", "state");
-    fs::write(run.home().join("c.toml"), "[feeds.s]\nproviders = ['yahoo']\nsymbols = ['AMZN']\nfields = ['last']\n")
-        .unwrap();
-    let (output, code) = terminal_output(&run, "check --config c.toml --feed s");
+    let run = script().provider("kraken", &setup.kraken).provider("yahoo", &setup.yahoo).graphite(&setup.ingest);
+    let run = run.env("DATAMETRICS_STATE_DIR", "state");
+    fs::write(run.home().join("c.toml"), CONFIG.replace("[crypto]", "[crypto]\nproviders = ['kraken']")).unwrap();
+    let (output, code) = terminal_output(&run, "check --config c.toml");
     let (_, findings) = output.split_once("\n\n").expect("a table and findings");
     let expected = format!(
         "ok      state directory: state can be written; 0 points in the journal\n\
-         ok      graphite: {} takes points from us, <time>\nok      yahoo (s): AMZN last 230, <time>\n",
+         ok      graphite: {} takes points from us, <time>\n\
+         ok      kraken (crypto): BTC/USD last 65600.10, <time>\nok      yahoo (stocks): AMZN last 230, <time>\n",
         setup.ingest.server().url()
     );
     assert_eq!((findings, code), (&*expected, Some(0)));

@@ -51,6 +51,20 @@ fn tables_show_quotes_and_what_is_missing() {
     run.stderr(format!("error: {MISSING}")).exit(1).check();
 }
 
+/// What a shell or the command line would read in another way is nothing to be copied.
+#[test]
+fn first_missing_symbol_that_can_be_copied_is_looked_up() {
+    let server = Server::with(|_| yahoo(&STOCKS[..2]));
+    for (symbols, end) in
+        [("'A*', '-B', 'C', 'D'", "; `datametrics symbols C` looks it up\n"), ("'A*', '-B'", "NFLX)\n")]
+    {
+        let config = format!("[stocks]\nproviders = ['yahoo']\nsymbols = [{symbols}]\n");
+        let run = Datametrics::new().config(&config).provider("yahoo", &server).args(["stocks", "--dry-run"]);
+        let output = run.run();
+        assert!(output.stderr.ends_with(end), "{output}");
+    }
+}
+
 /// The age is for the person only.
 #[test]
 fn a_real_run_prints_tables_beside_its_push() {

@@ -155,7 +155,8 @@ fn no_key_is_in_what_is_found() {
 #[test]
 fn long_text_that_is_no_symbol_costs_no_time() {
     let body = format!(r#"{{"quotes":[{{"symbol":"{}"}},{{"symbol":"BRK-B"}}]}}"#, "-".repeat(1 << 20));
-    let yahoo = Datametrics::new().provider("yahoo", &replies(200, body)).args(["symbols", "--provider", "yahoo"]);
+    let server = replies(200, body);
+    let yahoo = Datametrics::new().provider("yahoo", &server).args(["symbols", "--provider", "yahoo"]);
     yahoo.args(["b"]).stdout("BRK.B\tBRK-B\t\tyahoo\n").check();
 }
 
@@ -210,13 +211,14 @@ fn without_a_name_all_providers_are_asked_and_the_others_are_named() {
 #[test]
 fn providers_whose_keys_cannot_be_used_are_left_out_of_a_search_of_all() {
     let server = replies(200, "[\"soleur\"]");
-    let keys = [("FINNHUB_API_KEY", "'k3y'"), ("TIINGO_API_KEY_FILE", "absent"), ("TWELVEDATA_API_KEY", "k3y")];
+    let keys = [("FINNHUB_API_KEY", "'k3y'"), ("TIINGO_API_KEY_FILE", "/absent"), ("TWELVEDATA_API_KEY", "k3y")];
     let run = keys.iter().fold(all(&server), |run, (name, value)| run.env(*name, value));
+    let run = run.env("DATAMETRICS_TWELVEDATA_BASE_URL", "http://twelve.example");
     let output = run.clone().args(["sol", "--retries", "0"]).run();
     assert!(output.stdout.contains("SOL/EUR\tsoleur\t\tgemini\n") && output.code == Some(1), "{output}");
     for reason in [
         "finnhub (FINNHUB_API_KEY: stands between quotation marks: remove them, as they would be sent too)",
-        "tiingo (TIINGO_API_KEY_FILE: absent: No such file or directory (os error 2))",
+        "tiingo (TIINGO_API_KEY_FILE: cannot read /absent: No such file or directory (os error 2))",
         "twelvedata (providers.twelvedata.base_url: would send a key in the clear: use https, or set \
          allow_plaintext_credentials = true there)",
     ] {

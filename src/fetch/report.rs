@@ -382,9 +382,11 @@ impl<'a> FeedReport<'a> {
         let is_unknown = |symbol: usize| {
             move |report: &ProviderReport<'_>| report.reason_of(symbol).is_some_and(|reason| reason.is_unknown)
         };
-        // What a shell reads in another way is nothing to be copied.
-        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_^=".contains(&byte));
-        let first = symbols.first().copied().filter(|symbol| {
+        // What a shell or this program reads in another way is nothing to be copied.
+        let is_plain = |text: &str| {
+            !text.starts_with('-') && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_^=".contains(&byte))
+        };
+        let first = symbols.iter().copied().find(|symbol| {
             is_plain(self.feed.symbols[*symbol].base())
                 && self.providers.iter().filter(is_listed).any(is_unknown(*symbol))
         });
