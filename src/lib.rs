@@ -131,7 +131,7 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     context.threads.run_all(iter::once(Box::new(job) as Task<'_>).chain(open).collect());
 
     let (outcome, text) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // What is printed may go to the terminal that shows the count of answers.
+    // What is printed may go to the terminal that shows for whom the run waits.
     progress::clear();
     text.map_or(outcome, |text| outcome.max(print(out, &text)))
 }

@@ -1,11 +1,11 @@
 //! The log: which messages are written to standard error, and in which form.
 
 use crate::cli::Options;
-use crate::progress;
+use crate::progress::InPlaceOfLine;
 use crate::system::threads::lock;
 use crate::util::line_buffer::LineBuffer;
 use crate::util::sanitize::sanitize;
-use env_logger::Builder;
+use env_logger::{Builder, Target};
 use log::{Level, Record};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
@@ -32,11 +32,11 @@ pub(crate) fn start(options: &Options, verbose: u8) {
     let is_journald = stderr_is_journald();
     Builder::new()
         .parse_filters(&filter)
+        .target(Target::Pipe(Box::new(InPlaceOfLine)))
         .format(move |out, record| {
             if is_library_detail(record) {
                 return Ok(());
             }
-            progress::clear();
             // A message quotes names and texts from outside.
             let (label, message) = (label(record), sanitize(&record.args().to_string(), usize::MAX));
             lock(&LAST_LINES).push(&format!("{label}{message}"));

@@ -9,14 +9,14 @@ use crate::system::terminal;
 use crate::system::threads::lock;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard};
 
-/// Whether the last line of the terminal is the line of this module.
-static IS_SHOWN: AtomicBool = AtomicBool::new(false);
+/// Whether the last line of the terminal is the line of this module. Who holds the lock is the only one to write there,
+/// or else a message and the line could be in each other's way.
+static IS_SHOWN: Mutex<bool> = Mutex::new(false);
 
-/// A transport that shows at the terminal how many of its requests have been answered, and who is still asked.
+/// A transport that shows at the terminal how many of its requests are done, and who is still asked.
 pub(crate) struct LiveTransport<'a> {
     transport: &'a dyn Transport,
     progress: Mutex<Progress>,
@@ -26,8 +26,8 @@ pub(crate) struct LiveTransport<'a> {
 #[derive(Default)]
 struct Progress {
     asked: u32,
-    answered: u32,
-    /// How many requests each server has not answered yet.
+    done: u32,
+    /// How many requests to each server are not done yet.
     waiting: BTreeMap<String, u32>,
 }
 
@@ -40,11 +40,12 @@ impl<'a> LiveTransport<'a> {
     fn show(&self, change: impl FnOnce(&mut Progress)) {
         let mut progress = lock(&self.progress);
         change(&mut progress);
-        IS_SHOWN.store(true, Ordering::Relaxed);
+        let mut is_shown = lock(&IS_SHOWN);
+        *is_shown = true;
         // A cursor behind the last column would make a new line.
         let line: String = progress.to_string().chars().take(terminal::width().saturating_sub(1)).collect();
         // If standard error is closed, nobody sees the line.
-        let _ = write!(std::io::stderr(), "\r{line}\x1b[K");
+        let _ = write!(io::stderr(), "\r{line}\x1b[K");
     }
 }
 
@@ -54,7 +55,7 @@ impl Transport for LiveTransport<'_> {
         let server = server.port.map_or_else(|| server.host.clone(), |port| format!("{}:{port}", server.host));
         self.show(|progress| progress.ask(&server));
         let result = self.transport.send(request, deadline);
-        self.show(|progress| progress.answer(&server));
+        self.show(|progress| progress.end(&server));
         result
     }
 
@@ -73,8 +74,9 @@ impl Progress {
         *self.waiting.entry(server.to_owned()).or_default() += 1;
     }
 
-    fn answer(&mut self, server: &str) {
-        self.answered += 1;
+    /// A request that is done need not have been answered: it may have failed, and be sent once more.
+    fn end(&mut self, server: &str) {
+        self.done += 1;
         if let Some(count) = self.waiting.get_mut(server) {
             *count -= 1;
         }
@@ -84,7 +86,7 @@ impl Progress {
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} answered", self.answered, self.asked)?;
+        write!(f, "{} of {} requests done", self.done, self.asked)?;
         let servers: Vec<&str> = self.waiting.keys().map(String::as_str).collect();
         if servers.is_empty() { Ok(()) } else { write!(f, ", waiting for {}", servers.join(", ")) }
     }
@@ -92,8 +94,29 @@ impl fmt::Display for Progress {
 
 /// Removes the line from the terminal, if it is shown.
 pub(crate) fn clear() {
-    if IS_SHOWN.swap(false, Ordering::Relaxed) {
-        let _ = write!(std::io::stderr(), "\r\x1b[K");
+    drop(cleared());
+}
+
+/// Removes the line. It does not come back before the guard is dropped.
+fn cleared() -> MutexGuard<'static, bool> {
+    let mut is_shown = lock(&IS_SHOWN);
+    if std::mem::take(&mut *is_shown) {
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
+    is_shown
+}
+
+/// Standard error for messages. Each of them takes the place of the line.
+pub(crate) struct InPlaceOfLine;
+
+impl Write for InPlaceOfLine {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let _line = cleared();
+        io::stderr().write_all(text).map(|()| text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
 
@@ -121,16 +144,16 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_named_until_its_last_answer() {
+    fn a_server_is_named_until_its_last_request_is_done() {
         let mut progress = Progress::default();
         for server in ["b", "a", "b"] {
             progress.ask(server);
         }
-        assert_eq!(progress.to_string(), "0 of 3 answered, waiting for a, b");
-        progress.answer("a");
-        progress.answer("b");
-        assert_eq!(progress.to_string(), "2 of 3 answered, waiting for b");
-        progress.answer("b");
-        assert_eq!(progress.to_string(), "3 of 3 answered");
+        assert_eq!(progress.to_string(), "0 of 3 requests done, waiting for a, b");
+        progress.end("a");
+        progress.end("b");
+        assert_eq!(progress.to_string(), "2 of 3 requests done, waiting for b");
+        progress.end("b");
+        assert_eq!(progress.to_string(), "3 of 3 requests done");
     }
 }

@@ -584,15 +584,15 @@ fn terminal_run_shows_for_whom_it_waits() {
     let lines: Vec<&str> = raw.split('\r').collect();
     let expected = [
         "",
-        &format!("0 of 1 answered, waiting for {server}\u{1b}[K"),
-        "1 of 1 answered\u{1b}[K",
-        &format!("1 of 2 answered, waiting for {ingest}\u{1b}[K"),
-        "2 of 2 answered\u{1b}[K",
+        &format!("0 of 1 requests done, waiting for {server}\u{1b}[K"),
+        "1 of 1 requests done\u{1b}[K",
+        &format!("1 of 2 requests done, waiting for {ingest}\u{1b}[K"),
+        "2 of 2 requests done\u{1b}[K",
         "\u{1b}[Kpushed 10 points of 1 symbol from single in <time>\n",
     ];
     assert_eq!((lines, code), (expected.to_vec(), Some(0)));
     let (narrow, _) = raw_terminal_output(&script, 20, line);
-    assert!(narrow.starts_with("\r0 of 1 answered, wa\u{1b}[K\r"), "{narrow:?}");
+    assert!(narrow.starts_with("\r0 of 1 requests don\u{1b}[K\r"), "{narrow:?}");
     assert_eq!(raw_terminal_output(&script, 0, &format!("{line} -q")), (String::new(), Some(0)));
 }
 

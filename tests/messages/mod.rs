@@ -71,7 +71,7 @@ const NO_MESSAGES: &[&str] = &[
     "text/plain; charset=utf-8",
     "Proxy-Authorization: Basic … ",
     // Shown on a terminal only.
-    " of … answered",
+    " of … requests done",
     ", waiting for ",
     // The colours of a number there.
     "x1b[32m…x1b[0m",
