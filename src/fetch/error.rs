@@ -83,7 +83,7 @@ impl FetchError {
     pub(crate) fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Transport(TransportError::Timeout { .. } | TransportError::Cut(_) | TransportError::Damaged { .. },)
+            Self::Transport(TransportError::Timeout { .. } | TransportError::Cut(_) | TransportError::Damaged { .. })
                 | Self::Status { status: 408 | 425 | 500..=599, .. }
         )
     }

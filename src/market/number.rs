@@ -57,12 +57,11 @@ impl Number {
         }
     }
 
-    /// Takes a value of a JSON text that is a number as it is written. `None` for other values, and for numbers that need
-    /// [`parse`](Self::parse): long ones, and ones with an exponent, which may be beyond the range of an
-    /// `f64`.
+    /// Reads a JSON value that is a number, and keeps it as it is written. `None` for other values, and for numbers that
+    /// need [`parse`](Self::parse): long ones, and ones with an exponent, which may be beyond the range of an `f64`.
     pub(crate) fn from_json(json: &str) -> Option<Self> {
         let number = match json.as_bytes() {
-            // Who read the JSON has checked the rest.
+            // The reader of the JSON has checked the rest.
             text @ [b'-' | b'0'..=b'9', ..] => Self::verbatim(text)?,
             _ => return None,
         };

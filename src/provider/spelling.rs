@@ -123,7 +123,7 @@ impl Spelling {
             let dotted = format!("{}.{}", &code[..at], &code[at + class.len()..]);
             (share_class_dot(&dotted) == Some(at)).then_some(dotted)
         };
-        code.match_indices(class.as_str()).find_map(with_dot).unwrap_or(code.clone())
+        code.match_indices(class.as_str()).find_map(with_dot).unwrap_or_else(|| code.clone())
     }
 
     /// The API's own name of a base, a quote or a whole symbol.

@@ -31,7 +31,7 @@ impl Entry {
         if parts.next().is_some() || !is_number(started) || !is_number(points) || !destination.is_none_or(is_hash) {
             return None;
         }
-        // No more than 32 bits, and than a machine with 32 bits has room for, so that the sum over all files fits.
+        // The sum over all files must fit into a `usize`, which has 32 bits on some machines.
         let points = usize::try_from(points.parse::<u32>().ok()?).ok().filter(|points| *points <= usize::MAX >> 8)?;
         let (started, destination) = (started.parse().ok()?, destination.map(str::to_owned));
         Some(Self { started, name: name.to_owned(), points, bytes, destination })

@@ -105,7 +105,7 @@ impl Bisector {
         self.is_doubtful
     }
 
-    /// What to send next. Of a range a part may be sent: the others are given back to [`Self::postpone`].
+    /// What to send next. A part of a range may be sent; the rest is given back to [`Self::postpone`].
     pub(super) fn next(&mut self) -> Step {
         if self.awaiting_probe.is_some() {
             return Step::Probe(self.known_good);

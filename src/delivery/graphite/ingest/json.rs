@@ -59,12 +59,12 @@ pub(super) fn encode(batch: &Batch, range: Range<usize>) -> (Vec<u8>, usize) {
     (json, count)
 }
 
-/// Where the first requests of `range` end, of `most` points each: after the points of its first time, if these are
-/// many, as requests of one time can go side by side. Else all of the range is cut into requests, whatever times it has.
+/// Where the group of points ends that is cut into the next requests, of `most` points each. If the first time in `range`
+/// has many points, they are the group, as requests of one time can go side by side. Else all of the range is.
 pub(super) fn end_of_group(batch: &Batch, range: &Range<usize>, most: usize) -> usize {
     let end = batch.end_of_time(range.start).min(range.end);
-    // The few points of another time that nearly every run has are a request more then. Two requests side by side do
-    // not make up for it, as one of them has to open its connection.
+    // Nearly every run has a few points of another time, which take a request of their own then. Two requests side by
+    // side do not make up for it, as one of them has to open its connection.
     if end - range.start > 2 * most { end } else { range.end }
 }
 
