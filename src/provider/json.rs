@@ -401,11 +401,10 @@ mod tests {
         let mut found = Vec::new();
         json.members(|json, name| {
             found.push(name.to_owned());
-            match json.peek() {
-                Some(b'[') => {
-                    json.elements(|json, index| json.value().map(|value| found.push(format!("{index} {value}"))))?
-                }
-                _ => json.members(|_, _| panic!("there is no member"))?,
+            if json.peek() == Some(b'[') {
+                json.elements(|json, index| json.value().map(|value| found.push(format!("{index} {value}"))))?;
+            } else {
+                json.members(|_, _| panic!("there is no member"))?;
             }
             Ok(true)
         })
