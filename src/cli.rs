@@ -172,7 +172,7 @@ pub(crate) struct FeedFlags {
 }
 
 /// The options, which may stand before or after the subcommand.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Options {
     /// Read this config file

@@ -108,6 +108,36 @@ fn config_without_a_url_says_what_to_fill_in() {
 }
 
 #[test]
+fn only_what_is_missing_is_to_be_filled_in() {
+    let [_, url, _, user] = INGEST;
+    let (no_user, no_url) = (init(["--graphite-url", url]), init(["--user", user]));
+    let edit = |run: &Datametrics| {
+        let stdout = run.run().stdout;
+        let steps = stdout.split_once("\n1. Edit ").unwrap_or_else(|| panic!("{stdout}")).1;
+        let step = steps.split("\n2. ").next().unwrap_or_default();
+        step.split_once(": ").expect("a step").1.replace("\n  ", "")
+    };
+    let cloud = "Grafana Cloud shows it in the Graphite details of your stack.";
+    let (user, url) = (
+        format!("put in the user, and remove the # before it and before password_file. {cloud}"),
+        format!(
+            "put in the URL, and remove the # before it. {cloud} For a Carbon of your own, url = \"tcp://HOST:2003\" is \
+             enough."
+        ),
+    );
+    assert_eq!((edit(&no_user), edit(&no_url)), (user.clone(), url.clone()));
+    // The second one finds the config, and the same is missing.
+    assert_eq!((edit(&no_user), edit(&no_url)), (user, url));
+}
+
+#[test]
+fn token_is_no_user() {
+    let message =
+        "error: --user: looks like a token: the user is a number, and the token comes into a file of its own\n";
+    init(["--user", "glc_eyJvs3same"]).stderr(message).exit(2).check();
+}
+
+#[test]
 fn init_overwrites_nothing() {
     let run = init(INGEST);
     fs::create_dir_all(folder(&run)).expect("a folder");
@@ -119,7 +149,11 @@ fn init_overwrites_nothing() {
     let before = (read(&config), fs::metadata(&config).expect("a file").ino());
     let message = "error: <home>/.config/datametrics/config.toml is there already, and nothing was changed: \
                    edit it, or name another file with --config\n";
-    run.clone().stderr(message).exit(78).check();
+    // What comes next is said again, of what the config has.
+    let again = init([]).env("HOME", run.home()).run();
+    assert!(again.stdout.starts_with("\nWhat comes next:\n\n1. Try everything") && again.code == Some(78), "{again}");
+    let output = run.normalise(&run.run());
+    assert_eq!((output.stderr.as_str(), output.code), (message, Some(78)));
     assert_eq!((read(&config), fs::metadata(&config).expect("a file").ino()), before);
     assert_eq!(read(&token), "t0ken");
     fs::remove_file(&config).expect("a file");

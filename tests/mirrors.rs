@@ -254,7 +254,8 @@ fn mirror_that_refuses_its_credentials_is_77() {
     let run = prices::run(&provider, &config).graphite(&first).env("DATAMETRICS_MIRROR_CELLAR_PASSWORD", "secret");
     let message = format!(
         "error: mirror cellar: 127.0.0.1 refused the credentials: HTTP 401: who are you?; are mirrors.cellar.user and \
-         DATAMETRICS_MIRROR_CELLAR_PASSWORD those of the Graphite instance, with metrics:write?; {WAIT}"
+         DATAMETRICS_MIRROR_CELLAR_PASSWORD those of the Graphite instance, with metrics:write? T{}",
+        &WAIT[1..]
     );
     run.stderr(message).exit(77).check();
     assert!(!first.points().is_empty());
@@ -449,7 +450,7 @@ fn wrong_mirror_is_refused_before_any_request() {
         ),
         (
             &format!("{first}[mirrors.cellar]\nurl = 'https://c.example/metrics'\nuser = 'u'\n"),
-            "config.toml:5: mirrors.cellar.user: is set, but no password: set DATAMETRICS_MIRROR_CELLAR_PASSWORD or DATAMETRICS_MIRROR_CELLAR_PASSWORD_FILE",
+            "config.toml:5: mirrors.cellar.user: is set, but no password: set DATAMETRICS_MIRROR_CELLAR_PASSWORD or DATAMETRICS_MIRROR_CELLAR_PASSWORD_FILE, or password_file in [mirrors.cellar]",
         ),
         (
             &format!("{first}[mirrors.cellar]\nurl = 'http://u:p@c.example/metrics'\n"),

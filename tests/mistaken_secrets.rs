@@ -55,6 +55,28 @@ fn file_of_a_token_that_is_plainly_wrong_is_named() {
     }
 }
 
+/// The message names the place of the text, and no variable that nobody set.
+#[test]
+fn place_of_a_password_in_the_config_is_named() {
+    for (user, password, message) in [
+        ("glc_eyJvsesame", "123456", EXCHANGED),
+        ("123456", "123456:glc_eyJvsesame", WITH_USER),
+        ("123456", "Bearer glc_eyJvsesame", SCHEME),
+    ] {
+        for (key, place) in [
+            (format!("password = '{password}'"), "config.toml:4: graphite.password"),
+            ("password_file = './token'".to_owned(), "./token"),
+        ] {
+            let url = "https://graphite-x.grafana.net/graphite/metrics";
+            let run = Datametrics::new().config(&format!("[graphite]\nurl = '{url}'\nuser = '{user}'\n{key}\n"));
+            fs::write(run.home().join("token"), password).expect("a file");
+            let output = run.args(["all"]).run();
+            assert!(output.stderr.ends_with(&format!("error: {place}: {message}\n")), "{output}");
+            assert_eq!(output.code, Some(78));
+        }
+    }
+}
+
 #[test]
 fn key_of_a_built_in_provider_is_one_word() {
     let finnhub = |key: &str| {

@@ -11,6 +11,14 @@ fn with_reply(run: Datametrics, body: &str, symbols: &[&str]) -> Output {
     run.args(["providers", "house", "--reply", "reply.json"]).args(symbols).run()
 }
 
+/// A name that is new is why a definition is begun, so nothing is said about it.
+#[test]
+fn new_name_is_no_mistake() {
+    let run = |body: &str| Datametrics::new().args(["providers", "krakn", "--reply", "-"]).stdin(body).run();
+    assert_eq!(run("{}").stderr, "");
+    assert_eq!(run("no").stderr.lines().count(), 1);
+}
+
 /// A definition that the program begins for this reply.
 fn begun(body: &str) -> String {
     let output = with_reply(Datametrics::new(), body, &[]);
@@ -68,6 +76,8 @@ fn a_definition_is_begun_from_a_reply_and_reads_it() {
     let place = r#"{"coord":{"lon":13.4},"weather":[{"id":800,"main":"Clear"}],"main":{"temp":21.5,"pm2.5":3},"name":"Berlin",
         "on":true,"gas":"0x1f","sum":"1,200.5","none":null,"a/b":{"{c}":1},"main_temp":2}"#;
     let by_name = r#"{"attic":{"temp":21.5,"s":"x"},"cellar":{"temp":12,"s":"y"}}"#;
+    let many: String = (0..60).map(|n| format!(r#""X{n}":"{n}.5","#)).collect();
+    let rates = format!(r#"{{"result":"success","time":1,"rates":{{"AED":4.29,{many}"NPR":165.1,"USD":1.16}}}}"#);
     for (body, symbols, table) in [
         (
             place,
@@ -78,6 +88,7 @@ fn a_definition_is_begun_from_a_reply_and_reads_it() {
         ),
         (ROWS, &["cellar"], "cellar  hum   60\ncellar  temp  12.5\n"),
         (by_name, &["cellar"], "cellar  temp  12\n"),
+        (&rates, &["NPR"], "NPR  last  165.1\n"),
     ] {
         let config = begun(body);
         let output = with_reply(Datametrics::new().config(&config), body, symbols);
@@ -87,5 +98,9 @@ fn a_definition_is_begun_from_a_reply_and_reads_it() {
         assert_eq!(dry.code, Some(69), "{dry}");
     }
     assert!(begun(ROWS).contains("symbols = [\"attic\", \"cellar\"]"));
+    // Two prices may be any two things, and so may words in lower case.
+    for few in [r#"{"AED":4.29,"USD":1.16}"#, r#"{"aed":4.29,"npr":165.1,"usd":1.16}"#] {
+        assert!(begun(few).contains("document = true"));
+    }
     assert!(begun("{}").contains("# No number is in the reply"));
 }

@@ -415,7 +415,6 @@ fn secrets_stay_hidden_where_a_path_belongs() {
             (Datametrics::new().env("GRAPHITE_PASSWORD_FILE", key), 74),
             (Datametrics::new().env("SSL_CERT_FILE", key), 74),
             (Datametrics::new().env("DATAMETRICS_CONFIG", key), 74),
-            (Datametrics::new().args(["--config", key]), 74),
             (Datametrics::new().env("DATAMETRICS_PING_URL_FILE", key), 74),
         ] {
             let run = run.env("DATAMETRICS_KRAKEN_BASE_URL", "https://127.0.0.1:9").args(["--retries", "0"]);
@@ -431,6 +430,15 @@ fn secrets_stay_hidden_where_a_path_belongs() {
                 assert!(code == 0 || is_hidden, "{output}");
             }
         }
+    }
+}
+
+/// The path of a config is shown as it was typed, if it does not look like a key.
+#[test]
+fn secrets_stay_hidden_where_the_path_of_a_config_is_typed() {
+    for (path, shown) in [("nofile", "nofile"), ("glc_eyJvIjoiMTIzNDU2s3same", "***")] {
+        let message = format!("error: --config: cannot read {shown}: No such file or directory (os error 2)\n");
+        Datametrics::new().args(["all", "--config", path]).stderr(message).exit(74).check();
     }
 }
 

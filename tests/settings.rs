@@ -436,17 +436,17 @@ fn config_values_of_the_wrong_type_are_errors() {
         ("[graphite]\ninterval = '60'\n", "2: graphite.interval: must be a whole number from 1 to 86400, not a text"),
         ("[graphite]\ninterval = 60.0\n", "2: graphite.interval: must be a whole number from 1 to 86400, not 60.0"),
         ("[graphite]\ninterval = 0\n", "2: graphite.interval: must be a whole number from 1 to 86400[..]"),
-        ("[graphite]\nprefix = 5\n", "2: graphite.prefix: must be a text, not a number"),
+        ("[graphite]\nprefix = 5\n", "2: graphite.prefix: must be a text, not a number: write \"5\""),
         ("[graphite]\ntags = ['a=b']\n", "2: graphite.tags: must be a table, not an array"),
-        ("[graphite]\ntags = { a = 5 }\n", "2: graphite.tags.a: must be a text, not a number"),
+        ("[graphite]\ntags = { a = 5 }\n", "2: graphite.tags.a: must be a text, not a number: write \"5\""),
         (
             "[graphite]\nallow_plaintext_credentials = 'yes'\n",
             "2: graphite.allow_plaintext_credentials: must be true or false, not a text",
         ),
         ("[journal]\nmax_age = -1\n", "2: journal.max_age: must be a whole number from 1 on[..]"),
-        ("[crypto]\nsymbols = 'BTC'\n", "2: crypto.symbols: must be an array, not a text"),
-        ("[crypto]\nsymbols = ['BTC',\n 5]\n", "3: crypto.symbols: must be a text, not a number"),
-        ("[crypto]\ncurrency = 5\n", "2: crypto.currency: must be a text, not a number"),
+        ("[crypto]\nsymbols = 'BTC'\n", "2: crypto.symbols: must be an array, not a text: write [\"BTC\"]"),
+        ("[crypto]\nsymbols = ['BTC',\n 5]\n", "3: crypto.symbols: must be a text, not a number: write \"5\""),
+        ("[crypto]\ncurrency = 5\n", "2: crypto.currency: must be a text, not a number: write \"5\""),
         ("[stocks]\nclosed = ['soon']\n", "2: stocks.closed: must be a date such as \"2027-01-05\""),
         (
             "[stocks]\nmarket_hours = 'noon'\n",
@@ -802,6 +802,7 @@ fn graphite_url_with_a_wrong_path_gets_a_suggestion() {
                  https://graphite-REGION.grafana.net/graphite/metrics";
     let other = "that of Graphite ends in /metrics, and that of a Carbon is tcp://HOST:2003";
     let queried = "looks like the URL at which Graphite is queried: points go to";
+    let no_url = "must be a URL such as https://host/path";
     let prometheus = "looks like a URL of Prometheus, not Graphite:";
     for (url, message) in [
         ("https://graphite-prod-01-eu-west-0.grafana.net", format!("must end in /metrics: try {right}")),
@@ -820,6 +821,11 @@ fn graphite_url_with_a_wrong_path_gets_a_suggestion() {
         ("https://loki.example/loki/api/v1/push", format!("looks like a URL for logs (Loki): {other}")),
         ("https://otlp-gateway-prod-eu-west-2.grafana.net/otlp", format!("looks like a URL of OTLP: {cloud}")),
         ("https://home.grafana.net/d/abc/home", format!("looks like the page of a stack: {cloud}")),
+        ("https://me.grafana.net/graphite", format!("looks like the page of a stack: {cloud}")),
+        ("me.grafana.net/graphite/metrics", format!("{no_url}; write https:// before this one")),
+        ("carbon:2003", format!("{no_url}; write tcp:// before this one")),
+        ("me:s3same@graphite.example/metrics", no_url.to_owned()),
+        ("s3same", no_url.to_owned()),
         ("https://tsdb-1-me.hosted-metrics.grafana.net/x", "must end in /metrics: try [..]".to_owned()),
         ("http://graphs.example/render/", format!("{queried} http://graphs.example/graphite/metrics")),
     ] {
@@ -839,10 +845,16 @@ fn graphite_user_and_password_are_needed_together() {
     let run = || Datametrics::new().args(["all"]).env("GRAPHITE_URL", cloud);
     fails(run(), 78, needs);
     let user = run().env("GRAPHITE_USER", "1");
-    let message = "GRAPHITE_USER: is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE";
+    let message = "GRAPHITE_USER: is set, but no password: set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE, or \
+                   password_file in [graphite]";
     fails(user, 78, message);
     let password = run().env("GRAPHITE_PASSWORD", "p");
-    fails(password, 78, "GRAPHITE_USER: is not set, but a password is: set both or neither");
+    let advice = "is set, but no user: set GRAPHITE_USER, or user in [graphite], or remove it";
+    fails(password, 78, &format!("GRAPHITE_PASSWORD: {advice}"));
+    let config = "[graphite]\npassword_file = './token'\n";
+    let file = run().config(config);
+    fs::write(file.home().join("token"), "t0ken").expect("a token");
+    fails(file, 78, &format!("config.toml:2: graphite.password_file: {advice}"));
 }
 
 /// A run without requests to providers, as the market is closed.
@@ -868,7 +880,7 @@ fn graphite_credentials_are_not_sent_over_plain_http() {
         // Nobody is there, but the run tries.
         let tries = |run: Datametrics| {
             let output = run.run();
-            assert!(output.code == Some(75) && output.stderr.contains("the points are in the journal"), "{output}");
+            assert!(output.code == Some(75) && output.stderr.contains("he points are in the journal"), "{output}");
         };
         if clear {
             fails(closed_market(known(), ""), 78, &format!("GRAPHITE_URL: {message}"));

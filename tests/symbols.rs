@@ -105,6 +105,8 @@ fn what_fails_is_said_and_costs_nothing_else() {
     let both = Datametrics::new().config(OWN).provider("own", &good).provider("kraken", &bad);
     let both = both.args(["symbols", "--provider", "own,kraken", "--retries", "0", "sol"]);
     let failure = "error: kraken: HTTP 500: down\n";
+    // One that failed may have had what was not found.
+    both.clone().args(["dogecoin"]).stdout("").stderr(failure).exit(1).check();
     both.stdout("SOL/EUR\tsol_eur\tSolana / Euro\town\n").stderr(failure).exit(1).check();
     own(&bad).args(["--retries", "0"]).stderr("error: own: HTTP 500: down\n").exit(69).check();
 }

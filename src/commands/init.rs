@@ -1,7 +1,7 @@
 //! `datametrics init`: a first config, and what comes next.
 
 use crate::cli::Options;
-use crate::config::{ConfigError, Origin};
+use crate::config::{ConfigError, Document, Origin, Section};
 use crate::delivery::graphite::Destination;
 use crate::outcome::Outcome;
 use crate::output::print;
@@ -49,6 +49,11 @@ pub(super) fn init(options: &Options, env: Env<'_>, user: Option<&str>, out: &mu
         Ok(text) => print(out, &text),
         Err(error) => {
             log::error!("{error}");
+            if let InitError::Exists { path } = &error
+                && let Some(setup) = Setup::of_config(options, env, Path::new(path))
+            {
+                print(out, &setup.next_steps(setup.token_is_empty()));
+            }
             error.outcome()
         }
     }
@@ -81,6 +86,21 @@ impl Setup {
         Ok(Self { graphite, config: text(path)?, token, origin, program: program(env) })
     }
 
+    /// What a config that is there already has set up. `None` if it does not tell.
+    fn of_config(options: &Options, env: Env<'_>, path: &Path) -> Option<Self> {
+        let document = Document::read(path, Origin::Flag("--config"), read_deadline(options, env).ok()?).ok()?;
+        let table = document.parse().ok()?;
+        let graphite = Section::root(&document, &table).section("graphite").ok()?;
+        let key = |name| Some(graphite.get(name)?.text().ok()?.to_owned());
+        let options = Options { graphite_url: key("url"), ..options.clone() };
+        Self::read(&options, env, key("user").as_deref()).ok()
+    }
+
+    /// Whether the file for the token is there, and nothing is in it.
+    fn token_is_empty(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| Path::new(token).metadata().is_ok_and(|file| file.len() == 0))
+    }
+
     /// Writes the files. Returns what comes next.
     fn write(&self) -> Result<String, InitError> {
         let unwritable = |path: &str| {
@@ -100,7 +120,7 @@ impl Setup {
             let said = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(token) {
                 Ok(_) => format!("wrote {token}, for the token; only you can read it\n"),
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-                    needs_token = Path::new(token).metadata().is_ok_and(|file| file.len() == 0);
+                    needs_token = self.token_is_empty();
                     format!("left {token} as it was\n")
                 }
                 Err(cause) => return Err(unwritable(token)(cause)),
@@ -152,13 +172,25 @@ impl Setup {
         // Of these variables cron has only HOME.
         let in_cron = with(!matches!(&self.origin, Origin::Variable(name) if name == "HOME"));
         let mut steps = Vec::new();
-        if url.is_none() || (self.token.is_some() && user.is_none()) {
-            steps.push(format!(
-                "Edit {}: put in URL and user, and remove the # before them and\n   before password_file. Grafana \
-                 Cloud shows both in the Graphite details of your stack.\n   For a Carbon of your own, \
-                 url = \"tcp://HOST:2003\" is enough.",
-                self.config
-            ));
+        let needs_user = self.token.is_some() && user.is_none();
+        let missing = match (url.is_none(), needs_user) {
+            (true, true) => {
+                "put in URL and user, and remove the # before them and\n   before password_file. Grafana Cloud shows \
+                 both in the Graphite details of your stack."
+            }
+            (true, false) => {
+                "put in the URL, and remove the # before it.\n   Grafana Cloud shows it in the Graphite details of your \
+                 stack."
+            }
+            (false, _) => {
+                "put in the user, and remove the # before it and\n   before password_file. Grafana Cloud shows it in the \
+                 Graphite details of your stack."
+            }
+        };
+        if url.is_none() || needs_user {
+            let carbon = "\n   For a Carbon of your own, url = \"tcp://HOST:2003\" is enough.";
+            let carbon = if url.is_none() { carbon } else { "" };
+            steps.push(format!("Edit {}: {missing}{carbon}", self.config));
         }
         if let Some(token) = self.token.as_deref().filter(|_| needs_token) {
             let token = for_shell(token);

@@ -31,7 +31,8 @@ pub(super) fn find(
     progress::clear();
     let outcome = say_problems(search, &reports);
     let rows: Vec<[&str; 4]> = reports.iter().flat_map(rows).collect();
-    if rows.is_empty() && outcome < Outcome::NothingFetched {
+    // One that failed may have had it.
+    if rows.is_empty() && outcome == Outcome::Success {
         log::error!("no symbol was found: {}", advice(texts));
         return Outcome::Partial;
     }

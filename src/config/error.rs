@@ -66,8 +66,14 @@ impl ConfigError {
         // A folder that cannot be searched does not tell whether it has the file.
         let is_file = path.symlink_metadata().is_ok();
         let subject = path.display().to_string();
+        // A flag that names a file is typed where it is read again, so only what looks like a key is hidden.
+        let is_typed = matches!(origin, Origin::Flag(_));
         move |cause| {
-            let subject = if is_file { subject } else { redact_path(&subject) };
+            let subject = match (is_file, is_typed) {
+                (true, _) => subject,
+                (false, true) => hide_keys(&subject),
+                (false, false) => redact_path(&subject),
+            };
             Self::Unreadable { origin, subject, cause }
         }
     }
@@ -93,6 +99,10 @@ pub(crate) fn redact_path(path: &str) -> String {
     if !is_name && !is_path {
         return format!("{MASK} (hidden, as it may be a key; a path begins with / or ./)");
     }
+    hide_keys(path)
+}
+
+fn hide_keys(path: &str) -> String {
     let node = |node| if looks_like_key(node) { MASK } else { node };
     path.split('/').map(node).collect::<Vec<_>>().join("/")
 }

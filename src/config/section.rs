@@ -2,6 +2,7 @@
 
 use super::document::Document;
 use super::error::{ConfigError, Origin};
+use crate::secret::looks_like_key;
 use crate::util::suggest::did_you_mean;
 use std::cell::RefCell;
 use std::fmt;
@@ -9,6 +10,9 @@ use std::str::FromStr;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// The longest text that a message writes as an array, in bytes.
+const MAX_REWRITTEN: usize = 60;
 
 /// A stack of TOML tables. If several tables have a key, the first of them wins. A section remembers which
 /// keys were read, so that [`Section::deny_unknown_keys`] can refuse all others.
@@ -213,7 +217,26 @@ impl<'a> ConfigValue<'a> {
             DeValue::Array(_) => ", not an array",
             DeValue::Table(_) => ", not a table",
         });
-        self.invalid(format!("must be {kind}{found}"))
+        self.invalid(format!("must be {kind}{found}{}", self.rewritten(kind)))
+    }
+
+    /// How to write this value so that it is of the kind that is expected, where that is plain. A secret is not shown.
+    fn rewritten(&self, kind: &str) -> String {
+        // The number of a URL is no URL either.
+        let is_left_out =
+            ["password", "url", "headers", "body"].iter().any(|key| self.path.split('.').any(|step| step == *key));
+        match self.toml_value() {
+            _ if is_left_out => String::new(),
+            Some(DeValue::Integer(number)) if kind == "a text" => format!(": write \"{}\"", number.as_str()),
+            Some(DeValue::Float(number)) if kind == "a text" => format!(": write \"{}\"", number.as_str()),
+            Some(DeValue::String(text)) if kind == "an array" => {
+                let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+                let is_plain = |part: &&str| !part.contains("://") && !part.contains('@') && !looks_like_key(part);
+                let is_short = text.len() <= MAX_REWRITTEN;
+                if is_short && parts.iter().all(is_plain) { format!(": write {parts:?}") } else { String::new() }
+            }
+            _ => String::new(),
+        }
     }
 
     /// Like `expected`, where a number is expected. If the value is another number, the message shows it,
@@ -388,6 +411,24 @@ mod tests {
         let document = Document::new("c.toml", text);
         let table = document.parse().unwrap();
         read(&Section::root(&document, &table)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_error_shows_how_a_value_is_to_be_written_if_it_is_no_secret() {
+        let text =
+            |toml: &str, key: &'static str| message(toml, |root| root.get(key).unwrap().text().map(str::to_owned));
+        assert_eq!(text("user = 123456", "user"), "c.toml:1: user: must be a text, not a number: write \"123456\"");
+        assert_eq!(text("user = 1.5", "user"), "c.toml:1: user: must be a text, not a number: write \"1.5\"");
+        assert_eq!(text("password = 123456", "password"), "c.toml:1: password: must be a text, not a number");
+        let list = |value: &str| {
+            message(&format!("symbols = '{value}'"), |root| root.get("symbols").unwrap().list().map(|list| list.len()))
+        };
+        let problem = "c.toml:1: symbols: must be an array, not a text";
+        assert_eq!(list("AAPL"), format!("{problem}: write [\"AAPL\"]"));
+        assert_eq!(list("AAPL, BRK.B"), format!("{problem}: write [\"AAPL\", \"BRK.B\"]"));
+        for hidden in ["tcp://me:secret@h", "glc_eyJvIjoiMTIzNDU2", &"A,".repeat(40)] {
+            assert_eq!(list(hidden), problem);
+        }
     }
 
     #[test]

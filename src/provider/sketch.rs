@@ -90,6 +90,9 @@ fn write_fields(out: &mut String, found: &[Found]) {
 
 /// The name of a field for the value at a pointer: its last steps that are no indexes.
 fn field_name(pointer: &str) -> String {
+    if pointer.is_empty() {
+        return "last".to_owned();
+    }
     let steps: Vec<&str> = pointer.split('/').filter(|step| step.parse::<usize>().is_err()).collect();
     let steps = steps[steps.len().saturating_sub(2)..].join("_").replace("~1", "_").replace("~0", "_");
     let words = steps.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -139,7 +142,9 @@ fn find_rows(reply: &Value) -> Option<Rows<'_>> {
         found.len()
     };
     let weight = |(_, elements): &&(String, List<'_>)| {
-        elements.iter().take(20).map(|(_, element)| numbers(element)).sum::<usize>()
+        // In the whole reply only arrays are cut short.
+        let most = if elements.iter().any(|(name, _)| name.is_some()) { usize::MAX } else { 20 };
+        elements.iter().take(most).map(|(_, element)| numbers(element)).sum::<usize>()
     };
     let (pointer, elements) = lists.iter().max_by_key(weight)?;
     let (_, first) = *elements.first()?;
@@ -174,7 +179,20 @@ fn names_rows(elements: &[(Option<&str>, &Value)], name: &str) -> bool {
     texts.len() == elements.len()
 }
 
-/// Finds all lists of at least two objects: arrays, and objects whose members have the same names inside.
+/// Whether these are prices by symbol, such as `{"EUR": 1.08, ...}`.
+fn are_prices(elements: &[(Option<&str>, &Value)]) -> bool {
+    let is_price = |(name, value): &(Option<&str>, &Value)| {
+        let is_upper = |name: &str| name.starts_with(|c: char| c.is_ascii_uppercase()) && name.to_uppercase() == name;
+        let is_leaf = matches!(value, Value::Number(_) | Value::String(_));
+        is_leaf
+            && way_to_read(&value.to_string()).is_some()
+            && name.is_some_and(|name| is_upper(name) && is_symbol(name))
+    };
+    elements.len() > 2 && elements.iter().all(is_price)
+}
+
+/// Finds all lists of at least two objects: arrays, and objects whose members have the same names inside. Prices by
+/// symbol are such a list too.
 fn find_lists<'v>(value: &'v Value, pointer: String, depth: usize, lists: &mut Vec<(String, List<'v>)>) {
     let elements: List<'_> = match value {
         Value::Array(elements) => elements.iter().map(|element| (None, element)).collect(),
@@ -192,7 +210,7 @@ fn find_lists<'v>(value: &'v Value, pointer: String, depth: usize, lists: &mut V
     let is_list = if is_array {
         shapes.iter().all(Option::is_some)
     } else {
-        shapes.iter().all(|shape| shape.is_some() && *shape == shapes[0])
+        are_prices(&elements) || shapes.iter().all(|shape| shape.is_some() && *shape == shapes[0])
     };
     if elements.len() > 1 && is_list {
         lists.push((pointer, elements));

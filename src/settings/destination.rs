@@ -148,33 +148,44 @@ impl<'a> DestinationReader<'_, 'a> {
         let file = sources.path_setting(&names.key("password_file"), self.section.get("password_file"));
         sources.hidden_setting(&names.key("password"), value.as_ref().map(ConfigValue::origin));
         let variable = &names.password;
-        let password = match (sources.secret(variable)?, file, value) {
-            (Some(password), ..) => Some(password),
+        let secret = sources.secret_and_origin(variable)?;
+        sources.hidden_setting(variable, secret.as_ref().map(|(_, origin)| origin.clone()));
+        // With the place of the text, and with the setting that leads there.
+        let password = match (secret, file, value) {
+            (Some((password, origin)), ..) => Some((password, origin.clone(), origin)),
             (None, Some(_), Some(value)) => return Err(value.invalid("is set, and password_file too: remove one")),
-            (None, Some(file), None) => Some(sources.secret_in(&sources.path(&file)?, file.origin())?),
+            (None, Some(file), None) => {
+                let path = sources.path(&file)?;
+                Some((sources.secret_in(&path, file.origin())?, Origin::File(path), file.origin()))
+            }
             (None, None, Some(value)) => {
                 warnings.extend(permission_warning(&value.origin(), "a password", "use password_file"));
-                Some(check_secret(value.text()?, value.origin())?)
+                Some((check_secret(value.text()?, value.origin())?, value.origin(), value.origin()))
             }
             (None, None, None) => None,
         };
+        let section = names.of.section();
         match (user, password) {
-            (Some(user), Some(password)) => {
+            (Some(user), Some((password, place, _))) => {
                 let name = user.text()?;
                 if let Some(problem) = mistaken_secret::of_any(name, false) {
                     return Err(user.invalid(problem));
                 }
                 match mistaken_secret::of_password(name, &password, is_cloud) {
-                    Some(problem) => Err(ConfigError::about(variable.clone(), problem)),
+                    Some(problem) => Err(ConfigError::setting(place, problem)),
                     None => Ok(Some(Credentials { user: name.to_owned(), password })),
                 }
             }
             (Some(user), None) => {
                 let advice = sources.secret_advice(variable);
-                Err(user.invalid(format!("is set, but no password: set {variable} or {variable}_FILE{advice}")))
+                Err(user.invalid(format!(
+                    "is set, but no password: set {variable} or {variable}_FILE, or password_file in [{section}]{advice}"
+                )))
             }
-            (None, Some(_)) => {
-                Err(ConfigError::about(names.user.clone(), "is not set, but a password is: set both or neither"))
+            (None, Some((_, _, setting))) => {
+                let variable = if names.user.contains('.') { String::new() } else { format!("{}, or ", names.user) };
+                let problem = format!("is set, but no user: set {variable}user in [{section}], or remove it");
+                Err(ConfigError::setting(setting, problem))
             }
             (None, None) => Ok(None),
         }
@@ -186,7 +197,7 @@ impl<'a> DestinationReader<'_, 'a> {
         access: &Access,
         linger: Duration,
     ) -> Result<Destination, ConfigError> {
-        let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
+        let url = parse_url(value)?;
         if !matches!(url.scheme.as_str(), "https" | "tls" | "amqps") {
             Identity::deny(access.identity.as_ref())?;
         }
@@ -318,7 +329,7 @@ impl<'a> DestinationReader<'_, 'a> {
     fn read_formerly(&self, value: Option<ConfigValue<'a>>) -> Result<Vec<DestinationId>, ConfigError> {
         let value = self.sources.optional_setting(&self.names.key("formerly"), value);
         let id = |value: &ConfigValue<'_>| {
-            let url = Url::parse(value.text()?).map_err(|error| value.invalid(error.to_string()))?;
+            let url = parse_url(value)?;
             match url.scheme.as_str() {
                 "amqp" | "amqps" => Ok(AmqpAddress::of(&url).map_err(|problem| value.invalid(problem))?.id()),
                 scheme if SCHEMES.contains(&scheme) => Ok(DestinationId::of(&url)),
@@ -356,6 +367,11 @@ fn unused_warning(destination: &Destination, user: Option<Origin>, linger: Optio
         }
     };
     Some(ConfigError::setting(origin, problem).to_string())
+}
+
+fn parse_url(value: &ConfigValue<'_>) -> Result<Url, ConfigError> {
+    let text = value.text()?;
+    Url::parse(text).map_err(|error| value.invalid(format!("{error}{}", other_endpoints::missing_scheme(text))))
 }
 
 fn unknown_scheme(value: &ConfigValue<'_>, scheme: &str) -> ConfigError {

@@ -1,6 +1,7 @@
 //! The settings of `[graphite]`: the destination of the points, and what all points share.
 
 use super::destination::{DestinationConfig, DestinationReader, Names};
+use super::mistaken_secret;
 use super::sources::{Env, Sources};
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Document, Section};
@@ -88,6 +89,11 @@ pub(crate) fn read_first(
     if let Some(url) = url.as_ref().filter(|url| has_credentials(url)) {
         return Err(
             url.invalid("holds a user or a password, and others may read the config: name the user with --user")
+        );
+    }
+    if let Some(user) = user.as_ref().filter(|user| user.text().is_ok_and(mistaken_secret::is_grafana_token)) {
+        return Err(
+            user.invalid("looks like a token: the user is a number, and the token comes into a file of its own")
         );
     }
     // Something must stand for the token where there is a user.

@@ -52,7 +52,7 @@ pub(super) fn of_header(value: &Secret) -> Option<&'static str> {
 
 /// Tokens of Grafana Cloud and of service accounts
 /// (<https://grafana.com/docs/grafana-cloud/security-and-account-management/authentication-and-permissions/>).
-fn is_grafana_token(text: &str) -> bool {
+pub(super) fn is_grafana_token(text: &str) -> bool {
     text.starts_with("glc_") || text.starts_with("glsa_")
 }
 

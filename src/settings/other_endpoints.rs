@@ -7,6 +7,17 @@ use crate::http::url::Url;
 const CLOUD: &str = "the Graphite details of your stack in Grafana Cloud show the right one, \
                      https://graphite-REGION.grafana.net/graphite/metrics";
 
+/// What to write before a text that is a URL but for its scheme. It is not quoted, as it may hold a key.
+pub(super) fn missing_scheme(text: &str) -> &'static str {
+    match Url::parse(&format!("https://{text}")) {
+        Ok(Url { credentials: Some(_), .. }) | Err(_) => "",
+        _ if text.contains("://") => "",
+        Ok(Url { port: Some(2003), .. }) => "; write tcp:// before this one",
+        Ok(Url { host, port, .. }) if port.is_some() || host.contains('.') => "; write https:// before this one",
+        Ok(_) => "",
+    }
+}
+
 /// What is wrong with a URL that does not end in `/metrics`, and the right one if it can be told.
 pub(super) fn describe(url: &Url) -> String {
     let path = url.path.split('?').next().unwrap_or_default().trim_end_matches('/');
@@ -33,11 +44,11 @@ pub(super) fn describe(url: &Url) -> String {
     if has("/api/prom") || path.ends_with("/api/v1/push") || path.ends_with("/api/v1/write") || begins("prometheus-") {
         return format!("looks like a URL of Prometheus, not Graphite: {right}");
     }
-    if path.ends_with("/graphite") || ["/render", "/find", "/tags"].iter().any(|end| path.ends_with(end)) {
-        return format!("looks like the URL at which Graphite is queried: {here}");
-    }
     if is_cloud && !begins("graphite") && !url.host.contains("hosted-metrics") {
         return format!("looks like the page of a stack: {CLOUD}");
+    }
+    if path.ends_with("/graphite") || ["/render", "/find", "/tags"].iter().any(|end| path.ends_with(end)) {
+        return format!("looks like the URL at which Graphite is queried: {here}");
     }
     format!("must end in /metrics: try {}", suggested_url(url))
 }

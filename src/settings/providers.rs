@@ -144,10 +144,6 @@ impl<'a> Providers<'a> {
             return self.with_section(name, |section| self.read_definition(name, section)).map(Some);
         }
         check_name(name, &Origin::Flag("NAME"))?;
-        let suggestion = did_you_mean(name, self.names());
-        if suggestion.contains("did you mean") {
-            log::warn!("provider {name:?} is not known{suggestion}");
-        }
         Ok(None)
     }
 

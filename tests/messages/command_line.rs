@@ -35,7 +35,8 @@ pub(crate) const SCENES: &[Scene] = &[
     Typed("providers kraken --reply reply.json BTC/USD"),
     Typed("providers kraken --reply -"),
     Typed("providers 'my own' --reply -"),
-    Played("`providers krakn --reply -` of no JSON", || replied(&["krakn"], "no JSON")),
+    Played("`providers own --reply -` of no JSON", || replied(&["own"], "no JSON")),
+    Typed("init --user glc_s3same"),
     Played("`providers kraken --reply - AAPL` of an empty object", || replied(&["kraken", "AAPL"], "{}")),
     Played("`providers kraken --reply - BTC/USD ETH/USD` of one pair", || {
         replied(&["kraken", "BTC/USD", "ETH/USD"], r#"{"error":["busy"],"result":{"XXBTZUSD":{"c":["5","1"]}}}"#)

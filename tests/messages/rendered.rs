@@ -16,7 +16,7 @@ pub(crate) const CONFIG_OF_MACHINE: &str = "/etc/datametrics/config.toml: is the
 
 /// A secret that only the service of systemd has.
 pub(crate) const PASSWORD_OF_SERVICE: &str = "/etc/datametrics/config.toml:3: graphite.user: is set, but no password: set \
-    GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE; /etc/datametrics/graphite_password is for datametrics.service: to check as \
+    GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE, or password_file in [graphite]; /etc/datametrics/graphite_password is for datametrics.service: to check as \
     it runs, `sudo systemd-run --pipe --wait --collect -p DynamicUser=yes -p User=datametrics -p StateDirectory=datametrics -p \
     LoadCredential=graphite_password:/etc/datametrics/graphite_password datametrics check`";
 
