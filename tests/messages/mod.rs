@@ -178,7 +178,14 @@ fn data() -> Vec<String> {
         let printed = run.args(line.split(' ')).run().stdout;
         source::words(&printed.replace("\\\"", "\""))
     };
-    let first = ["init", "init --graphite-url=tcp://127.0.0.1:9", "init --config=config.toml"].map(|line| {
+    let first = [
+        "init",
+        "init --user=1",
+        "init --graphite-url=https://own.example/metrics",
+        "init --graphite-url=tcp://127.0.0.1:9",
+        "init --config=config.toml",
+    ]
+    .map(|line| {
         let run = Datametrics::new().args(line.split(' '));
         std::fs::write(run.home().join("graphite-password"), "").expect("a file");
         source::words(&run.run().stdout)
