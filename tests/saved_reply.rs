@@ -76,8 +76,9 @@ fn a_definition_is_begun_from_a_reply_and_reads_it() {
     let place = r#"{"coord":{"lon":13.4},"weather":[{"id":800,"main":"Clear"}],"main":{"temp":21.5,"pm2.5":3},"name":"Berlin",
         "on":true,"gas":"0x1f","sum":"1,200.5","none":null,"a/b":{"{c}":1},"main_temp":2}"#;
     let by_name = r#"{"attic":{"temp":21.5,"s":"x"},"cellar":{"temp":12,"s":"y"}}"#;
-    let many: String = (0..60).map(|n| format!(r#""X{n}":"{n}.5","#)).collect();
-    let rates = format!(r#"{{"result":"success","time":1,"rates":{{"AED":4.29,{many}"NPR":165.1,"USD":1.16}}}}"#);
+    let many: Vec<String> = (0..60).map(|n| format!(r#""X{n}":"{n}.5""#)).collect();
+    let many = many.join(",");
+    let rates = format!(r#"{{"result":"success","time":1,"rates":{{"AED":4.29,{many},"NPR":165.1,"USD":1.16}}}}"#);
     for (body, symbols, table) in [
         (
             place,
