@@ -3,7 +3,7 @@
 
 use crate::support::{
     Datametrics, Dialect, Ingest, Latch, Output, Received, Reply, Server, Verdict, graphite::Push, journal::Journal,
-    numbered, prices,
+    numbered, pause_until_the_next_second, prices,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -145,6 +145,7 @@ fn status_of_four_requests_is_the_worst() {
     let list = LongList::new(POINTS, "0", refusing_second(|| Reply::status(503)));
     assert_eq!(list.run.run().code, Some(75));
     list.ingest.recover();
+    pause_until_the_next_second();
     list.run.clone().check();
     let status = list.ingest.value("metrics.crypto.graphite.response.status_code");
     assert_eq!(status.as_deref(), Some("503"));
@@ -257,6 +258,7 @@ fn long_list_of_the_run_itself_goes_side_by_side() {
     run.clone().check();
     let before = ingest.server().requests().len();
     assert_eq!(before, 4, "15,009 points");
+    pause_until_the_next_second();
     let four = Latch::new();
     let latch = four.clone();
     ingest.decide(move |push| {

@@ -3,7 +3,7 @@
 use crate::support::{
     Carbon, Datametrics, Dialect, Ingest, Latch, Point, Reply, Server, Verdict, graphite,
     journal::{DestinationId, Journal},
-    leak, now, prices, wait_until,
+    leak, pause_until_the_next_second, prices, wait_until,
 };
 use std::collections::BTreeSet;
 
@@ -57,11 +57,6 @@ fn once(ingest: &Ingest) -> BTreeSet<(String, u64)> {
 /// The destinations of the files that wait.
 fn waiting(run: &Datametrics) -> Vec<DestinationId> {
     Journal::of(run).files().into_iter().filter_map(|file| file.destination).collect()
-}
-
-fn pause_until_the_next_second() {
-    let before = now();
-    wait_until("the next second", || now() > before);
 }
 
 #[test]
@@ -254,8 +249,7 @@ fn mirror_that_refuses_its_credentials_is_77() {
     let run = prices::run(&provider, &config).graphite(&first).env("DATAMETRICS_MIRROR_CELLAR_PASSWORD", "secret");
     let message = format!(
         "error: mirror cellar: 127.0.0.1 refused the credentials: HTTP 401: who are you?; are mirrors.cellar.user and \
-         DATAMETRICS_MIRROR_CELLAR_PASSWORD those of the Graphite instance, with metrics:write? T{}",
-        &WAIT[1..]
+         DATAMETRICS_MIRROR_CELLAR_PASSWORD those of the Graphite instance, with metrics:write?; {WAIT}"
     );
     run.stderr(message).exit(77).check();
     assert!(!first.points().is_empty());

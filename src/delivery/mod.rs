@@ -12,7 +12,6 @@ use crate::http::retry::RetryPolicy;
 use crate::http::stats::worst_status;
 use crate::metrics::batch::Batch;
 use crate::system::threads::{lock, parallel_map};
-use crate::util::clauses::add_clause;
 use graphite::{MAX_REFUSALS, OpenConnection, Push, PushError, Way};
 use journal::{Entry, Journal, JournalError};
 use replay::JournalReplay;
@@ -107,17 +106,14 @@ impl DeliveryReport {
     }
 }
 
-/// What becomes of points that were not taken.
-const IN_JOURNAL: &str = "the points are in the journal, the next run sends them";
-
 /// Why points were not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeliveryError {
     /// The points are in the journal.
-    #[error("{}", add_clause(.0, IN_JOURNAL))]
+    #[error("{0}; the points are in the journal, the next run sends them")]
     InJournal(PushError),
     /// There is no journal, or the batch could not be written to it.
-    #[error("{}", add_clause(cause, &format!("{points} points are lost, as they are in no journal")))]
+    #[error("{cause}; {points} points are lost, as they are in no journal")]
     Lost {
         /// Why they were not taken.
         cause: PushError,
@@ -125,7 +121,7 @@ pub(crate) enum DeliveryError {
         points: usize,
     },
     /// Another run was sending until the deadline.
-    #[error("{}", add_clause(.0, IN_JOURNAL))]
+    #[error("{0}; the points are in the journal, the next run sends them")]
     Locked(JournalError),
 }
 

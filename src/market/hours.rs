@@ -267,6 +267,21 @@ mod tests {
         assert!(MarketHours::Any.closure(noon, &closed).is_none());
     }
 
+    /// The same day by another algorithm, that of Meeus, Jones and Butcher
+    /// (<https://en.wikipedia.org/wiki/Date_of_Easter#Anonymous_Gregorian_algorithm>).
+    #[test]
+    fn good_friday_is_two_days_before_easter() {
+        for year in 1583..4100_i16 {
+            let (golden, century, rest) = (year % 19, year / 100, year % 100);
+            let correction = (century - (century + 8) / 25 + 1) / 3;
+            let epact = (19 * golden + century - century / 4 - correction + 15) % 30;
+            let weekday = (32 + 2 * (century % 4) + 2 * (rest / 4) - epact - rest % 4) % 7;
+            let late = (golden + 11 * epact + 22 * weekday) / 451;
+            let easter = epact + weekday - 7 * late + 22;
+            assert_eq!(good_friday(year), easter - 2, "{year}");
+        }
+    }
+
     #[test]
     fn what_closes_the_exchange_is_named() {
         let closed = [date(2027, 1, 5)];

@@ -283,9 +283,24 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_finite_number_is_refused() {
-        for text in
-            ["", " ", "N/A", "N/D", "NaN", "inf", "-Infinity", "1e999", "0x10", "1_000", "1,5", "e5", "--1", "."]
-        {
+        for text in [
+            "",
+            " ",
+            "N/A",
+            "N/D",
+            "NaN",
+            "inf",
+            "-Infinity",
+            "1e999",
+            "0x10",
+            "1_000",
+            "1,5",
+            "e5",
+            "1e",
+            "1e+",
+            "--1",
+            ".",
+        ] {
             assert_eq!(Number::parse(text), None, "{text:?}");
         }
     }
@@ -340,6 +355,19 @@ mod tests {
         }
         assert_eq!(number("12").shifted(-3).unwrap().as_str(), "0.012");
         assert_eq!(number("1.5").shifted(2).unwrap().as_str(), "150");
+        // More digits than an `f64` holds.
+        let long = number("1234567890123456.78901").shifted(2).unwrap();
+        assert_eq!(long.as_str(), "123456789012345678.901");
+        let long = number("0.1234567890123456789").shifted(-1).unwrap();
+        assert_eq!(long.as_str(), "0.01234567890123456789");
+    }
+
+    #[test]
+    fn numbers_have_the_same_value_however_they_are_written() {
+        for (one, other) in [("1", "1"), ("1.0", "1"), ("1e2", "100"), ("-0", "0")] {
+            assert!(number(one).has_same_value(number(other)), "{one} {other}");
+        }
+        assert!(!number("1").has_same_value(number("1.01")));
     }
 
     #[test]

@@ -218,6 +218,12 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_coin_in_a_pair_is_understood() {
+        assert_eq!(probable_base("BITCOIN/USD").as_deref(), Some("BTC/USD"));
+        assert_eq!(probable_base("BTC/USD"), None);
+    }
+
+    #[test]
     fn a_code_is_no_probable_pair() {
         for text in [
             "FOOBAR", "WBTC", "CBBTC", "TBTC", "UNIBTC", "SOLVBTC", "STETH", "CBETH", "FDUSD", "PYUSD", "RLUSD",

@@ -181,6 +181,22 @@ mod tests {
     }
 
     #[test]
+    fn a_symbol_has_a_greatest_length() {
+        assert!(Symbol::new(&"A".repeat(Symbol::MAX_LEN)).is_ok());
+        assert!(Symbol::new(&"A".repeat(Symbol::MAX_LEN + 1)).is_err());
+    }
+
+    #[test]
+    fn the_class_of_a_share_is_found() {
+        for (code, dot) in [("BRK.B", Some(3)), ("RCI.B.TO", Some(3)), ("A.B", Some(1)), ("A.A.B", Some(1))] {
+            assert_eq!(share_class_dot(code), dot, "{code}");
+        }
+        for code in ["VOD.L", "7203.T", "BRK.BB", "BRK.", ".B", "BRKB", ""] {
+            assert_eq!(share_class_dot(code), None, "{code}");
+        }
+    }
+
+    #[test]
     fn a_pair_has_a_base_and_a_quote() {
         let symbol = Symbol::new(" BTC/USD ").unwrap();
         assert_eq!((symbol.base(), symbol.quote()), ("BTC", Some("USD")));

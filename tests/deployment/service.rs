@@ -43,7 +43,10 @@ fn missing_password_that_the_service_has_is_told_with_the_command_that_has_it() 
     }
     // A config of another service of the same machine.
     let other = check(INGEST, &[PASSWORD, UNIT], Datametrics::new().config(INGEST));
-    assert!(other.stderr.ends_with("set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE\n"), "{other}");
+    assert!(
+        other.stderr.ends_with("set GRAPHITE_PASSWORD or GRAPHITE_PASSWORD_FILE, or password_file in [graphite]\n"),
+        "{other}"
+    );
 }
 
 #[test]

@@ -93,6 +93,12 @@ pub(crate) fn holidays() -> String {
     format!("[{}]", [-1, 0, 1].map(day).join(", "))
 }
 
+/// A run that begins in the same second as the one before says nothing about that one's push.
+pub(crate) fn pause_until_the_next_second() {
+    let before = now();
+    wait_until("the next second", || now() > before);
+}
+
 /// Waits for a condition that nothing signals, such as a file that appears.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut is_met: impl FnMut() -> bool) {
