@@ -23,28 +23,12 @@ pub(crate) const SCENES: &[Scene] = &[
     Typed("symbols --provider yahoo"),
     Typed("symbols btc --format json"),
     Played("all providers, and nobody answers", || {
-        let names = [
-            "binance",
-            "bitfinex",
-            "bitstamp",
-            "bitvavo",
-            "bybit",
-            "cboe",
-            "coinbase",
-            "coingecko",
-            "coingecko_ids",
-            "frankfurter",
-            "gemini",
-            "kraken",
-            "kucoin",
-            "nasdaq",
-            "okx",
-            "yahoo",
-        ];
-        let nobody = |run: Datametrics, name: &&str| {
-            run.env(format!("DATAMETRICS_{}_BASE_URL", name.to_uppercase()), "http://127.0.0.1:9")
-        };
-        let run = names.iter().fold(Datametrics::new(), nobody);
+        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/provider/builtin")).expect("a folder");
+        let run = folder.fold(Datametrics::new(), |run, file| {
+            let path = file.expect("a definition").path();
+            let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_uppercase();
+            run.env(format!("DATAMETRICS_{}_BASE_URL", name.replace('-', "_")), "http://127.0.0.1:9")
+        });
         Observed::of_run(&typed(run, "symbols btc --retries 0")).ends()
     }),
     Played("nothing fits the text", || listed(r#"{"pairs":["BTCEUR"]}"#, "sol")),
