@@ -15,12 +15,11 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// All longer bodies of a run together may take this many bytes: two of the longest that a definition
 /// allows by default, and 1 MiB for each of them, as memory is reserved one step ahead.
+///
+/// The buffer of a long body has this length too. The allocator keeps freed memory for every thread, except blocks of
+/// more than 32 MiB (`M_MMAP_THRESHOLD` in mallopt(3)). Such a block comes from the kernel full of zeros, and the part
+/// that is never written costs no memory.
 const BUDGET: usize = 34 << 20;
-
-/// The allocator keeps freed memory for every thread, except blocks larger than 32 MiB
-/// (`M_MMAP_THRESHOLD` in mallopt(3)). So the buffer of a long body is such a block. Capacity that is
-/// never written costs no memory.
-const BUFFER_CAPACITY: usize = (32 << 20) + 1;
 
 /// The text of a reply. A byte that is not UTF-8 becomes a `?`, so that only the value that contains it
 /// is lost, not the whole reply.
@@ -127,15 +126,17 @@ impl MemoryBudget {
             return None;
         }
         let reservation = Reservation { budget: self.clone(), server: Some(server.to_owned()), bytes: 0 };
-        Some(BodyBuffer { bytes: Vec::with_capacity(BUFFER_CAPACITY), reservation })
+        Some(BodyBuffer { bytes: vec![0; BUDGET], len: 0, reservation })
     }
 }
 
 /// A long body while it is being read.
 #[derive(Debug)]
 pub(super) struct BodyBuffer {
-    /// What has arrived so far.
-    pub(super) bytes: Vec<u8>,
+    /// Zeros after what has arrived.
+    bytes: Vec<u8>,
+    /// How many bytes have arrived.
+    len: usize,
     reservation: Reservation,
 }
 
@@ -152,8 +153,19 @@ impl BodyBuffer {
         fits
     }
 
+    /// The part of the reserved memory that is not filled.
+    pub(super) fn unfilled(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.len..self.reservation.bytes]
+    }
+
+    /// The first bytes of [`Self::unfilled`] are filled.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.len += bytes;
+    }
+
     /// The whole body.
-    pub(super) fn into_body(self) -> Body {
+    pub(super) fn into_body(mut self) -> Body {
+        self.bytes.truncate(self.len);
         Body { text: into_text(self.bytes), reservation: Some(self.reservation) }
     }
 }

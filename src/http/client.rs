@@ -285,8 +285,7 @@ impl HttpClient {
         let Some(mut buffer) = self.budget.reserve(&request.server.to_string(), deadline) else {
             return Err(ureq::Error::Other(Box::new(BudgetExceeded::Server)));
         };
-        buffer.bytes.append(&mut beginning);
-        read_long_body(&mut reader, length, &mut buffer)?;
+        read_long_body(&mut beginning.as_slice().chain(reader), &mut buffer)?;
         Ok(buffer.into_body())
     }
 
@@ -374,20 +373,17 @@ fn decode_body(request: &Request, headers: &http::HeaderMap, body: ureq::Body) -
     }
 }
 
-/// Reads the rest of a body into a buffer. `length` is the length of the whole body, if it is known.
-fn read_long_body(reader: &mut impl Read, length: Option<usize>, buffer: &mut BodyBuffer) -> Result<(), ureq::Error> {
+/// Reads a body into a buffer.
+fn read_long_body(reader: &mut impl Read, buffer: &mut BodyBuffer) -> Result<(), ureq::Error> {
     loop {
-        if !buffer.try_reserve(STEP_BYTES) {
+        if buffer.unfilled().is_empty() && !buffer.try_reserve(STEP_BYTES) {
             return Err(ureq::Error::Other(Box::new(BudgetExceeded::Run)));
         }
-        let bytes = &mut buffer.bytes;
-        let filled = bytes.len();
-        if let Some(step) = length.map(|length| STEP_BYTES.min(length - filled)).filter(|step| *step > 0) {
-            // To fill a whole step with zeros at once costs less than what `read_to_end` would do.
-            bytes.resize(filled + step, 0);
-            reader.read_exact(&mut bytes[filled..])?;
-        } else if reader.by_ref().take(STEP_BYTES as u64).read_to_end(bytes)? == 0 {
-            return Ok(());
+        match reader.read(buffer.unfilled()) {
+            Ok(0) => return Ok(()),
+            Ok(bytes) => buffer.advance(bytes),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }

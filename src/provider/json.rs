@@ -5,6 +5,7 @@
 //! JSON text, so no number is rounded, and a number that is beyond the range of an `f64` is no error.
 //! Values that are passed over need no stack, however deep they are.
 
+use super::scan::{end_of_digits, end_of_plain};
 use std::borrow::Cow;
 
 /// Why a text is not JSON.
@@ -41,17 +42,19 @@ pub(crate) enum JsonError {
 
 type Result<T> = std::result::Result<T, JsonError>;
 
-/// A place in a JSON text.
+/// A place in a JSON text. After an error there is nothing more to read.
 pub(super) struct JsonReader<'de> {
     text: &'de str,
     /// The index of the next byte.
     at: usize,
+    /// Memory for the brackets of [`end_of`].
+    closing: Vec<u8>,
 }
 
 impl<'de> JsonReader<'de> {
     /// The beginning of a text.
     pub(super) fn new(text: &'de str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, closing: Vec::new() }
     }
 
     /// The first byte of what comes next, after white space.
@@ -69,23 +72,21 @@ impl<'de> JsonReader<'de> {
 
     /// Passes over a value.
     pub(super) fn skip(&mut self) -> Result<()> {
-        self.at = end_of(self.text.as_bytes(), self.at, Vec::new())?;
+        self.at = end_of(self.text.as_bytes(), self.at, &mut self.closing)?;
         Ok(())
     }
 
     /// Reads an object. `member` is called after each name, reads or skips the value, and says whether it wants to
     /// see the members after it.
     pub(super) fn members(&mut self, mut member: impl FnMut(&mut Self, &str) -> Result<bool>) -> Result<()> {
-        let bytes = self.text.as_bytes();
         let mut has_more = self.enters(b'}');
         while has_more {
             let name = self.name()?;
             let is_next_wanted = member(self, &name)?;
             has_more = self.has_more(b'}')?;
             if has_more && !is_next_wanted {
-                let value = skip_name(bytes, self.at)?;
-                self.at = end_of(bytes, value, vec![b'}'])?;
-                return Ok(());
+                self.closing.push(b'}');
+                return self.skip();
             }
         }
         Ok(())
@@ -128,13 +129,14 @@ impl<'de> JsonReader<'de> {
     fn name(&mut self) -> Result<Cow<'de, str>> {
         let bytes = self.text.as_bytes();
         let start = expect(bytes, self.at, b'"', JsonError::NoName)?;
-        let plain = find_special(bytes, start);
-        let end = skip_string(bytes, plain)?;
-        self.at = expect(bytes, end, b':', JsonError::NoColon)?;
+        let plain = end_of_plain(bytes, start);
         // Most names have no escapes.
-        if end == plain + 1 {
+        if bytes.get(plain) == Some(&b'"') {
+            self.at = expect(bytes, plain + 1, b':', JsonError::NoColon)?;
             return Ok(Cow::Borrowed(&self.text[start..plain]));
         }
+        let end = skip_string(bytes, plain)?;
+        self.at = expect(bytes, end, b':', JsonError::NoColon)?;
         let quoted = &self.text[start - 1..end];
         Ok(unescaped(quoted).map_or(Cow::Borrowed(quoted), Cow::Owned))
     }
@@ -143,45 +145,46 @@ impl<'de> JsonReader<'de> {
 // The functions below take the index where something begins, and return the index after it.
 
 /// Passes over a value, and over all that follows it up to the last of these brackets, which close the arrays and
-/// objects around it.
-fn end_of(bytes: &[u8], mut at: usize, mut closing: Vec<u8>) -> Result<usize> {
+/// objects around it. In an object it begins with a name.
+fn end_of(bytes: &[u8], mut at: usize, closing: &mut Vec<u8>) -> Result<usize> {
     loop {
-        at = skip_white(bytes, at);
-        match *bytes.get(at).ok_or(JsonError::Truncated)? {
-            b'"' => at = skip_string(bytes, at + 1)?,
-            b'-' | b'0'..=b'9' => at = skip_number(bytes, at)?,
-            opening @ (b'{' | b'[') => {
-                // In ASCII, the closing bracket comes two after the opening one.
-                let bracket = opening + 2;
-                at = skip_white(bytes, at + 1);
-                if bytes.get(at) == Some(&bracket) {
-                    at += 1;
-                } else {
-                    closing.push(bracket);
-                    if bracket == b'}' {
-                        at = skip_name(bytes, at)?;
-                    }
-                    continue;
-                }
-            }
-            _ => at = skip_word(bytes, at)?,
+        if closing.last() == Some(&b'}') {
+            at = skip_name(bytes, at)?;
         }
-        loop {
+        at = skip_white(bytes, at);
+        let mut has_more = false;
+        if let Some(opening @ (b'{' | b'[')) = bytes.get(at) {
+            // In ASCII, the closing bracket comes two after the opening one.
+            let bracket = opening + 2;
+            closing.push(bracket);
+            at = skip_white(bytes, at + 1);
+            has_more = bytes.get(at) != Some(&bracket);
+        } else {
+            at = skip_scalar(bytes, at)?;
+        }
+        while !has_more {
             let Some(&bracket) = closing.last() else { return Ok(at) };
             at = skip_white(bytes, at);
             let next = *bytes.get(at).ok_or(JsonError::Truncated)?;
             at += 1;
-            if next == b',' {
-                if bracket == b'}' {
-                    at = skip_name(bytes, at)?;
-                }
-                break;
-            }
-            if next != bracket {
+            has_more = next == b',';
+            if next == bracket {
+                closing.pop();
+            } else if !has_more {
                 return Err(JsonError::NoComma);
             }
-            closing.pop();
         }
+    }
+}
+
+/// Passes over a value that is neither an array nor an object.
+#[inline]
+fn skip_scalar(bytes: &[u8], at: usize) -> Result<usize> {
+    match bytes.get(at) {
+        Some(b'"') => skip_string(bytes, at + 1),
+        Some(b'-' | b'0'..=b'9') => skip_number(bytes, at),
+        Some(_) => skip_word(bytes, at),
+        None => Err(JsonError::Truncated),
     }
 }
 
@@ -216,7 +219,7 @@ fn expect(bytes: &[u8], at: usize, byte: u8, error: JsonError) -> Result<usize> 
 #[inline]
 fn skip_string(bytes: &[u8], mut at: usize) -> Result<usize> {
     loop {
-        at = find_special(bytes, at);
+        at = end_of_plain(bytes, at);
         match bytes.get(at) {
             Some(b'"') => return Ok(at + 1),
             Some(b'\\') => at = skip_escape(bytes, at + 1)?,
@@ -250,20 +253,20 @@ fn skip_number(bytes: &[u8], mut at: usize) -> Result<usize> {
     if bytes.get(at) == Some(&b'.') {
         at = skip_digits(bytes, at + 1)?;
     }
-    if let Some(b'e' | b'E') = bytes.get(at) {
-        let is_signed = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
-        at = skip_digits(bytes, at + 1 + usize::from(is_signed))?;
-    }
-    Ok(at)
+    if let Some(b'e' | b'E') = bytes.get(at) { skip_exponent(bytes, at + 1) } else { Ok(at) }
+}
+
+/// Passes over what comes after the `e` of a number.
+#[cold]
+fn skip_exponent(bytes: &[u8], at: usize) -> Result<usize> {
+    let is_signed = matches!(bytes.get(at), Some(b'+' | b'-'));
+    skip_digits(bytes, at + usize::from(is_signed))
 }
 
 /// Passes over one digit or more.
 #[inline]
 fn skip_digits(bytes: &[u8], at: usize) -> Result<usize> {
-    let mut end = at;
-    while let Some(b'0'..=b'9') = bytes.get(end) {
-        end += 1;
-    }
+    let end = end_of_digits(bytes, at);
     match bytes.get(at) {
         _ if end > at => Ok(end),
         Some(_) => Err(JsonError::NoDigit),
@@ -283,27 +286,6 @@ fn skip_word(bytes: &[u8], at: usize) -> Result<usize> {
     }
     Err(JsonError::NoValue)
 }
-
-/// Finds the next quote, backslash or control character, or the end.
-#[inline]
-fn find_special(bytes: &[u8], at: usize) -> usize {
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| IS_SPECIAL[usize::from(*byte)]).unwrap_or(rest.len())
-}
-
-/// Which bytes end the plain part of a string. Most of the time is spent in looking for them, and a table is fastest
-/// for short texts, which names and values are.
-static IS_SPECIAL: [bool; 256] = {
-    let mut is_special = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        is_special[byte] = true;
-        byte += 1;
-    }
-    is_special[b'"' as usize] = true;
-    is_special[b'\\' as usize] = true;
-    is_special
-};
 
 /// Most bytes that are read of a string with escapes, which must be copied. No name, number or error
 /// text that is shown is longer.

@@ -21,6 +21,7 @@ mod request_values;
 mod row_names;
 mod row_reader;
 mod rows;
+mod scan;
 mod sketch;
 mod spelling;
 mod symbol_list;
