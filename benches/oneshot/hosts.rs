@@ -49,10 +49,14 @@ fn start_carbon(address: Ipv4Addr, traffic: Arc<Traffic>) {
     });
 }
 
-/// Writes the files of the resolver that ask the first of the hosts.
-pub(crate) fn write_resolver(network: Network, folder: &Path) {
+/// What a pod of Kubernetes has in resolv.conf: every name is looked for in three domains first
+/// (<https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/>).
+pub(crate) const POD: &str = "search default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n";
+
+/// Writes the files of the resolver that ask the first of the hosts. `options` are more lines of resolv.conf.
+pub(crate) fn write_resolver(network: Network, folder: &Path, options: &str) {
     let (_, first) = addresses(network).next().expect("a host");
-    write(folder, "resolv.conf", &format!("nameserver {first}\n"));
+    write(folder, "resolv.conf", &format!("nameserver {first}\n{options}"));
     write(folder, "nsswitch.conf", "hosts: dns\n");
 }
 

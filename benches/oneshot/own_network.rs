@@ -6,6 +6,9 @@ use super::hosts::{self, Network};
 use std::env;
 use std::process::{Command, Stdio};
 
+/// The variable inside that names the folder of the resolver's files.
+pub(crate) const RESOLVER: &str = "BENCHMARK_RESOLVER";
+
 /// Brings loopback up and runs the arguments. `$0` is the folder of the resolver's files. musl reads no nsswitch.conf.
 const SCRIPT: &str = r#"ip link set lo up && mount --bind "$0/resolv.conf" /etc/resolv.conf || exit
 if [ -e /etc/nsswitch.conf ]; then mount --bind "$0/nsswitch.conf" /etc/nsswitch.conf || exit; fi
@@ -17,10 +20,10 @@ exec "$@""#;
 /// If there is no such network here.
 pub(crate) fn run(args: &[&str], network: Network, stdout: Stdio) -> Result<String, String> {
     let folder = Folder::new();
-    hosts::write_resolver(network, &folder.0);
+    hosts::write_resolver(network, &folder.0, "");
     let inside = |program: &str| {
         let mut command = Command::new("unshare");
-        command.args(["-rmn", "sh", "-c", SCRIPT, &folder.path(""), program]);
+        command.args(["-rmn", "sh", "-c", SCRIPT, &folder.path(""), program]).env(RESOLVER, &folder.0);
         command
     };
     let output = inside("true").output().map_err(|error| format!("unshare: {error}"))?;

@@ -2,7 +2,8 @@
 
 use super::scene::{self, By, Scene};
 use super::wire::{NETWORK, ROUND_TRIP, Wire};
-use super::{backlog, folder::Folder, measure, measure::Program, own_network};
+use super::{backlog, folder::Folder, hosts, measure, measure::Program, own_network};
+use std::env;
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -58,6 +59,11 @@ fn print_round_trips(wire: &mut Wire, folder: &Folder) {
         print_line(wire, &scene.title, &scene.program(folder), RUNS);
     }
     print_long(wire, 100_000, folder);
+    let resolver = env::var_os(own_network::RESOLVER).expect("the folder of the resolver");
+    hosts::write_resolver(NETWORK, resolver.as_ref(), hosts::POD);
+    let scene = scene::batches(20, 1);
+    print_line(wire, &format!("{}, ndots:5", scene.title), &scene.program(folder), RUNS);
+    hosts::write_resolver(NETWORK, resolver.as_ref(), "");
     if measure::is_installed("curl") {
         print_line(wire, "curl, the same two requests, by address", &curl(By::Address(NETWORK), folder), RUNS);
         print_line(wire, "curl, the same two requests, by name", &curl(By::Name, folder), RUNS);

@@ -3,6 +3,7 @@
 mod bisector;
 mod json;
 mod side_by_side;
+mod verdict;
 
 pub(crate) use bisector::MAX_REFUSALS;
 pub(super) use json::{MAX_POINTS, render};
@@ -23,6 +24,7 @@ use json::Published;
 use side_by_side::{Queue, Sent};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use verdict::Verdict;
 
 /// A point that is refused alone in so many runs is given up: a refusal may be the fault of the server.
 const RUNS_UNTIL_GIVEN_UP: u32 = 2;
@@ -39,20 +41,6 @@ pub(super) struct Ingest<'a> {
     pub(super) context: Context<'a>,
     /// How often a failed request is repeated.
     pub(super) policy: RetryPolicy<'a>,
-}
-
-/// What an ingest says of one request.
-enum Verdict {
-    Taken(Published),
-    /// Refused for what is in it. A part of it may pass.
-    Refused(String),
-    /// A 500 that stays. The current ingest says so of a point that is too old or in conflict with
-    /// one it has, and everybody says so of an outage.
-    Failed(String),
-    /// Refused for its size.
-    TooLarge(String),
-    /// Nothing that has to do with points.
-    Error(PushError),
 }
 
 impl Ingest<'_> {

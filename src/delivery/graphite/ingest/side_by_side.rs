@@ -3,9 +3,9 @@
 //! Grafana Cloud takes the samples of a series in the order of their times. So only requests whose points all have one
 //! time go side by side. None goes beside a request that may be refused, as bad points are looked for one by one.
 
-use super::Verdict;
 use super::bisector::Bisector;
 use super::json::{self, MAX_POINTS};
+use super::verdict::Verdict;
 use crate::http::stats::RequestStats;
 use crate::metrics::batch::Batch;
 use crate::system::threads::{Threads, lock, parallel_map};
