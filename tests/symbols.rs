@@ -90,6 +90,20 @@ fn what_is_found_can_be_asked_for() {
     assert!(output.stdout.contains(r#""name":"crypto.BTC-USD.last""#), "{output}");
 }
 
+/// Who knows the spelling needs no list.
+#[test]
+fn a_key_that_only_the_list_needs_is_no_matter_of_a_run() {
+    let server = Server::start();
+    server.on("GET /q?s=xbt_usd").reply(Reply::json(r#"{"xbt_usd":{"last":"65600.1"}}"#));
+    let config = OWN.replace("'/pairs'\n    rows", "'/pairs?key={secret:LIST_KEY}'\n    rows");
+    let program = Datametrics::new().config(&config).provider("own", &server);
+    let run = ["crypto", "BTC/USD", "--provider", "own", "--fields", "last", "--dry-run"];
+    let output = program.clone().args(run).run();
+    assert!(output.stdout.contains("65600.1"), "{output}");
+    let problem = "error: LIST_KEY: is not set, and own needs it (or LIST_KEY_FILE)\n";
+    program.args(["symbols", "--provider", "own"]).stderr(problem).exit(78).check();
+}
+
 #[test]
 fn to_find_nothing_is_exit_code_1() {
     let server = replies(200, PAIRS);

@@ -58,7 +58,8 @@ pub(crate) fn symbol_search(options: &Options, env: Env<'_>, texts: &[String]) -
             left_out.push((definition.name, reason));
             continue;
         }
-        match providers.index_of(name) {
+        let keys = sources.secrets_for(&definition.name, definition.secrets_of_list());
+        match keys.and_then(|_| providers.index_of(name)) {
             Err(error) if named.is_none() => left_out.push((definition.name, error.to_string())),
             result => drop(result?),
         }
@@ -92,5 +93,5 @@ fn no_list(definition: &Definition, texts: &[String]) -> Option<String> {
 fn missing_key(definition: &Definition, sources: Sources<'_>) -> Option<String> {
     let is_missing =
         |(name, is_optional): &(&str, bool)| !is_optional && sources.secret(name).is_ok_and(|secret| secret.is_none());
-    definition.secrets().into_iter().find(is_missing).map(|(name, _)| format!("{name} is not set"))
+    definition.secrets().into_iter().chain(definition.secrets_of_list()).find(is_missing).map(|(name, _)| format!("{name} is not set"))
 }

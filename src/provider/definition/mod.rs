@@ -206,6 +206,11 @@ impl Endpoint {
         [&self.path].into_iter().chain(self.body.iter().flat_map(BodyTemplate::templates))
     }
 
+    /// The names of the secrets in the request, and whether it can be made without each.
+    fn secrets(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.templates().chain(&self.all).flat_map(Template::secrets)
+    }
+
     /// Whether requests for any of these many symbols, which share one request, have the same URL.
     pub(crate) fn has_one_url(&self, symbols: usize) -> bool {
         symbols > 1 && !self.has_symbols() && !self.is_single()
@@ -367,16 +372,21 @@ impl Definition {
         fields
     }
 
-    /// The names of its secrets, and whether each is optional everywhere.
+    /// The names of its secrets, and whether quotes come without each. One that only the list of symbols needs is
+    /// optional.
     pub(crate) fn secrets(&self) -> BTreeMap<&str, bool> {
-        let headers = self.headers.iter().map(|(_, template)| template);
-        let list = self.symbol_list.iter().map(|list| &list.endpoint);
-        let paths = self.endpoints.iter().chain(list).flat_map(|endpoint| endpoint.templates().chain(&endpoint.all));
+        let headers = self.headers.iter().flat_map(|(_, template)| template.secrets());
+        let quotes = headers.chain(self.endpoints.iter().flat_map(Endpoint::secrets));
         let mut secrets = BTreeMap::new();
-        for (name, is_optional) in headers.chain(paths).flat_map(Template::secrets) {
+        for (name, is_optional) in quotes.chain(self.secrets_of_list().map(|(name, _)| (name, true))) {
             secrets.entry(name).and_modify(|optional: &mut bool| *optional &= is_optional).or_insert(is_optional);
         }
         secrets
+    }
+
+    /// The names of the secrets in the request for its list of symbols, and whether each is optional there.
+    pub(crate) fn secrets_of_list(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.symbol_list.iter().flat_map(|list| list.endpoint.secrets())
     }
 }
 
@@ -418,6 +428,16 @@ mod tests {
         let fields = definition(text).fields();
         let names: Vec<&str> = fields.iter().map(Field::as_str).collect();
         assert_eq!(names, ["fee", "last", "open", "change", "change_percent", "age"]);
+    }
+
+    #[test]
+    fn a_secret_of_the_list_of_symbols_is_optional() {
+        let text = "[[quote]]\npath = '/?key={secret:X}'\nfields = { last = '/l' }\n\
+            [symbols]\npath = '/all?a={secret:X}&b={secret:Y}&c={secret?:Z}'\nkey = '/s'\n";
+        let definition = definition(text);
+        assert_eq!(definition.secrets(), BTreeMap::from([("X", false), ("Y", true), ("Z", true)]));
+        let of_list: Vec<_> = definition.secrets_of_list().collect();
+        assert_eq!(of_list, [("X", false), ("Y", false), ("Z", true)]);
     }
 
     #[test]
