@@ -227,13 +227,15 @@ mod tests {
     #[test]
     fn templates_that_break_names_are_refused() {
         for text in [
-            "{feed}.{sym}",
-            "{feed} {symbol}",
+            "{feed}.{symbol}",
+            "{sym}.{field}",
+            "{feed} {field}",
             "{feed};{field}",
-            ".{feed}",
+            ".{field}",
+            "{field}.",
             "{feed}..{field}",
-            "{feed",
-            "metrics.{symbol}",
+            "{field",
+            "metrics.{field}",
             "{field}{field}",
         ] {
             assert!(NameTemplate::parse(text).is_err(), "{text}");

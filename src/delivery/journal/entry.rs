@@ -43,3 +43,34 @@ impl Entry {
         self.name.get(..third)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_entry_tells_what_is_in_it() {
+        let first = Entry::from_name("000000000005-0000000000000006-0000000000000007-3.points", 9).unwrap();
+        assert_eq!((first.started, first.points, first.bytes, first.destination.as_deref()), (5, 3, 9, None));
+        assert_eq!(first.run(), Some("000000000005-0000000000000006-0000000000000007"));
+        let current = Entry::from_name("5-6-7-3-0123456789abcdef.points", 9).unwrap();
+        assert_eq!((current.destination.as_deref(), current.run()), (Some("0123456789abcdef"), Some("5-6-7")));
+    }
+
+    #[test]
+    fn a_file_of_another_name_is_no_entry() {
+        for name in [
+            "5-6-7-3-nohash.points",
+            "5-6-7-3-0123.points",
+            "5-6-7-3-0123456789abcdeg.points",
+            "5-6-7-3-0123456789abcdef-1.points",
+            "+5-6-7-3-0123456789abcdef.points",
+            "5-6-7-+3-0123456789abcdef.points",
+            "5-6-7-4294967296.points",
+            "5-6-7.points",
+            "5-6-7-3",
+        ] {
+            assert_eq!(Entry::from_name(name, 9), None, "{name}");
+        }
+    }
+}

@@ -337,6 +337,65 @@ pub(super) mod tests {
         assert_eq!(destination_label(text.as_bytes()).unwrap(), None);
     }
 
+    #[test]
+    fn a_long_journal_file_is_read_back_and_its_size_is_known() {
+        let batch = batch(3 * CHUNK / 40);
+        assert_eq!(decoded(&encoded(&batch)), (batch, None));
+    }
+
+    /// A file of these lines, each with its right checksum.
+    fn file(lines: &[&str]) -> Vec<u8> {
+        let mut text = Vec::new();
+        lines.iter().for_each(|line| push_line(&mut text, [line.as_bytes()]));
+        text
+    }
+
+    const LINES: [&str; 7] = [
+        "; datametrics journal 2",
+        "; destination 0123456789abcdef tcp://h:2003",
+        "; tag a=b",
+        "; name value time interval refusals",
+        "a 1 1785182401 60 0",
+        "b 2 1785182401 60 0",
+        "; end 2",
+    ];
+
+    /// The names that can be read of a file of these lines, and what is wrong with it.
+    fn read(lines: &[&str]) -> (Vec<String>, Option<String>) {
+        let (batch, damage) = decoded(&file(lines));
+        (batch.iter().map(|point| point.name.to_owned()).collect(), damage)
+    }
+
+    #[test]
+    fn without_a_line_of_its_head_a_journal_file_means_nothing() {
+        assert_eq!(read(&LINES), (vec!["a".to_owned(), "b".to_owned()], None));
+        for (line, bad) in [(0, 1), (1, 3), (3, 4)] {
+            let mut lines = LINES.to_vec();
+            lines.remove(line);
+            let damage = format!("line {bad} cannot be read, and without it the points mean nothing");
+            assert_eq!(read(&lines), (vec![], Some(damage)), "without {:?}", LINES[line]);
+        }
+        let mut twice = LINES.to_vec();
+        twice.insert(1, LINES[1]);
+        assert!(read(&twice).0.is_empty(), "whose points they are is not plain");
+    }
+
+    #[test]
+    fn a_journal_file_with_a_line_too_few_or_too_many_is_damaged() {
+        let few = [&LINES[..4], &LINES[5..]].concat();
+        assert_eq!(read(&few), (vec!["b".to_owned()], Some("it should hold 2 points".to_owned())));
+        let many = [&LINES[..], &LINES[4..5]].concat();
+        assert_eq!(read(&many), (vec!["a".to_owned(), "b".to_owned()], Some("line 8 cannot be read".to_owned())));
+    }
+
+    #[test]
+    fn a_name_that_no_run_writes_is_not_read_from_a_journal_file() {
+        for line in ["a\"b 1 1785182401 60 0", "a\\b 1 1785182401 60 0", "a\tb 1 1785182401 60 0"] {
+            let lines = [&LINES[..4], &[line], &LINES[5..]].concat();
+            assert_eq!(read(&lines), (vec!["b".to_owned()], Some("line 5 cannot be read".to_owned())), "{line:?}");
+        }
+    }
+
     fn any_batch(u: &mut Unstructured<'_>) -> arbitrary::Result<Batch> {
         let tags = ["env=home", "a= b "].map(str::to_owned);
         let mut batch = Batch::new(u.arbitrary()?, tags[..u.int_in_range(0..=2)?].to_vec());
