@@ -426,8 +426,50 @@ mod tests {
         let problem = "c.toml:1: symbols: must be an array, not a text";
         assert_eq!(list("AAPL"), format!("{problem}: write [\"AAPL\"]"));
         assert_eq!(list("AAPL, BRK.B"), format!("{problem}: write [\"AAPL\", \"BRK.B\"]"));
-        for hidden in ["tcp://me:secret@h", "glc_eyJvIjoiMTIzNDU2", &"A,".repeat(40)] {
+        for hidden in ["tcp://h", "me:secret@h", "glc_eyJvIjoiMTIzNDU2", &"A,".repeat(40)] {
             assert_eq!(list(hidden), problem);
+        }
+    }
+
+    #[test]
+    fn an_error_about_a_number_shows_it_and_its_bounds() {
+        type Read = fn(&ConfigValue<'_>) -> Result<(), ConfigError>;
+        let whole: Read = |value| value.integer(1, 60).map(drop);
+        let unbounded: Read = |value| value.integer(1, i64::MAX).map(drop);
+        let number: Read = |value| value.number().map(drop);
+        let truth: Read = |value| value.boolean().map(drop);
+        for (value, read, problem) in [
+            ("61", whole, "must be a whole number from 1 to 60, not 61"),
+            ("1.5", whole, "must be a whole number from 1 to 60, not 1.5"),
+            ("0", unbounded, "must be a whole number from 1 on, not 0"),
+            ("nan", number, "must be a number, not nan"),
+            ("'1'", number, "must be a number, not a text"),
+            ("-11", |value| value.number_within(10.0).map(drop), "must be a number, not -11"),
+            ("0", |value| value.positive(60.0).map(drop), "must be a number above 0, 60 at most, not 0"),
+            ("60.5", |value| value.positive(60.0).map(drop), "must be a number above 0, 60 at most, not 60.5"),
+            ("-1", |value| value.positive(1e9).map(drop), "must be a number above 0, not -1"),
+            ("1", truth, "must be true or false, not a number"),
+            ("1.0", truth, "must be true or false, not a number"),
+        ] {
+            let found = message(&format!("x = {value}"), |root| read(&root.get("x").unwrap()));
+            assert_eq!(found, format!("c.toml:1: x: {problem}"));
+        }
+    }
+
+    #[test]
+    fn a_number_is_read_from_toml_and_from_a_text() {
+        let document = Document::new("c.toml", "x = [-10, 2.5, 0x10]");
+        let table = document.parse().unwrap();
+        let toml = Section::root(&document, &table).get("x").unwrap().list().unwrap();
+        let text = ConfigValue::from_text("-10, 2.5,, 16", Origin::Flag("--x")).list().unwrap();
+        for list in [toml, text] {
+            assert_eq!(list.len(), 3);
+            assert_eq!((list[0].number().unwrap(), list[0].number_within(10.0).unwrap()), (-10.0, -10.0));
+            assert_eq!(
+                (list[1].positive(2.5).unwrap(), list[1].seconds().unwrap()),
+                (2.5, Duration::from_millis(2_500))
+            );
+            assert_eq!(list[2].integer(16, 16).unwrap(), 16);
         }
     }
 

@@ -75,12 +75,17 @@ impl FoundRows {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::provider::testing::read_reply;
 
-    fn describe(rows: &str, body: &str) -> String {
+    fn found(rows: &str, body: &str) -> FoundRows {
         let text = format!("[[quote]]\npath = '/?s={{symbols}}'\n{rows}\nfields = {{ last = '/l' }}\n");
+        read_reply(&text, &["A"], body).unwrap().found
+    }
+
+    fn describe(rows: &str, body: &str) -> String {
         let pointer = if rows.contains("/data") { "/data" } else { "" };
-        read_reply(&text, &["A"], body).unwrap().found.describe(pointer)
+        found(rows, body).describe(pointer)
     }
 
     #[test]
@@ -95,5 +100,30 @@ mod tests {
         assert_eq!(describe("key = '/k'", r#"[{"l":2}]"#), "none among 1 row in the reply: [{\"l\":2}]");
         let keyed = r#"[{"s":"B"},{"l":2},{"s":"\u001b[2J"}]"#;
         assert_eq!(describe("key = '/s'", keyed), "none among 3 rows in the reply (B, \\u{1b}[2J, ...)");
+    }
+
+    #[test]
+    fn an_empty_reply_is_not_quoted_and_few_of_many_names_are_looked_at() {
+        assert_eq!(describe("", "{}"), "no rows in the reply");
+        let many = format!("[{}{{\"s\":\"C\"}}]", "{\"s\":\"B\"},".repeat(MAX_LOOKS));
+        assert_eq!(describe("key = '/s'", &many), "none among 101 rows in the reply (B, ...)");
+    }
+
+    #[test]
+    fn the_rows_of_several_replies_are_told_together() {
+        let both = |rows: &str, one: &str, other: &str| {
+            let mut sum = found(rows, one);
+            sum.add(found(rows, other));
+            sum.describe("")
+        };
+        assert_eq!(both("", r#"{"B":1}"#, r#"{"C":1}"#), "none among 2 rows in the reply (B, C)");
+        let five = both("", r#"{"B":1,"C":1}"#, r#"{"D":1,"E":1,"F":1}"#);
+        assert_eq!(five, "none among 5 rows in the reply (B, C, D, ...)");
+        assert_eq!(both("key = '/k'", "[]", r#"[{"l":2}]"#), "none among 1 row in the reply: [{\"l\":2}]");
+        assert_eq!(both("key = '/k'", r#"[{"k":"B"}]"#, r#"[{"l":2}]"#), "none among 2 rows in the reply (B, ...)");
+        let (row, other) = (r#"{"l":2}"#, r#"{"B":1}"#);
+        for (one, other) in [(row, row), (row, other), (other, row)] {
+            assert!(both("", one, other).ends_with("; what is there is a row itself: add document = true"));
+        }
     }
 }
