@@ -216,3 +216,121 @@ fn find_lists<'v>(value: &'v Value, pointer: String, depth: usize, lists: &mut V
         lists.push((pointer, elements));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines that begin with one of these words.
+    fn lines(body: &str, words: &[&str]) -> Vec<String> {
+        let text = sketch("x", body).unwrap();
+        let is_wanted = |line: &&str| words.iter().any(|word| line.starts_with(word));
+        text.lines().filter(is_wanted).map(str::to_owned).collect()
+    }
+
+    /// The lines of the fields.
+    fn fields(body: &str) -> Vec<String> {
+        let text = sketch("x", body).unwrap();
+        let (_, fields) = text.split_once("[providers.x.quote.fields]\n").unwrap();
+        fields.lines().take_while(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Where the rows are, what names them, and some of their names.
+    fn rows(body: &str) -> String {
+        lines(body, &["rows", "key", "symbols", "document"]).join("; ")
+    }
+
+    #[test]
+    fn a_field_of_a_sketch_is_named_by_its_last_steps_and_has_an_example() {
+        assert_eq!(fields("5"), ["last = \"\" # 5"]);
+        assert_eq!(fields(r#"{"a":{"b":{"c":1}}}"#), ["b_c = \"/a/b/c\" # 1"]);
+        assert_eq!(fields(r#"{"_x":1,"9 Lives":2}"#), ["value_9_lives = \"/9 Lives\" # 2", "x = \"/_x\" # 1"]);
+        assert_eq!(
+            fields(r#"{"a/b":{"{c}":1,"d~e":2}}"#),
+            ["a_b_d_e = \"/a~1b/d~0e\" # 2", "a_b_c = \"/a~1b/{{c}}\" # 1"]
+        );
+        let kinds = fields(r#"{"a":true,"b":"1","c":"0x1f","d":"1,000","e":null,"f":"word"}"#);
+        assert_eq!(
+            kinds,
+            [
+                "a = { at = \"/a\", values = { true = 1, false = 0 } } # true",
+                "b = \"/b\" # \"1\"",
+                "c = { at = \"/c\", hex = true } # \"0x1f\"",
+                "d = { at = \"/d\", separators = true } # \"1,000\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sketch_of_a_long_or_deep_reply_is_short() {
+        let members = |count: usize| (0..count).map(|n| format!("\"a{n:03}\":{n}")).collect::<Vec<_>>().join(",");
+        assert_eq!(fields(&format!("{{{}}}", members(50))).len(), 50);
+        let more = fields(&format!("{{{}}}", members(52)));
+        assert_eq!((more.len(), more[50].as_str()), (51, "# and 2 more"));
+        assert_eq!(fields(r#"{"a":[1,2,3,4]}"#).len(), 3);
+        assert_eq!(fields(&format!("[{}0]", "0,".repeat(30))).len(), 20);
+        for (open, close) in [("{\"a\":", "}"), ("[", "]")] {
+            let nested = |depth: usize| fields(&format!("{}1{}", open.repeat(depth), close.repeat(depth))).remove(0);
+            assert!(nested(6).ends_with(" # 1"), "{}", nested(6));
+            assert!(nested(7).starts_with("# No number is in the reply."), "{}", nested(7));
+        }
+    }
+
+    #[test]
+    fn a_sketch_finds_the_rows_of_a_reply_and_what_names_them() {
+        for (body, expected) in [
+            (r#"[{"s":"A","v":1},{"s":"B","v":2}]"#, r#"rows = ""; key = "/s"; symbols = ["A", "B"]"#),
+            (r#"[{"s":"A","v":1}]"#, "document = true"),
+            (r#"[{"s":"A","v":1},2]"#, "document = true"),
+            (r#"[{"s":"A","v":"x"},{"s":"B","v":2}]"#, "document = true"),
+            (r#"{"x":{"y":[{"s":"A","v":1},{"s":"B"}]}}"#, r#"rows = "/x/y"; key = "/s"; symbols = ["A", "B"]"#),
+            // What names a row is no number, is in every row, and is not the same in two.
+            (
+                r#"[{"a":"1","b":"x","c":"A"},{"a":"2","b":"x","c":"B"}]"#,
+                r#"rows = ""; key = "/c"; symbols = ["A", "B"]"#,
+            ),
+            (r#"[{"a":"x","c":"A","v":1},{"c":"B","v":2}]"#, r#"rows = ""; key = "/c"; symbols = ["A", "B"]"#),
+            (
+                r#"[{"a":"x\ny","c":"A","v":1},{"a":"y","c":"B","v":2}]"#,
+                r#"rows = ""; key = "/c"; symbols = ["A", "B"]"#,
+            ),
+            (r#"[{"c":"A","v":1},{"c":"A","v":2}]"#, "document = true"),
+            (r#"{"a":{"v":1},"b":{"v":2}}"#, r#"rows = ""; symbols = ["a", "b"]"#),
+            (r#"{"a":{"v":1},"b":{"w":2}}"#, "document = true"),
+            (r#"{"A":1,"B":2,"C":3,"D":4}"#, r#"rows = ""; symbols = ["A", "B", "C"]"#),
+            (r#"{"A":1,"B":2}"#, "document = true"),
+            (r#"{"A":1,"B":2,"Cc":3}"#, "document = true"),
+            (r#"{"A":1,"B":2,"C":"x"}"#, "document = true"),
+            (r#"{"A":1,"B":2,"C":[3]}"#, "document = true"),
+            (r#"{"A":1,"B":2,"C\n":3}"#, "document = true"),
+        ] {
+            assert_eq!(rows(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_rows_of_a_sketch_have_most_of_the_numbers() {
+        let reply = |others: usize| {
+            let others: String = (0..others).map(|n| format!("\"o{n}\":{n},")).collect();
+            format!(
+                "{{{others}\"few\":{{\"x\":{{\"v\":\"w\"}},\"y\":{{\"v\":\"w\"}}}},\"r\":{{\"a\":{{\"v\":1}},\"b\":{{\"v\":2}},\"c\":{{\"v\":3}}}}}}"
+            )
+        };
+        assert_eq!(rows(&reply(3)), r#"rows = "/r"; symbols = ["a", "b", "c"]"#);
+        assert_eq!(rows(&reply(4)), "document = true");
+        let many = format!(
+            "[{}{{\"s\":\"Z\",\"v\":0}}]",
+            (0..40).map(|n| format!("{{\"s\":\"A{n}\",\"v\":{n}}},")).collect::<String>()
+        );
+        assert_eq!(rows(&many), r#"rows = ""; key = "/s"; symbols = ["A0", "A1", "A2"]"#);
+        let deep = |depth: usize| {
+            rows(&format!(
+                "{}[{{\"s\":\"A\",\"v\":1}},{{\"s\":\"B\",\"v\":2}}]{}",
+                "{\"a\":".repeat(depth),
+                "}".repeat(depth)
+            ))
+        };
+        assert_eq!(deep(6), r#"rows = "/a/a/a/a/a/a"; key = "/s"; symbols = ["A", "B"]"#);
+        assert_eq!(deep(7), "document = true");
+    }
+}
