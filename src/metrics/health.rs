@@ -87,3 +87,22 @@ impl Health<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_was_not_asked_has_no_response_time() {
+        let names = |stats: &RequestStats| {
+            let mut batch = Batch::default();
+            Health { batch: &mut batch, prefix: "p.", run: "all", started: 0 }.provider("x", stats);
+            batch.iter().map(|point| point.name.to_owned()).collect::<Vec<_>>()
+        };
+        let idle = ["p.metrics.all.x.response.status_code", "p.metrics.all.x.requests", "p.metrics.all.x.retries"];
+        assert_eq!(names(&RequestStats::default()), idle);
+        let asked = names(&RequestStats { requests: 1, remaining: Some(0), ..RequestStats::default() });
+        assert_eq!(asked[0], "p.metrics.all.x.response.time");
+        assert_eq!((&asked[1..4], asked[4].as_str()), (&idle.map(str::to_owned)[..], "p.metrics.all.x.remaining"));
+    }
+}

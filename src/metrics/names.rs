@@ -218,6 +218,13 @@ mod tests {
     }
 
     #[test]
+    fn what_names_need_is_known() {
+        let template = |text: &str| NameTemplate::parse(text).unwrap();
+        assert!(template("a/{field}").has_slash() && !template("{symbol}.{field}").has_slash());
+        assert!(template("{quote}.{field}").has_quote() && !template("{symbol}.{field}").has_quote());
+    }
+
+    #[test]
     fn affixes_are_names_without_the_field() {
         let symbols = ["BTC/USD", "BRK.B"].map(|text| Symbol::new(text).unwrap());
         let affixes = NameTemplate::parse("{feed}.{field}-{symbol}").unwrap().affixes("p.", "a.b", &symbols);

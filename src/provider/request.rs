@@ -361,6 +361,8 @@ mod tests {
         let batches = ["/X?s=A%2FX,C%2FX", "/X?s=D%2FX", "/Y?s=B%2FY"];
         assert_eq!(paths(&endpoint("/{quote}?s={symbols}", 2), &names), batches);
         assert_eq!(paths(&endpoint("/{base:lower}", 0), &["A/X", "A/Y"]), ["/a"]);
+        let batches = ["/A?s=A%2FX,A%2FY", "/B?s=B%2FX"];
+        assert_eq!(paths(&endpoint("/{base}?s={symbols}", 0), &["A/X", "B/X", "A/Y"]), batches);
     }
 
     #[test]
@@ -447,5 +449,25 @@ mod tests {
         assert_eq!(ambiguous(&endpoint("/?s={symbols}", 0), &names), None, "canonical spellings differ");
         let lower = format!("symbol = '{{symbol:lower}}'\n{}", endpoint("/?s={symbols}", 0));
         assert_eq!(ambiguous(&lower, &["b", "a", "A"]), Some(["a".to_owned(), "A".to_owned()]));
+    }
+
+    #[test]
+    fn a_header_may_be_a_secret_and_only_a_body_has_a_type() {
+        let request = |text: &str| {
+            let (definition, symbols) = (definition(text), symbols(&["A"]));
+            let secrets = BTreeMap::from([("T".to_owned(), Secret::new("token"))]);
+            let plan = Plan::new(&definition, &symbols, &definition.fields(), &[true], &secrets, 0);
+            plan.queries(&[0]).remove(0).request
+        };
+        let path = endpoint("/{symbol}", 1);
+        let with_body = format!("{path}body = {{ s = '{{symbol}}' }}\n");
+        let names = |text: &str| request(text).headers.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(&path), [""; 0]);
+        assert_eq!(names(&with_body), ["Content-Type"]);
+        assert_eq!(names(&format!("headers = {{ content-type = 'a/b' }}\n{with_body}")), ["content-type"]);
+        // What is written there as it is may be a key, unless nobody has one in such a header.
+        let headers = "headers = { Accept = '*/*', X-Key = 'literal', X-Token = 'Bearer {secret:T}' }\n";
+        let secrets = request(&format!("{headers}{path}")).secrets;
+        assert_eq!(secrets.iter().map(Secret::expose).collect::<Vec<_>>(), ["token", "literal"]);
     }
 }

@@ -241,4 +241,22 @@ mod tests {
         let body = r#"{"A":{"l":1,"t":1785182400},"B":{"t":1785182400}}"#;
         assert_eq!(rows(&read_reply(text, &["A", "B"], body).unwrap()), ["1 1", "- -"]);
     }
+
+    #[test]
+    fn rows_may_be_in_an_element_of_an_array() {
+        let keys = "path = '/?s={symbols}'\nrows = '/d/1'";
+        assert_eq!(read(keys, &["A"], r#"{"d":[{"A":{"l":5,"h":6}},{"A":{"l":1,"h":2}}]}"#), ["2 1"]);
+    }
+
+    #[test]
+    fn a_quote_may_be_as_old_as_max_age_and_not_older() {
+        let text =
+            "[[quote]]\npath = '/{symbol}'\nmax_age = 60\ntime = { at = '/t', unit = 's' }\nfields = { last = '/l' }\n";
+        let read = |age: f64| {
+            let reply = read_reply(text, &["A"], &format!("{{\"l\":1,\"t\":{}}}", RECEIVED - age)).unwrap();
+            rows(&reply).concat()
+        };
+        assert!(read(60.0).starts_with('1') && read(-5.0).starts_with('1'), "{} {}", read(60.0), read(-5.0));
+        assert!(read(61.0).starts_with('-'), "{}", read(61.0));
+    }
 }

@@ -375,6 +375,9 @@ mod tests {
         assert_eq!(list("", keys, body, &[]).unwrap(), ["A A Short A", "D D Long D", "E E"]);
         assert_eq!(list("", keys, body, &["long"]).unwrap(), ["D D Long D"]);
         assert_eq!(list("", keys, r#"[{"s":"B","on":false}]"#, &[]).unwrap(), [""; 0]);
+        let longest = "A".repeat(Symbol::MAX_LEN);
+        let expected = format!("{longest} {longest}");
+        assert_eq!(list("", "path = '/'", &format!("[\"{longest}\",\"{longest}A\"]"), &[]).unwrap(), [expected]);
     }
 
     #[test]

@@ -395,6 +395,14 @@ mod tests {
         assert_eq!(spell("{symbol}", "BRK.B").as_deref(), Some("BRK-B"));
         assert_eq!(spell("{symbol:lower}", "BTC/USD").as_deref(), Some("xbt/usd"));
         assert_eq!(spell("{base}{quote}", "AAPL"), None);
+        // Where nothing is renamed too.
+        let spell = |template: &str, symbol: &str| {
+            let (template, symbol) = (Template::parse(template, TemplateKind::Spelling), Symbol::new(symbol).unwrap());
+            template.unwrap().spell(&Spelling::default(), &symbol).map(Cow::into_owned)
+        };
+        assert_eq!(spell("{base}/{quote}", "BTC/USD").as_deref(), Some("BTC/USD"));
+        assert_eq!(spell("{base}-{quote}", "BTC/USD").as_deref(), Some("BTC-USD"));
+        assert_eq!(spell("{base}/{quote}", "AAPL"), None);
     }
 
     #[test]
@@ -439,6 +447,7 @@ mod tests {
             ("{secret:KEY}", TemplateKind::Spelling),
             ("{option:feed}", TemplateKind::Pointer),
             ("{option:}", TemplateKind::Path),
+            ("{text:upper}", TemplateKind::List),
         ] {
             assert!(Template::parse(text, kind).is_err(), "{text}");
         }

@@ -190,6 +190,7 @@ mod tests {
         for (text, number) in [
             ("5,767.57", "5767.57"),
             ("1,234,567", "1234567"),
+            ("123,456", "123456"),
             ("$1,234.50", "1234.50"),
             ("6.59%", "6.59"),
             ("-0.41 %", "-0.41"),
@@ -198,7 +199,7 @@ mod tests {
         ] {
             assert_eq!(parse(text).as_deref(), Some(number), "{text}");
         }
-        for text in ["1,5", "5.767,57", "1,23,456", ",123", "1,2345", "UNCH", "", "%", "1$2", "é,123"] {
+        for text in ["1,5", "5.767,57", "1,23,456", "1234,567", ",123", "1,2345", "UNCH", "", "%", "1$2", "é,123"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
@@ -267,11 +268,15 @@ mod tests {
             ("null", ""),
             ("\"\"", ""),
             ("\"0x4a\"", "0x4a; hex = true reads it"),
+            ("\"0xyz\"", "0xyz"),
+            ("\"beef\"", "beef"),
             ("\"5,767.57\"", "5,767.57; separators = true reads it"),
         ] {
             assert_eq!(describe(&spec(), json), expected);
         }
         assert_eq!(describe(&listed, "\"off\""), "off, which is not in values");
+        let long = format!("1{}", ",000".repeat(MAX_HINTED));
+        assert_eq!(describe(&spec(), &format!("\"{long}\"")), long);
     }
 
     #[test]

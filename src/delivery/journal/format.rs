@@ -378,6 +378,10 @@ pub(super) mod tests {
         let mut twice = LINES.to_vec();
         twice.insert(1, LINES[1]);
         assert!(read(&twice).0.is_empty(), "whose points they are is not plain");
+        let first =
+            |interval| ["; datametrics journal 1", "; interval 60", interval, "; name value time", "a 1 5", "; end 1"];
+        assert_eq!(read(&first("; tag a=b")).0, ["a"]);
+        assert!(read(&first("; interval 30")).0.is_empty(), "which interval they have is not plain");
     }
 
     #[test]

@@ -454,4 +454,49 @@ mod tests {
         (definition.min_interval, definition.min_interval_per_symbol) = (60, 25);
         assert_eq!([definition.interval_for(2), definition.interval_for(3)], [60, 75]);
     }
+
+    #[test]
+    fn a_feed_without_symbols_has_those_of_its_definition() {
+        let symbols = |text: &str| {
+            let text = format!("{text}\nfields = {{ last = '/l' }}\n");
+            definition(&text).default_symbols().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(symbols("[[quote]]\npath = '/'\ndocument = true"), ["p"]);
+        for text in [
+            "[[quote]]\npath = '/'",
+            "[[quote]]\npath = '/{symbol}'\ndocument = true",
+            "[[quote]]\npath = '/'\ndocument = true\nrows = '/{symbol}'",
+            "[[quote]]\npath = '/'\ndocument = true\nbody = { s = '{symbol}' }",
+        ] {
+            assert_eq!(symbols(text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn requests_of_a_feed_may_be_the_same() {
+        let quote = |keys: &str| format!("[[quote]]\nfields = {{ last = '/l' }}\n{keys}\n");
+        let repeats = |one: &str, other: &str| definition(&(quote(one) + &quote(other))).repeats_requests();
+        let (a, b) = ("path = '/a?s={symbols}'", "path = '/b?s={symbols}'");
+        assert!(repeats(a, a) && repeats(a, "path = '/b'\ndocument = true"));
+        assert!(!repeats(a, b) && !repeats(a, &format!("{a}\nbody = {{ x = 1 }}")));
+    }
+
+    #[test]
+    fn a_request_for_any_of_its_symbols_has_one_url_if_none_is_in_it() {
+        let has_one_url = |path: &str, symbols: usize| {
+            definition(&format!("[[quote]]\npath = '{path}'\nfields = {{ last = '/l' }}\n")).endpoints[0]
+                .has_one_url(symbols)
+        };
+        assert!(has_one_url("/all", 2) && has_one_url("/{quote}", 2));
+        assert!(!has_one_url("/all", 1) && !has_one_url("/?s={symbols}", 2) && !has_one_url("/{symbol}", 2));
+    }
+
+    #[test]
+    fn a_field_has_the_unit_of_the_endpoint_that_names_one() {
+        let text = "[[quote]]\npath = '/a'\nfields = { temp = '/t', hum = '/h' }\n\
+            [[quote]]\npath = '/b'\nfields = { temp = { at = '/t', unit = 'celsius' }, x = { at = '/x', unit = 'y' } }\n";
+        let definition = definition(text);
+        let unit = |name: &str| definition.unit(&Field::new(name).unwrap()).map(str::to_owned);
+        assert_eq!((unit("temp").as_deref(), unit("hum")), (Some("celsius"), None));
+    }
 }

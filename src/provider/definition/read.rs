@@ -311,6 +311,27 @@ mod tests {
     }
 
     #[test]
+    fn the_greatest_and_least_values_of_a_definition_may_be_used() {
+        let definition = definition(&format!("per_second = 0.00001\nmax_body = 1_073_741_824\n{ENDPOINT}"));
+        assert_eq!((definition.per_second, definition.max_body), (Some(0.000_01), 1 << 30));
+    }
+
+    #[test]
+    fn keys_of_an_endpoint_that_contradict_each_other_are_refused() {
+        let error = |keys: &str| error(&format!("market = 'other'\n[[quote]]\nfields = {{ last = '/l' }}\n{keys}"));
+        for (keys, problem) in [
+            ("path = '/'\ndocument = true\nkey = '/k'", "document = true is for a reply that is one row"),
+            ("path = '/?s={symbols}'\ndocument = true", "document = true is for a reply that is one row"),
+            ("path = '/'\nall = '/all'\nbody = { a = 1 }", "has `all`"),
+            ("path = '/'\npick = 'now'", "pick = \"now\" needs the time"),
+            ("path = '/'\nmax_age = 60", "max_age needs the time"),
+        ] {
+            assert!(error(keys).contains(problem), "{keys}: {}", error(keys));
+        }
+        assert!(!error("path = '/{symbol}'\nmax_age = 60\ntime = { at = '/t', unit = 's' }\nx = 1").contains("needs"));
+    }
+
+    #[test]
     fn a_definition_that_is_wrong_is_refused() {
         for (text, problem) in [
             ("market = 'bonds'", "market: must be \"crypto\", \"stocks\" or \"other\""),
