@@ -60,3 +60,36 @@ impl JournalError {
         move |cause| Self::Io { action, path: path.to_owned(), cause }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_journal_says_what_to_do() {
+        let (state_dir, remove, no_locks) = ("must be writable and have room", "; remove it", "knows no locks");
+        for (action, cause, advice) in [
+            ("write", ErrorKind::PermissionDenied.into(), state_dir),
+            ("lock", ErrorKind::PermissionDenied.into(), state_dir),
+            ("write", ErrorKind::IsADirectory.into(), state_dir),
+            ("write", io::Error::from_raw_os_error(libc::ENOLCK), state_dir),
+            ("read", ErrorKind::InvalidInput.into(), remove),
+            ("lock", ErrorKind::IsADirectory.into(), remove),
+            ("lock", io::Error::from_raw_os_error(libc::ENOLCK), no_locks),
+            ("lock", io::Error::from_raw_os_error(libc::ENOSYS), no_locks),
+        ] {
+            let text = JournalError::io(action, Path::new("/x"))(cause).to_string();
+            let given: Vec<&str> =
+                [state_dir, remove, no_locks].into_iter().filter(|known| text.contains(known)).collect();
+            assert_eq!(given, [advice], "{text}");
+        }
+        let limit = Limit::name_in(io::Error::from_raw_os_error(libc::EMFILE));
+        assert!(!JournalError::io("write", Path::new("/x"))(limit).to_string().contains("must be writable"));
+    }
+
+    #[test]
+    fn only_a_file_that_is_not_there_is_missing() {
+        let is_missing = |kind: ErrorKind| JournalError::io("read", Path::new("/x"))(kind.into()).is_missing_file();
+        assert!(is_missing(ErrorKind::NotFound) && !is_missing(ErrorKind::PermissionDenied));
+    }
+}
