@@ -196,6 +196,20 @@ mod tests {
         assert_eq!(read_reply(&text, &["A", "B"], body).unwrap().valueless, expected);
     }
 
+    /// So that symbols of a long list share a line in the log, where they lack a value for the same reason.
+    #[test]
+    fn values_with_digits_are_shown_only_for_a_short_list() {
+        let text = format!("[[quote]]\n{BATCH}\nfields = {{ last = ['/l', '/m'] }}\n");
+        let names: Vec<String> = (0..11).map(|n| format!("S{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let valueless = |names: &[&str]| {
+            read_reply(&text, names, r#"{"S0":{"l":"n/a","m":"1 USD"}}"#).unwrap().valueless.remove(0).1
+        };
+        let short = "has no number at \"/l\" (\"n/a\"), no number at \"/m\" (\"1 USD\")";
+        assert_eq!(valueless(&names[..10]), short);
+        assert_eq!(valueless(&names), "has no number at \"/l\" (\"n/a\"), no number at \"/m\"");
+    }
+
     #[test]
     fn an_error_text_replaces_the_row_of_its_symbol() {
         let text = "[[quote]]\npath = '/?s={symbols}'\nrow_error = '/e'\nfields = { last = '/l' }\n";

@@ -267,7 +267,8 @@ mod tests {
     const ENDPOINT: &str = "[[quote]]\npath = '/?s={symbols}'\nfields = { last = '/l' }\n";
 
     fn error(text: &str) -> String {
-        let document = Document::new("p.toml", format!("base_url = 'https://h'\n{text}"));
+        let base_url = if text.contains("base_url") { "" } else { "base_url = 'https://h'\n" };
+        let document = Document::new("p.toml", format!("{base_url}{text}"));
         let table = document.parse().unwrap();
         Definition::read("p", &Section::root(&document, &table)).unwrap_err().to_string()
     }
@@ -307,7 +308,9 @@ mod tests {
         let with_path =
             |path: &str| format!("market = 'other'\n[[quote]]\npath = '{path}'\nfields = {{ last = '/{{base}}' }}\n");
         assert!(error(&with_path("/?s={symbols}")).contains("pointer \"/{base}\" has a placeholder"));
-        definition(&with_path("/{symbol}").replace("market = 'other'\n", ""));
+        for path in ["/{symbol}", "/{base}?s={symbols}"] {
+            definition(&with_path(path).replace("market = 'other'\n", ""));
+        }
     }
 
     #[test]
@@ -336,6 +339,14 @@ mod tests {
         for (text, problem) in [
             ("market = 'bonds'", "market: must be \"crypto\", \"stocks\" or \"other\""),
             ("market = 'other'", "[[quote]] is missing"),
+            ("market = 'other'\nbase_url = 'ftp://h'", "must be an http or https URL"),
+            ("market = 'other'\nbase_url = 'https://h/?a=b'", "without a query"),
+            ("market = 'other'\nbase_url = { ' A' = 'https://h' }", "begins or ends with white space"),
+            ("market = 'other'\nbase_url = { A = 'https://h' }", "[[quote]] is missing"),
+            (
+                "market = 'other'\noptions = { a = 'b' }\n[[quote]]\npath = '/'\nfields = { last = '/l' }",
+                "no path, header or body has {option:a}",
+            ),
             ("market = 'other'\nper_second = 0.000001", "per_second: must be 0.00001 at least"),
             ("market = 'other'\nreplace = { ab = 'c' }", "must replace one character, not \"ab\""),
             ("market = 'other'\nheaders = { 'A B' = 'c' }", "is no header"),
