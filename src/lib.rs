@@ -120,7 +120,7 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     let destinations = if settings.dry_run { &[][..] } else { &settings.destinations };
     let openings: Vec<OpenConnection> = destinations.iter().map(|_| OpenConnection::default()).collect();
     let deadline = context.deadline(settings.timeout);
-    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
+    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random, others_behind: 0 };
     // The connections to destinations open while quotes are fetched.
     let done = Mutex::new((Outcome::Defect, None));
     let job = || *lock(&done) = fetch_and_push(settings, context, &openings, policy);

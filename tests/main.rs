@@ -55,6 +55,7 @@ mod secrets;
 mod settings;
 mod shapes;
 mod shard;
+mod silence;
 mod simulation;
 mod spellings;
 mod symbols;

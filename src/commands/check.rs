@@ -203,7 +203,7 @@ fn check_destination(
 ) -> Finding {
     let begun = context.clock.now();
     let subject = name.to_string();
-    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random };
+    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random, others_behind: 0 };
     let way = Way { destination, opening: &OpenConnection::default(), context, policy };
     match way.reach() {
         Ok(()) => {

@@ -394,7 +394,7 @@ mod tests {
             settings: SettingNames::default(),
         }));
         let deadline = context.deadline(Duration::from_secs(10));
-        let policy = RetryPolicy { retries: 0, deadline, random: &random };
+        let policy = RetryPolicy { retries: 0, deadline, random: &random, others_behind: 0 };
         let to = NamedDestination { name: DestinationName::First, destination, formerly: Vec::new(), limits };
         let journal = OpenJournal::open_all(&journal, &[&to]).pop();
         let sender = Sender { to: &to, opening: &OpenConnection::default(), journal, context, policy };

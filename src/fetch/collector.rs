@@ -16,8 +16,8 @@ use crate::system::deadline::Deadline;
 use crate::system::threads::parallel_map;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock};
 
 /// Fetches feeds.
 pub(crate) struct Collector<'a> {
@@ -61,7 +61,7 @@ impl<'a> Collector<'a> {
         let mut quotes = Quotes { feed, table: None, sources };
         let mut reports = Vec::new();
         let first = self.first_provider(feed);
-        for &index in &feed.providers {
+        for (place, &index) in feed.providers.iter().enumerate() {
             let definition = &self.config.definitions[index];
             let missing = quotes.missing_from(definition);
             if missing.symbols.is_empty() || self.seconds_at_rest(definition, missing.symbols.len()).is_some() {
@@ -85,8 +85,9 @@ impl<'a> Collector<'a> {
                 context: self.context,
                 plan: &plan,
                 guard: &guards[index],
-                policy: self.policy(),
+                policy: self.policy(self.count_askable(&feed.providers[place + 1..], &quotes)),
                 cool_down: Mutex::default(),
+                silence: OnceLock::new(),
             };
             let unknown = self.history.unknown_symbols(definition);
             let fetch = ProviderFetch { requester, unknown, has_answer: AtomicBool::new(false) };
@@ -110,8 +111,21 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn policy(&self) -> RetryPolicy<'a> {
-        RetryPolicy { retries: self.config.retries, deadline: self.deadline, random: self.context.random }
+    fn policy(&self, others_behind: u32) -> RetryPolicy<'a> {
+        let (retries, random) = (self.config.retries, self.context.random);
+        RetryPolicy { retries, deadline: self.deadline, random, others_behind }
+    }
+
+    /// How many of these providers may be asked for something that is missing.
+    fn count_askable(&self, providers: &[usize], quotes: &Quotes<'_>) -> u32 {
+        let is_askable = |index: &&usize| {
+            let definition = &self.config.definitions[**index];
+            let symbols = quotes.missing_from(definition).symbols.len();
+            symbols > 0
+                && self.seconds_at_rest(definition, symbols).is_none()
+                && self.history.cool_down(&definition.name).is_none()
+        };
+        u32::try_from(providers.iter().filter(is_askable).count()).unwrap_or(u32::MAX)
     }
 
     /// The provider that is asked first: the first one that gives any field of the feed.

@@ -9,10 +9,11 @@ use crate::http::body::Body;
 use crate::http::request::Response;
 use crate::http::retry::{RetryPolicy, send_with_permits};
 use crate::http::stats::RequestStats;
+use crate::http::transport::TransportError;
 use crate::provider::{Definition, ErrorText, Plan, Query, Reply, ReplyError};
 use crate::state::CoolDown;
 use crate::system::threads::lock;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// What all requests of a run to one provider share.
@@ -51,6 +52,9 @@ pub(super) struct Requester<'p, 'a> {
     pub(super) policy: RetryPolicy<'a>,
     /// How long the provider asked to be left alone.
     pub(super) cool_down: Mutex<Option<CoolDown>>,
+    /// The first request of the feed that was not answered in time. While others are still to be asked, no further one
+    /// is sent, which may take their time.
+    pub(super) silence: OnceLock<FetchError>,
 }
 
 impl<'a> Requester<'_, 'a> {
@@ -91,6 +95,11 @@ impl<'a> Requester<'_, 'a> {
             Some(replies) => replies.put(&query.request, result),
             None => result.map(Arc::new),
         };
+        if self.policy.others_behind > 0
+            && let Err(error @ FetchError::Transport(TransportError::Timeout { .. })) = &result
+        {
+            self.silence.get_or_init(|| error.clone());
+        }
         let answer = self.answer(query, result, &mut sent, read);
         if matches!(answer, Answer::BadSymbol(_)) {
             sent.excuse(status);
@@ -106,7 +115,10 @@ impl<'a> Requester<'_, 'a> {
 
     fn send(&self, query: &Query<'_>, stats: &mut RequestStats) -> (Result<Response, FetchError>, Option<Permit<'_>>) {
         let limiter = &self.guard.limiter;
-        let stopped = || self.guard.breakers.of(&query.request).and_then(CircuitBreaker::error);
+        let stopped = || {
+            let breaker = self.guard.breakers.of(&query.request);
+            breaker.and_then(CircuitBreaker::error).or_else(|| self.silence.get().cloned())
+        };
         // Before the wait for a permit, which may be long.
         if let Some(error) = stopped() {
             return (Err(error), None);

@@ -9,7 +9,7 @@ use crate::http::stats::RequestStats;
 use crate::provider::{Definition, ListedSymbol, Plan, ReplyError, SymbolList};
 use crate::system::deadline::Deadline;
 use crate::system::threads::parallel_map;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// Most providers that are asked at the same time. Each of them takes a thread, and a user may have many of one's own.
 const SIDE_BY_SIDE: usize = 8;
@@ -35,7 +35,7 @@ pub(crate) fn fetch_symbol_lists<'a>(
     let with_list = |definition: &'a Definition| Some((definition, definition.symbol_list.as_ref()?));
     let lists: Vec<_> = config.definitions.iter().filter_map(with_list).collect();
     parallel_map(context.threads, SIDE_BY_SIDE, &lists, |(definition, list)| {
-        let policy = RetryPolicy { retries: config.retries, deadline, random: context.random };
+        let policy = RetryPolicy { retries: config.retries, deadline, random: context.random, others_behind: 0 };
         let plan = Plan::new(definition, &[], &[], &[], &config.secrets, context.unix_seconds());
         fetch_list(&plan, list, texts, context, policy)
     })
@@ -50,7 +50,8 @@ fn fetch_list<'a>(
 ) -> ListReport<'a> {
     let definition = plan.definition;
     let guard = ProviderGuard::new(definition, context, false);
-    let requester = Requester { context, plan, guard: &guard, policy, cool_down: Mutex::default() };
+    let requester =
+        Requester { context, plan, guard: &guard, policy, cool_down: Mutex::default(), silence: OnceLock::new() };
     let query = requester.with_way(plan.list_query(&list.endpoint, &texts.join(" ")));
     let read = |body: &str| plan.read_symbols(list, &query, body, texts);
     let error = match requester.request_with(&query, false, &mut RequestStats::default(), read) {

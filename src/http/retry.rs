@@ -22,6 +22,9 @@ pub(crate) struct RetryPolicy<'a> {
     pub(crate) deadline: Deadline<'a>,
     /// Makes the pauses random, so that many clients do not retry at once.
     pub(crate) random: &'a Random,
+    /// How many others are asked when this one has nothing to give, before the same deadline. An attempt leaves each of
+    /// them its share of the time, and after a server that does not answer it is their turn.
+    pub(crate) others_behind: u32,
 }
 
 impl RetryPolicy<'_> {
@@ -39,9 +42,15 @@ impl RetryPolicy<'_> {
     fn pause_after(&self, retry: u32, result: &Result<Response, TransportError>) -> Option<Duration> {
         let (is_retryable, retry_after) = match result {
             Ok(response) => (matches!(response.status, 408 | 425 | 429 | 500..=599), response.retry_after),
+            Err(TransportError::Timeout { .. }) if self.others_behind > 0 => (false, None),
             Err(error) => (error.is_retryable(), None),
         };
         if is_retryable { self.pause(retry, retry_after) } else { None }
+    }
+
+    /// When an attempt that begins now must be over.
+    fn attempt_deadline(&self) -> Deadline<'_> {
+        self.deadline.within(self.deadline.remaining() / self.others_behind.saturating_add(1))
     }
 }
 
@@ -87,7 +96,7 @@ pub(crate) fn send_with_permits<P, E>(
     mut acquire: impl FnMut() -> Result<P, E>,
 ) -> Result<(Result<Response, TransportError>, Option<P>), E> {
     let mut permit = Some(acquire()?);
-    let mut result = send_once(transport, request, policy.deadline, stats);
+    let mut result = send_once(transport, request, policy.attempt_deadline(), stats);
     for retry in 0..policy.retries {
         let Some(pause) = policy.pause_after(retry, &result) else { break };
         log::info!("{}: trying again in {pause:.1?}", request.server);
@@ -99,7 +108,7 @@ pub(crate) fn send_with_permits<P, E>(
             break;
         }
         stats.retries += 1;
-        result = send_once(transport, request, policy.deadline, stats);
+        result = send_once(transport, request, policy.attempt_deadline(), stats);
     }
     Ok((result, permit))
 }
@@ -155,7 +164,8 @@ mod tests {
 
     fn pause(retry: u32, retry_after: Option<Duration>, left: Duration) -> Option<Duration> {
         let (clock, random) = (Stopped(Instant::now()), Random::seeded(1));
-        RetryPolicy { retries: 9, deadline: Deadline::after(&clock, left), random: &random }.pause(retry, retry_after)
+        RetryPolicy { retries: 9, deadline: Deadline::after(&clock, left), random: &random, others_behind: 0 }
+            .pause(retry, retry_after)
     }
 
     #[test]

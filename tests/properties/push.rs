@@ -40,7 +40,7 @@ pub(super) fn check(data: &[u8]) {
         Destination::Ingest(Box::new(IngestTarget { url, credentials, headers, identity: None, settings }));
     let (dialer, random) = (SystemDialer::default(), Random::seeded(1));
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
-    let policy = RetryPolicy { retries: 0, deadline, random: &random };
+    let policy = RetryPolicy { retries: 0, deadline, random: &random, others_behind: 0 };
     let context = Context::system(&ingest, &dialer, &random);
     let push = Way { destination: &destination, opening: &OpenConnection::default(), context, policy }.push(
         &batch,
