@@ -612,7 +612,8 @@ fn failover_that_leaves_a_symbol_missing_is_an_error() {
     let two = TwoProviders::start();
     two.first.on(BOTH_SYMBOLS).reply(Reply::status(500));
     two.second.on("GET /last?of=AAA,BBB").reply(Reply::json(r#"{"AAA":{"l":1}}"#));
-    let message = "error: x: first: AAA, BBB: HTTP 500; the next run asks again\n";
+    let message = "error: x: first: AAA, BBB: HTTP 500; the next run asks again\n\
+        error: x: no quote of BBB: second has none among 1 row in the reply (AAA)\n";
     two.run("last").stdout("x.AAA.last 1 [..]\n...").stderr(message).exit(1).check();
 }
 
@@ -687,6 +688,21 @@ fn symbol_that_no_provider_has_is_reported() {
     two.run("last").stdout("x.AAA.last 1 [..]\nmetrics[..]\n...").stderr(message).exit(1).check();
 }
 
+/// It may be misspelled, which the failure of another provider must not hide. It is said once.
+#[test]
+fn symbol_that_one_provider_does_not_know_is_reported_beside_the_failure_of_another() {
+    let (two, ingest) = (TwoProviders::start(), Ingest::start(Dialect::WriteProxy));
+    let run = two.pushing(&ingest, "last");
+    let next = |message: &str| {
+        two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1}}"#));
+        two.second.on("GET /last?of=BBB").reply(Reply::status(500));
+        run.clone().stderr(message).exit(1).check();
+    };
+    let failure = "error: x: second: BBB: HTTP 500; the next run asks again\n";
+    next(&format!("{failure}error: x: no quote of BBB: first has none among 1 row in the reply (AAA)\n"));
+    next(failure);
+}
+
 #[test]
 fn named_field_that_no_provider_has_is_reported() {
     let two = TwoProviders::start();
@@ -727,7 +743,8 @@ fn symbol_that_goes_missing_during_a_cool_down_is_reported() {
     two.first.on(BOTH_SYMBOLS).reply(Reply::status(429).header("Retry-After", "3600"));
     next(both, 0, "warning: x: first: AAA, BBB: HTTP 429; ask less often; it asks for <time> without requests\n");
     next(both, 0, "");
-    let message = "error: x: first: AAA, BBB: not asked for another <time>: it asked for that with HTTP 429\n";
+    let message = "error: x: first: AAA, BBB: not asked for another <time>: it asked for that with HTTP 429\n\
+        error: x: no quote of BBB: second has none among 1 row in the reply (AAA)\n";
     next(one, 1, message);
     next(one, 1, "");
 }

@@ -214,16 +214,21 @@ impl<'a> FeedReport<'a> {
         }
     }
 
-    /// The missing symbols of which the next run need not tell again. Of those of a failed request only the
-    /// request was told, so they are left out, unless the requests stop for a while.
+    /// The missing symbols of which the next run need not tell again. Those of which only a failed request was told are
+    /// left out, unless the requests stop for a while.
     fn missing_symbols(&self, history: &RunHistory<'_>) -> BTreeSet<String> {
-        let failures = self.providers.iter().flat_map(|report| &report.failures);
-        let failures = failures.filter(|(error, _)| !error.is_cool_down());
-        let failed: FxHashSet<usize> = failures.flat_map(|(_, symbols)| symbols).copied().collect();
+        let unexplained = self.unexplained(|error| !error.is_cool_down());
         let names = self.missing.iter().map(|symbol| (symbol, self.feed.symbols[*symbol].as_str()));
         let told =
-            names.filter(|(symbol, name)| !failed.contains(symbol) || history.was_missing(&self.feed.name, name));
+            names.filter(|(symbol, name)| !unexplained.contains(symbol) || history.was_missing(&self.feed.name, name));
         told.map(|(_, name)| name.to_owned()).collect()
+    }
+
+    /// The symbols of which no provider says why they are missing: all that is known is that such a request failed.
+    fn unexplained(&self, is_meant: impl Fn(&FetchError) -> bool) -> FxHashSet<usize> {
+        let failures = self.providers.iter().flat_map(|report| &report.failures);
+        let failed = failures.filter(|(error, _)| is_meant(error)).flat_map(|(_, symbols)| symbols).copied();
+        failed.filter(|symbol| self.reasons_of(*symbol).next().is_none()).collect()
     }
 
     /// The missing fields as the next run needs them. A run that fetched nothing knows of none.
@@ -308,13 +313,13 @@ impl<'a> FeedReport<'a> {
         }
     }
 
-    /// Symbols that are missing, unless the failure of a request explains it.
+    /// Symbols that are missing, unless all that is known is the failure of a request, which is told by itself. Where one
+    /// provider does not know a symbol and another one fails, the symbol may be misspelled.
     fn add_missing_symbols(&self, history: &RunHistory<'_>, problems: &mut Problems) {
-        let failures = self.providers.iter().flat_map(|report| &report.failures);
-        let failed: FxHashSet<usize> = failures.flat_map(|(_, symbols)| symbols).copied().collect();
+        let unexplained = self.unexplained(|_| true);
         let is_known = |symbol: &usize| history.was_missing(&self.feed.name, self.feed.symbols[*symbol].as_str());
         let (known, new): (Vec<usize>, Vec<usize>) =
-            self.missing.iter().filter(|symbol| !failed.contains(symbol)).partition(|symbol| is_known(symbol));
+            self.missing.iter().filter(|symbol| !unexplained.contains(symbol)).partition(|symbol| is_known(symbol));
         problems.errors.extend(self.describe_missing(&new));
         problems.known.extend(self.describe_missing(&known));
     }
