@@ -157,7 +157,7 @@ fn points_that_carbon_did_not_read_are_sent_by_the_next_run() {
         let run = command(&kraken, &carbon.url()).args(["--timeout", "6"]);
         let failed = run.run();
         assert_eq!((failed.code, failed.stdout.as_str()), (Some(75), ""), "{failed}");
-        assert!(failed.stderr.contains("the points are in the journal, the next run sends them\n"), "{failed}");
+        assert!(failed.stderr.contains("he points are in the journal, the next run sends them\n"), "{failed}");
         assert_eq!(failed.stderr.lines().count(), 1, "{failed}");
         kraken.on("GET /0/public/Ticker?pair=XBTUSD,BATUSD").reply(Reply::json(KRAKEN));
         run.check();
@@ -210,7 +210,7 @@ fn carbon_connection_is_logged_with_verbose() {
 fn carbon_connection_refused_is_reported_and_points_stay_in_the_journal() {
     let kraken = kraken();
     let message = "error: graphite: Carbon at 127.0.0.1:9: no connection (127.0.0.1:9: Connection refused (os error 111)); \
-        is Carbon running, and are host and port of the Graphite URL right?; the points are in the journal, the next \
+        is Carbon running, and are host and port of the Graphite URL right? The points are in the journal, the next \
         run sends them\n";
     command(&kraken, "tcp://127.0.0.1:9").stderr(message).exit(75).check();
 }

@@ -270,7 +270,7 @@ fn check_exits_with_69_where_all_providers_fail() {
 #[test]
 fn check_reports_every_kind_of_failure_of_graphite() {
     for (reply, code, message) in [
-        (Reply::text(401, "who?"), 77, "127.0.0.1 refused the credentials: HTTP 401: who?; "),
+        (Reply::text(401, "who?"), 77, "127.0.0.1 refused the credentials: HTTP 401: who? "),
         (Reply::status(302).header("Location", "/login"), 77, "127.0.0.1 refused the credentials: HTTP 302, "),
         (Reply::text(503, "busy"), 75, "127.0.0.1 answered HTTP 503: busy"),
         (Reply::text(500, "broken"), 75, "127.0.0.1 answered HTTP 500: broken"),

@@ -248,7 +248,7 @@ fn numbered() -> (Server, Arc<AtomicUsize>) {
 
 #[test]
 fn thirty_runs_without_graphite_are_sent_in_their_order() {
-    const STAYS_IN_JOURNAL: &str = "error: graphite: [..]; the points are in the journal, the next run sends them\n";
+    const STAYS_IN_JOURNAL: &str = "error: graphite: [..]? The points are in the journal, the next run sends them\n";
     let closed = port::unused();
     let ingest = Graphite::Ingest(Ingest::start(Dialect::WriteProxy));
     let carbon = Graphite::Carbon(Carbon::start());

@@ -22,7 +22,7 @@ use crate::state::State;
 use crate::state::history::RunHistory;
 use crate::system::deadline::Deadline;
 use crate::system::threads::{Task, lock, parallel_map};
-use crate::util::clauses::add_clause;
+use crate::util::clauses::{add_clause, join_clauses};
 use crate::util::group_by::group_by;
 use crate::util::pluralize::pluralize;
 use crate::util::sanitize::sanitize;
@@ -311,7 +311,7 @@ fn provider_finding(definition: &Definition, report: &FeedReport<'_>, if_failed:
     };
     let problems = report.problems(&RunHistory::read(None, "", 0, 0));
     let lines = problems.errors.iter().chain(&problems.warnings);
-    let problems = lines.map(shorten).collect::<Vec<_>>().join("; ");
+    let problems = join_clauses(lines.map(shorten));
     let text = add_clause(problems, &format!("-vv shows what is asked, `datametrics providers {name}` how"));
     Finding::new(subject, Err(text), if_failed)
 }

@@ -12,6 +12,7 @@ use crate::http::retry::RetryPolicy;
 use crate::http::stats::worst_status;
 use crate::metrics::batch::Batch;
 use crate::system::threads::{lock, parallel_map};
+use crate::util::clauses::add_clause;
 use graphite::{MAX_REFUSALS, OpenConnection, Push, PushError, Way};
 use journal::{Entry, Journal, JournalError};
 use replay::JournalReplay;
@@ -110,10 +111,10 @@ impl DeliveryReport {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeliveryError {
     /// The points are in the journal.
-    #[error("{0}; the points are in the journal, the next run sends them")]
+    #[error("{}", add_clause(.0, "the points are in the journal, the next run sends them"))]
     InJournal(PushError),
     /// There is no journal, or the batch could not be written to it.
-    #[error("{cause}; {points} points are lost, as they are in no journal")]
+    #[error("{}", add_clause(cause, &format!("{points} points are lost, as they are in no journal")))]
     Lost {
         /// Why they were not taken.
         cause: PushError,
@@ -121,7 +122,7 @@ pub(crate) enum DeliveryError {
         points: usize,
     },
     /// Another run was sending until the deadline.
-    #[error("{0}; the points are in the journal, the next run sends them")]
+    #[error("{}", add_clause(.0, "the points are in the journal, the next run sends them"))]
     Locked(JournalError),
 }
 

@@ -2,6 +2,7 @@
 
 use crate::http::transport::TransportError;
 use crate::provider::{Definition, ReplyError};
+use crate::util::clauses::add_clause;
 use crate::util::sanitize::excerpt;
 use std::fmt;
 
@@ -93,13 +94,17 @@ impl FetchError {
         matches!(self, Self::Status { status: 403, .. })
     }
 
-    /// What to do about it, as the end of a sentence. Empty if its own words tell.
-    /// `keys` are the names of the keys that were sent.
-    pub(crate) fn advice(&self, definition: &Definition, keys: &[&str]) -> String {
+    /// What happened, and what to do about it. `keys` are the names of the keys that were sent.
+    pub(crate) fn with_advice(&self, definition: &Definition, keys: &[&str]) -> String {
+        add_clause(self, &self.advice(definition, keys))
+    }
+
+    /// What to do about it. Empty if its own words tell.
+    fn advice(&self, definition: &Definition, keys: &[&str]) -> String {
         match self {
             Self::Status { status: 503, retry_after: Some(seconds), .. } => pause(*seconds),
             Self::Status { retry_after: Some(seconds), .. } | Self::LimitReached { retry_after: Some(seconds), .. } => {
-                format!("{}{}", self.usual_advice(definition, keys), pause(*seconds))
+                format!("{}; {}", self.usual_advice(definition, keys), pause(*seconds))
             }
             _ => self.usual_advice(definition, keys),
         }
@@ -108,31 +113,31 @@ impl FetchError {
     fn usual_advice(&self, definition: &Definition, keys: &[&str]) -> String {
         let covers = &definition.covers;
         match self {
-            _ if self.is_passing() => "; the next run asks again".to_owned(),
+            _ if self.is_passing() => "the next run asks again".to_owned(),
             Self::Status { redirect: Some(_), .. }
             | Self::Reply(ReplyError::ApiError(_))
             | Self::Transport(_)
             | Self::NoTime
             | Self::CoolingDown { .. } => String::new(),
             Self::Status { status: 401 | 403, .. } if !keys.is_empty() => {
-                format!("; check {}, and what the plan allows", keys.join(" and "))
+                format!("check {}, and what the plan allows", keys.join(" and "))
             }
             Self::Status { status: 401 | 403, .. } => match definition.secrets().into_keys().collect::<Vec<_>>()[..] {
-                [] => "; it refuses this machine: use another provider".to_owned(),
-                ref keys => format!("; it may answer to a key in {}", keys.join(" and ")),
+                [] => "it refuses this machine: use another provider".to_owned(),
+                ref keys => format!("it may answer to a key in {}", keys.join(" and ")),
             },
             Self::Status { status: 400 | 404 | 422, text, .. } if !text.is_empty() && !covers.is_empty() => {
-                format!("; it covers {covers}")
+                format!("it covers {covers}")
             }
             Self::Status { status: 418 | 429, .. } | Self::LimitReached { .. } if definition.limits.is_empty() => {
-                "; ask less often".to_owned()
+                "ask less often".to_owned()
             }
             Self::Status { status: 418 | 429, .. } | Self::LimitReached { .. } => {
-                format!("; its limits: {}", definition.limits)
+                format!("its limits: {}", definition.limits)
             }
-            Self::Status { status: 451, .. } => "; it does not serve this region: use another provider".to_owned(),
+            Self::Status { status: 451, .. } => "it does not serve this region: use another provider".to_owned(),
             Self::Status { .. } | Self::Reply(_) | Self::AllBad(_) => format!(
-                "; if this persists, the API may have changed: copy `datametrics providers {}` into your config and \
+                "if this persists, the API may have changed: copy `datametrics providers {}` into your config and \
                  fix it there",
                 definition.name
             ),
@@ -142,7 +147,7 @@ impl FetchError {
 
 /// How long the provider asks to be left alone.
 fn pause(seconds: u64) -> String {
-    format!("; it asks for {seconds} s without requests")
+    format!("it asks for {seconds} s without requests")
 }
 
 impl fmt::Display for FetchError {

@@ -2,6 +2,7 @@
 
 use super::report::{FeedReport, ProviderReport};
 use crate::state::history::RunHistory;
+use crate::util::clauses::join_clauses;
 use rustc_hash::FxHashMap;
 
 /// A symbol, a field of a symbol, or a field of all symbols that is missing.
@@ -20,10 +21,10 @@ impl<'a> FeedReport<'a> {
     pub(crate) fn missing_values(&self, history: &RunHistory<'_>) -> Vec<MissingValue<'a>> {
         let failures = self.failures_by_symbol();
         let name = |symbol: usize| Some(self.feed.symbols[symbol].as_str());
-        let failed = |symbol: usize| Some(failures.get(&symbol)?.join("; "));
+        let failed = |symbol: usize| Some(join_clauses(failures.get(&symbol)?.clone()));
         let symbol = |&symbol: &usize| {
             let reasons = failed(symbol).into_iter().chain(self.reasons_of(symbol)).collect::<Vec<_>>();
-            let reason = if reasons.is_empty() { self.reason(symbol) } else { reasons.join("; ") };
+            let reason = if reasons.is_empty() { self.reason(symbol) } else { join_clauses(reasons) };
             MissingValue { symbol: name(symbol), field: None, reason }
         };
         let field = |field, symbol| {
@@ -43,7 +44,7 @@ impl<'a> FeedReport<'a> {
         let mut by_symbol: FxHashMap<usize, Vec<String>> = FxHashMap::default();
         for ProviderReport { definition, failures, keys, .. } in &self.providers {
             for (error, symbols) in failures {
-                let text = format!("{}: {error}{}", definition.name, error.advice(definition, keys));
+                let text = format!("{}: {}", definition.name, error.with_advice(definition, keys));
                 for symbol in symbols {
                     by_symbol.entry(*symbol).or_default().push(text.clone());
                 }

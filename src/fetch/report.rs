@@ -10,6 +10,7 @@ use crate::provider::Definition;
 use crate::state::history::RunHistory;
 use crate::state::unknown_symbols::SymbolFindings;
 use crate::state::{CoolDown, FeedState};
+use crate::util::clauses::join_clauses;
 use crate::util::group_by::group_by;
 use crate::util::hash::hash_of;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -304,11 +305,8 @@ impl<'a> FeedReport<'a> {
                 } else {
                     &mut problems.errors
                 };
-                lines.push(format!(
-                    "{name}: {}: {error}{}",
-                    self.names(symbols),
-                    error.advice(report.definition, &report.keys)
-                ));
+                let said = error.with_advice(report.definition, &report.keys);
+                lines.push(format!("{name}: {}: {said}", self.names(symbols)));
             }
         }
     }
@@ -364,7 +362,7 @@ impl<'a> FeedReport<'a> {
 
     /// Why each of the providers that were asked has no quote of a symbol, or not the first field.
     pub(super) fn reason(&self, symbol: usize) -> String {
-        let reasons = self.reasons_of(symbol).collect::<Vec<_>>().join("; ");
+        let reasons = join_clauses(self.reasons_of(symbol));
         if !reasons.is_empty() {
             reasons
         } else if self.has_defect {

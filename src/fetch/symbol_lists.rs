@@ -60,7 +60,6 @@ fn fetch_list<'a>(
         Answer::Failed(error) => error,
     };
     let is_over_soon = error.is_passing() && !error.is_cool_down();
-    let advice = if is_over_soon { String::new() } else { error.advice(definition, &plan.keys_sent()) };
-    let problem = format!("{error}{advice}");
+    let problem = if is_over_soon { error.to_string() } else { error.with_advice(definition, &plan.keys_sent()) };
     ListReport { definition, symbols: Err(problem), is_limited: error.is_limit() }
 }

@@ -3,6 +3,7 @@
 use super::json::string_or_number;
 use crate::http::request::Request;
 use crate::secret::Secret;
+use crate::util::clauses::join_clauses;
 use crate::util::sanitize::sanitize;
 use std::fmt;
 
@@ -38,7 +39,7 @@ impl ErrorText {
     pub(super) fn join(texts: impl Iterator<Item = Self>) -> Option<Self> {
         texts.reduce(|all, text| Self {
             words: format!("{}; {}", all.words, text.words),
-            shown: format!("{}; {}", all.shown, text.shown),
+            shown: join_clauses([all.shown, text.shown]),
         })
     }
 

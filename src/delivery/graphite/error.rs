@@ -3,12 +3,13 @@
 use super::amqp::{AmqpError, AmqpErrorKind};
 use super::connect::ConnectError;
 use crate::http::transport::TransportError;
+use crate::util::clauses::add_clause;
 
 /// Why Graphite did not take points.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PushError {
     /// It refused the credentials.
-    #[error("{host} refused the credentials: {said}; {question} of the Graphite instance, with metrics:write?")]
+    #[error("{host} refused the credentials: {}", add_clause(said, &format!("{question} of the Graphite instance, with metrics:write?")))]
     Credentials {
         /// The host.
         host: String,
@@ -18,7 +19,7 @@ pub(crate) enum PushError {
         question: String,
     },
     /// It is no ingest.
-    #[error("{host} takes no points there: {said}; is {setting} right? Grafana Cloud's is {suggested}")]
+    #[error("{host} takes no points there: {}", add_clause(said, &format!("is {setting} right? Grafana Cloud's is {suggested}")))]
     Address {
         /// The host.
         host: String,

@@ -2,6 +2,7 @@
 
 use super::session::MIN_FRAME;
 use crate::delivery::graphite::connect::ConnectError;
+use crate::util::clauses::add_clause;
 
 /// Why a broker did not take all messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +31,8 @@ pub(crate) enum AmqpErrorKind {
     NoPlainLogin(String),
     /// It refused the user, or what the user wanted to do.
     #[error(
-        "it refused the credentials: {said}; {question} of a user who may write to the exchange (rabbitmqctl list_permissions)?"
+        "it refused the credentials: {}",
+        add_clause(said, &format!("{question} of a user who may write to the exchange (rabbitmqctl list_permissions)?"))
     )]
     Login {
         /// Its words.
@@ -40,16 +42,18 @@ pub(crate) enum AmqpErrorKind {
     },
     /// It has no such vhost, or the user may not enter it.
     #[error(
-        "it did not open the vhost: {0}; is the path of the Graphite URL the vhost (%2f is /), and may this user enter it (rabbitmqctl set_permissions)?"
+        "it did not open the vhost: {}",
+        add_clause(.0, "is the path of the Graphite URL the vhost (%2f is /), and may this user enter it (rabbitmqctl set_permissions)?")
     )]
     Vhost(String),
     /// It has no such exchange.
     #[error(
-        "{0}; a Carbon with ENABLE_AMQP makes the exchange when it starts: has it started, and is `exchange` in the Graphite URL its AMQP_EXCHANGE?"
+        "{}",
+        add_clause(.0, "a Carbon with ENABLE_AMQP makes the exchange when it starts: has it started, and is `exchange` in the Graphite URL its AMQP_EXCHANGE?")
     )]
     NoExchange(String),
     /// It closed connection or channel for another reason.
-    #[error("it ended the connection: {0}; its log may say more")]
+    #[error("it ended the connection: {}", add_clause(.0, "its log may say more"))]
     Ended(String),
     /// Messages came back.
     #[error(
@@ -72,7 +76,7 @@ pub(crate) enum AmqpErrorKind {
         sent: usize,
     },
     /// It takes no messages from anybody.
-    #[error("it takes no messages now: {0}; it has too little memory or disk (rabbitmqctl status)")]
+    #[error("it takes no messages now: {}", add_clause(.0, "it has too little memory or disk (rabbitmqctl status)"))]
     Blocked(String),
     /// The deadline passed before it had confirmed everything.
     #[error("it confirmed {confirmed} of {sent} points in time; it may be overloaded")]
