@@ -140,6 +140,30 @@ BAT/USD  640.10  650.5   20.25
     assert_eq!(narrow_terminal_output(&at_terminal(&servers), 34, "crypto --dry-run"), (expected.to_owned(), Some(0)));
 }
 
+/// What is computed has twelve decimals, which a script may want. A price keeps all of its digits.
+#[test]
+fn a_table_shows_four_decimals_of_a_percentage() {
+    let server =
+        Server::with(|_| Reply::json(r#"{"AAA":{"l":1.1234567,"p":3,"s":12.3456789},"BBB":{"l":2,"p":1.5,"s":0.5}}"#));
+    let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['AAA', 'BBB']\n\
+        fields = ['last', 'change', 'change_percent', 'share']\n\
+        [providers.own]\nmarket = 'other'\nbase_url = 'https://own.example'\nchange_from = 'previous_close'\n\
+        [[providers.own.quote]]\npath = '/{symbols}'\n\
+        fields = { last = '/l', previous_close = '/p', share = { at = '/s', unit = 'percent' } }\n";
+    let run = Datametrics::new().config(config).args(["--feed", "x", "--dry-run"]);
+    let run = run.provider("own", &server);
+    let expected = "\
+x from own
+                                 change
+symbol       last      change   percent    share
+AAA     1.1234567  -1.8765433  -62.5514  12.3457
+BBB     2           0.5         33.3333   0.5
+";
+    run.clone().args(["--format", "table"]).stdout(expected).check();
+    let output = run.args(["--format", "wire"]).run();
+    assert!(output.stdout.contains("-62.551443333333"), "{output}");
+}
+
 #[test]
 fn a_table_says_which_provider_gave_what() {
     let [first, second] = [Server::start(), Server::start()];

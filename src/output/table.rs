@@ -11,6 +11,9 @@ use crate::util::sanitize::sanitize;
 /// The space between two columns.
 const GAP: &str = "  ";
 
+/// Most decimals of a value in percent. Nobody reads more, and one that was computed has twelve.
+const PERCENT_DECIMALS: usize = 4;
+
 /// Stands where there is no value.
 const NOTHING: &str = "-";
 
@@ -76,7 +79,13 @@ impl Columns {
             let number = move |row: &[Option<Number>]| row.get(column).copied().flatten();
             report.rows.iter().map(number).collect::<Vec<Option<Number>>>()
         };
-        let field = |(column, field): (usize, &Field)| Column::of_numbers(field.as_str(), &numbers(column));
+        let field = |(column, field): (usize, &Field)| {
+            let mut numbers = numbers(column);
+            if field.as_str() == "change_percent" || feed.units.get(field).is_some_and(|unit| unit == "percent") {
+                numbers.iter_mut().flatten().for_each(round_percent);
+            }
+            Column::of_numbers(field.as_str(), &numbers)
+        };
         let mut notes = Vec::new();
         if only_provider(report).is_none() {
             let providers = (0..feed.symbols.len()).map(|symbol| providers(report, symbol));
@@ -214,6 +223,15 @@ fn fold_name(field: &str, body: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+fn round_percent(number: &mut Number) {
+    let decimals = number.as_str().split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    if decimals > PERCENT_DECIMALS
+        && let Some(rounded) = Number::parse(&format!("{:.PERCENT_DECIMALS$}", number.to_f64()))
+    {
+        *number = rounded;
+    }
 }
 
 fn sign(number: &str) -> Sign {
