@@ -106,7 +106,7 @@ fn names_go_into_the_body_where_the_url_says_so() {
     assert!(points.iter().all(|point| point.tags == ["env=home"]), "{points:?}");
     // Elsewhere the name is the routing key, which has no room for it.
     let refused = "error: graphite refused xxx[..].BTC-USD.last: has a name of more than 255 bytes with its tags, the most that a \
-                   routing key holds: AMQP_METRIC_NAME_IN_BODY = True of Carbon and &names=body in the Graphite URL have no \
+                   routing key holds: AMQP_METRIC_NAME_IN_BODY = True of Carbon and &names=body in the URL have no \
                    such limit\n";
     let points = broker.points().len();
     run.stderr(refused).exit(1).check();

@@ -210,7 +210,7 @@ fn carbon_connection_is_logged_with_verbose() {
 fn carbon_connection_refused_is_reported_and_points_stay_in_the_journal() {
     let kraken = kraken();
     let message = "error: graphite: Carbon at 127.0.0.1:9: no connection (127.0.0.1:9: Connection refused (os error 111)); \
-        is Carbon running, and are host and port of the Graphite URL right? The points are in the journal, the next \
+        is Carbon running, and are host and port of GRAPHITE_URL right? The points are in the journal, the next \
         run sends them\n";
     command(&kraken, "tcp://127.0.0.1:9").stderr(message).exit(75).check();
 }

@@ -140,6 +140,8 @@ fn invalid_flag_value_is_reported_with_its_flag() {
             "scheme \"udp\" is not known; known: https, http, tcp, tls, pickle, amqp, amqps",
         ),
         ("--graphite-url", &["tcp://host/x"], "has a path, but Carbon has none: write tcp://HOST:2003"),
+        ("--graphite-url", &["tcp://me:pw@host"], "has a user, but Carbon asks for none: write tcp://HOST:2003"),
+        ("--graphite-url", &["pickle://me@host"], "has a user, but Carbon asks for none: write pickle://HOST:2004"),
         ("--graphite-url", &["tls://host/x"], "has a path, but Carbon has none: write tls://HOST:2003"),
         ("--graphite-url", &["pickle://host/metrics"], "has a path, but Carbon has none: write pickle://HOST:2004"),
     ] {

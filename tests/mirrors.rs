@@ -3,7 +3,7 @@
 use crate::support::{
     Carbon, Datametrics, Dialect, Ingest, Latch, Point, Reply, Server, Verdict, graphite,
     journal::{DestinationId, Journal},
-    leak, pause_until_the_next_second, prices, wait_until,
+    leak, pause_until_the_next_second, port, prices, wait_until,
 };
 use std::collections::BTreeSet;
 
@@ -239,6 +239,20 @@ fn point_that_one_destination_refuses_is_taken_by_the_others() {
     let message = "error: graphite refused crypto.BTC-USD.last: no such series\n";
     run(&provider, &first, &cellar).stderr(message).exit(1).check();
     assert!(cellar.value("crypto.BTC-USD.last").is_some());
+}
+
+#[test]
+fn mirror_that_cannot_be_reached_is_said_with_its_own_setting() {
+    let (provider, first) = (provider(), healthy());
+    for (scheme, server, program) in [("tcp", "Carbon", "Carbon"), ("amqp", "AMQP broker", "RabbitMQ")] {
+        let url = format!("{scheme}://127.0.0.1:{}", port::unused());
+        let run = prices::run(&provider, &format!("[mirrors.cellar]\nurl = '{url}'\n")).graphite(&first);
+        let message = format!(
+            "error: mirror cellar: {server} at [..]: no connection ([..]); is {program} running, and are host and port of \
+             mirrors.cellar.url right? The points are in the journal, the next run sends them\n"
+        );
+        run.stderr(message).exit(75).check();
+    }
 }
 
 #[test]

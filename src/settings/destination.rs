@@ -202,13 +202,18 @@ impl<'a> DestinationReader<'_, 'a> {
             Identity::deny(access.identity.as_ref())?;
         }
         let carbon = |protocol: Protocol, tls: Option<TlsSettings>| {
+            let (scheme, port) = (&url.scheme, protocol.port());
+            if url.credentials.is_some() {
+                let problem = format!("has a user, but Carbon asks for none: write {scheme}://HOST:{port}");
+                return Err(value.invalid(problem));
+            }
             if !url.path.is_empty() {
-                let (scheme, port) = (&url.scheme, protocol.port());
                 return Err(value.invalid(format!("has a path, but Carbon has none: write {scheme}://HOST:{port}")));
             }
             deny_headers(&access.headers)?;
-            let (host, port) = (url.host.clone(), url.port.unwrap_or(protocol.port()));
-            Ok(Destination::Carbon(CarbonTarget { protocol, host, port, linger, tls }))
+            let (host, port) = (url.host.clone(), url.port.unwrap_or(port));
+            let url_setting = self.names.url.clone();
+            Ok(Destination::Carbon(CarbonTarget { protocol, host, port, linger, tls, url_setting }))
         };
         let tls = || identity::tls_settings(self, access.identity.as_ref());
         match url.scheme.as_str() {
@@ -284,7 +289,8 @@ impl<'a> DestinationReader<'_, 'a> {
             (None, Some(known)) => (Some(known), format!("are user and password in {name} those")),
             (None, None) => (None, format!("as {user} is not set, guest was used: are these the credentials")),
         };
-        Ok(Destination::Amqp(Box::new(AmqpTarget { address, tls, credentials, credentials_question })))
+        let settings = SettingNames { url: name.clone(), credentials_question };
+        Ok(Destination::Amqp(Box::new(AmqpTarget { address, tls, credentials, settings })))
     }
 
     /// Refuses to send a secret without TLS. Returns warnings about headers that may hold one.

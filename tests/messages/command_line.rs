@@ -108,6 +108,7 @@ pub(crate) const VALUES: &[Scene] = &[
     Typed("all --graphite-url udp://graphite.example"),
     Typed("all --graphite-url htps://graphite.example"),
     Typed("all --graphite-url tcp://graphite.example/metrics"),
+    Typed("all --graphite-url tcp://me:s3same@carbon.example"),
     Typed("all --graphite-url amqp://broker.example/a/b"),
     Typed("all --graphite-url amqp://broker.example/?exchange="),
     Typed("all --graphite-url amqp://broker.example/?names=key"),

@@ -87,12 +87,12 @@ pub(crate) const SCENES: &[Scene] = &[
     Rendered(
         "the time is over before Carbon's second address is tried",
         75,
-        "Carbon at HOST:2003: no connection (ADDRESS: connection timed out, no time was left); is Carbon running, and are host and port of the Graphite URL right?",
+        "Carbon at HOST:2003: no connection (ADDRESS: connection timed out, no time was left); is Carbon running, and are host and port of GRAPHITE_URL right?",
     ),
     Rendered(
         "the name of Carbon's host has no address",
         75,
-        "Carbon at HOST:2003: no connection (the host has no address); is Carbon running, and are host and port of the Graphite URL right?",
+        "Carbon at HOST:2003: no connection (the host has no address); is Carbon running, and are host and port of GRAPHITE_URL right?",
     ),
     Rendered(
         "Carbon closes before everything was sent",

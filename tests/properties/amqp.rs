@@ -7,7 +7,7 @@
 
 use super::{SECRET, assert_safe_to_print};
 use crate::context::Context;
-use crate::delivery::graphite::{AmqpAddress, AmqpTarget, Destination, OpenConnection, Way};
+use crate::delivery::graphite::{AmqpAddress, AmqpTarget, Destination, OpenConnection, SettingNames, Way};
 use crate::http::request::{Request, Response};
 use crate::http::retry::RetryPolicy;
 use crate::http::transport::{Transport, TransportError};
@@ -33,8 +33,8 @@ pub(super) fn check(data: &[u8]) {
     let broker = Broker(said.clone());
     let address = AmqpAddress::of(&Url::parse("amqp://broker.example").expect("valid")).expect("valid");
     let credentials = Some(Credentials { user: "me".to_owned(), password: Secret::new(SECRET) });
-    let credentials_question = "are these those".to_owned();
-    let target = AmqpTarget { address, tls: None, credentials, credentials_question };
+    let settings = SettingNames { url: String::new(), credentials_question: "are these those".to_owned() };
+    let target = AmqpTarget { address, tls: None, credentials, settings };
     let destination = Destination::Amqp(Box::new(target));
     let mut batch = Batch::new(60, vec![]);
     for index in 0..POINTS {

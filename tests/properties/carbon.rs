@@ -28,7 +28,14 @@ pub(super) fn check(data: &[u8]) {
     let port = listener.local_addr().expect("the listener has an address").port();
     let host = "127.0.0.1".to_owned();
     let protocol = if protocol == "pickle" { Protocol::Pickle } else { Protocol::Plaintext };
-    let destination = Destination::Carbon(CarbonTarget { protocol, host, port, linger: Duration::ZERO, tls: None });
+    let destination = Destination::Carbon(CarbonTarget {
+        protocol,
+        host,
+        port,
+        linger: Duration::ZERO,
+        tls: None,
+        url_setting: String::new(),
+    });
     let mut batch = Batch::new(60, vec![]);
     for name in ["a.b", "a.c"] {
         batch.push(|out| out.push_str(name), Number::parse("1.50").expect("a number"), 1_785_182_401);

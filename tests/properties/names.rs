@@ -98,6 +98,7 @@ fn check_plaintext(batch: &Batch) {
         port: 1,
         linger: Duration::ZERO,
         tls: None,
+        url_setting: String::new(),
     });
     let printed = render(Some(&carbon), batch);
     let tags: String = batch.tags.iter().flat_map(|tag| [";", tag]).collect();

@@ -14,8 +14,13 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConnectError {
     /// The name has no address, or no resolver answers.
-    #[error("the host cannot be looked up: {0}; see that it is right in the Graphite URL")]
-    Lookup(String),
+    #[error("the host cannot be looked up: {reason}; see that it is right in {url}")]
+    Lookup {
+        /// The words of the resolver.
+        reason: String,
+        /// The setting of the URL.
+        url: String,
+    },
     /// A limit of the machine is reached.
     #[error("no connection: {0}")]
     Limit(Limit),
@@ -32,13 +37,24 @@ pub(crate) enum ConnectError {
     #[error("it did not agree on TLS in time; does it speak TLS there?")]
     TlsTimedOut,
     /// No address accepted a connection.
-    #[error("no connection ({reason}); is {server} running, and are host and port of the Graphite URL right?")]
+    #[error("no connection ({reason}); is {server} running, and are host and port of {url} right?")]
     Refused {
         /// What listens there usually.
         server: &'static str,
         /// What the operating system said of each address.
         reason: String,
+        /// The setting of the URL.
+        url: String,
     },
+}
+
+/// What should listen at an address, for messages.
+#[derive(Clone, Copy)]
+pub(super) struct Peer<'a> {
+    /// The program.
+    pub(super) server: &'static str,
+    /// The setting of the URL that leads there.
+    pub(super) url_setting: &'a str,
 }
 
 /// A connection that is opened ahead.
@@ -60,23 +76,23 @@ pub(super) fn take_or_connect(
 }
 
 /// Connects to a host, which is a name or an address, IPv6 with or without brackets. All addresses of a name are
-/// tried. `server` is what should listen there, and `tls` how the connection is secured.
+/// tried. `peer` is what should listen there, and `tls` how the connection is secured.
 ///
 /// # Errors
 /// When no address accepts, or the deadline has passed.
 pub(super) fn connect(
     dialer: &dyn Dialer,
-    server: &'static str,
+    peer: Peer<'_>,
     (host, port): (&str, u16),
     tls: Option<&TlsSettings>,
     deadline: Deadline<'_>,
 ) -> Result<Box<dyn Connection>, ConnectError> {
     let addresses = dialer.resolve(host, port, deadline).map_err(|error| match error {
-        ResolveError::Failed(words) => ConnectError::Lookup(words),
+        ResolveError::Failed(reason) => ConnectError::Lookup { reason, url: peer.url_setting.to_owned() },
         ResolveError::Limit(limit) => ConnectError::Limit(limit),
         ResolveError::TimedOut => ConnectError::LookupTimedOut,
     })?;
-    let connection = connect_any(dialer, server, &addresses, deadline)?;
+    let connection = connect_any(dialer, peer, &addresses, deadline)?;
     let Some(tls) = tls else { return Ok(connection) };
     tls.connect(connection, host, deadline).map_err(|cause| match cause.kind() {
         ErrorKind::TimedOut => ConnectError::TlsTimedOut,
@@ -89,7 +105,7 @@ pub(super) fn connect(
 /// the time for sending.
 fn connect_any(
     dialer: &dyn Dialer,
-    server: &'static str,
+    peer: Peer<'_>,
     addresses: &[SocketAddr],
     deadline: Deadline<'_>,
 ) -> Result<Box<dyn Connection>, ConnectError> {
@@ -110,7 +126,7 @@ fn connect_any(
         }
     }
     let reason = if tried.is_empty() { "the host has no address".to_owned() } else { tried.join(", ") };
-    Err(ConnectError::Refused { server, reason })
+    Err(ConnectError::Refused { server: peer.server, reason, url: peer.url_setting.to_owned() })
 }
 
 #[cfg(test)]
@@ -123,9 +139,11 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
+    const CARBON: Peer<'_> = Peer { server: "Carbon", url_setting: "GRAPHITE_URL" };
+
     fn try_all(addresses: &[SocketAddr], millis: u64) -> Result<(), ConnectError> {
         let deadline = Deadline::after(&SystemClock, Duration::from_millis(millis));
-        connect_any(&SystemDialer::default(), "Carbon", addresses, deadline).map(drop)
+        connect_any(&SystemDialer::default(), CARBON, addresses, deadline).map(drop)
     }
 
     /// A listener that takes no more connections: its queue is full.
@@ -142,8 +160,8 @@ mod tests {
     #[test]
     fn a_name_without_an_address_is_an_error_of_the_lookup() {
         let deadline = Deadline::after(&SystemClock, Duration::from_secs(10));
-        let error = connect(&SystemDialer::default(), "Carbon", ("nosuch host", 1), None, deadline).map(drop);
-        assert!(matches!(error, Err(ConnectError::Lookup(_))), "{error:?}");
+        let error = connect(&SystemDialer::default(), CARBON, ("nosuch host", 1), None, deadline).map(drop);
+        assert!(matches!(error, Err(ConnectError::Lookup { .. })), "{error:?}");
     }
 
     #[test]
@@ -169,7 +187,7 @@ mod tests {
         for error in [
             ConnectError::LookupTimedOut,
             ConnectError::Limit(Limit::OpenFiles),
-            ConnectError::Refused { server: "Carbon", reason },
+            ConnectError::Refused { server: "Carbon", reason, url: "GRAPHITE_URL".to_owned() },
             ConnectError::Tls(advice("received fatal alert: CertificateRequired", false)),
             ConnectError::Tls(advice("received fatal alert: UnknownCA", false)),
             try_all(&[], 10_000).unwrap_err(),

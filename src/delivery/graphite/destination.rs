@@ -50,6 +50,8 @@ pub(crate) struct CarbonTarget {
     pub(crate) linger: Duration,
     /// How the connection is secured. Carbon itself knows no TLS, but a proxy before it may.
     pub(crate) tls: Option<TlsSettings>,
+    /// What the setting of its URL is called.
+    pub(crate) url_setting: String,
 }
 
 /// An exchange, and who we are there.
@@ -61,8 +63,8 @@ pub(crate) struct AmqpTarget {
     pub(crate) tls: Option<TlsSettings>,
     /// User and password; those of the guest if there are none.
     pub(crate) credentials: Option<Credentials>,
-    /// The beginning of a question about them: `are USER and PASSWORD those`.
-    pub(crate) credentials_question: String,
+    /// What its settings are called.
+    pub(crate) settings: SettingNames,
 }
 
 impl AmqpTarget {

@@ -43,13 +43,13 @@ pub(crate) enum AmqpErrorKind {
     /// It has no such vhost, or the user may not enter it.
     #[error(
         "it did not open the vhost: {}",
-        add_clause(.0, "is the path of the Graphite URL the vhost (%2f is /), and may this user enter it (rabbitmqctl set_permissions)?")
+        add_clause(.0, "is the path of the URL the vhost (%2f is /), and may this user enter it (rabbitmqctl set_permissions)?")
     )]
     Vhost(String),
     /// It has no such exchange.
     #[error(
         "{}",
-        add_clause(.0, "a Carbon with ENABLE_AMQP makes the exchange when it starts: has it started, and is `exchange` in the Graphite URL its AMQP_EXCHANGE?")
+        add_clause(.0, "a Carbon with ENABLE_AMQP makes the exchange when it starts: has it started, and is `exchange` in the URL its AMQP_EXCHANGE?")
     )]
     NoExchange(String),
     /// It closed connection or channel for another reason.

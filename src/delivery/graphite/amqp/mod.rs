@@ -16,7 +16,7 @@ pub(crate) use address::AmqpAddress;
 pub(crate) use error::{AmqpError, AmqpErrorKind};
 
 use super::carbon::{Encoded, LeftOut, plaintext};
-use super::connect::{ConnectError, OpenConnection, connect, take_or_connect};
+use super::connect::{ConnectError, OpenConnection, Peer, connect, take_or_connect};
 use super::destination::AmqpTarget;
 use super::push::Push;
 use crate::context::Context;
@@ -100,8 +100,9 @@ impl Amqp<'_> {
 
     /// Opens a connection to the broker.
     pub(super) fn connect(self) -> Result<Box<dyn Connection>, ConnectError> {
-        let Self { target: AmqpTarget { address, tls, .. }, context, policy, .. } = self;
-        connect(context.dialer, "RabbitMQ", (&address.host, address.port), tls.as_ref(), policy.deadline)
+        let Self { target: AmqpTarget { address, tls, settings, .. }, context, policy, .. } = self;
+        let peer = Peer { server: "RabbitMQ", url_setting: &settings.url };
+        connect(context.dialer, peer, (&address.host, address.port), tls.as_ref(), policy.deadline)
     }
 
     /// Publishes messages over one connection. Returns what became of each that was sent.
@@ -109,8 +110,7 @@ impl Amqp<'_> {
         self,
         messages: impl ExactSizeIterator<Item = &'m Message<'m>>,
     ) -> (Vec<Fate>, Result<(), AmqpError>) {
-        let Self { target: AmqpTarget { address, credentials, credentials_question, .. }, opening, context, policy } =
-            self;
+        let Self { target: AmqpTarget { address, credentials, settings, .. }, opening, context, policy } = self;
         let AmqpAddress { host, port, vhost, exchange, .. } = address;
         let in_error = |kind: AmqpErrorKind| AmqpError { server: format!("{host}:{port}"), kind };
         let connection = match take_or_connect(opening, context, || self.connect()) {
@@ -119,7 +119,7 @@ impl Amqp<'_> {
         };
         let guest = || Credentials { user: GUEST.to_owned(), password: Secret::new(GUEST) };
         let secrets: Vec<Secret> = credentials.iter().map(|known| known.password.clone()).collect();
-        let mut session = Session::new(connection, &secrets, credentials_question, policy.deadline);
+        let mut session = Session::new(connection, &secrets, &settings.credentials_question, policy.deadline);
         let opened = session.open(&credentials.clone().unwrap_or_else(guest), vhost, exchange);
         let result = opened.and_then(|()| session.publish(exchange, messages));
         let fates = session.fates().collect();
@@ -144,7 +144,7 @@ impl Amqp<'_> {
                 messages.push((index, Message { routing_key: name, body: rest }));
             } else {
                 let reason = "has a name of more than 255 bytes with its tags, the most that a routing key holds: \
-                              AMQP_METRIC_NAME_IN_BODY = True of Carbon and &names=body in the Graphite URL have no such limit";
+                              AMQP_METRIC_NAME_IN_BODY = True of Carbon and &names=body in the URL have no such limit";
                 left_out.push(LeftOut { index, reason });
             }
         }

@@ -6,7 +6,7 @@ mod encode;
 pub(super) use encode::LeftOut;
 pub(crate) use encode::{Encoded, pickle, plaintext};
 
-use super::connect::{ConnectError, OpenConnection, connect, take_or_connect};
+use super::connect::{ConnectError, OpenConnection, Peer, connect, take_or_connect};
 use super::destination::{CarbonTarget, Protocol};
 use super::error::{CarbonError, CarbonErrorKind, PushError};
 use super::push::Push;
@@ -72,7 +72,7 @@ impl Carbon<'_> {
 
     /// Opens a connection to Carbon.
     pub(super) fn connect(self) -> Result<Box<dyn Connection>, ConnectError> {
-        let Self { target: CarbonTarget { host, port, tls, .. }, context, policy, .. } = self;
-        connect(context.dialer, "Carbon", (host, *port), tls.as_ref(), policy.deadline)
+        let Self { target: CarbonTarget { host, port, tls, url_setting, .. }, context, policy, .. } = self;
+        connect(context.dialer, Peer { server: "Carbon", url_setting }, (host, *port), tls.as_ref(), policy.deadline)
     }
 }
