@@ -345,6 +345,20 @@ fn check_ends_with_an_error_where_a_setting_is_invalid() {
     check().args(["--crypto"]).stderr("error: [..]\n...").exit(2).check();
 }
 
+/// Whoever mends a config wants to know all of it at once. Of a section the first error is said.
+#[test]
+fn check_says_what_is_wrong_in_every_section() {
+    let config = "[graphite]\ninterval = 0\n[journal]\nmax_age = 'x'\n[mirrors.cellar]\nurl = 'udp://h'\n\
+        [providers.krakn]\nbatch = 1\n";
+    let output = Datametrics::new().config(config).env("DATAMETRICS_RETRIES", "x").args(["check"]).run();
+    let wrong = ["config.toml:2:", "config.toml:6:", "config.toml:7:", "DATAMETRICS_RETRIES:", "config.toml:4:"];
+    let said: Vec<_> = output.stderr.lines().map(|line| line.split(' ').nth(1).unwrap_or_default()).collect();
+    assert_eq!((output.code, said), (Some(78), wrong.to_vec()), "{output}");
+    // A run ends with the first error.
+    let output = Datametrics::new().config(config).args(["crypto", "--dry-run"]).run();
+    assert_eq!((output.code, output.stderr.lines().count()), (Some(78), 1), "{output}");
+}
+
 #[test]
 fn check_reports_that_standard_output_is_full() {
     let setup = Setup::new();
@@ -386,7 +400,7 @@ below = 5
     let output = run.args(["--ping-url", "https://hc-ping.com/sesame"]).run();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
     lists(&output, "--config", "config.toml", "--config");
-    lists(&output, "graphite.url", &format!("{}/***", setup.ingest.server().url()), "GRAPHITE_URL");
+    lists(&output, "graphite.url", &format!("{}/graphite/metrics", setup.ingest.server().url()), "GRAPHITE_URL");
     lists(&output, "graphite.user", "123456", "GRAPHITE_USER");
     lists(&output, "GRAPHITE_PASSWORD", "set", "GRAPHITE_PASSWORD_FILE");
     lists(&output, "graphite.prefix", "home", "config.toml:2");

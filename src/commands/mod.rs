@@ -110,6 +110,7 @@ fn dispatch(cli: &Cli, outside: &Outside) -> Outcome {
 
 fn fail(error: &ConfigError) -> Outcome {
     log::error!("{error}");
+    error.others().iter().for_each(|other| log::error!("{other}"));
     error.outcome()
 }
 

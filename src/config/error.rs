@@ -38,6 +38,14 @@ pub enum ConfigError {
         /// The error of the operating system.
         cause: io::Error,
     },
+    /// Several settings are wrong. It is said and judged as the first one.
+    #[error("{first}")]
+    Several {
+        /// The error that ended the reading.
+        first: Box<ConfigError>,
+        /// What is wrong beside it.
+        others: Vec<ConfigError>,
+    },
 }
 
 impl ConfigError {
@@ -85,6 +93,22 @@ impl ConfigError {
             Self::Setting { .. } => Outcome::Misconfigured,
             Self::Unreadable { cause, .. } if is_temporary(cause) => Outcome::NotTaken,
             Self::Unreadable { .. } => Outcome::Io,
+            Self::Several { first, .. } => first.outcome(),
+        }
+    }
+
+    /// This error with those of other settings, which may have it among them.
+    pub(crate) fn with_others(self, others: impl IntoIterator<Item = Self>) -> Self {
+        let said = self.to_string();
+        let others: Vec<_> = others.into_iter().filter(|other| other.to_string() != said).collect();
+        if others.is_empty() { self } else { Self::Several { first: Box::new(self), others } }
+    }
+
+    /// What is wrong beside it.
+    pub(crate) fn others(&self) -> &[Self] {
+        match self {
+            Self::Several { others, .. } => others,
+            _ => &[],
         }
     }
 }

@@ -58,7 +58,7 @@ use recorder::Recorder;
 use sources::Sources;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -197,7 +197,11 @@ impl Settings {
         let path = sources.optional_setting("--config", path);
         let config = path.as_ref().map(ConfigValue::text).transpose()?;
         deny_singular_tables(&file)?;
-        let settings = Reader { cli, purpose, sources, config }.read(stdin)?;
+        let reader = Reader { cli, purpose, sources, config };
+        let settings = reader.read(stdin).map_err(|error| match purpose {
+            Purpose::Check => error.with_others(reader.errors()),
+            _ => error,
+        })?;
         file.deny_unknown_keys()?;
         let recorded = recorder.into_settings();
         Ok(Self { state_dir_advice: service::state_dir_advice(&recorded, &file), recorded, ..settings })
@@ -307,6 +311,29 @@ impl<'a> Reader<'a> {
             recorded: Vec::new(),
             not_ready,
         })
+    }
+
+    /// The first error of each section. Secrets are left alone, as a pipe that holds one can be read only once.
+    fn errors(&self) -> Vec<ConfigError> {
+        let (options, sources, mut warnings) = (&self.cli.options, self.sources, Vec::new());
+        let graphite = Graphite::read(options, sources, false, &mut warnings);
+        let mut providers = Providers::new(sources, false);
+        let feeds = match (&graphite, &mut providers) {
+            (Ok(graphite), Ok(providers)) => self.read_feeds(providers, &graphite.metrics, io::empty()).err(),
+            // Without them it is not known what is wrong with a feed.
+            _ => None,
+        };
+        let sections = [
+            graphite.err(),
+            mirrors::read(sources, false, &mut warnings).err(),
+            providers.err(),
+            feeds,
+            read_run_limits(options, sources).err(),
+            alerts::read(sources, false).err(),
+            journal::read(options, sources, None).err(),
+            read_accept_partial(options, sources).err(),
+        ];
+        sections.into_iter().flatten().collect()
     }
 
     /// The error about a missing first destination.
@@ -423,7 +450,6 @@ fn run_name(selection: &FeedSelection, feeds: &[Feed], shard: Option<Shard>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
     use std::thread;
 
     /// Standard input that takes its time for one symbol.

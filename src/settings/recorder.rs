@@ -105,10 +105,10 @@ fn display_value(value: &ConfigValue<'_>) -> String {
     }
 }
 
-/// Scheme, host and port of a text that may be a URL. The other parts of a URL may hold a key.
+/// Scheme, host and port of a text that may be a URL, and the paths of an ingest. Other parts of a URL may hold a key.
 fn redact_url(text: &str) -> String {
     match Url::parse(text) {
-        Ok(url) if url.path.is_empty() => url.to_string(),
+        Ok(url) if matches!(url.path.as_str(), "" | "/metrics" | "/graphite/metrics") => format!("{url}{}", url.path),
         Ok(url) => format!("{url}/{MASK}"),
         Err(_) => MASK.to_owned(),
     }
@@ -158,9 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_url_is_displayed_without_path_and_credentials() {
+    fn a_recorded_url_is_displayed_without_credentials_and_what_may_be_a_key() {
         for (toml, expected) in [
             ("'https://u:pass@h.example:8443/graphite/metrics?k=pass'", "https://h.example:8443/***"),
+            ("'https://u:pass@h.example/graphite/metrics'", "https://h.example/graphite/metrics"),
+            ("'https://h.example/hunter2/metrics'", "https://h.example/***"),
             ("'tcp://h.example'", "tcp://h.example"),
             ("'u:pass@h.example'", "***"),
             ("'https://u:pa ss@h.example/'", "***"),
