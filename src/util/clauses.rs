@@ -15,9 +15,9 @@ pub(crate) fn add_clause(said: impl Display, clause: &str) -> String {
 
 /// Clauses one after the other, each in its own spelling, as it may begin with a name.
 pub(crate) fn join_clauses(clauses: impl IntoIterator<Item = String>) -> String {
-    let join = |said: String, clause: String| match ends_sentence(&said) {
-        true => format!("{said} {clause}"),
-        false => format!("{}; {clause}", without_full_stop(&said)),
+    let join = |said: String, clause: String| {
+        let gap = if ends_sentence(&said) { "" } else { ";" };
+        format!("{}{gap} {clause}", without_full_stop(&said))
     };
     clauses.into_iter().reduce(join).unwrap_or_default()
 }
