@@ -504,6 +504,12 @@ mod tests {
         let lower = Document::new("lower", "a = 2\nb = 2\n[t]\nx = 2\ny = 2\n[u]\nx = 2\n");
         let (upper_table, lower_table) = (upper.parse().unwrap(), lower.parse().unwrap());
         let root = Section::root(&upper, &upper_table).with_fallback(Section::root(&lower, &lower_table));
+        let keys: Vec<String> = root.entries().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(
+            (keys.join(" "), root.texts().collect::<Vec<_>>()),
+            ("a b t u".to_owned(), vec![upper.text(), lower.text()])
+        );
+        assert!(lower.text().starts_with("a = 2"));
         let number = |section: &Section<'_>, key| section.get(key).unwrap().integer(0, 9).unwrap();
         assert_eq!((number(&root, "a"), number(&root, "b")), (1, 2));
         let table = root.section("t").unwrap();

@@ -226,7 +226,7 @@ mod tests {
         let part = batch.part(&[3..4, 1..3]);
         assert_eq!(part.iter().map(|point| point.interval).collect::<Vec<_>>(), [63, 61, 62]);
         assert_eq!([0, 1, 2].map(|index| part.refusals(index)), [0, 3, 2]);
-        assert!(part.has_refusals() && !batch.part(&[3..4]).has_refusals());
+        assert!(part.has_refusals() && !batch.part(&[3..4, 0..1]).has_refusals());
     }
 
     #[test]

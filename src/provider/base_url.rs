@@ -55,3 +55,22 @@ impl BaseUrl {
         Self { url: url.clone(), by_symbol }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_may_have_addresses_of_their_own() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let pairs = [("A", "http://a"), ("B", "http://b")].map(|(symbol, text)| (symbol.to_owned(), url(text)));
+        let own = BaseUrl::by_symbol(pairs.into()).unwrap();
+        assert_eq!(own.symbols().collect::<Vec<_>>(), ["A", "B"]);
+        assert_eq!(own.urls().iter().map(|url| url.host.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(own.has("B") && !own.has("C"));
+        assert_eq!(own.of(Some("B")).host, "b");
+        let shared = BaseUrl::shared(url("http://h"));
+        assert!(shared.has("C") && shared.symbols().next().is_none() && shared.urls().len() == 1);
+        assert!(BaseUrl::by_symbol(BTreeMap::new()).is_none());
+    }
+}

@@ -325,6 +325,8 @@ fn needed_endpoints<'a>(endpoints: &'a [Endpoint], fields: &[Field]) -> Vec<&'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::url::Url;
+    use crate::provider::BaseUrl;
     use crate::provider::testing::{definition, symbols};
 
     /// The paths of the requests for all these symbols and all fields.
@@ -469,5 +471,34 @@ mod tests {
         let headers = "headers = { Accept = '*/*', X-Key = 'literal', X-Token = 'Bearer {secret:T}' }\n";
         let secrets = request(&format!("{headers}{path}")).secrets;
         assert_eq!(secrets.iter().map(Secret::expose).collect::<Vec<_>>(), ["token", "literal"]);
+    }
+
+    #[test]
+    fn what_a_plan_asks_for_and_sends_is_known() {
+        let text = "symbol = '{base}{quote}'\nheaders = { X = '{secret:SENT}{secret?:ABSENT}' }\n\
+            [[quote]]\npath = '/?s={symbols}'\nall = '/all'\nrows = '/d'\nfields = { last = '/l' }\n";
+        let (definition, symbols) = (definition(text), symbols(&["A/X", "B/X"]));
+        let secrets = BTreeMap::from([("SENT".to_owned(), Secret::new("s"))]);
+        let plan = Plan::new(&definition, &symbols, &definition.fields(), &[true], &secrets, 0);
+        let all = plan.all(&plan.queries(&[1])[0]).unwrap();
+        assert_eq!(
+            (all.request.path.expose(), all.request.about.as_str(), all.symbols),
+            ("/all", "all symbols", vec![1])
+        );
+        assert_eq!((plan.spell(1).as_deref(), plan.rows_pointer(), plan.keys_sent()), (Some("BX"), "/d", vec!["SENT"]));
+    }
+
+    #[test]
+    fn credentials_of_the_address_are_sent_unless_a_header_is_there_for_them() {
+        let sent = |head: &str| {
+            let mut definition = definition(&format!("{head}{}", endpoint("/{symbol}", 1)));
+            definition.base_url = BaseUrl::shared(Url::parse("https://me:pw@h").unwrap());
+            let (symbols, secrets) = (symbols(&["A"]), BTreeMap::new());
+            let plan = Plan::new(&definition, &symbols, &definition.fields(), &[true], &secrets, 0);
+            let headers = plan.queries(&[0]).remove(0).request.headers;
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.expose())).collect::<Vec<_>>()
+        };
+        assert_eq!(sent(""), ["Authorization: Basic bWU6cHc="]);
+        assert_eq!(sent("headers = { authorization = 'own' }\n"), ["authorization: own"]);
     }
 }

@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn the_rows_of_a_sketch_have_most_of_the_numbers() {
         let reply = |others: usize| {
-            let others: String = (0..others).map(|n| format!("\"o{n}\":{n},")).collect();
+            let others = (0..others).map(|n| format!("\"o{n}\":{n},")).collect::<Vec<_>>().concat();
             format!(
                 "{{{others}\"few\":{{\"x\":{{\"v\":\"w\"}},\"y\":{{\"v\":\"w\"}}}},\"r\":{{\"a\":{{\"v\":1}},\"b\":{{\"v\":2}},\"c\":{{\"v\":3}}}}}}"
             )
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(rows(&reply(4)), "document = true");
         let many = format!(
             "[{}{{\"s\":\"Z\",\"v\":0}}]",
-            (0..40).map(|n| format!("{{\"s\":\"A{n}\",\"v\":{n}}},")).collect::<String>()
+            (0..40).map(|n| format!("{{\"s\":\"A{n}\",\"v\":{n}}},")).collect::<Vec<_>>().concat()
         );
         assert_eq!(rows(&many), r#"rows = ""; key = "/s"; symbols = ["A0", "A1", "A2"]"#);
         let deep = |depth: usize| {

@@ -93,5 +93,10 @@ fn no_list(definition: &Definition, texts: &[String]) -> Option<String> {
 fn missing_key(definition: &Definition, sources: Sources<'_>) -> Option<String> {
     let is_missing =
         |(name, is_optional): &(&str, bool)| !is_optional && sources.secret(name).is_ok_and(|secret| secret.is_none());
-    definition.secrets().into_iter().chain(definition.secrets_of_list()).find(is_missing).map(|(name, _)| format!("{name} is not set"))
+    definition
+        .secrets()
+        .into_iter()
+        .chain(definition.secrets_of_list())
+        .find(is_missing)
+        .map(|(name, _)| format!("{name} is not set"))
 }

@@ -346,7 +346,9 @@ pub(super) mod tests {
     /// A file of these lines, each with its right checksum.
     fn file(lines: &[&str]) -> Vec<u8> {
         let mut text = Vec::new();
-        lines.iter().for_each(|line| push_line(&mut text, [line.as_bytes()]));
+        for line in lines {
+            push_line(&mut text, [line.as_bytes()]);
+        }
         text
     }
 

@@ -465,8 +465,10 @@ mod tests {
         for name in ["old.points.tmp", "young.points.tmp", "README", "1-2-3.points", "x-2-3-4.points", &too_many] {
             fs::write(file(name), b"").unwrap();
         }
-        let old = std::time::SystemTime::now() - ABANDONED - Duration::from_secs(60);
-        File::options().write(true).open(file("old.points.tmp")).unwrap().set_modified(old).unwrap();
+        for (name, hours) in [("old.points.tmp", 25), ("young.points.tmp", 23)] {
+            let modified = std::time::SystemTime::now() - Duration::from_secs(hours * 3_600);
+            File::options().write(true).open(file(name)).unwrap().set_modified(modified).unwrap();
+        }
         assert_eq!(journal.waiting().unwrap(), []);
         assert!(!file("old.points.tmp").exists());
         assert!(file("young.points.tmp").exists() && file("README").exists());
