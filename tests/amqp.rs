@@ -11,7 +11,7 @@ use crate::support::{
 };
 use std::collections::BTreeSet;
 
-const STAYS: &str = "he points are in the journal, the next run sends them\n";
+const STAYS: &str = " points are in the journal, the next run sends them\n";
 
 fn provider() -> Server {
     prices::provider(&[("BTC", "49617.507573101621")])

@@ -157,7 +157,7 @@ fn points_that_carbon_did_not_read_are_sent_by_the_next_run() {
         let run = command(&kraken, &carbon.url()).args(["--timeout", "6"]);
         let failed = run.run();
         assert_eq!((failed.code, failed.stdout.as_str()), (Some(75), ""), "{failed}");
-        assert!(failed.stderr.contains("he points are in the journal, the next run sends them\n"), "{failed}");
+        assert!(failed.stderr.contains(" points are in the journal, the next run sends them\n"), "{failed}");
         assert_eq!(failed.stderr.lines().count(), 1, "{failed}");
         kraken.on("GET /0/public/Ticker?pair=XBTUSD,BATUSD").reply(Reply::json(KRAKEN));
         run.check();

@@ -157,7 +157,7 @@ fn check_lists_headers_and_hides_what_may_be_secret() {
 #[test]
 fn refused_header_is_named() {
     let provider = prices::provider(&[("BTC", "5")]);
-    let refusing = Server::with(|_| Reply::text(401, "who are you?"));
+    let refusing = Server::with(|_| Reply::text(401, "who are you"));
     let output = run(&provider, &refusing, "Authorization = 'Bearer {secret:T}'").env("T", TOKEN).run();
     let question = "is the header Authorization of [graphite] that of the Graphite instance, with metrics:write?";
     assert!(output.code == Some(77) && output.stderr.contains(question), "{output}");

@@ -1,19 +1,27 @@
-//! A provider that never answers leaves time for those behind it.
+//! A provider that does not answer in time leaves time for those behind it.
 
 use crate::support::{Datametrics, Reply, Server};
+use std::thread::sleep;
+use std::time::Duration;
 
-/// A run of the feed `x` with these symbols. Its providers, in this order, are asked for one symbol at a time.
-fn run(symbols: &str, providers: &[(&str, &Server)]) -> Datametrics {
-    let names: Vec<_> = providers.iter().map(|(name, _)| *name).collect();
-    let definition = |name: &&str| {
+/// Definitions of these providers. Each gives this field, and is asked for one symbol at a time.
+fn definitions(names_and_fields: &[(&str, &str)]) -> String {
+    let definition = |(name, field): &(&str, &str)| {
         format!(
             "[providers.{name}]\nmarket = 'other'\nbase_url = 'https://{name}.example'\nmax_concurrency = 1\n\
-             [[providers.{name}.quote]]\npath = '/{{symbol}}'\nfields = {{ last = '/last' }}\n"
+             [[providers.{name}.quote]]\npath = '/{{symbol}}'\nfields = {{ {field} = '/{field}' }}\n"
         )
     };
-    let definitions = names.iter().map(definition).collect::<String>();
-    let config = format!("[feeds.x]\nproviders = {names:?}\nsymbols = [{symbols}]\n{definitions}");
-    let run = Datametrics::new().config(&config).args(["--feed", "x", "--dry-run", "--timeout", "6"]);
+    names_and_fields.iter().map(definition).collect()
+}
+
+/// A run with so many seconds, of which two thirds are for quotes, of the feed `x` with these symbols and providers.
+fn run(seconds: u32, symbols: &str, providers: &[(&str, &Server)]) -> Datametrics {
+    let names: Vec<_> = providers.iter().map(|(name, _)| *name).collect();
+    let fields: Vec<_> = names.iter().map(|name| (*name, "last")).collect();
+    let config = format!("[feeds.x]\nproviders = {names:?}\nsymbols = [{symbols}]\n{}", definitions(&fields));
+    let run = Datametrics::new().config(&config).args(["--feed", "x", "--dry-run"]);
+    let run = run.args(["--timeout", &seconds.to_string()]);
     providers.iter().fold(run, |run, (name, server)| run.provider(name, server))
 }
 
@@ -25,10 +33,18 @@ fn healthy() -> Server {
     Server::with(|_| Reply::json(r#"{"last":7}"#))
 }
 
+/// Answers after so many seconds.
+fn slow(seconds: u64, body: &'static str) -> Server {
+    Server::with(move |_| {
+        sleep(Duration::from_secs(seconds));
+        Reply::json(body)
+    })
+}
+
 #[test]
 fn provider_behind_a_silent_one_is_asked() {
     let (first, second) = (silent(), healthy());
-    let run = run("'A'", &[("first", &first), ("second", &second)]);
+    let run = run(6, "'A'", &[("first", &first), ("second", &second)]);
     run.stdout("[{\"name\":\"x.A.last\",[..]\n")
         .stderr("warning: x: first: A: no whole answer from [..] in time ([..]); the next run asks again\n")
         .check();
@@ -39,18 +55,58 @@ fn provider_behind_a_silent_one_is_asked() {
 #[test]
 fn provider_behind_two_silent_ones_is_asked_for_all_symbols() {
     let (first, second, third) = (silent(), silent(), healthy());
-    let run = run("'A', 'B', 'C'", &[("first", &first), ("second", &second), ("third", &third)]);
+    let providers = [("first", &first), ("second", &second), ("third", &third)];
+    let run = run(15, "'A', 'B', 'C'", &providers);
     let output = run.stdout("[{\"name\":\"x.A.last\",[..]\n").stderr("warning: x: first: A, B, C: [..]\n...").check();
     assert!(output.stdout.contains("x.C.last"), "{output:?}");
     assert_eq!((first.requests().len(), second.requests().len(), third.requests().len()), (1, 1, 3));
 }
 
-/// Behind the last one there is nobody, so it has all the time, and is tried again.
+/// A provider that answers has one request that got lost, and no more.
 #[test]
-fn last_provider_is_tried_again() {
-    let (first, last) = (silent(), Server::start());
-    last.on("GET /A").reply(Reply::status(503));
-    last.on("GET /A").reply(Reply::json(r#"{"last":7}"#));
-    let run = run("'A'", &[("first", &first), ("last", &last)]);
-    run.stdout("[{\"name\":\"x.A.last\",[..]\n").stderr("warning: x: first: A: [..]\n").check();
+fn provider_that_has_answered_is_asked_for_the_other_symbols() {
+    let first = Server::with(|received| match received.target.as_str() {
+        "/B" => Reply::hang(),
+        _ => Reply::json(r#"{"last":5}"#),
+    });
+    let second = healthy();
+    let output = run(6, "'A', 'B', 'C'", &[("first", &first), ("second", &second)]).run();
+    assert_eq!(output.code, Some(0), "{output}");
+    assert_eq!((first.request_lines(), second.request_lines().len()), (lines(&["/A", "/B", "/C"]), 1), "{output}");
+}
+
+fn lines(paths: &[&str]) -> Vec<String> {
+    paths.iter().map(|path| format!("GET {path}")).collect()
+}
+
+/// The two feeds have the same request. The one that has nobody else to ask waits for the answer.
+#[test]
+fn feed_with_one_provider_has_all_the_time() {
+    let (first, second, third) = (slow(4, r#"{"last":5}"#), healthy(), silent());
+    let names = [("first", "last"), ("second", "last"), ("third", "last")];
+    let config = format!(
+        "[feeds.x]\nproviders = ['first', 'second', 'third']\nsymbols = ['A']\n\
+         [feeds.y]\nproviders = ['first']\nsymbols = ['A']\n{}",
+        definitions(&names)
+    );
+    let run = Datametrics::new().config(&config).args(["--feed", "x", "--feed", "y", "--dry-run", "--timeout", "14"]);
+    let run = run.provider("first", &first).provider("second", &second).provider("third", &third);
+    let output = run.run();
+    assert_eq!(output.code, Some(0), "{output}");
+    for point in [r#""x.A.last","interval":60,"value":7,"#, r#""y.A.last","interval":60,"value":5,"#] {
+        assert!(output.stdout.contains(point), "{point}: {output}");
+    }
+}
+
+/// No other provider has its field, so there is nobody to leave time for.
+#[test]
+fn provider_of_another_field_takes_no_time() {
+    let (weather, air) = (slow(5, r#"{"temp":21}"#), Server::with(|_| Reply::json(r#"{"pm":3}"#)));
+    let config = format!(
+        "[feeds.x]\nproviders = ['weather', 'air']\nsymbols = ['A']\nfields = ['temp', 'pm']\n{}",
+        definitions(&[("weather", "temp"), ("air", "pm")])
+    );
+    let run = Datametrics::new().config(&config).args(["--feed", "x", "--dry-run", "--timeout", "12"]);
+    let stdout = "[{\"name\":\"x.A.temp\",\"interval\":60,\"value\":21,[..]},{\"name\":\"x.A.pm\",\"interval\":60,\"value\":3,[..]\n";
+    run.provider("weather", &weather).provider("air", &air).stdout(stdout).stderr("").check();
 }

@@ -17,7 +17,6 @@ use crate::system::threads::parallel_map;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, OnceLock};
 
 /// Fetches feeds.
 pub(crate) struct Collector<'a> {
@@ -78,17 +77,11 @@ impl<'a> Collector<'a> {
                 continue;
             }
             let secrets = &self.config.secrets;
-            let mut wanted = missing.columns;
+            let mut wanted = missing.columns.clone();
             wanted.resize(fields.len(), false);
             let plan = Plan::new(definition, &feed.symbols, &fields, &wanted, secrets, self.started);
-            let requester = Requester {
-                context: self.context,
-                plan: &plan,
-                guard: &guards[index],
-                policy: self.policy(self.count_askable(&feed.providers[place + 1..], &quotes)),
-                cool_down: Mutex::default(),
-                silence: OnceLock::new(),
-            };
+            let policy = self.policy(self.count_askable(&feed.providers[place + 1..], feed, &missing));
+            let requester = Requester::new(self.context, &plan, &guards[index], policy);
             let unknown = self.history.unknown_symbols(definition);
             let fetch = ProviderFetch { requester, unknown, has_answer: AtomicBool::new(false) };
             let (table, report) = fetch.run(&missing.symbols);
@@ -116,13 +109,13 @@ impl<'a> Collector<'a> {
         RetryPolicy { retries, deadline: self.deadline, random, others_behind }
     }
 
-    /// How many of these providers may be asked for something that is missing.
-    fn count_askable(&self, providers: &[usize], quotes: &Quotes<'_>) -> u32 {
+    /// How many of these providers may be asked for what is missing.
+    fn count_askable(&self, providers: &[usize], feed: &Feed, missing: &MissingValues) -> u32 {
+        let fields = feed.fields.iter().zip(&missing.columns).filter(|(_, is_missing)| **is_missing);
         let is_askable = |index: &&usize| {
             let definition = &self.config.definitions[**index];
-            let symbols = quotes.missing_from(definition).symbols.len();
-            symbols > 0
-                && self.seconds_at_rest(definition, symbols).is_none()
+            fields.clone().any(|(field, _)| definition.gives(field))
+                && self.seconds_at_rest(definition, missing.symbols.len()).is_none()
                 && self.history.cool_down(&definition.name).is_none()
         };
         u32::try_from(providers.iter().filter(is_askable).count()).unwrap_or(u32::MAX)

@@ -46,6 +46,11 @@ pub(crate) enum FetchError {
 }
 
 impl FetchError {
+    /// Whether nothing came back in time.
+    pub(super) fn is_silence(&self) -> bool {
+        matches!(self, Self::Transport(TransportError::Timeout { .. }) | Self::NoTime)
+    }
+
     /// Whether it ends all further requests to the provider. They would fail in the same way, or do harm:
     /// some APIs ban a client that goes on after a 429.
     pub(crate) fn stops_provider(&self) -> bool {

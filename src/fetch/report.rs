@@ -229,7 +229,7 @@ impl<'a> FeedReport<'a> {
     fn unexplained(&self, is_meant: impl Fn(&FetchError) -> bool) -> FxHashSet<usize> {
         let failures = self.providers.iter().flat_map(|report| &report.failures);
         let failed = failures.filter(|(error, _)| is_meant(error)).flat_map(|(_, symbols)| symbols).copied();
-        failed.filter(|symbol| self.reasons_of(*symbol).next().is_none()).collect()
+        failed.filter(|symbol| self.providers.iter().all(|report| report.reason_of(*symbol).is_none())).collect()
     }
 
     /// The missing fields as the next run needs them. A run that fetched nothing knows of none.

@@ -9,10 +9,10 @@ use crate::http::body::Body;
 use crate::http::request::Response;
 use crate::http::retry::{RetryPolicy, send_with_permits};
 use crate::http::stats::RequestStats;
-use crate::http::transport::TransportError;
 use crate::provider::{Definition, ErrorText, Plan, Query, Reply, ReplyError};
 use crate::state::CoolDown;
 use crate::system::threads::lock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -48,16 +48,28 @@ pub(super) enum Answer<T = Reply> {
 pub(super) struct Requester<'p, 'a> {
     pub(super) context: Context<'a>,
     pub(super) plan: &'p Plan<'a>,
-    pub(super) guard: &'p ProviderGuard<'a>,
-    pub(super) policy: RetryPolicy<'a>,
+    guard: &'p ProviderGuard<'a>,
+    policy: RetryPolicy<'a>,
     /// How long the provider asked to be left alone.
     pub(super) cool_down: Mutex<Option<CoolDown>>,
-    /// The first request of the feed that was not answered in time. While others are still to be asked, no further one
-    /// is sent, which may take their time.
-    pub(super) silence: OnceLock<FetchError>,
+    /// Whether any request of the feed was answered.
+    was_answered: AtomicBool,
+    /// The first request that was not answered in time, where none was before. While others are still to be asked, no
+    /// further one is sent, which would take their time.
+    silence: OnceLock<FetchError>,
 }
 
-impl<'a> Requester<'_, 'a> {
+impl<'p, 'a> Requester<'p, 'a> {
+    pub(super) fn new(
+        context: Context<'a>,
+        plan: &'p Plan<'a>,
+        guard: &'p ProviderGuard<'a>,
+        policy: RetryPolicy<'a>,
+    ) -> Self {
+        let (cool_down, was_answered, silence) = (Mutex::default(), AtomicBool::new(false), OnceLock::new());
+        Self { context, plan, guard, policy, cool_down, was_answered, silence }
+    }
+
     /// The requests for these symbols. They know the secrets of the way to the server.
     pub(super) fn queries(&self, symbols: &[usize]) -> Vec<Query<'a>> {
         self.plan.queries(symbols).into_iter().map(|query| self.with_way(query)).collect()
@@ -84,22 +96,22 @@ impl<'a> Requester<'_, 'a> {
         read: impl Fn(&str) -> Result<T, ReplyError>,
     ) -> Answer<T> {
         let replies = Some(&self.guard.replies).filter(|_| is_shared || self.guard.has_alike_requests);
-        if let Some(result) = replies.and_then(|replies| replies.get(&query.request, self.policy.deadline)) {
+        let attempt_deadline = self.policy.attempt_deadline();
+        if let Some(result) = replies.and_then(|replies| replies.get(&query.request, attempt_deadline)) {
+            self.note_silence(&result);
             return self.answer(query, result, stats, read);
         }
         let mut sent = RequestStats::default();
         // The permit is held until the outcome is noted: the request that waits for it may have to stay.
         let (result, _permit) = self.send(query, &mut sent);
         let status = result.as_ref().map_or(0, |response| response.status);
+        // Another feed, with nobody else to ask, may wait longer.
+        let may_go_otherwise = self.policy.others_behind > 0 && result.as_ref().is_err_and(FetchError::is_silence);
         let result = match replies {
-            Some(replies) => replies.put(&query.request, result),
+            Some(replies) => replies.put(&query.request, result, may_go_otherwise),
             None => result.map(Arc::new),
         };
-        if self.policy.others_behind > 0
-            && let Err(error @ FetchError::Transport(TransportError::Timeout { .. })) = &result
-        {
-            self.silence.get_or_init(|| error.clone());
-        }
+        self.note_silence(&result);
         let answer = self.answer(query, result, &mut sent, read);
         if matches!(answer, Answer::BadSymbol(_)) {
             sent.excuse(status);
@@ -111,6 +123,18 @@ impl<'a> Requester<'_, 'a> {
             _ => {}
         }
         answer
+    }
+
+    fn note_silence(&self, result: &SharedResult) {
+        match result {
+            Ok(_) => self.was_answered.store(true, Ordering::Relaxed),
+            Err(error) if self.policy.others_behind > 0 && error.is_silence() => {
+                if !self.was_answered.load(Ordering::Relaxed) {
+                    self.silence.get_or_init(|| error.clone());
+                }
+            }
+            Err(_) => {}
+        }
     }
 
     fn send(&self, query: &Query<'_>, stats: &mut RequestStats) -> (Result<Response, FetchError>, Option<Permit<'_>>) {

@@ -57,12 +57,18 @@ impl<'a> SharedReplies<'a> {
         }
     }
 
-    /// Keeps what came of a request, if it fits. A request that was not sent may be sent later.
-    pub(super) fn put(&self, request: &Request, result: Result<Response, FetchError>) -> SharedResult {
+    /// Keeps what came of a request, if it fits. A request that was not sent may be sent later, and so may one that
+    /// `may_go_otherwise` for another feed.
+    pub(super) fn put(
+        &self,
+        request: &Request,
+        result: Result<Response, FetchError>,
+        may_go_otherwise: bool,
+    ) -> SharedResult {
         let mut state = lock(&self.state);
         let bytes = result.as_ref().map_or(0, |response| response.body.len());
         let was_sent = matches!(result, Ok(_) | Err(FetchError::Transport(_)));
-        let is_kept = was_sent && state.bytes + bytes <= MAX_BYTES;
+        let is_kept = was_sent && !may_go_otherwise && state.bytes + bytes <= MAX_BYTES;
         let result = result.map(|mut response| {
             if is_kept {
                 // It stays in use for long, and the next long body of the server must not wait for that.
@@ -126,14 +132,15 @@ mod tests {
         let replies = SharedReplies::new(&SystemThreads);
         let soon = Deadline::after(&SystemClock, Duration::from_secs(10));
         let cut = FetchError::Transport(TransportError::Cut("h".to_owned()));
-        for (path, result, is_kept) in [
-            ("/a", Ok(response(MAX_BYTES - 1)), true),
-            ("/b", Ok(response(2)), false),
-            ("/c", Err(cut), true),
-            ("/d", Err(FetchError::NoTime), false),
+        for (path, result, may_go_otherwise, is_kept) in [
+            ("/a", Ok(response(MAX_BYTES - 1)), false, true),
+            ("/b", Ok(response(2)), false, false),
+            ("/c", Err(cut.clone()), false, true),
+            ("/d", Err(FetchError::NoTime), false, false),
+            ("/e", Err(cut), true, false),
         ] {
             assert!(replies.get(&request(path), soon).is_none(), "{path} was not sent before");
-            let _ = replies.put(&request(path), result);
+            let _ = replies.put(&request(path), result, may_go_otherwise);
             assert_eq!(replies.get(&request(path), soon).is_some(), is_kept, "{path}");
         }
     }

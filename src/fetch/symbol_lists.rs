@@ -9,7 +9,6 @@ use crate::http::stats::RequestStats;
 use crate::provider::{Definition, ListedSymbol, Plan, ReplyError, SymbolList};
 use crate::system::deadline::Deadline;
 use crate::system::threads::parallel_map;
-use std::sync::{Mutex, OnceLock};
 
 /// Most providers that are asked at the same time. Each of them takes a thread, and a user may have many of one's own.
 const SIDE_BY_SIDE: usize = 8;
@@ -50,8 +49,7 @@ fn fetch_list<'a>(
 ) -> ListReport<'a> {
     let definition = plan.definition;
     let guard = ProviderGuard::new(definition, context, false);
-    let requester =
-        Requester { context, plan, guard: &guard, policy, cool_down: Mutex::default(), silence: OnceLock::new() };
+    let requester = Requester::new(context, plan, &guard, policy);
     let query = requester.with_way(plan.list_query(&list.endpoint, &texts.join(" ")));
     let read = |body: &str| plan.read_symbols(list, &query, body, texts);
     let error = match requester.request_with(&query, false, &mut RequestStats::default(), read) {

@@ -31,11 +31,11 @@ impl RetryPolicy<'_> {
     /// How long to pause before retry number `retry` (from 0): as long as the server asks for, or else a
     /// random time up to a bound that doubles with each retry ("full jitter",
     /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>). `None` if no time
-    /// would be left after the pause.
+    /// would be left after the pause, or none for others.
     pub(crate) fn pause(&self, retry: u32, retry_after: Option<Duration>) -> Option<Duration> {
         let bound = FIRST_PAUSE.saturating_mul(1 << retry.min(16)).min(LONGEST_PAUSE);
         let pause = retry_after.unwrap_or_else(|| bound.mul_f64(self.random.fraction()));
-        (pause < self.deadline.remaining()).then_some(pause)
+        (pause < self.attempt_deadline().remaining()).then_some(pause)
     }
 
     /// The pause before a retry of a request with this result; `None` if it is not retried.
@@ -48,8 +48,8 @@ impl RetryPolicy<'_> {
         if is_retryable { self.pause(retry, retry_after) } else { None }
     }
 
-    /// When an attempt that begins now must be over.
-    fn attempt_deadline(&self) -> Deadline<'_> {
+    /// When an attempt that begins now must be over, or a pause before it.
+    pub(crate) fn attempt_deadline(&self) -> Deadline<'_> {
         self.deadline.within(self.deadline.remaining() / self.others_behind.saturating_add(1))
     }
 }
@@ -162,10 +162,29 @@ mod tests {
         fn sleep(&self, _: Duration) {}
     }
 
+    fn policy<'a>(clock: &'a Stopped, random: &'a Random, left: Duration, others_behind: u32) -> RetryPolicy<'a> {
+        RetryPolicy { retries: 9, deadline: Deadline::after(clock, left), random, others_behind }
+    }
+
     fn pause(retry: u32, retry_after: Option<Duration>, left: Duration) -> Option<Duration> {
-        let (clock, random) = (Stopped(Instant::now()), Random::seeded(1));
-        RetryPolicy { retries: 9, deadline: Deadline::after(&clock, left), random: &random, others_behind: 0 }
-            .pause(retry, retry_after)
+        policy(&Stopped(Instant::now()), &Random::seeded(1), left, 0).pause(retry, retry_after)
+    }
+
+    #[test]
+    fn others_behind_get_their_share_of_the_time() {
+        let (clock, random, left) = (Stopped(Instant::now()), Random::seeded(1), Duration::from_secs(12));
+        let after_seven = Some(Duration::from_secs(7));
+        for (others_behind, share, is_retried, waits_seven) in
+            [(0, 12, true, true), (1, 6, false, false), (2, 4, false, false)]
+        {
+            let policy = policy(&clock, &random, left, others_behind);
+            assert_eq!(policy.attempt_deadline().remaining(), Duration::from_secs(share));
+            let timeout = TransportError::Timeout { host: "h".to_owned(), reason: "no reply" };
+            assert_eq!(policy.pause_after(0, &Err(timeout)).is_some(), is_retried, "{others_behind}");
+            let cut = Err(TransportError::Cut("h".to_owned()));
+            assert!(policy.pause_after(0, &cut).is_some(), "what fails at once is tried again");
+            assert_eq!(policy.pause(0, after_seven).is_some(), waits_seven, "{others_behind}");
+        }
     }
 
     #[test]

@@ -227,7 +227,9 @@ fn fold_name(field: &str, body: usize) -> Vec<String> {
 
 fn round_percent(number: &mut Number) {
     let decimals = number.as_str().split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    // Beside an exponent, digits are no decimals.
     if decimals > PERCENT_DECIMALS
+        && !number.as_str().contains(['e', 'E'])
         && let Some(rounded) = Number::parse(&format!("{:.PERCENT_DECIMALS$}", number.to_f64()))
     {
         *number = rounded;
@@ -291,6 +293,17 @@ mod tests {
 
     fn at(width: usize) -> Terminal {
         Terminal { width, ..Terminal::default() }
+    }
+
+    #[test]
+    fn percentages_are_rounded_to_four_decimals() {
+        for (known, shown) in
+            [("1.234567", "1.2346"), ("-0.5", "-0.5"), ("12345.123456", "12345.1235"), ("1.25432e-7", "1.25432e-7")]
+        {
+            let mut number = Number::parse(known).unwrap();
+            round_percent(&mut number);
+            assert_eq!(number.as_str(), shown);
+        }
     }
 
     #[test]

@@ -85,6 +85,7 @@ impl<'de> JsonReader<'de> {
             let is_next_wanted = member(self, &name)?;
             has_more = self.has_more(b'}')?;
             if has_more && !is_next_wanted {
+                // The rest of the object is passed over as if its opening bracket had been seen.
                 self.closing.push(b'}');
                 return self.skip();
             }

@@ -132,7 +132,7 @@ impl<'a> Plan<'a> {
 
     /// The names of the secrets that are in the requests.
     pub(crate) fn keys_sent(&self) -> Vec<&'a str> {
-        self.definition.secrets().into_keys().filter(|name| self.secrets.contains_key(*name)).collect()
+        self.definition.all_secrets().into_keys().filter(|name| self.secrets.contains_key(*name)).collect()
     }
 
     /// Where the rows of the first endpoint are.
@@ -207,7 +207,7 @@ impl<'a> Plan<'a> {
             headers.push(("Content-Type".to_owned(), Secret::new("application/json")));
         }
         let mut secrets: Vec<Secret> =
-            definition.secrets().keys().filter_map(|name| self.secrets.get(*name)).cloned().collect();
+            definition.all_secrets().keys().filter_map(|name| self.secrets.get(*name)).cloned().collect();
         secrets.extend(base_url.path_secrets());
         // Somebody may have written a key there as it is.
         let is_key = |(name, template): &&(String, Template)| template.is_literal() && !is_harmless_header(name);

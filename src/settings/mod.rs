@@ -53,7 +53,7 @@ use crate::util::shorten::shorten;
 use config_file::ConfigFile;
 use feeds::FeedReader;
 use graphite::Graphite;
-use providers::{Providers, cleartext_warnings};
+use providers::{Needs, Providers, cleartext_warnings};
 use recorder::Recorder;
 use sources::Sources;
 use std::cell::OnceCell;
@@ -261,7 +261,8 @@ impl<'a> Reader<'a> {
         let sends = matches!(self.purpose, Purpose::Push | Purpose::Check);
         let Graphite { destination, metrics } = Graphite::read(options, sources, sends, &mut warnings)?;
         let mirrors = mirrors::read(sources, sends, &mut warnings)?;
-        let mut providers = Providers::new(sources, self.purpose != Purpose::Export)?;
+        let needs = if self.purpose == Purpose::Export { Needs::Nothing } else { Needs::Quotes };
+        let mut providers = Providers::new(sources, needs)?;
         let (run, feeds) = self.read_feeds(&mut providers, &metrics, stdin)?;
         let (timeout, retries) = read_run_limits(options, sources)?;
         let is_missing = destination.destination.is_none();
@@ -317,7 +318,7 @@ impl<'a> Reader<'a> {
     fn errors(&self) -> Vec<ConfigError> {
         let (options, sources, mut warnings) = (&self.cli.options, self.sources, Vec::new());
         let graphite = Graphite::read(options, sources, false, &mut warnings);
-        let mut providers = Providers::new(sources, false);
+        let mut providers = Providers::new(sources, Needs::Nothing);
         let feeds = match (&graphite, &mut providers) {
             (Ok(graphite), Ok(providers)) => self.read_feeds(providers, &graphite.metrics, io::empty()).err(),
             // Without them it is not known what is wrong with a feed.
@@ -378,7 +379,8 @@ pub(crate) fn providers(
     let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
     let table = document.parse()?;
     let file = Section::root(&document, &table);
-    Providers::new(Sources { env, file: &file, recorder: None, deadline, roots: &OnceCell::new() }, false)?.list(only)
+    Providers::new(Sources { env, file: &file, recorder: None, deadline, roots: &OnceCell::new() }, Needs::Nothing)?
+        .list(only)
 }
 
 /// When the settings must be read: the time limit of the whole run, from now.
@@ -411,7 +413,8 @@ pub(crate) fn definition(
     let table = document.parse()?;
     let file = Section::root(&document, &table);
     deny_singular_tables(&file)?;
-    Providers::new(Sources { env, file: &file, recorder: None, deadline, roots: &OnceCell::new() }, false)?.find(name)
+    Providers::new(Sources { env, file: &file, recorder: None, deadline, roots: &OnceCell::new() }, Needs::Nothing)?
+        .find(name)
 }
 
 /// Reads the time limit of the whole run, and the number of retries of a failed request.

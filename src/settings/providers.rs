@@ -31,11 +31,21 @@ pub(crate) struct ProviderKey {
     pub(crate) is_set: bool,
 }
 
+/// Which secrets of the definitions in use are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// None.
+    Nothing,
+    /// Those in requests for quotes.
+    Quotes,
+    /// Those in requests for lists of symbols.
+    Lists,
+}
+
 /// The providers. A definition is read when it is first needed.
 pub(super) struct Providers<'a> {
     sources: Sources<'a>,
-    /// Whether the secrets of the definitions in use are read.
-    needs_secrets: bool,
+    needs: Needs,
     /// `[providers]` of the config file.
     config: Section<'a>,
     /// The names of the providers in the config file.
@@ -54,7 +64,7 @@ impl<'a> Providers<'a> {
     ///
     /// # Errors
     /// When the config file overrides parts of a definition that does not exist.
-    pub(super) fn new(sources: Sources<'a>, needs_secrets: bool) -> Result<Self, ConfigError> {
+    pub(super) fn new(sources: Sources<'a>, needs: Needs) -> Result<Self, ConfigError> {
         let config = sources.file.section("providers")?;
         let config_names: Vec<String> = config.entries().into_iter().map(|(name, _)| name).collect();
         for (name, section) in config.sections()? {
@@ -66,7 +76,7 @@ impl<'a> Providers<'a> {
             }
         }
         let (definitions, secrets, not_ready) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { sources, needs_secrets, config, config_names, definitions, secrets, not_ready })
+        Ok(Self { sources, needs, config, config_names, definitions, secrets, not_ready })
     }
 
     /// The index of a provider's definition among those in use. `name` is the setting that names the
@@ -80,7 +90,7 @@ impl<'a> Providers<'a> {
             return Ok(index);
         }
         let definition = self.definition(name)?;
-        match if self.needs_secrets { self.read_secrets(&definition) } else { Ok(()) } {
+        match if self.needs == Needs::Nothing { Ok(()) } else { self.read_secrets(&definition) } {
             Err(error) if self.sources.recorder.is_some() => {
                 self.not_ready.insert(definition.name.clone(), error);
             }
@@ -130,7 +140,7 @@ impl<'a> Providers<'a> {
                 let is_set = self.sources.secret(variable)?.is_some();
                 Ok(ProviderKey { variable: variable.to_owned(), is_optional, is_set })
             };
-            let keys = definition.secrets().into_iter().map(key).collect::<Result<_, ConfigError>>()?;
+            let keys = definition.all_secrets().into_iter().map(key).collect::<Result<_, ConfigError>>()?;
             Ok(ProviderListing { definition, keys, toml })
         })
     }
@@ -207,7 +217,8 @@ impl<'a> Providers<'a> {
     fn read_secrets(&mut self, definition: &Definition) -> Result<(), ConfigError> {
         let urls = definition.base_url.urls();
         let mut has_secret = urls.iter().any(|url| url.credentials.is_some());
-        let secrets = self.sources.secrets_for(&definition.name, definition.secrets())?;
+        let names = if self.needs == Needs::Lists { definition.secrets_of_list() } else { definition.secrets() };
+        let secrets = self.sources.secrets_for(&definition.name, names)?;
         has_secret |= !secrets.is_empty();
         // In a definition of one's own a secret may be any text.
         let is_built_in = built_in(&definition.name).is_some() && !self.is_in_config(&definition.name);

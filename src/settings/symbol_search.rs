@@ -1,7 +1,7 @@
 //! The settings of `datametrics symbols`: which providers are asked for their symbols.
 
 use super::config_file::{self, ConfigFile};
-use super::providers::Providers;
+use super::providers::{Needs, Providers};
 use super::sources::Sources;
 use super::{deny_singular_tables, network, read_deadline, read_run_limits};
 use crate::cli::Options;
@@ -42,7 +42,7 @@ pub(crate) fn symbol_search(options: &Options, env: Env<'_>, texts: &[String]) -
     let roots = OnceCell::new();
     let sources = Sources { env, file: &file, recorder: None, deadline, roots: &roots };
     let named = sources.first_of(Some(("--provider", &options.provider)), "DATAMETRICS_PROVIDER", None)?;
-    let mut providers = Providers::new(sources, true)?;
+    let mut providers = Providers::new(sources, Needs::Lists)?;
     let names = match &named {
         Some(named) => named.list()?,
         None => all_names(&providers),
@@ -53,13 +53,12 @@ pub(crate) fn symbol_search(options: &Options, env: Env<'_>, texts: &[String]) -
     let mut left_out = Vec::new();
     for name in &names {
         let definition = providers.definition(name)?;
-        let missing_key = || missing_key(&definition, sources).filter(|_| named.is_none());
+        let missing_key = || if named.is_none() { missing_key(&definition, sources) } else { None };
         if let Some(reason) = no_list(&definition, texts).or_else(missing_key) {
             left_out.push((definition.name, reason));
             continue;
         }
-        let keys = sources.secrets_for(&definition.name, definition.secrets_of_list());
-        match keys.and_then(|_| providers.index_of(name)) {
+        match providers.index_of(name) {
             Err(error) if named.is_none() => left_out.push((definition.name, error.to_string())),
             result => drop(result?),
         }
@@ -93,10 +92,5 @@ fn no_list(definition: &Definition, texts: &[String]) -> Option<String> {
 fn missing_key(definition: &Definition, sources: Sources<'_>) -> Option<String> {
     let is_missing =
         |(name, is_optional): &(&str, bool)| !is_optional && sources.secret(name).is_ok_and(|secret| secret.is_none());
-    definition
-        .secrets()
-        .into_iter()
-        .chain(definition.secrets_of_list())
-        .find(is_missing)
-        .map(|(name, _)| format!("{name} is not set"))
+    definition.secrets_of_list().into_iter().find(is_missing).map(|(name, _)| format!("{name} is not set"))
 }

@@ -104,7 +104,7 @@ impl Inner {
         let has_no_file = messages.iter().any(|(_, text)| text.contains("journal: cannot write"));
         // And a run whose clock was put right while it was fetching puts its own file aside.
         let is_named = has_no_file && unexplained <= losses.refused || unexplained <= losses.damaged;
-        let waits = says("he points are in the journal");
+        let waits = says(" points are in the journal");
         let is_true = match outcome {
             Outcome::Success => due_and_missing == 0 && (untaken.is_empty() || is_left_to_others),
             Outcome::Partial => {

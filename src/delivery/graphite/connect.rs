@@ -14,12 +14,12 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConnectError {
     /// The name has no address, or no resolver answers.
-    #[error("the host cannot be looked up: {reason}; see that it is right in {url}")]
+    #[error("the host cannot be looked up: {reason}; see that it is right in {url_setting}")]
     Lookup {
         /// The words of the resolver.
         reason: String,
         /// The setting of the URL.
-        url: String,
+        url_setting: String,
     },
     /// A limit of the machine is reached.
     #[error("no connection: {0}")]
@@ -37,14 +37,14 @@ pub(crate) enum ConnectError {
     #[error("it did not agree on TLS in time; does it speak TLS there?")]
     TlsTimedOut,
     /// No address accepted a connection.
-    #[error("no connection ({reason}); is {server} running, and are host and port of {url} right?")]
+    #[error("no connection ({reason}); is {server} running, and are host and port of {url_setting} right?")]
     Refused {
         /// What listens there usually.
         server: &'static str,
         /// What the operating system said of each address.
         reason: String,
         /// The setting of the URL.
-        url: String,
+        url_setting: String,
     },
 }
 
@@ -88,7 +88,7 @@ pub(super) fn connect(
     deadline: Deadline<'_>,
 ) -> Result<Box<dyn Connection>, ConnectError> {
     let addresses = dialer.resolve(host, port, deadline).map_err(|error| match error {
-        ResolveError::Failed(reason) => ConnectError::Lookup { reason, url: peer.url_setting.to_owned() },
+        ResolveError::Failed(reason) => ConnectError::Lookup { reason, url_setting: peer.url_setting.to_owned() },
         ResolveError::Limit(limit) => ConnectError::Limit(limit),
         ResolveError::TimedOut => ConnectError::LookupTimedOut,
     })?;
@@ -126,7 +126,7 @@ fn connect_any(
         }
     }
     let reason = if tried.is_empty() { "the host has no address".to_owned() } else { tried.join(", ") };
-    Err(ConnectError::Refused { server: peer.server, reason, url: peer.url_setting.to_owned() })
+    Err(ConnectError::Refused { server: peer.server, reason, url_setting: peer.url_setting.to_owned() })
 }
 
 #[cfg(test)]
@@ -187,7 +187,7 @@ mod tests {
         for error in [
             ConnectError::LookupTimedOut,
             ConnectError::Limit(Limit::OpenFiles),
-            ConnectError::Refused { server: "Carbon", reason, url: "GRAPHITE_URL".to_owned() },
+            ConnectError::Refused { server: "Carbon", reason, url_setting: "GRAPHITE_URL".to_owned() },
             ConnectError::Tls(advice("received fatal alert: CertificateRequired", false)),
             ConnectError::Tls(advice("received fatal alert: UnknownCA", false)),
             try_all(&[], 10_000).unwrap_err(),

@@ -372,21 +372,29 @@ impl Definition {
         fields
     }
 
-    /// The names of its secrets, and whether quotes come without each. One that only the list of symbols needs is
-    /// optional.
+    /// The names of the secrets in requests for quotes, and whether each is optional everywhere.
     pub(crate) fn secrets(&self) -> BTreeMap<&str, bool> {
+        self.secrets_with(self.endpoints.iter())
+    }
+
+    /// The same for the request for its list of symbols.
+    pub(crate) fn secrets_of_list(&self) -> BTreeMap<&str, bool> {
+        self.secrets_with(self.symbol_list.iter().map(|list| &list.endpoint))
+    }
+
+    /// The names of all secrets, and whether quotes come without each.
+    pub(crate) fn all_secrets(&self) -> BTreeMap<&str, bool> {
+        let of_list = self.secrets_of_list().into_keys().map(|name| (name, true));
+        of_list.chain(self.secrets()).collect()
+    }
+
+    fn secrets_with<'d>(&'d self, endpoints: impl Iterator<Item = &'d Endpoint>) -> BTreeMap<&'d str, bool> {
         let headers = self.headers.iter().flat_map(|(_, template)| template.secrets());
-        let quotes = headers.chain(self.endpoints.iter().flat_map(Endpoint::secrets));
         let mut secrets = BTreeMap::new();
-        for (name, is_optional) in quotes.chain(self.secrets_of_list().map(|(name, _)| (name, true))) {
+        for (name, is_optional) in headers.chain(endpoints.flat_map(Endpoint::secrets)) {
             secrets.entry(name).and_modify(|optional: &mut bool| *optional &= is_optional).or_insert(is_optional);
         }
         secrets
-    }
-
-    /// The names of the secrets in the request for its list of symbols, and whether each is optional there.
-    pub(crate) fn secrets_of_list(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.symbol_list.iter().flat_map(|list| list.endpoint.secrets())
     }
 }
 
@@ -431,13 +439,14 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_the_list_of_symbols_is_optional() {
-        let text = "[[quote]]\npath = '/?key={secret:X}'\nfields = { last = '/l' }\n\
-            [symbols]\npath = '/all?a={secret:X}&b={secret:Y}&c={secret?:Z}'\nkey = '/s'\n";
+    fn quotes_come_without_the_secrets_of_the_list_of_symbols() {
+        let text = "headers = { H = '{secret?:H}' }\n\
+            [[quote]]\npath = '/?key={secret:X}'\nfields = { last = '/l' }\n\
+            [symbols]\npath = '/all?a={secret?:X}&b={secret:Y}'\nkey = '/s'\n";
         let definition = definition(text);
-        assert_eq!(definition.secrets(), BTreeMap::from([("X", false), ("Y", true), ("Z", true)]));
-        let of_list: Vec<_> = definition.secrets_of_list().collect();
-        assert_eq!(of_list, [("X", false), ("Y", false), ("Z", true)]);
+        assert_eq!(definition.secrets(), BTreeMap::from([("H", true), ("X", false)]));
+        assert_eq!(definition.secrets_of_list(), BTreeMap::from([("H", true), ("X", true), ("Y", false)]));
+        assert_eq!(definition.all_secrets(), BTreeMap::from([("H", true), ("X", false), ("Y", true)]));
     }
 
     #[test]
