@@ -113,11 +113,14 @@ fn secret_header_is_not_sent_over_plain_http() {
 
 #[test]
 fn grafana_cloud_takes_a_token_in_a_header() {
-    let config = "[graphite]\nurl = 'https://nobody.grafana.net/graphite/metrics'\n\
+    let config = "[graphite]\nurl = 'https://graphite-nobody.grafana.net/graphite/metrics'\n\
                   headers = { Authorization = 'Bearer {secret:MIMIR_TOKEN}' }\n";
     let run = Datametrics::new().config(config).env("MIMIR_TOKEN", TOKEN).env("HTTPS_PROXY", "http://127.0.0.1:9");
     let output = run.args(["crypto", "--shard", "0/1000000", "--retries", "0"]).run();
-    assert!(output.code == Some(75) && output.stderr.contains("graphite: no connection to nobody"), "{output}");
+    assert!(
+        output.code == Some(75) && output.stderr.contains("graphite: no connection to graphite-nobody"),
+        "{output}"
+    );
 }
 
 #[test]

@@ -167,10 +167,10 @@ a redirect to a login page (both):
 error: graphite: 127.0.0.1 refused the credentials: HTTP 302 to https://login.example, as to a login page; are GRAPHITE_USER and GRAPHITE_PASSWORD those of the Graphite instance, with metrics:write? The points are in the journal, the next run sends them
 
 HTML in a 200 (both):
-error: graphite: 127.0.0.1 takes no points there: its answer does not say how many points it took (HTTP 200: <title>Log in</title>); is GRAPHITE_URL right? Grafana Cloud's is http://GRAPHITE/graphite/metrics; the points are in the journal, the next run sends them
+error: graphite: 127.0.0.1 takes no points there: its answer does not say how many points it took (HTTP 200: <title>Log in</title>); the path is that of an ingest, so is the host in GRAPHITE_URL right? The points are in the journal, the next run sends them
 
 a 200 that says nothing (both):
-error: graphite: 127.0.0.1 takes no points there: its answer does not say how many points it took (HTTP 200); is GRAPHITE_URL right? Grafana Cloud's is http://GRAPHITE/graphite/metrics; the points are in the journal, the next run sends them
+error: graphite: 127.0.0.1 takes no points there: its answer does not say how many points it took (HTTP 200); the path is that of an ingest, so is the host in GRAPHITE_URL right? The points are in the journal, the next run sends them
 
 a 200 that says one point fewer (both):
 error: graphite: 127.0.0.1 took 9 of 10 points, and does not say what is wrong with the others; the points are in the journal, the next run sends them
@@ -182,7 +182,7 @@ error: graphite: 127.0.0.1 took 9 of 10 points, and does not say what is wrong w
 error: graphite: 127.0.0.1 refused the credentials: HTTP 401: invalid instanceID; are GRAPHITE_USER and GRAPHITE_PASSWORD those of the Graphite instance, with metrics:write? The points are in the journal, the next run sends them
 
 404 (both):
-error: graphite: 127.0.0.1 takes no points there: HTTP 404: 404 page not found; is GRAPHITE_URL right? Grafana Cloud's is http://GRAPHITE/graphite/metrics; the points are in the journal, the next run sends them
+error: graphite: 127.0.0.1 takes no points there: HTTP 404: 404 page not found; the path is that of an ingest, so is the host in GRAPHITE_URL right? The points are in the journal, the next run sends them
 
 a reset (both):
 error: graphite: 127.0.0.1 cut the connection before its reply was whole; the points are in the journal, the next run sends them

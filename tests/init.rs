@@ -190,8 +190,8 @@ fn config_where_none_is_looked_for_is_named() {
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         fs::write(&path, CONFIG).expect("a config");
         let message = format!(
-            "error: GRAPHITE_URL: is not set, so the points have nowhere to go: no config is looked for in {named}: name \
-             it with --config; --dry-run prints them instead\n"
+            "error: GRAPHITE_URL: is not set, so the points have nowhere to go: no config is looked for in {named}: move \
+             it to <home>/.config/datametrics/config.toml, or name it with --config; --dry-run prints them instead\n"
         );
         run.clone().stderr(message).exit(78).check();
         // That of another program is none.
@@ -201,7 +201,9 @@ fn config_where_none_is_looked_for_is_named() {
     let xdg = Datametrics::new().args(["all"]).env("XDG_CONFIG_HOME", "/nowhere");
     fs::create_dir_all(folder(&xdg)).expect("a folder");
     fs::write(folder(&xdg).join("config.toml"), CONFIG).expect("a config");
-    assert!(xdg.run().stderr.contains("/.config/datametrics/config.toml: name it with --config; "));
+    assert!(
+        xdg.run().stderr.contains("/.config/datametrics/config.toml: move it to /nowhere/datametrics/config.toml, or ")
+    );
 }
 
 /// Cron has only HOME, so that its line names every other place.

@@ -400,8 +400,8 @@ fn points_that_wait_for_one_graphite_do_not_go_to_another() {
     to_a.clone().stderr(STAYS_IN_JOURNAL).exit(75).check();
     let waiting = Journal::of(&run).files();
 
-    let notice = "warning: journal: it holds 10 points for another Graphite, http://A; to send them somewhere, name the \
-                  URL of that one in `formerly` of a destination\n";
+    let notice = "warning: journal: it holds 10 points for another Graphite, http://A/graphite/metrics; to send them somewhere, \
+                  name the URL of that one in `formerly` of a destination\n";
     to_b.clone().stderr(notice).check();
     to_b.clone().check();
     assert_eq!((Journal::of(&run).files(), landed(&b).iter().any(is_of_a)), (waiting.clone(), false));

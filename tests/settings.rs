@@ -822,6 +822,8 @@ fn graphite_url_with_a_wrong_path_gets_a_suggestion() {
         ("https://otlp-gateway-prod-eu-west-2.grafana.net/otlp", format!("looks like a URL of OTLP: {cloud}")),
         ("https://home.grafana.net/d/abc/home", format!("looks like the page of a stack: {cloud}")),
         ("https://me.grafana.net/graphite", format!("looks like the page of a stack: {cloud}")),
+        ("https://me.grafana.net/graphite/metrics", format!("looks like the page of a stack: {cloud}")),
+        ("https://grafana.com/orgs/me/hosted-metrics/1", format!("looks like the page of a stack: {cloud}")),
         ("me.grafana.net/graphite/metrics", format!("{no_url}; write https:// before this one")),
         ("carbon:2003", format!("{no_url}; write tcp:// before this one")),
         ("me:s3same@graphite.example/metrics", no_url.to_owned()),
@@ -898,7 +900,7 @@ fn graphite_credentials_are_not_sent_over_plain_http() {
 /// Nothing is sent there, so a person who may not read the secrets can try the settings.
 #[test]
 fn dry_run_needs_no_secret_of_a_destination() {
-    let config = "[graphite]\nurl = 'https://nobody.grafana.net/graphite/metrics'\nheaders = { A = '{secret:T}' }\n\
+    let config = "[graphite]\nurl = 'https://graphite-nobody.grafana.net/graphite/metrics'\nheaders = { A = '{secret:T}' }\n\
                   client_cert = './gone.pem'\nclient_key = './gone.key'\n\
                   [mirrors.cellar]\nurl = 'https://cellar.example/metrics'\nuser = 'u'\nheaders = { A = '{secret:T}' }\n\
                   [mirrors.attic]\nurl = 'amqps://attic.example'\nuser = 'u'\npassword_file = './gone'\n";

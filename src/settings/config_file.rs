@@ -85,7 +85,7 @@ fn named(options: &Options, env: Env<'_>) -> Option<(PathBuf, Origin)> {
 }
 
 /// The config file of the user, and the variable that says where it is.
-fn of_user(env: Env<'_>) -> Option<(PathBuf, Origin)> {
+pub(super) fn of_user(env: Env<'_>) -> Option<(PathBuf, Origin)> {
     // The specification says that relative paths are to be ignored:
     // <https://specifications.freedesktop.org/basedir-spec/latest/>
     let xdg = path_variable(env, "XDG_CONFIG_HOME").filter(|path| path.is_absolute());

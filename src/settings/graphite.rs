@@ -125,13 +125,17 @@ fn names() -> Names {
     }
 }
 
-/// The error about a missing destination. `config` is the config file that was read, `stray` one that was not.
-pub(super) fn missing(config: Option<&str>, stray: Option<&Path>) -> ConfigError {
+/// The error about a missing destination. `config` is the config file that was read, `stray` one that was not, and
+/// `place` where it would have been.
+pub(super) fn missing(config: Option<&str>, stray: Option<&Path>, place: Option<&Path>) -> ConfigError {
     let way = match (config, stray) {
         (Some(config), _) => {
             format!("set it, or url in [graphite] of {config}, to https://HOST/graphite/metrics or tcp://HOST:2003")
         }
-        (None, Some(stray)) => format!("no config is looked for in {}: name it with --config", stray.display()),
+        (None, Some(stray)) => {
+            let place = place.map_or_else(String::new, |place| format!("move it to {}, or ", place.display()));
+            format!("no config is looked for in {}: {place}name it with --config", stray.display())
+        }
         (None, None) => "`datametrics init` writes a first config".to_owned(),
     };
     let problem = format!("is not set, so the points have nowhere to go: {way}; --dry-run prints them instead");

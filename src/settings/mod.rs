@@ -341,7 +341,8 @@ impl<'a> Reader<'a> {
     fn missing_graphite(&self) -> ConfigError {
         let stray =
             if self.config.is_none() { config_file::find_stray(self.sources.env, self.sources.deadline) } else { None };
-        graphite::missing(self.config, stray.as_deref())
+        let place = config_file::of_user(self.sources.env).map(|(place, _)| place);
+        graphite::missing(self.config, stray.as_deref(), place.as_deref())
     }
 
     /// Reads the selected feeds. Returns the name of the run and the feeds.

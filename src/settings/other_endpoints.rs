@@ -18,10 +18,19 @@ pub(super) fn missing_scheme(text: &str) -> &'static str {
     }
 }
 
-/// What is wrong with a URL that does not end in `/metrics`, and the right one if it can be told.
+/// Whether the host is one of Grafana Cloud at which there is no ingest of Graphite.
+pub(super) fn is_elsewhere(url: &Url) -> bool {
+    is_cloud(url) && !url.host.starts_with("graphite") && !url.host.contains("hosted-metrics")
+}
+
+fn is_cloud(url: &Url) -> bool {
+    url.host.ends_with(".grafana.net") || url.host == "grafana.com" || url.host.ends_with(".grafana.com")
+}
+
+/// What is wrong with a URL that does not end in `/metrics`, or is elsewhere, and the right one if it can be told.
 pub(super) fn describe(url: &Url) -> String {
     let path = url.path.split('?').next().unwrap_or_default().trim_end_matches('/');
-    let is_cloud = url.host.ends_with(".grafana.net");
+    let is_cloud = is_cloud(url);
     let begins = |prefix: &str| is_cloud && url.host.starts_with(prefix);
     let has = |part: &str| path.contains(part);
     let here = format!("points go to {}", suggested_url(url));
@@ -44,7 +53,7 @@ pub(super) fn describe(url: &Url) -> String {
     if has("/api/prom") || path.ends_with("/api/v1/push") || path.ends_with("/api/v1/write") || begins("prometheus-") {
         return format!("looks like a URL of Prometheus, not Graphite: {right}");
     }
-    if is_cloud && !begins("graphite") && !url.host.contains("hosted-metrics") {
+    if is_elsewhere(url) {
         return format!("looks like the page of a stack: {CLOUD}");
     }
     if path.ends_with("/graphite") || ["/render", "/find", "/tags"].iter().any(|end| path.ends_with(end)) {

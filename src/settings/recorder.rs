@@ -2,6 +2,7 @@
 //! are read, so it cannot lack one.
 
 use crate::config::{ConfigValue, Origin, redact_path};
+use crate::delivery::graphite::INGEST_PATHS;
 use crate::http::url::Url;
 use crate::secret::{MASK, looks_like_key};
 use crate::util::sanitize::sanitize;
@@ -9,7 +10,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 /// Values are shown up to this many characters.
-const MAX_VALUE_CHARS: usize = 60;
+const MAX_VALUE_CHARS: usize = 80;
 
 /// A setting as `datametrics check` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +109,7 @@ fn display_value(value: &ConfigValue<'_>) -> String {
 /// Scheme, host and port of a text that may be a URL, and the paths of an ingest. Other parts of a URL may hold a key.
 fn redact_url(text: &str) -> String {
     match Url::parse(text) {
-        Ok(url) if matches!(url.path.as_str(), "" | "/metrics" | "/graphite/metrics") => format!("{url}{}", url.path),
+        Ok(url) if url.path.is_empty() || INGEST_PATHS.contains(&url.path.as_str()) => format!("{url}{}", url.path),
         Ok(url) => format!("{url}/{MASK}"),
         Err(_) => MASK.to_owned(),
     }
@@ -140,7 +141,7 @@ mod tests {
         ] {
             assert_eq!(displayed(toml), expected);
         }
-        assert_eq!(displayed(&format!("'{}'", "a".repeat(100))), format!("{}…", "a".repeat(60)));
+        assert_eq!(displayed(&format!("'{}'", "a".repeat(100))), format!("{}…", "a".repeat(80)));
     }
 
     #[test]

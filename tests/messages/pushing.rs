@@ -63,6 +63,11 @@ pub(crate) const INGEST: &[Scene] = &[
         Observed::of_run(&run)
     }),
     Played("404", || answer(|_| Reply::text(404, "404 page not found"))),
+    Played("404 at another path", || {
+        let (provider, server) = (provider(), Server::with(|_| Reply::text(404, "404 page not found")));
+        let run = prices::run(&provider, &format!("[graphite]\nurl = '{}/metrics'\n", server.url()));
+        Observed::of_run(&run.hide(server.address().to_string(), "GRAPHITE"))
+    }),
     Played("429", || answer(|_| Reply::text(429, "too many requests"))),
     Played("503, and no journal", || with_arguments("--no-journal", |_| Reply::status(503))),
     Played("200, and nothing is said of points", || answer(|_| Reply::json("{}"))),

@@ -54,7 +54,9 @@ impl DestinationId {
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         let hash = url.bytes().fold(0xcbf2_9ce4_8422_2325, step);
         let path = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
-        Self { hash: format!("{hash:016x}"), label: url[..path].to_owned() }
+        // The paths that hold no key.
+        let is_shown = matches!(&url[path..], "/metrics" | "/graphite/metrics");
+        Self { hash: format!("{hash:016x}"), label: if is_shown { url } else { &url[..path] }.to_owned() }
     }
 }
 

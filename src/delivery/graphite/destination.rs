@@ -154,12 +154,15 @@ impl Destination {
     }
 }
 
+/// The paths of an ingest, which hold no key: Grafana Cloud's, and that of a relay.
+pub(crate) const INGEST_PATHS: [&str; 2] = ["/graphite/metrics", "/metrics"];
+
 /// Which destination the points of a file belong to: scheme, host, port, path and query, but not the user.
-/// Path and query may hold a key, so they are only hashed.
+/// Path and query may hold a key, so they are only hashed, but for the paths that an ingest has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DestinationId {
     hash: u64,
-    /// Scheme, host and port.
+    /// Scheme, host and port, and a path that holds no key. It is understood as a URL of the same destination.
     label: String,
 }
 
@@ -168,9 +171,10 @@ impl DestinationId {
     pub(crate) fn new(scheme: &str, host: &str, port: u16, path: &str) -> Self {
         let host = host.to_ascii_lowercase();
         let hash = stable_hash(format!("{scheme}://{host}:{port}{path}").into_bytes());
+        let path = if INGEST_PATHS.contains(&path) { path } else { "" };
         let label = match (scheme, port) {
-            ("https", 443) | ("http", 80) => format!("{scheme}://{host}"),
-            _ => format!("{scheme}://{host}:{port}"),
+            ("https", 443) | ("http", 80) => format!("{scheme}://{host}{path}"),
+            _ => format!("{scheme}://{host}:{port}{path}"),
         };
         Self { hash, label }
     }
@@ -210,6 +214,19 @@ mod tests {
 
     fn id(url: &str) -> DestinationId {
         DestinationId::of(&Url::parse(url).unwrap())
+    }
+
+    /// A message shows the label, and who copies it into `formerly` means this destination.
+    #[test]
+    fn the_label_of_an_ingest_names_it() {
+        for (url, label) in [
+            ("https://Graphite.example/graphite/metrics/", "https://graphite.example/graphite/metrics"),
+            ("http://h.example:8080/metrics", "http://h.example:8080/metrics"),
+            ("tcp://h.example", "tcp://h.example:2003"),
+        ] {
+            assert_eq!((id(url).label.as_str(), id(label)), (label, id(url)));
+        }
+        assert_eq!(id("https://h.example/s3cret/metrics").label, "https://h.example");
     }
 
     #[test]

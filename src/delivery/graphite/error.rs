@@ -19,16 +19,14 @@ pub(crate) enum PushError {
         question: String,
     },
     /// It is no ingest.
-    #[error("{host} takes no points there: {}", add_clause(said, &format!("is {setting} right? Grafana Cloud's is {suggested}")))]
+    #[error("{host} takes no points there: {}", add_clause(said, advice))]
     Address {
         /// The host.
         host: String,
         /// Status and words.
         said: String,
-        /// The setting of the URL.
-        setting: String,
-        /// The URL of an ingest on that host.
-        suggested: String,
+        /// What to look at.
+        advice: String,
     },
     /// It answered with an error.
     #[error("{host} answered {said}")]

@@ -13,8 +13,8 @@ pub(crate) use amqp::AmqpAddress;
 pub(crate) use carbon::pickle;
 pub(crate) use connect::OpenConnection;
 pub(crate) use destination::{
-    AmqpTarget, CarbonTarget, Destination, DestinationId, ExtraHeaders, IngestTarget, Protocol, SettingNames,
-    suggested_url,
+    AmqpTarget, CarbonTarget, Destination, DestinationId, ExtraHeaders, INGEST_PATHS, IngestTarget, Protocol,
+    SettingNames, suggested_url,
 };
 pub(crate) use error::PushError;
 pub(crate) use ingest::MAX_REFUSALS;

@@ -229,7 +229,13 @@ impl Ingest<'_> {
 
     fn no_ingest(self, host: String, said: String) -> PushError {
         let IngestTarget { url, settings, .. } = self.target;
-        PushError::Address { host, said, setting: settings.url.clone(), suggested: suggested_url(url) }
+        let (setting, suggested) = (&settings.url, suggested_url(url));
+        let advice = if suggested == format!("{url}{}", url.path) {
+            format!("the path is that of an ingest, so is the host in {setting} right?")
+        } else {
+            format!("is {setting} right? Grafana Cloud's is {suggested}")
+        };
+        PushError::Address { host, said, advice }
     }
 
     fn judge(self, request: &Request, response: &Response, count: usize) -> Verdict {
