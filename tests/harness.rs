@@ -379,7 +379,8 @@ fn journal_double_reads_and_writes_the_documented_examples() {
 #[test]
 fn journal_double_refuses_damaged_files() {
     let destination = DestinationId::of("http://graphite.example:60/graphite/metrics");
-    assert_eq!(destination.label, "http://graphite.example:60");
+    assert_eq!(destination.label, "http://graphite.example:60/graphite/metrics");
+    assert_eq!(DestinationId::of("http://graphite.example:60/key").label, "http://graphite.example:60");
     for destination in [None, Some(destination)] {
         let whole = journal::encode(destination.as_ref(), &[], &[]);
         assert_eq!(journal::decode(&whole), Ok((destination, Vec::new())));
