@@ -103,7 +103,7 @@ fn print_line(wire: &mut Wire, title: &str, program: &Program, runs: usize) {
     let (time, counts) = measured[runs / 2];
     let round_trips = time.as_secs_f64() / ROUND_TRIP.as_secs_f64();
     let memory = memory.map_or("-".to_owned(), |kib| (kib / 1024).to_string());
-    println!("{title:<42}{:>8.2}{round_trips:>13.1}{memory:>8}{}", time.as_secs_f64(), cells(counts));
+    println!("{title:<42}{:>8.2}{round_trips:>13.2}{memory:>8}{}", time.as_secs_f64(), cells(counts));
 }
 
 /// The cells of [`COUNTS`].

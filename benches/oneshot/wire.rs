@@ -11,17 +11,27 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{env, fs, thread};
 use tun_tap::{Iface, Mode};
 
 /// The argument of the process at the far end. The next one is the folder of the sockets.
 pub(crate) const FAR: &str = "--far-end";
+/// How long a packet takes to the other end, in nanoseconds.
+const ONE_WAY: u64 = 25_000_000;
 /// How long a packet takes there and back.
-pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(50);
+pub(crate) const ROUND_TRIP: Duration = Duration::from_nanos(2 * ONE_WAY);
 pub(crate) const NETWORK: Network = [10, 99, 0];
 /// The last byte of the address of the near end.
 const NEAR: u8 = 1;
+/// A message between the two processes is the time at which a packet is due, and the packet.
+const DUE_BYTES: usize = size_of::<u64>();
+const MESSAGE_BYTES: usize = DUE_BYTES + 2_048;
+/// Where Linux is told how TCP finds out how much it may send at once.
+const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
+/// Linux's usual way, cubic, begins just like this one, which is allowed in any network. Others, such as bbr, space the
+/// packets of a reply, so that figures would depend on the machine.
+const RENO: &str = "reno";
 /// What the far end says when its servers listen.
 const READY: &str = "ready";
 
@@ -98,33 +108,42 @@ fn open(folder: &Path, own: &str, to: &str, ends: &[u8]) -> io::Result<()> {
     }
     // No packet is dropped where many are sent at once.
     ip("link set wire up txqueuelen 10000")?;
+    fs::write(CONGESTION_CONTROL, RENO).map_err(|error| io::Error::other(format!("{CONGESTION_CONTROL}: {error}")))?;
     let socket = UnixDatagram::bind(folder.join(own))?;
     let (sender, other) = (socket.try_clone()?, folder.join(to));
-    let (queue, queued) = mpsc::channel::<(Instant, Vec<u8>)>();
     let source = Arc::clone(&device);
     thread::spawn(move || {
-        let mut packet = [0; 2_048];
-        while let Ok(length) = source.recv(&mut packet) {
-            let due = Instant::now() + ROUND_TRIP / 2;
-            if queue.send((due, packet[..length].to_vec())).is_err() {
+        let mut message = [0; MESSAGE_BYTES];
+        while let Ok(length) = source.recv(&mut message[DUE_BYTES..]) {
+            message[..DUE_BYTES].copy_from_slice(&(now() + ONE_WAY).to_le_bytes());
+            // A packet that is lost is sent again by the kernel.
+            let _ = sender.send_to(&message[..DUE_BYTES + length], &other);
+        }
+    });
+    let (queue, queued) = mpsc::channel::<Vec<u8>>();
+    thread::spawn(move || {
+        let mut message = [0; MESSAGE_BYTES];
+        while let Ok(length) = socket.recv(&mut message) {
+            if queue.send(message[..length].to_vec()).is_err() {
                 return;
             }
         }
     });
     thread::spawn(move || {
-        for (due, packet) in queued {
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            // A packet that is lost is sent again by the kernel.
-            let _ = sender.send_to(&packet, &other);
-        }
-    });
-    thread::spawn(move || {
-        let mut packet = [0; 2_048];
-        while let Ok(length) = socket.recv(&mut packet) {
-            let _ = device.send(&packet[..length]);
+        for message in queued {
+            let (due, packet) = message.split_first_chunk().expect("a packet with its time");
+            // The last step waits, so that the others take none of the packet's time.
+            thread::sleep(Duration::from_nanos(u64::from_le_bytes(*due).saturating_sub(now())));
+            let _ = device.send(packet);
         }
     });
     Ok(())
+}
+
+/// Nanoseconds since 1970, which both ends count alike.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is right");
+    u64::try_from(now.as_nanos()).expect("a time before the year 2554")
 }
 
 /// Runs `ip` with these words.
