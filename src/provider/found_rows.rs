@@ -27,9 +27,14 @@ impl FoundRows {
         self.count += 1;
     }
 
+    /// Whether more names are kept or looked at.
+    pub(super) fn wants_names(&self) -> bool {
+        self.names.len() < MAX_NAMES && self.looks < MAX_LOOKS
+    }
+
     /// Keeps the name of a row of the reply to `request`, if it is one of the first.
     pub(super) fn add_name(&mut self, request: &Request, name: &str) {
-        if self.names.len() < MAX_NAMES && self.looks < MAX_LOOKS {
+        if self.wants_names() {
             self.looks += 1;
             let name = request.excerpt(name);
             if !self.names.contains(&name) {

@@ -190,7 +190,14 @@ fn skip_scalar(bytes: &[u8], at: usize) -> Result<usize> {
 }
 
 #[inline]
-fn skip_white(bytes: &[u8], mut at: usize) -> usize {
+fn skip_white(bytes: &[u8], at: usize) -> usize {
+    // Most replies have none.
+    if bytes.get(at).is_some_and(|byte| *byte > b' ') { at } else { end_of_white(bytes, at) }
+}
+
+#[cold]
+#[inline(never)]
+fn end_of_white(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\t' | b'\r') = bytes.get(at) {
         at += 1;
     }
@@ -208,6 +215,9 @@ fn skip_name(bytes: &[u8], at: usize) -> Result<usize> {
 /// Passes over white space and this byte.
 #[inline]
 fn expect(bytes: &[u8], at: usize, byte: u8, error: JsonError) -> Result<usize> {
+    if bytes.get(at) == Some(&byte) {
+        return Ok(at + 1);
+    }
     let at = skip_white(bytes, at);
     match bytes.get(at) {
         Some(next) if *next == byte => Ok(at + 1),

@@ -63,12 +63,14 @@ pub(super) struct RowKey<'r, 'a> {
     slot: usize,
     /// The position of the symbol, once the key has been read.
     pub(super) position: Option<usize>,
+    /// Whether the key has been read.
+    pub(super) is_read: bool,
 }
 
 impl<'r, 'a> RowKey<'r, 'a> {
     /// `slot` is the slot of the key.
     pub(super) fn new(names: &'r RowNames<'a>, slot: usize) -> Self {
-        Self { names, slot, position: None }
+        Self { names, slot, position: None, is_read: false }
     }
 }
 
@@ -78,6 +80,7 @@ impl KeyFilter for RowKey<'_, '_> {
     }
 
     fn admits(&mut self, key: &str) -> bool {
+        self.is_read = true;
         self.position = string_or_number(key).and_then(|name| self.names.position(&name));
         self.position.is_some()
     }

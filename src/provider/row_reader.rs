@@ -145,13 +145,16 @@ impl<'a, 'de> RowReader<'a, 'de> {
         }
         let mut key = RowKey::new(&self.names, self.layout.key.start);
         self.layout.row.extract(json, &mut self.slots, Some(&mut key))?;
-        // The key of a row that is an array was not filtered, as an array has no members.
-        let position = key.position;
-        let name = self.first(&self.layout.key).and_then(string_or_number);
-        if let Some(name) = &name {
-            self.found.add_name(&self.query.request, name);
+        let RowKey { position, is_read, .. } = key;
+        let name = || self.first(&self.layout.key).and_then(string_or_number);
+        // The key of a row that is an array was not looked up, as an array has no members.
+        let position = if is_read { position } else { name().and_then(|name| self.names.position(&name)) };
+        if self.found.wants_names()
+            && let Some(name) = name()
+        {
+            self.found.add_name(&self.query.request, &name);
         }
-        if let Some(position) = position.or_else(|| self.names.position(&name?)) {
+        if let Some(position) = position {
             self.store(position);
         }
         Ok(())
