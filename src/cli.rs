@@ -288,14 +288,27 @@ impl Cli {
     /// # Errors
     /// When it is wrong, and when it asks for help or the version: clap's error holds the text to print.
     pub fn from_args(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, clap::Error> {
+        Self::from_args_and(args, drop)
+    }
+
+    /// The same. `done_with` gets the descriptions of the command line that were used.
+    pub(crate) fn from_args_and(
+        args: impl IntoIterator<Item = impl Into<OsString>>,
+        done_with: fn(clap::Command),
+    ) -> Result<Self, clap::Error> {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
         // Clap gives each subcommand a copy of all options, which would be an eighth of what a short run costs.
         let typed = |subcommand: &clap::Command| args.iter().any(|arg| arg == subcommand.get_name());
         let subcommands = Command::augment_subcommands(clap::Command::default());
         let typed: Vec<clap::Command> = subcommands.get_subcommands().filter(|one| typed(one)).cloned().collect();
-        Self::parse(Flags::command().subcommands(typed), &args)
+        let parse = |mut command| {
+            let cli = Self::parse(&mut command, &args);
+            done_with(command);
+            cli
+        };
+        parse(Flags::command().subcommands(typed))
             // Help, and tips about what was meant, name all subcommands.
-            .or_else(|_| Self::parse(Self::command(), &args))
+            .or_else(|_| parse(Self::command()))
             .map_err(|error| without_keys(with_feed_tip(error, &args)))
     }
 
@@ -305,9 +318,7 @@ impl Cli {
         Flags::augment_args(Command::augment_subcommands(clap::Command::new(env!("CARGO_PKG_NAME"))))
     }
 
-    fn parse(command: clap::Command, args: &[OsString]) -> Result<Self, clap::Error> {
-        // Leaked on purpose: freeing it would be 10 % of what `--version` costs.
-        let command = Box::leak(Box::new(command));
+    fn parse(command: &mut clap::Command, args: &[OsString]) -> Result<Self, clap::Error> {
         let mut matches = command.try_get_matches_from_mut(args)?;
         let has_command = matches.subcommand_name().is_some();
         let subcommand = has_command.then(|| Command::from_arg_matches_mut(&mut matches)).transpose();
