@@ -3,7 +3,7 @@
 //!
 //! Input: a line with symbols, separated by commas; then the definition as TOML.
 
-use super::{SECRET, assert_no_secret, assert_safe_to_print, split_first_line};
+use super::{SECRET, assert_no_secret, assert_safe_to_print, has_secret, split_first_line};
 use crate::config::{ConfigError, Document, Section};
 use crate::http::request::Request;
 use crate::http::url::Url;
@@ -16,6 +16,10 @@ use std::collections::BTreeMap;
 pub(super) fn check(data: &[u8]) {
     let (symbols, text) = split_first_line(data);
     let Ok(text) = std::str::from_utf8(text) else { return };
+    // What a symbol or the definition itself says, without the variable of a key, is no secret.
+    if has_secret(&symbols) || has_secret(text) {
+        return;
+    }
     let document = Document::new("definition.toml", text);
     // A definition with an empty text may replace a part of a symbol by nothing. Then the dots of the path
     // itself can become a dot segment.

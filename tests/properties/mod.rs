@@ -62,8 +62,12 @@ fn assert_safe_to_print(message: &str) {
 
 /// Checks that the secret is not in a text.
 fn assert_no_secret(text: &str) {
-    let has_secret = [SECRET].iter().chain(&ENCODED_SECRETS).any(|secret| text.contains(secret));
-    assert!(!has_secret, "the secret is in {text:?}");
+    assert!(!has_secret(text), "the secret is in {text:?}");
+}
+
+/// Whether the secret is in a text.
+fn has_secret(text: &str) -> bool {
+    [SECRET].iter().chain(&ENCODED_SECRETS).any(|secret| text.contains(secret))
 }
 
 /// The first line of an input, and everything after it. Bytes of the line that are no UTF-8 are
