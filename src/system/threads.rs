@@ -113,20 +113,18 @@ pub(crate) fn parallel_map<'i, I: Sync, T: Send>(
         return items.iter().map(work).collect();
     }
     let queue = Mutex::new(items.iter().enumerate());
-    let results = Mutex::new(Vec::with_capacity(items.len()));
+    let results = Mutex::new(items.iter().map(|_| None).collect::<Vec<_>>());
     let worker = || {
         loop {
             let next = lock(&queue).next();
             let Some((index, item)) = next else { break };
             let result = work(item);
-            lock(&results).push((index, result));
+            lock(&results)[index] = Some(result);
         }
     };
     let task = || Box::new(worker) as Task<'_>;
     threads.run_all((0..width.min(items.len())).map(|_| task()).collect());
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }
 
 /// Locks a mutex even if a thread panicked while it held it. Every critical section here leaves
