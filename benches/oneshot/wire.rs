@@ -29,8 +29,8 @@ const DUE_BYTES: usize = size_of::<u64>();
 const MESSAGE_BYTES: usize = DUE_BYTES + 2_048;
 /// Where Linux is told how TCP finds out how much it may send at once.
 const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
-/// Linux's usual way, cubic, begins just like this one, which is allowed in any network. Others, such as bbr, space the
-/// packets of a reply, so that figures would depend on the machine.
+/// The way with the same slow start as cubic, Linux's default. Any network may use it; cubic only where the machine has it
+/// as its default. Others, such as bbr, pace the packets of a reply, so that figures would depend on the machine.
 const RENO: &str = "reno";
 /// What the far end says when its servers listen.
 const READY: &str = "ready";
@@ -132,15 +132,16 @@ fn open(folder: &Path, own: &str, to: &str, ends: &[u8]) -> io::Result<()> {
     thread::spawn(move || {
         for message in queued {
             let (due, packet) = message.split_first_chunk().expect("a packet with its time");
-            // The last step waits, so that the others take none of the packet's time.
-            thread::sleep(Duration::from_nanos(u64::from_le_bytes(*due).saturating_sub(now())));
+            // The wait comes last, so the time of the steps before it is a part of it and not added to it.
+            let left = u64::from_le_bytes(*due).saturating_sub(now());
+            thread::sleep(Duration::from_nanos(left.min(ONE_WAY)));
             let _ = device.send(packet);
         }
     });
     Ok(())
 }
 
-/// Nanoseconds since 1970, which both ends count alike.
+/// Nanoseconds since 1970. An `Instant` means nothing in another process.
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is right");
     u64::try_from(now.as_nanos()).expect("a time before the year 2554")

@@ -35,10 +35,11 @@ use std::io::{self, Write};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs the command of a command line. The first of `args` is the name of the program.
+/// Runs the command of a command line. The first of `args` is the name of the program. It is for one call in a process:
+/// some memory is never freed.
 pub fn command_line(args: impl IntoIterator<Item = OsString>) -> Outcome {
     survive_file_size_limit();
-    // Nothing is freed: the process is about to end, and freeing would be 10 % of what `--version` costs.
+    // A process reads its command line once. To free the description would be 10 % of what `--version` costs.
     let cli = match Cli::from_args_and(args, mem::forget) {
         Ok(cli) => cli,
         Err(error) => return print_clap(&error),

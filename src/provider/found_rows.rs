@@ -27,7 +27,7 @@ impl FoundRows {
         self.count += 1;
     }
 
-    /// Whether more names are kept or looked at.
+    /// Whether another name would be looked at.
     pub(super) fn wants_names(&self) -> bool {
         self.names.len() < MAX_NAMES && self.looks < MAX_LOOKS
     }

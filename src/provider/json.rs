@@ -215,6 +215,7 @@ fn skip_name(bytes: &[u8], at: usize) -> Result<usize> {
 /// Passes over white space and this byte.
 #[inline]
 fn expect(bytes: &[u8], at: usize, byte: u8, error: JsonError) -> Result<usize> {
+    // In most replies it is the next byte.
     if bytes.get(at) == Some(&byte) {
         return Ok(at + 1);
     }

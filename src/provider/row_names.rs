@@ -61,16 +61,16 @@ impl<'a> RowNames<'a> {
 pub(super) struct RowKey<'r, 'a> {
     names: &'r RowNames<'a>,
     slot: usize,
-    /// The position of the symbol, once the key has been read.
+    /// The position of the symbol, once the key has been looked up.
     pub(super) position: Option<usize>,
-    /// Whether the key has been read.
-    pub(super) is_read: bool,
+    /// Whether the key has been looked up.
+    pub(super) is_looked_up: bool,
 }
 
 impl<'r, 'a> RowKey<'r, 'a> {
     /// `slot` is the slot of the key.
     pub(super) fn new(names: &'r RowNames<'a>, slot: usize) -> Self {
-        Self { names, slot, position: None, is_read: false }
+        Self { names, slot, position: None, is_looked_up: false }
     }
 }
 
@@ -80,7 +80,7 @@ impl KeyFilter for RowKey<'_, '_> {
     }
 
     fn admits(&mut self, key: &str) -> bool {
-        self.is_read = true;
+        self.is_looked_up = true;
         self.position = string_or_number(key).and_then(|name| self.names.position(&name));
         self.position.is_some()
     }

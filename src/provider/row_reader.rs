@@ -145,10 +145,10 @@ impl<'a, 'de> RowReader<'a, 'de> {
         }
         let mut key = RowKey::new(&self.names, self.layout.key.start);
         self.layout.row.extract(json, &mut self.slots, Some(&mut key))?;
-        let RowKey { position, is_read, .. } = key;
+        let RowKey { position, is_looked_up, .. } = key;
         let name = || self.first(&self.layout.key).and_then(string_or_number);
-        // The key of a row that is an array was not looked up, as an array has no members.
-        let position = if is_read { position } else { name().and_then(|name| self.names.position(&name)) };
+        // Only a first key that is a member of the row itself was looked up while the row was read.
+        let position = if is_looked_up { position } else { name().and_then(|name| self.names.position(&name)) };
         if self.found.wants_names()
             && let Some(name) = name()
         {
