@@ -312,6 +312,15 @@ fn addresses_of_symbols_are_printed_without_passwords_and_read_back() {
 }
 
 #[test]
+fn a_table_that_lacks_its_last_letter_is_not_passed_over_in_silence() {
+    let run = Datametrics::new().config("[provider.plug]\nmarket = 'other'\n");
+    for args in [["providers"].as_slice(), &["providers", "plug"]] {
+        let run = run.clone().args(args.iter().copied());
+        run.stderr("error: config.toml:1: provider: unknown key: write [providers.plug]\n").exit(78).check();
+    }
+}
+
+#[test]
 fn keys_are_sent_in_the_clear_only_to_a_provider_that_may_have_them() {
     let config = |allow: &str| {
         format!(

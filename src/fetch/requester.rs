@@ -106,7 +106,7 @@ impl<'p, 'a> Requester<'p, 'a> {
         let (result, _permit) = self.send(query, &mut sent);
         let status = result.as_ref().map_or(0, |response| response.status);
         // Another feed, with nobody else to ask, may wait longer.
-        let may_go_otherwise = self.policy.others_behind > 0 && result.as_ref().is_err_and(FetchError::is_silence);
+        let may_go_otherwise = result.as_ref().is_err_and(|error| self.leaves_time(error));
         let result = match replies {
             Some(replies) => replies.put(&query.request, result, may_go_otherwise),
             None => result.map(Arc::new),
@@ -128,13 +128,16 @@ impl<'p, 'a> Requester<'p, 'a> {
     fn note_silence(&self, result: &SharedResult) {
         match result {
             Ok(_) => self.was_answered.store(true, Ordering::Relaxed),
-            Err(error) if self.policy.others_behind > 0 && error.is_silence() => {
-                if !self.was_answered.load(Ordering::Relaxed) {
-                    self.silence.get_or_init(|| error.clone());
-                }
+            Err(error) if self.leaves_time(error) && !self.was_answered.load(Ordering::Relaxed) => {
+                self.silence.get_or_init(|| error.clone());
             }
             Err(_) => {}
         }
+    }
+
+    /// Whether this is the error of a provider that was silent, and others are still to be asked.
+    fn leaves_time(&self, error: &FetchError) -> bool {
+        self.policy.others_behind > 0 && error.is_silence()
     }
 
     fn send(&self, query: &Query<'_>, stats: &mut RequestStats) -> (Result<Response, FetchError>, Option<Permit<'_>>) {

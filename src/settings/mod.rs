@@ -376,12 +376,7 @@ pub(crate) fn providers(
     env: Env<'_>,
     only: Option<&str>,
 ) -> Result<Vec<ProviderListing>, ConfigError> {
-    let deadline = read_deadline(options, env)?;
-    let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
-    let table = document.parse()?;
-    let file = Section::root(&document, &table);
-    Providers::new(Sources { env, file: &file, recorder: None, deadline, roots: &OnceCell::new() }, Needs::Nothing)?
-        .list(only)
+    with_providers(options, env, read_deadline(options, env)?, |providers| providers.list(only))
 }
 
 /// When the settings must be read: the time limit of the whole run, from now.
@@ -410,12 +405,22 @@ pub(crate) fn definition(
     name: &str,
     deadline: Deadline<'_>,
 ) -> Result<Option<Definition>, ConfigError> {
+    with_providers(options, env, deadline, |providers| providers.find(name))
+}
+
+/// Reads the config file, and from the providers what `read` wants of them.
+fn with_providers<T>(
+    options: &Options,
+    env: Env<'_>,
+    deadline: Deadline<'_>,
+    read: impl FnOnce(Providers<'_>) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
     let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
     let table = document.parse()?;
     let file = Section::root(&document, &table);
     deny_singular_tables(&file)?;
-    Providers::new(Sources { env, file: &file, recorder: None, deadline, roots: &OnceCell::new() }, Needs::Nothing)?
-        .find(name)
+    let sources = Sources { env, file: &file, recorder: None, deadline, roots: &OnceCell::new() };
+    read(Providers::new(sources, Needs::Nothing)?)
 }
 
 /// Reads the time limit of the whole run, and the number of retries of a failed request.

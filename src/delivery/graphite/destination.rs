@@ -205,7 +205,7 @@ impl fmt::Display for DestinationId {
 
 /// The URL of the ingest on the host of `url`, as Grafana Cloud spells it.
 pub(crate) fn suggested_url(url: &Url) -> String {
-    format!("{url}/graphite/metrics")
+    format!("{url}{}", INGEST_PATHS[0])
 }
 
 #[cfg(test)]
