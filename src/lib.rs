@@ -92,6 +92,7 @@ use state::LastPush;
 use state::history::{ProviderNote, RunHistory};
 use std::io::Write;
 use std::iter;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -117,13 +118,16 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
         log::error!("{error}");
         return Outcome::NotTaken;
     }
+    let history =
+        RunHistory::read(settings.state(context), &settings.run, context.unix_seconds(), context.random.next());
+    context.dialer.remember(history.hosts());
     let destinations = if settings.dry_run { &[][..] } else { &settings.destinations };
     let openings: Vec<OpenConnection> = destinations.iter().map(|_| OpenConnection::default()).collect();
     let deadline = context.deadline(settings.timeout);
     let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random, others_behind: 0 };
     // The connections to destinations open while quotes are fetched.
     let done = Mutex::new((Outcome::Defect, None));
-    let job = || *lock(&done) = fetch_and_push(settings, context, &openings, policy);
+    let job = || *lock(&done) = fetch_and_push(settings, context, &history, &openings, policy);
     let open = destinations.iter().zip(&openings).map(|(to, opening)| {
         let way = Way { destination: &to.destination, opening, context, policy };
         Box::new(move || way.open()) as Task<'_>
@@ -140,28 +144,28 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
 fn fetch_and_push(
     settings: &Settings,
     context: Context<'_>,
+    history: &RunHistory<'_>,
     openings: &[OpenConnection],
     policy: RetryPolicy<'_>,
 ) -> (Outcome, Option<String>) {
-    let (begun, started) = (context.clock.now(), context.unix_seconds());
+    let (begun, started) = (context.clock.now(), history.started());
     let journal = settings.state_dir.as_deref().filter(|_| settings.keeps_journal);
     let journal = journal.and_then(|dir| open_journal(dir, context));
-    let history = RunHistory::read(settings.state(context), &settings.run, started, context.random.next());
     // The points of a mirror can wait for the next run, and quotes cannot.
     let linger = settings.first_destination().map(Destination::linger).unwrap_or_default();
     let fetch_deadline = policy.deadline.before(PUSH_TIME.min(settings.timeout / 3) + linger);
     let collector = Collector {
         config: &settings.fetch,
         context,
-        history: &history,
+        history,
         started,
         deadline: fetch_deadline,
         notes_sources: settings.format() == Some(OutputFormat::Table),
     };
     let mut feeds = collector.fetch(&settings.fetch.feeds);
-    let fetch_outcome = report_feeds(&feeds, &history, settings.shows_problems());
+    let fetch_outcome = report_feeds(&feeds, history, settings.shows_problems());
     // The batch takes the quotes.
-    let tables = || tables(&feeds, &history, settings.terminal.unwrap_or_default());
+    let tables = || tables(&feeds, history, settings.terminal.unwrap_or_default());
     let tables = (settings.format() == Some(OutputFormat::Table)).then(tables);
 
     let mut batch = quotes(&settings.metrics, &mut feeds, started);
@@ -169,17 +173,17 @@ fn fetch_and_push(
     add_fetch_health(&mut health, &settings.fetch.definitions, &feeds);
     let senders =
         if settings.dry_run { Vec::new() } else { senders(settings, journal.as_ref(), openings, context, policy) };
-    add_push_health(&mut health, &senders, &history);
+    add_push_health(&mut health, &senders, history);
     health.run(context.clock.now() - begun);
 
     // In a dry run there are no senders.
     let deliveries = deliver(senders, &batch, started);
     if !settings.dry_run {
-        record(&history, &feeds, &deliveries, started);
+        record(history, &feeds, &deliveries, context.dialer.found());
         log_summary(&settings.fetch.definitions, &feeds, &deliveries, context.clock.now() - begun);
     }
     let report = |delivery| {
-        log_notices(delivery, &history);
+        log_notices(delivery, history);
         report_delivery(delivery)
     };
     let outcome = deliveries.iter().map(report).fold(fetch_outcome, Outcome::max);
@@ -193,7 +197,7 @@ fn fetch_and_push(
         outcome,
         definitions: &settings.fetch.definitions,
         feeds: &feeds,
-        history: &history,
+        history,
         deliveries: &deliveries,
     };
     let text = settings.format().map(|format| match format {
@@ -302,7 +306,12 @@ fn add_push_health(health: &mut Health<'_>, senders: &[Sender<'_>], history: &Ru
 }
 
 /// Leaves to the next run what it will need.
-fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], deliveries: &[DeliveryReport], started: i64) {
+fn record(
+    history: &RunHistory<'_>,
+    feeds: &[FeedReport<'_>],
+    deliveries: &[DeliveryReport],
+    hosts: Vec<(String, IpAddr)>,
+) {
     let state = |report: &FeedReport<'_>| {
         let is_known = report.skipped.is_none() && !report.has_defect;
         (report.feed.name.clone(), is_known.then(|| report.feed_state(history)))
@@ -318,11 +327,11 @@ fn record(history: &RunHistory<'_>, feeds: &[FeedReport<'_>], deliveries: &[Deli
         findings: &report.findings,
     });
     let push = |delivery: &DeliveryReport| {
-        Some(LastPush { time: started, seconds: delivery.took.as_secs_f64(), status: delivery.status? })
+        Some(LastPush { time: history.started(), seconds: delivery.took.as_secs_f64(), status: delivery.status? })
     };
     let pushes = deliveries.iter().map(|delivery| (delivery.to.mirror(), push(delivery)));
     let told = deliveries.iter().flat_map(|delivery| &delivery.notices).map(|(subject, _)| subject.as_str());
-    history.record(states, fetched, notes, told, pushes);
+    history.record(states, fetched, notes, told, hosts, pushes);
 }
 
 /// Logs what stays as it is: as a warning once a day.

@@ -6,6 +6,11 @@ use crate::support::{
     name_server::{self, NameServer},
     own_network::is_in_own_network,
     proxy::Proxy,
+    wait_until,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 /// Each symbol is a request of its own.
@@ -113,6 +118,30 @@ fn a_name_is_asked_for_once_in_a_run() {
     assert_eq!((provider.requests().len(), monitor.requests().len()), (4, 2));
     assert!(carbon.lines().iter().any(|line| line.starts_with("old.120 ")), "{:?}", carbon.lines());
     assert_eq!(names.questions(), ["provider.test"]);
+}
+
+/// In the second run the name server answers when all connections are there that the requests need: so they were opened
+/// to where the provider was in the first run.
+#[test]
+fn connections_open_while_a_name_is_looked_up() {
+    if !is_in_own_network("name_servers::connections_open_while_a_name_is_looked_up") {
+        return;
+    }
+    let (provider, wanted) = (Arc::new(provider()), Arc::new(AtomicUsize::new(0)));
+    let (counted, limit) = (Arc::clone(&provider), Arc::clone(&wanted));
+    let names = NameServer::waiting("127.0.0.1", move || {
+        wait_until("connections", || counted.connections() >= limit.load(Ordering::SeqCst));
+    });
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let run = run(&provider, "nameserver 127.0.0.1\n").graphite(&ingest).args(["--timeout", "5"]);
+    let first = run.run();
+    assert_eq!((first.code, first.stderr.as_str()), (Some(0), ""), "{first}");
+    let connections = provider.connections();
+    wanted.store(2 * connections, Ordering::SeqCst);
+    let second = run.run();
+    assert_eq!((second.code, second.stderr.as_str()), (Some(0), ""), "{second}");
+    assert_eq!((provider.connections(), provider.requests().len()), (2 * connections, 8));
+    assert_eq!(names.questions(), ["provider.test", "provider.test"], "the name is looked up all the same");
 }
 
 /// The end of the run is not delayed by a name server that never answers.

@@ -53,7 +53,7 @@ impl Counts {
             let [requests, connections, lookups] = traffic.take().map(Some);
             [requests, connections, lookups, calls.map(counted)]
         };
-        // The first run makes the folders of the state.
+        // The first run makes the folders of the state, and the next ones know where the hosts were.
         run();
         let runs: Vec<_> = (0..RUNS).map(|_| run()).collect();
         let middle = |column: usize| {
@@ -135,6 +135,7 @@ pub(crate) fn print_scenes() {
     let traffic = hosts::start(NETWORK, ANSWER_TIME, &folder.0);
     let scenes = [
         scene::one_provider(By::Address(NETWORK)),
+        scene::first_run(),
         scene::one_provider(By::Name),
         scene::two_providers(NETWORK),
         scene::coinbase(),

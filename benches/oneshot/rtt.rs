@@ -50,30 +50,31 @@ fn print_round_trips(wire: &mut Wire, folder: &Folder) {
     let scenes = [
         scene::one_provider(By::Address(NETWORK)),
         scene::two_providers(NETWORK),
+        scene::first_run(),
         scene::one_provider(By::Name),
         scene::coinbase(),
         scene::batches(20, 1),
         scene::batches(10_000, 500),
     ];
     for scene in &scenes {
-        print_line(wire, &scene.title, &scene.program(folder), RUNS);
+        print_line(wire, &scene.title, &scene.program(folder), RUNS, || scene.prepare(folder));
     }
     print_long(wire, 100_000, folder);
     let resolver = env::var_os(own_network::RESOLVER).expect("the folder of the resolver");
     hosts::write_resolver(NETWORK, resolver.as_ref(), hosts::POD);
     let scene = scene::batches(20, 1);
-    print_line(wire, &format!("{}, ndots:5", scene.title), &scene.program(folder), RUNS);
+    print_line(wire, &format!("{}, ndots:5", scene.title), &scene.program(folder), RUNS, || {});
     hosts::write_resolver(NETWORK, resolver.as_ref(), "");
     if measure::is_installed("curl") {
-        print_line(wire, "curl, the same two requests, by address", &curl(By::Address(NETWORK), folder), RUNS);
-        print_line(wire, "curl, the same two requests, by name", &curl(By::Name, folder), RUNS);
+        print_line(wire, "curl, the same two requests, by address", &curl(By::Address(NETWORK), folder), RUNS, || {});
+        print_line(wire, "curl, the same two requests, by name", &curl(By::Name, folder), RUNS, || {});
     }
 }
 
 /// Prints a single run with many symbols. It takes seconds, of which chance is a small part.
 fn print_long(wire: &mut Wire, symbols: usize, folder: &Folder) {
     let long = scene::batches(symbols, 500);
-    print_line(wire, &long.title, &long.program(folder), 1);
+    print_line(wire, &long.title, &long.program(folder), 1, || {});
 }
 
 /// Two processes of curl, one for the quotes and one for the points, as a shell script would have them.
@@ -88,12 +89,13 @@ fn curl(by: By, folder: &Folder) -> Program {
     Program::new("sh", &folder.0).args(["-c", &script])
 }
 
-/// Prints the median of so many runs.
-fn print_line(wire: &mut Wire, title: &str, program: &Program, runs: usize) {
-    // This run fills caches, too.
+/// Prints the median of so many runs, each after `prepare`.
+fn print_line(wire: &mut Wire, title: &str, program: &Program, runs: usize, prepare: impl Fn()) {
+    // This run fills caches, too, and the next ones know where the hosts were.
     let memory = program.run_for_memory();
     let mut measured = Vec::new();
     for _ in 0..runs {
+        prepare();
         wire.traffic();
         let begun = Instant::now();
         program.run(&[]);

@@ -2,6 +2,7 @@
 
 use super::hosts::{Network, addresses};
 use super::{DATAMETRICS, backlog, folder::Folder, measure::Program};
+use std::fs;
 
 /// A run against the servers of [`super::hosts`].
 pub(crate) struct Scene {
@@ -12,6 +13,8 @@ pub(crate) struct Scene {
     symbols: usize,
     /// The URL of the destination for which files wait in the journal.
     waiting: Option<String>,
+    /// Whether each run is the first one, which remembers nothing.
+    is_first: bool,
 }
 
 /// How a server is called.
@@ -50,6 +53,10 @@ impl Scene {
 
     /// What has to be there before each run.
     pub(crate) fn prepare(&self, folder: &Folder) {
+        if self.is_first {
+            // The very first run finds nothing there.
+            let _ = fs::remove_dir_all(folder.0.join(".local"));
+        }
         if let Some(url) = &self.waiting {
             backlog::plant(&folder.0, url);
         }
@@ -78,7 +85,12 @@ pub(crate) fn one_provider(by: By) -> Scene {
         By::Address(_) => "one provider, by address",
     };
     let config = graphite(by) + &feed("a", &by.url("provider.test"), 1);
-    Scene { title: title.to_owned(), config, args: vec!["--feed", "a"], symbols: 0, waiting: None }
+    Scene { title: title.to_owned(), config, args: vec!["--feed", "a"], symbols: 0, waiting: None, is_first: false }
+}
+
+/// The first run of all with one provider, by name.
+pub(crate) fn first_run() -> Scene {
+    Scene { title: "one provider, by name, first run".to_owned(), is_first: true, ..one_provider(By::Name) }
 }
 
 /// Two providers, each asked for one symbol.
@@ -86,7 +98,7 @@ pub(crate) fn two_providers(network: Network) -> Scene {
     let by = By::Address(network);
     let config = graphite(by) + &feed("a", &by.url("provider.test"), 1) + &feed("b", &by.url("other.test"), 1);
     let args = vec!["--feed", "a", "--feed", "b"];
-    Scene { title: "two providers, by address".to_owned(), config, args, symbols: 0, waiting: None }
+    Scene { title: "two providers, by address".to_owned(), config, args, symbols: 0, waiting: None, is_first: false }
 }
 
 /// The built-in definition of Coinbase, which needs two requests a symbol for these fields.
@@ -94,14 +106,14 @@ pub(crate) fn coinbase() -> Scene {
     let url = By::Name.url("provider.test");
     let config = graphite(By::Name) + &format!("[providers.coinbase]\nbase_url = '{url}'\n");
     let args = vec!["crypto", "--provider", "coinbase", "--symbols", "BTC,ETH,SOL", "--fields", "last,bid,high"];
-    Scene { title: "coinbase, 3 symbols, by name".to_owned(), config, args, symbols: 0, waiting: None }
+    Scene { title: "coinbase, 3 symbols, by name".to_owned(), config, args, symbols: 0, waiting: None, is_first: false }
 }
 
 /// So many symbols of one provider, four requests at once.
 pub(crate) fn batches(symbols: usize, batch: u32) -> Scene {
     let config = graphite(By::Name) + &feed("a", &By::Name.url("provider.test"), batch);
     let title = format!("{symbols} symbols, {batch} a request, by name");
-    Scene { title, config, args: vec!["--feed", "a"], symbols, waiting: None }
+    Scene { title, config, args: vec!["--feed", "a"], symbols, waiting: None, is_first: false }
 }
 
 /// What waited for a day, by HTTPS or to Carbon.
@@ -112,5 +124,5 @@ pub(crate) fn waiting_files(is_carbon: bool) -> Scene {
     let config = format!("[graphite]\nurl = '{url}'\n[journal]\nmax_age = 172_800\n")
         + &feed("a", &By::Name.url("provider.test"), 1);
     let title = format!("1440 files of 24 points to {to}");
-    Scene { title, config, args: vec!["--feed", "a"], symbols: 0, waiting: Some(url.to_owned()) }
+    Scene { title, config, args: vec!["--feed", "a"], symbols: 0, waiting: Some(url.to_owned()), is_first: false }
 }

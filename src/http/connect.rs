@@ -5,6 +5,7 @@
 
 use super::url::Url;
 use crate::system::clock::SystemClock;
+use crate::system::early::EarlyConnections;
 use crate::system::opening::Opening;
 use crate::system::resolver::{ResolveError, Resolver};
 use crate::system::threads::{SystemThreads, lock};
@@ -13,41 +14,52 @@ use base64::prelude::BASE64_STANDARD;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{self, ResolvedSocketAddrs};
+use ureq::unversioned::transport::time::{Duration, Instant};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport as UreqTransport,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector,
+    Transport as UreqTransport,
 };
 use ureq::{Agent, Proxy, config::Config};
+
+/// The longest time to open a connection to where a host was in an earlier run. TCP asks for a connection once more
+/// after a second (<https://www.rfc-editor.org/rfc/rfc6298#section-2>), so nobody is there, or a packet was lost.
+const EARLY_LIMIT: Duration = Duration::from_secs(1);
 
 /// How the requests of one identity reach servers.
 #[derive(Debug)]
 pub(super) struct Network {
     /// Sends requests. Its connections report a truncated body, and proxies are asked for `http` as they expect it.
     pub(super) agent: Agent,
-    connections: Arc<Connections>,
-    resolver: Arc<Resolver>,
+    resolver: CachingResolver,
 }
 
 impl Network {
     /// A network that takes addresses from `resolver`. `config` has no proxy; a request may have one.
     pub(super) fn new(config: Config, resolver: &Arc<Resolver>) -> Self {
-        let forwarding = ForwardingConnector { direct: DefaultConnector::new(), config: config.clone() };
+        let forwarding = ForwardingConnector {
+            early: EarlyConnections::default(),
+            tunnel: ConnectProxyConnector::default(),
+            tcp: TcpConnector::default(),
+            tls: RustlsConnector::default(),
+            config: config.clone(),
+        };
         let connections = Arc::new(Connections { forwarding, openings: Mutex::default() });
-        let resolver = Arc::clone(resolver);
         let connector = RequestConnector(Arc::clone(&connections));
-        let agent = Agent::with_parts(config, connector, CachingResolver(Arc::clone(&resolver)));
-        Self { agent, connections, resolver }
+        let resolver = CachingResolver { resolver: Arc::clone(resolver), connections };
+        Self { agent: Agent::with_parts(config, connector, resolver.clone()), resolver }
     }
 
     /// Opens a connection to `server` for its first request. `open` sends any request to it by the agent that it is
     /// given, which sends nothing of it.
     pub(super) fn open(&self, server: &Url, open: impl FnOnce(&Agent) -> Result<(), ureq::Error>) {
-        let connector = OpeningConnector(Arc::clone(&self.connections));
-        let config = self.connections.forwarding.config.clone();
-        let opener = Agent::with_parts(config, connector, CachingResolver(Arc::clone(&self.resolver)));
-        self.connections.opening(server.to_string()).open(&SystemClock, || match open(&opener) {
+        let connections = &self.resolver.connections;
+        let connector = OpeningConnector(Arc::clone(connections));
+        let opener = Agent::with_parts(connections.forwarding.config.clone(), connector, self.resolver.clone());
+        connections.opening(server.to_string()).open(&SystemClock, || match open(&opener) {
             Err(ureq::Error::Other(error)) => match error.downcast::<OpenedAhead>() {
                 Ok(opened) => Ok(opened.0),
                 Err(error) => Err(ureq::Error::Other(error)),
@@ -144,9 +156,25 @@ struct OpenedAhead(HttpConnection);
 /// only. So such a request goes to the proxy itself, which is told the whole URL (RFC 9112, section 3.2.2).
 #[derive(Debug)]
 struct ForwardingConnector {
-    direct: DefaultConnector,
+    early: EarlyConnections<HttpConnection>,
+    /// Asks a proxy for a connection, if the request has one.
+    tunnel: ConnectProxyConnector,
+    tcp: TcpConnector,
+    tls: RustlsConnector,
     /// The configuration of a connection to the proxy itself.
     config: Config,
+}
+
+impl ForwardingConnector {
+    /// Connects to the server, by a tunnel where there is a proxy.
+    fn connect_direct(&self, details: &ConnectionDetails<'_>) -> Result<Option<HttpConnection>, ureq::Error> {
+        let early = self.early.take(&details.addrs);
+        let early = early.and_then(|mut connection| connection.is_open().then_some(connection));
+        let opened = self.tunnel.connect(details, early)?;
+        let opened = self.tcp.connect(details, opened)?;
+        let opened = self.tls.connect(details, opened)?;
+        Ok(opened.map(|connection| Box::new(connection) as HttpConnection))
+    }
 }
 
 impl Connector<()> for ForwardingConnector {
@@ -154,7 +182,7 @@ impl Connector<()> for ForwardingConnector {
 
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
         let Some(proxy) = details.config.proxy().filter(|_| !details.needs_tls()) else {
-            return self.direct.connect(details, None);
+            return self.connect_direct(details);
         };
         let to_proxy = ConnectionDetails {
             uri: proxy.uri(),
@@ -168,7 +196,7 @@ impl Connector<()> for ForwardingConnector {
             run_connector: Arc::clone(&details.run_connector),
             register_shutdown: Arc::clone(&details.register_shutdown),
         };
-        let connection = self.direct.connect(&to_proxy, None)?;
+        let connection = self.connect_direct(&to_proxy)?;
         Ok(connection.map(|connection| {
             let server = details.uri.authority().map_or_else(String::new, |server| format!("http://{server}"));
             Box::new(ForwardedConnection { connection, server, credentials: credentials(proxy), is_at_head: true })
@@ -335,15 +363,58 @@ impl StaleConnection {
 }
 
 /// ureq asks for the addresses of a server before each request, also on a connection that is open.
-#[derive(Debug)]
-struct CachingResolver(Arc<Resolver>);
+#[derive(Clone, Debug)]
+struct CachingResolver {
+    resolver: Arc<Resolver>,
+    connections: Arc<Connections>,
+}
+
+impl CachingResolver {
+    /// Opens a connection to where the host was in an earlier run, if its name is just being looked up. It is used only
+    /// if the answer has this address: so nothing is sent to where the host is no more.
+    fn open_early(&self, host: &str, port: u16, timeout: NextTimeout) {
+        let Some(address) = self.resolver.remembered(host) else { return };
+        let address = SocketAddr::new(address, port);
+        let timeout = NextTimeout { after: EARLY_LIMIT.min(timeout.after), ..timeout };
+        let this = self.clone();
+        self.connections.forwarding.early.open(address, move || {
+            let connection = this.dial(address, timeout);
+            if connection.is_err() {
+                this.resolver.mark_dead(address.ip());
+            }
+            connection.ok()
+        });
+    }
+
+    /// A TCP connection to an address.
+    fn dial(&self, address: SocketAddr, timeout: NextTimeout) -> Result<HttpConnection, ureq::Error> {
+        let forwarding = &self.connections.forwarding;
+        let mut addrs = resolver::Resolver::empty(self);
+        addrs.push(address);
+        let details = ConnectionDetails {
+            uri: &Uri::default(),
+            addrs,
+            config: &forwarding.config,
+            request_level: false,
+            resolver: self,
+            now: Instant::now(),
+            timeout,
+            current_time: Arc::new(Instant::now),
+            run_connector: Arc::new(|_: &ConnectionDetails<'_>| Err(ureq::Error::ConnectionFailed)),
+            register_shutdown: Arc::new(|_| Ok(())),
+        };
+        let opened = forwarding.tcp.connect(&details, None::<HttpConnection>)?.ok_or(ureq::Error::ConnectionFailed)?;
+        Ok(Box::new(opened))
+    }
+}
 
 impl resolver::Resolver for CachingResolver {
     fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
         let is_tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let addresses = self.0.resolve(host, port, *timeout.after).map_err(|error| match error {
+        self.open_early(host, port, timeout);
+        let addresses = self.resolver.resolve(host, port, *timeout.after).map_err(|error| match error {
             ResolveError::Failed(_) => ureq::Error::HostNotFound,
             ResolveError::Limit(limit) => ureq::Error::Io(io::Error::other(limit)),
             ResolveError::TimedOut => ureq::Error::Timeout(timeout.reason),
@@ -360,8 +431,72 @@ impl resolver::Resolver for CachingResolver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::sync::LazyLock;
+    use std::thread::{self, JoinHandle};
     use ureq::unversioned::transport::LazyBuffers;
-    use ureq::unversioned::transport::time::Duration;
+
+    const HOST: &str = "provider.test";
+
+    /// Asks for a document of [`HOST`], which was at 127.0.0.1 in an earlier run, at a port.
+    fn get(resolver: &Arc<Resolver>, port: u16) -> Result<String, ureq::Error> {
+        resolver.remember(vec![(HOST.to_owned(), Ipv4Addr::LOCALHOST.into())]);
+        let network = Network::new(Agent::config_builder().proxy(None).build(), resolver);
+        network.agent.get(format!("http://{HOST}:{port}/")).call()?.body_mut().read_to_string()
+    }
+
+    /// Answers one request, and says then whether there was one.
+    fn serve(listener: TcpListener) -> JoinHandle<bool> {
+        thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let has_request = stream.read(&mut [0; 1_024]).unwrap() > 0;
+            // Who has not asked may be gone.
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+            has_request
+        })
+    }
+
+    #[test]
+    fn a_host_that_has_moved_gets_the_request_where_it_is_now() {
+        static ACCEPTED: Mutex<bool> = Mutex::new(false);
+        let resolver = Arc::new(Resolver::asking(|_| {
+            while !*lock(&ACCEPTED) {
+                thread::yield_now();
+            }
+            Ok(vec![[127, 0, 0, 2].into()])
+        }));
+        let earlier = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = earlier.local_addr().unwrap().port();
+        let now = serve(TcpListener::bind(("127.0.0.2", port)).unwrap());
+        let accepted = thread::spawn(move || {
+            let stream = earlier.accept().unwrap().0;
+            *lock(&ACCEPTED) = true;
+            stream
+        });
+        assert_eq!(get(&resolver, port).unwrap(), "ok");
+        assert!(now.join().unwrap());
+        assert_eq!(accepted.join().unwrap().read(&mut [0]).unwrap(), 0, "nothing is sent to where it was");
+        assert_eq!(resolver.found(), [(HOST.to_owned(), [127, 0, 0, 2].into())]);
+    }
+
+    #[test]
+    fn a_host_that_takes_no_connection_where_it_was_is_reached_at_another_address() {
+        static RESOLVER: LazyLock<Arc<Resolver>> = LazyLock::new(|| {
+            Arc::new(Resolver::asking(|host| {
+                while RESOLVER.remembered(host).is_some() {
+                    thread::yield_now();
+                }
+                Ok(vec![[127, 0, 0, 1].into(), [127, 0, 0, 2].into()])
+            }))
+        });
+        let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = serve(listener);
+        assert_eq!(get(&RESOLVER, port).unwrap(), "ok");
+        assert!(served.join().unwrap());
+        assert_eq!(RESOLVER.found(), [(HOST.to_owned(), [127, 0, 0, 2].into())], "not where nobody was");
+    }
 
     /// A connection that fails in one way.
     #[derive(Debug)]

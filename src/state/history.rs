@@ -2,11 +2,12 @@
 
 use super::calls::Call;
 use super::unknown_symbols::{SymbolFindings, UnknownSymbols};
-use super::{CoolDown, FeedState, LastPush, LastRun, State};
+use super::{CoolDown, FeedState, HostState, LastPush, LastRun, State};
 use crate::provider::Definition;
 use crate::system::threads::lock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -40,6 +41,11 @@ impl<'a> RunHistory<'a> {
     pub(crate) fn read(state: Option<State<'a>>, run: &'a str, started: i64, id: u64) -> Self {
         let last = state.as_ref().map_or_else(LastRun::default, |state| state.last_run(run));
         Self { state, run, started, last, id, last_calls: Mutex::default(), is_check: false }
+    }
+
+    /// When the run started, in Unix seconds.
+    pub(crate) fn started(&self) -> i64 {
+        self.started
     }
 
     /// How the push of the run before to the first destination went, or to this mirror, unless it is older than
@@ -84,6 +90,12 @@ impl<'a> RunHistory<'a> {
     /// Whether this was told less than a day ago.
     pub(crate) fn is_told(&self, subject: &str) -> bool {
         self.last.told.get(subject).is_some_and(|told| self.is_today(*told))
+    }
+
+    /// Where hosts were that were looked up less than a day ago: one address each.
+    pub(crate) fn hosts(&self) -> Vec<(String, IpAddr)> {
+        let known = self.last.hosts.iter().filter(|host| self.is_today(host.time));
+        known.map(|host| (host.name.clone(), host.address)).collect()
     }
 
     /// Whether it is less than a day ago.
@@ -162,14 +174,16 @@ impl<'a> RunHistory<'a> {
     }
 
     /// Leaves to the next run what came of each feed of this run, or `None` of one that was not due. What earlier
-    /// runs left of other feeds is forgotten. Also: which feeds have an interval and were `fetched`, what providers said, what was told that is told once a day, and how the `pushes` went: of the
-    /// first destination and of each mirror, with its name. What cannot be written is only logged.
+    /// runs left of other feeds is forgotten. Also: which feeds have an interval and were `fetched`, what providers
+    /// said, what was told that is told once a day, where the `hosts` are that were looked up, and how the `pushes`
+    /// went: of the first destination and of each mirror, with its name. What cannot be written is only logged.
     pub(crate) fn record<'p>(
         &self,
         feeds: BTreeMap<String, Option<FeedState>>,
         fetched: impl Iterator<Item = &'p str>,
         providers: impl Iterator<Item = ProviderNote<'p>>,
         told: impl Iterator<Item = &'p str>,
+        hosts: Vec<(String, IpAddr)>,
         pushes: impl Iterator<Item = (Option<&'p str>, Option<LastPush>)>,
     ) {
         let Some(state) = &self.state else { return };
@@ -187,6 +201,8 @@ impl<'a> RunHistory<'a> {
         for subject in told {
             last.told.entry(subject.to_owned()).or_insert(self.started);
         }
+        last.hosts.retain(|old| self.is_today(old.time) && hosts.iter().all(|(name, _)| *name != old.name));
+        last.hosts.extend(hosts.into_iter().map(|(name, address)| HostState { name, address, time: self.started }));
         let mut before = std::mem::take(&mut last.feeds);
         for (name, feed) in feeds {
             let before = before.remove(&name);
@@ -240,6 +256,7 @@ mod tests {
     use super::*;
     use crate::system::disk::SystemDisk;
     use crate::system::random::Random;
+    use std::iter::empty;
 
     #[test]
     fn a_run_may_be_early_by_a_tenth_of_the_interval_and_five_seconds_at_most() {
@@ -292,7 +309,7 @@ mod tests {
         let record = |feeds: &[(&str, Option<FeedState>)]| {
             let feeds = feeds.iter().map(|(name, feed)| ((*name).to_owned(), feed.clone())).collect();
             let history = RunHistory::read(Some(state.clone()), "all", 1_000, 7);
-            history.record(feeds, std::iter::empty(), std::iter::empty(), std::iter::empty(), std::iter::empty());
+            history.record(feeds, empty(), empty(), empty(), Vec::new(), empty());
             state.last_run("all").feeds
         };
         let came = FeedState { missing: BTreeSet::from(["A".to_owned()]), ..FeedState::default() };
@@ -303,9 +320,27 @@ mod tests {
     }
 
     #[test]
+    fn where_hosts_were_is_known_for_a_day() {
+        let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
+        let state = State::new(&SystemDisk, &random, folder.path());
+        let address = |last| IpAddr::from([10, 0, 0, last]);
+        let run = |started, found: &[(&str, IpAddr)]| {
+            let history = RunHistory::read(Some(state.clone()), "all", started, 7);
+            let found = found.iter().map(|(host, address)| ((*host).to_owned(), *address)).collect();
+            history.record(BTreeMap::new(), empty(), empty(), empty(), found, empty());
+            history.hosts()
+        };
+        assert_eq!(run(1_000, &[("a", address(1)), ("b", address(2))]), []);
+        assert_eq!(run(2_000, &[("b", address(3))]), [("a".to_owned(), address(1)), ("b".to_owned(), address(2))]);
+        assert_eq!(run(1_000 + A_DAY, &[]), [("b".to_owned(), address(3))]);
+        assert_eq!(state.last_run("all").hosts.len(), 1, "what is old is forgotten");
+        assert_eq!(run(1_500, &[]), [], "the clock was set back");
+    }
+
+    #[test]
     fn without_a_state_directory_everything_is_due() {
         let history = RunHistory::read(None, "all", 1_000, 7);
-        history.record(BTreeMap::new(), ["fx"].into_iter(), std::iter::empty(), std::iter::empty(), std::iter::empty());
+        history.record(BTreeMap::new(), ["fx"].into_iter(), empty(), empty(), Vec::new(), empty());
         assert_eq!(history.claim_call("p", 600, || 1_000), None);
         assert_eq!(history.seconds_at_rest("p", 600, 1_000), None);
         assert_eq!(history.seconds_until_due("fx", 600, 1_000), None);

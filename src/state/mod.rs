@@ -1,6 +1,6 @@
 //! Small files that a run leaves to others: how the last push went, which symbols were missing, when a feed
-//! was last fetched, when a provider was last asked, until when it is not to be asked, and which symbols it
-//! does not know.
+//! was last fetched, when a provider was last asked, until when it is not to be asked, which symbols it
+//! does not know, and where hosts were.
 //!
 //! They are a best-effort cache, never synced to the disk: what cannot be read counts as never
 //! written. A run reads and writes them without the lock. Files are replaced whole, and the last
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use unknown_symbols::UnknownSymbols;
@@ -53,6 +54,18 @@ pub(crate) struct LastRun {
     pub(crate) feeds: BTreeMap<String, FeedState>,
     /// When things were told that are told once a day, in Unix seconds.
     pub(crate) told: BTreeMap<String, i64>,
+    /// Where hosts were when they were last looked up.
+    pub(crate) hosts: Vec<HostState>,
+}
+
+/// Where a host was when it was last looked up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HostState {
+    pub(crate) name: String,
+    /// One of its addresses.
+    pub(crate) address: IpAddr,
+    /// When the run started that looked it up, in Unix seconds.
+    pub(crate) time: i64,
 }
 
 /// What came of a feed when it was last due.
@@ -274,6 +287,7 @@ mod tests {
                 FeedState { missing: BTreeSet::from(["BAT/USD".to_owned()]), ..FeedState::default() },
             )]),
             told: BTreeMap::from([("lock".to_owned(), 5)]),
+            hosts: vec![HostState { name: "h".to_owned(), address: [10, 0, 0, 1].into(), time: 5 }],
         };
         for _ in 0..2 {
             state.set_last_run("crypto-stocks-0", &run).unwrap();

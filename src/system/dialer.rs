@@ -4,7 +4,7 @@ use super::deadline::Deadline;
 use super::limit::Limit;
 use super::resolver::{ResolveError, Resolver};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,15 @@ pub trait Dialer: Sync {
     /// # Errors
     /// When there is none within `timeout`.
     fn dial(&self, address: SocketAddr, timeout: Duration) -> io::Result<Box<dyn Connection>>;
+
+    /// Learns where hosts were in an earlier run. HTTP may connect to there while it looks the name up, and uses the
+    /// connection if the host is still there.
+    fn remember(&self, _: Vec<(String, IpAddr)>) {}
+
+    /// Where the hosts are that were looked up, for a later run to remember: one address each.
+    fn found(&self) -> Vec<(String, IpAddr)> {
+        Vec::new()
+    }
 }
 
 /// An open TCP connection.
@@ -82,6 +91,14 @@ impl Dialer for SystemDialer {
         // The last segment leaves at once, so that a refusal is seen before the close.
         stream.set_nodelay(true)?;
         Ok(Box::new(stream))
+    }
+
+    fn remember(&self, hosts: Vec<(String, IpAddr)>) {
+        self.0.remember(hosts);
+    }
+
+    fn found(&self) -> Vec<(String, IpAddr)> {
+        self.0.found()
     }
 }
 

@@ -40,6 +40,10 @@ fn ask_system(host: &str) -> io::Result<Vec<IpAddr>> {
 #[derive(Debug)]
 pub(crate) struct Resolver {
     lookups: Mutex<HashMap<String, Arc<Lookup>>>,
+    /// Where hosts were in an earlier run.
+    remembered: Mutex<Vec<(String, IpAddr)>>,
+    /// Those of these addresses that take no connection.
+    dead: Mutex<Vec<IpAddr>>,
     ask: fn(&str) -> io::Result<Vec<IpAddr>>,
 }
 
@@ -60,6 +64,15 @@ impl Lookup {
         self.done.notify_all();
     }
 
+    fn is_going_on(&self) -> bool {
+        lock(&self.result).is_none()
+    }
+
+    /// The addresses, if they are known by now.
+    fn addresses(&self) -> Option<Vec<IpAddr>> {
+        lock(&self.result).clone()?.ok()
+    }
+
     fn wait(&self, timeout: Duration) -> Result<Vec<IpAddr>, ResolveError> {
         let is_going_on = |result: &mut Option<_>| result.is_none();
         let (result, _) = self
@@ -75,11 +88,47 @@ impl Lookup {
 
 impl Default for Resolver {
     fn default() -> Self {
-        Self { lookups: Mutex::default(), ask: ask_system }
+        Self::asking(ask_system)
     }
 }
 
 impl Resolver {
+    /// A resolver that finds addresses in this way.
+    pub(crate) fn asking(ask: fn(&str) -> io::Result<Vec<IpAddr>>) -> Self {
+        Self { lookups: Mutex::default(), remembered: Mutex::default(), dead: Mutex::default(), ask }
+    }
+
+    /// Learns where hosts were in an earlier run.
+    pub(crate) fn remember(&self, hosts: Vec<(String, IpAddr)>) {
+        *lock(&self.remembered) = hosts;
+    }
+
+    /// Where the host was in an earlier run, while it is being looked up and the address is not known to be dead. This
+    /// begins the lookup.
+    pub(crate) fn remembered(&self, host: &str) -> Option<IpAddr> {
+        let address = lock(&self.remembered).iter().find(|(name, _)| name == host)?.1;
+        let is_wanted = !lock(&self.dead).contains(&address) && self.lookup(host).is_going_on();
+        is_wanted.then_some(address)
+    }
+
+    /// Learns that an address takes no connection.
+    pub(crate) fn mark_dead(&self, address: IpAddr) {
+        lock(&self.dead).push(address);
+    }
+
+    /// One address of each host that was looked up, for a later run to [remember](Self::remember): where it was in an
+    /// earlier run, if it still is there, else the first one; but none that is known to be dead.
+    pub(crate) fn found(&self) -> Vec<(String, IpAddr)> {
+        let (lookups, remembered, dead) = (lock(&self.lookups), lock(&self.remembered), lock(&self.dead));
+        let choose = |(host, lookup): (&String, &Arc<Lookup>)| {
+            let addresses = lookup.addresses()?;
+            let earlier = remembered.iter().filter(|(name, address)| name == host && addresses.contains(address));
+            let mut choice = earlier.map(|(_, address)| address).chain(&addresses);
+            Some((host.clone(), *choice.find(|address| !dead.contains(address))?))
+        };
+        lookups.iter().filter_map(choose).collect()
+    }
+
     /// The addresses of a host, which is a name or an address.
     ///
     /// # Errors
@@ -92,7 +141,8 @@ impl Resolver {
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
-    fn look_up(&self, host: &str, timeout: Duration) -> Result<Vec<IpAddr>, ResolveError> {
+    /// The lookup of a name. It begins now, unless it has begun already.
+    fn lookup(&self, host: &str) -> Arc<Lookup> {
         let mut is_new = false;
         let lookup = Arc::clone(lock(&self.lookups).entry(host.to_owned()).or_insert_with(|| {
             is_new = true;
@@ -101,6 +151,11 @@ impl Resolver {
         if is_new {
             self.start(host, &lookup);
         }
+        lookup
+    }
+
+    fn look_up(&self, host: &str, timeout: Duration) -> Result<Vec<IpAddr>, ResolveError> {
+        let lookup = self.lookup(host);
         let result = lookup.wait(timeout);
         if let Err(ResolveError::Failed(_) | ResolveError::Limit(_)) = &result {
             let mut lookups = lock(&self.lookups);
@@ -131,13 +186,9 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(60);
 
-    fn resolver(ask: fn(&str) -> io::Result<Vec<IpAddr>>) -> Resolver {
-        Resolver { lookups: Mutex::default(), ask }
-    }
-
     #[test]
     fn addresses_and_localhost_need_no_lookup() {
-        let resolver = resolver(|host| panic!("{host} was looked up"));
+        let resolver = Resolver::asking(|host| panic!("{host} was looked up"));
         let resolve = |host, port| resolver.resolve(host, port, TIMEOUT).unwrap();
         assert_eq!(resolve("[::1]", 2003), ["[::1]:2003".parse().unwrap()]);
         assert_eq!(resolve("::1", 2003), ["[::1]:2003".parse().unwrap()]);
@@ -148,7 +199,7 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_once() {
         static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
-        let resolver = resolver(|_| {
+        let resolver = Resolver::asking(|_| {
             LOOKUPS.fetch_add(1, Ordering::SeqCst);
             Ok(vec![Ipv4Addr::LOCALHOST.into()])
         });
@@ -165,7 +216,7 @@ mod tests {
     #[test]
     fn a_lookup_that_has_failed_is_repeated() {
         static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
-        let resolver = resolver(|_| match LOOKUPS.fetch_add(1, Ordering::SeqCst) {
+        let resolver = Resolver::asking(|_| match LOOKUPS.fetch_add(1, Ordering::SeqCst) {
             0 => Err(io::Error::other("try again")),
             _ => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
         });
@@ -177,7 +228,7 @@ mod tests {
     #[test]
     fn a_late_lookup_goes_on_and_its_answer_is_used() {
         static IS_RELEASED: Mutex<bool> = Mutex::new(false);
-        let resolver = resolver(|_| {
+        let resolver = Resolver::asking(|_| {
             while !*lock(&IS_RELEASED) {
                 thread::yield_now();
             }
@@ -186,6 +237,47 @@ mod tests {
         assert_eq!(resolver.resolve("example.com", 80, Duration::ZERO), Err(ResolveError::TimedOut));
         *lock(&IS_RELEASED) = true;
         assert!(resolver.resolve("example.com", 80, TIMEOUT).is_ok());
+    }
+
+    fn remembering(host: &str, address: &str, ask: fn(&str) -> io::Result<Vec<IpAddr>>) -> Resolver {
+        let resolver = Resolver::asking(ask);
+        resolver.remember(vec![(host.to_owned(), address.parse().unwrap())]);
+        resolver
+    }
+
+    #[test]
+    fn an_earlier_address_is_known_while_the_name_is_looked_up() {
+        static IS_RELEASED: Mutex<bool> = Mutex::new(false);
+        let resolver = remembering("example.com", "10.0.0.1", |_| {
+            while !*lock(&IS_RELEASED) {
+                thread::yield_now();
+            }
+            Ok(vec![Ipv4Addr::LOCALHOST.into()])
+        });
+        assert_eq!(resolver.remembered("example.org"), None);
+        assert_eq!(resolver.remembered("example.com"), Some([10, 0, 0, 1].into()));
+        assert_eq!(resolver.remembered("example.com"), Some([10, 0, 0, 1].into()), "for each who asks meanwhile");
+        assert!(resolver.found().is_empty());
+        *lock(&IS_RELEASED) = true;
+        assert_eq!(resolver.resolve("example.com", 1, TIMEOUT).unwrap(), ["127.0.0.1:1".parse().unwrap()]);
+        assert_eq!(resolver.remembered("example.com"), None);
+    }
+
+    #[test]
+    fn an_address_that_is_alive_is_remembered_before_others() {
+        let found = |earlier, is_dead| {
+            let answer = |_: &str| Ok((1..4).map(|last| IpAddr::from([10, 0, 0, last])).collect());
+            let resolver = remembering("example.com", earlier, answer);
+            resolver.resolve("example.com", 1, TIMEOUT).unwrap();
+            if is_dead {
+                resolver.mark_dead(earlier.parse().unwrap());
+            }
+            resolver.found().pop().unwrap().1.to_string()
+        };
+        assert_eq!(found("10.0.0.2", false), "10.0.0.2");
+        assert_eq!(found("10.0.0.9", false), "10.0.0.1", "it is elsewhere now");
+        assert_eq!(found("10.0.0.1", true), "10.0.0.2");
+        assert_eq!(found("10.0.0.2", true), "10.0.0.1");
     }
 
     #[test]

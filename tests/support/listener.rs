@@ -6,7 +6,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
 };
@@ -21,6 +21,8 @@ pub(crate) struct Listener {
 #[derive(Default)]
 struct Connections {
     stopping: AtomicBool,
+    /// How many there were so far.
+    accepted: AtomicUsize,
     /// Second handles to the sockets, by number, which wake a blocked thread. A socket is only closed when
     /// its handle here is removed as well.
     open: Mutex<BTreeMap<usize, TcpStream>>,
@@ -43,6 +45,11 @@ impl Listener {
     /// The address where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many connections it has accepted so far.
+    pub(crate) fn accepted(&self) -> usize {
+        self.connections.accepted.load(Ordering::SeqCst)
     }
 
     /// Ends all connections and waits for every thread. Bytes that a client sent before are still read.
@@ -97,6 +104,7 @@ impl Connections {
         }
         let handle = stream.try_clone().expect("a second handle to a socket");
         open.insert(number, handle);
+        self.accepted.store(number, Ordering::SeqCst);
         true
     }
 }

@@ -21,22 +21,27 @@ pub(crate) struct NameServer {
 impl NameServer {
     /// Listens at port 53 of this address.
     pub(crate) fn start(address: &str) -> Self {
-        Self::late(address, Duration::ZERO)
+        Self::waiting(address, || {})
     }
 
     /// The same, and it answers so much later.
     pub(crate) fn late(address: &str, delay: Duration) -> Self {
+        Self::waiting(address, move || thread::sleep(delay))
+    }
+
+    /// The same, and before each answer it does `wait`.
+    pub(crate) fn waiting(address: &str, wait: impl Fn() + Send + Sync + 'static) -> Self {
         let socket = bind(address);
         let questions = Arc::new(Mutex::new(Vec::new()));
-        let asked = Arc::clone(&questions);
+        let (asked, wait) = (Arc::clone(&questions), Arc::new(wait));
         thread::spawn(move || {
             let mut message = [0; 512];
             while let Ok((length, from)) = socket.recv_from(&mut message) {
                 let (name, reply) = answer(&message[..length]);
                 lock(&asked).extend(name);
-                let socket = socket.try_clone().expect("a socket");
+                let (socket, wait) = (socket.try_clone().expect("a socket"), Arc::clone(&wait));
                 thread::spawn(move || {
-                    thread::sleep(delay);
+                    wait();
                     // Who asked may be gone.
                     let _ = socket.send_to(&reply, from);
                 });

@@ -93,6 +93,11 @@ impl Server {
         self.listener.address()
     }
 
+    /// How many connections it has accepted so far, with a request or without.
+    pub(crate) fn connections(&self) -> usize {
+        self.listener.accepted()
+    }
+
     /// All requests so far, in the order of arrival.
     pub(crate) fn requests(&self) -> Vec<Received> {
         lock(&self.shared.state).received.clone()
