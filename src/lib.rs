@@ -118,13 +118,13 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
         log::error!("{error}");
         return Outcome::NotTaken;
     }
-    let history =
-        RunHistory::read(settings.state(context), &settings.run, context.unix_seconds(), context.random.next());
-    context.dialer.remember(history.hosts());
     let destinations = if settings.dry_run { &[][..] } else { &settings.destinations };
     let openings: Vec<OpenConnection> = destinations.iter().map(|_| OpenConnection::default()).collect();
     let deadline = context.deadline(settings.timeout);
     let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random, others_behind: 0 };
+    let history =
+        RunHistory::read(settings.state(context), &settings.run, context.unix_seconds(), context.random.next());
+    context.dialer.remember(history.hosts());
     // The connections to destinations open while quotes are fetched.
     let done = Mutex::new((Outcome::Defect, None));
     let job = || *lock(&done) = fetch_and_push(settings, context, &history, &openings, policy);
@@ -179,7 +179,7 @@ fn fetch_and_push(
     // In a dry run there are no senders.
     let deliveries = deliver(senders, &batch, started);
     if !settings.dry_run {
-        record(history, &feeds, &deliveries, context.dialer.found());
+        record(history, &feeds, &deliveries, context.dialer.connected());
         log_summary(&settings.fetch.definitions, &feeds, &deliveries, context.clock.now() - begun);
     }
     let report = |delivery| {
@@ -310,7 +310,7 @@ fn record(
     history: &RunHistory<'_>,
     feeds: &[FeedReport<'_>],
     deliveries: &[DeliveryReport],
-    hosts: Vec<(String, IpAddr)>,
+    hosts: Vec<(String, Option<IpAddr>)>,
 ) {
     let state = |report: &FeedReport<'_>| {
         let is_known = report.skipped.is_none() && !report.has_defect;

@@ -2,15 +2,21 @@
 
 use crate::support::{
     Carbon, Datametrics, Dialect, Ingest, Reply, Server,
+    black_hole::BlackHole,
     journal::Journal,
+    mount::can_mount,
     name_server::{self, NameServer},
+    now,
     own_network::is_in_own_network,
     proxy::Proxy,
-    wait_until,
+    skip, wait_until,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// Each symbol is a request of its own.
@@ -136,12 +142,37 @@ fn connections_open_while_a_name_is_looked_up() {
     let run = run(&provider, "nameserver 127.0.0.1\n").graphite(&ingest).args(["--timeout", "5"]);
     let first = run.run();
     assert_eq!((first.code, first.stderr.as_str()), (Some(0), ""), "{first}");
-    let connections = provider.connections();
-    wanted.store(2 * connections, Ordering::SeqCst);
+    // As many requests of a provider go side by side.
+    let connections = provider.connections() + 4;
+    wanted.store(connections, Ordering::SeqCst);
     let second = run.run();
     assert_eq!((second.code, second.stderr.as_str()), (Some(0), ""), "{second}");
-    assert_eq!((provider.connections(), provider.requests().len()), (2 * connections, 8));
+    assert_eq!((provider.connections(), provider.requests().len()), (connections, 8));
     assert_eq!(names.questions(), ["provider.test", "provider.test"], "the name is looked up all the same");
+}
+
+/// What is lost with the dead address is not the time of the other one.
+#[test]
+fn an_address_of_the_run_before_that_has_died_makes_a_run_slower_and_no_more() {
+    if !can_mount() {
+        skip("a file of /etc cannot be shown to the program here");
+        return;
+    }
+    let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+    let _hole = BlackHole::at("127.0.0.2", provider.address().port());
+    let run = run(&provider, "")
+        .etc("hosts", "127.0.0.2 provider.test\n127.0.0.1 provider.test\n")
+        .etc("nsswitch.conf", "hosts: files\n")
+        .graphite(&ingest);
+    let state = run.state_dir().join("state/crypto.json");
+    let host = |address| format!(r#""hosts":[{{"name":"provider.test","address":"{address}","time":"#);
+    fs::create_dir_all(state.parent().expect("a folder")).expect("a folder");
+    fs::write(&state, format!("{{{}{}}}]}}", host("127.0.0.2"), now())).expect("a file");
+    let output = run.run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
+    assert_eq!(provider.requests().len(), 4);
+    let left = fs::read_to_string(&state).expect("a file");
+    assert!(left.contains(&host("127.0.0.1")), "{left}");
 }
 
 /// The end of the run is not delayed by a name server that never answers.

@@ -5,6 +5,7 @@
 
 use super::url::Url;
 use crate::system::clock::SystemClock;
+use crate::system::deadline::Deadline;
 use crate::system::early::EarlyConnections;
 use crate::system::opening::Opening;
 use crate::system::resolver::{ResolveError, Resolver};
@@ -34,13 +35,14 @@ const EARLY_LIMIT: Duration = Duration::from_secs(1);
 pub(super) struct Network {
     /// Sends requests. Its connections report a truncated body, and proxies are asked for `http` as they expect it.
     pub(super) agent: Agent,
-    resolver: CachingResolver,
+    connections: Arc<Connections>,
 }
 
 impl Network {
     /// A network that takes addresses from `resolver`. `config` has no proxy; a request may have one.
     pub(super) fn new(config: Config, resolver: &Arc<Resolver>) -> Self {
         let forwarding = ForwardingConnector {
+            resolver: Arc::clone(resolver),
             early: EarlyConnections::default(),
             tunnel: ConnectProxyConnector::default(),
             tcp: TcpConnector::default(),
@@ -49,17 +51,17 @@ impl Network {
         };
         let connections = Arc::new(Connections { forwarding, openings: Mutex::default() });
         let connector = RequestConnector(Arc::clone(&connections));
-        let resolver = CachingResolver { resolver: Arc::clone(resolver), connections };
-        Self { agent: Agent::with_parts(config, connector, resolver.clone()), resolver }
+        let agent = Agent::with_parts(config, connector, CachingResolver(Arc::clone(&connections)));
+        Self { agent, connections }
     }
 
     /// Opens a connection to `server` for its first request. `open` sends any request to it by the agent that it is
     /// given, which sends nothing of it.
     pub(super) fn open(&self, server: &Url, open: impl FnOnce(&Agent) -> Result<(), ureq::Error>) {
-        let connections = &self.resolver.connections;
-        let connector = OpeningConnector(Arc::clone(connections));
-        let opener = Agent::with_parts(connections.forwarding.config.clone(), connector, self.resolver.clone());
-        connections.opening(server.to_string()).open(&SystemClock, || match open(&opener) {
+        let connector = OpeningConnector(Arc::clone(&self.connections));
+        let config = self.connections.forwarding.config.clone();
+        let opener = Agent::with_parts(config, connector, CachingResolver(Arc::clone(&self.connections)));
+        self.connections.opening(server.to_string()).open(&SystemClock, || match open(&opener) {
             Err(ureq::Error::Other(error)) => match error.downcast::<OpenedAhead>() {
                 Ok(opened) => Ok(opened.0),
                 Err(error) => Err(ureq::Error::Other(error)),
@@ -156,6 +158,7 @@ struct OpenedAhead(HttpConnection);
 /// only. So such a request goes to the proxy itself, which is told the whole URL (RFC 9112, section 3.2.2).
 #[derive(Debug)]
 struct ForwardingConnector {
+    resolver: Arc<Resolver>,
     early: EarlyConnections<HttpConnection>,
     /// Asks a proxy for a connection, if the request has one.
     tunnel: ConnectProxyConnector,
@@ -168,12 +171,66 @@ struct ForwardingConnector {
 impl ForwardingConnector {
     /// Connects to the server, by a tunnel where there is a proxy.
     fn connect_direct(&self, details: &ConnectionDetails<'_>) -> Result<Option<HttpConnection>, ureq::Error> {
-        let early = self.early.take(&details.addrs);
-        let early = early.and_then(|mut connection| connection.is_open().then_some(connection));
-        let opened = self.tunnel.connect(details, early)?;
-        let opened = self.tcp.connect(details, opened)?;
-        let opened = self.tls.connect(details, opened)?;
-        Ok(opened.map(|connection| Box::new(connection) as HttpConnection))
+        let (address, opened) = match self.tunnel.connect(details, None::<HttpConnection>)? {
+            Some(tunnel) => (None, Box::new(tunnel) as HttpConnection),
+            None => self.connect_tcp(details).map(|(address, connection)| (Some(address), connection))?,
+        };
+        let secured = self.tls.connect(details, Some(opened))?;
+        if let (Some(address), Some(host)) = (address, details.uri.host()) {
+            self.resolver.note_connection(host, address.ip());
+        }
+        Ok(secured.map(|connection| Box::new(connection) as HttpConnection))
+    }
+
+    /// Connects to one of the addresses: where a connection is open already, or where the first one is taken.
+    fn connect_tcp(&self, details: &ConnectionDetails<'_>) -> Result<(SocketAddr, HttpConnection), ureq::Error> {
+        let deadline = Deadline::after(&SystemClock, *details.timeout.after);
+        let if_open = |mut connection: HttpConnection| connection.is_open().then_some(connection);
+        let early = self.early.take(&details.addrs).map(|(address, early)| (address, early.and_then(if_open)));
+        let last = match early {
+            Some((address, Some(connection))) => return Ok((address, connection)),
+            other => other.map(|(address, _)| address),
+        };
+        let others = details.addrs.iter().filter(|address| last != Some(**address));
+        let mut failure = ureq::Error::ConnectionFailed;
+        for (index, address) in others.chain(&last).enumerate() {
+            let left = deadline.remaining();
+            if left.is_zero() {
+                return Err(ureq::Error::Timeout(details.timeout.reason));
+            }
+            // No address may use up the time of those after it.
+            let after = if index + 1 < details.addrs.len() { left / 2 } else { left };
+            match self.dial(*address, NextTimeout { after: after.into(), ..details.timeout }, details.resolver) {
+                Ok(connection) => return Ok((*address, connection)),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// A TCP connection to an address.
+    fn dial(
+        &self,
+        address: SocketAddr,
+        timeout: NextTimeout,
+        resolver: &dyn resolver::Resolver,
+    ) -> Result<HttpConnection, ureq::Error> {
+        let mut addrs = resolver.empty();
+        addrs.push(address);
+        let details = ConnectionDetails {
+            uri: &Uri::default(),
+            addrs,
+            config: &self.config,
+            request_level: false,
+            resolver,
+            now: Instant::now(),
+            timeout,
+            current_time: Arc::new(Instant::now),
+            run_connector: Arc::new(|_: &ConnectionDetails<'_>| Err(ureq::Error::ConnectionFailed)),
+            register_shutdown: Arc::new(|_| Ok(())),
+        };
+        let opened = self.tcp.connect(&details, None::<HttpConnection>)?.ok_or(ureq::Error::ConnectionFailed)?;
+        Ok(Box::new(opened))
     }
 }
 
@@ -364,47 +421,18 @@ impl StaleConnection {
 
 /// ureq asks for the addresses of a server before each request, also on a connection that is open.
 #[derive(Clone, Debug)]
-struct CachingResolver {
-    resolver: Arc<Resolver>,
-    connections: Arc<Connections>,
-}
+struct CachingResolver(Arc<Connections>);
 
 impl CachingResolver {
     /// Opens a connection to where the host was in an earlier run, if its name is just being looked up. It is used only
     /// if the answer has this address: so nothing is sent to where the host is no more.
     fn open_early(&self, host: &str, port: u16, timeout: NextTimeout) {
-        let Some(address) = self.resolver.remembered(host) else { return };
+        let forwarding = &self.0.forwarding;
+        let Some(address) = forwarding.resolver.provisional_address(host) else { return };
         let address = SocketAddr::new(address, port);
         let timeout = NextTimeout { after: EARLY_LIMIT.min(timeout.after), ..timeout };
         let this = self.clone();
-        self.connections.forwarding.early.open(address, move || {
-            let connection = this.dial(address, timeout);
-            if connection.is_err() {
-                this.resolver.mark_dead(address.ip());
-            }
-            connection.ok()
-        });
-    }
-
-    /// A TCP connection to an address.
-    fn dial(&self, address: SocketAddr, timeout: NextTimeout) -> Result<HttpConnection, ureq::Error> {
-        let forwarding = &self.connections.forwarding;
-        let mut addrs = resolver::Resolver::empty(self);
-        addrs.push(address);
-        let details = ConnectionDetails {
-            uri: &Uri::default(),
-            addrs,
-            config: &forwarding.config,
-            request_level: false,
-            resolver: self,
-            now: Instant::now(),
-            timeout,
-            current_time: Arc::new(Instant::now),
-            run_connector: Arc::new(|_: &ConnectionDetails<'_>| Err(ureq::Error::ConnectionFailed)),
-            register_shutdown: Arc::new(|_| Ok(())),
-        };
-        let opened = forwarding.tcp.connect(&details, None::<HttpConnection>)?.ok_or(ureq::Error::ConnectionFailed)?;
-        Ok(Box::new(opened))
+        forwarding.early.open(address, move || this.0.forwarding.dial(address, timeout, &this).ok());
     }
 }
 
@@ -414,11 +442,12 @@ impl resolver::Resolver for CachingResolver {
         let is_tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         self.open_early(host, port, timeout);
-        let addresses = self.resolver.resolve(host, port, *timeout.after).map_err(|error| match error {
-            ResolveError::Failed(_) => ureq::Error::HostNotFound,
-            ResolveError::Limit(limit) => ureq::Error::Io(io::Error::other(limit)),
-            ResolveError::TimedOut => ureq::Error::Timeout(timeout.reason),
-        })?;
+        let addresses =
+            self.0.forwarding.resolver.resolve(host, port, *timeout.after).map_err(|error| match error {
+                ResolveError::Failed(_) => ureq::Error::HostNotFound,
+                ResolveError::Limit(limit) => ureq::Error::Io(io::Error::other(limit)),
+                ResolveError::TimedOut => ureq::Error::Timeout(timeout.reason),
+            })?;
         let mut resolved = self.empty();
         for address in addresses {
             // ureq holds 16 addresses. More are not tried.
@@ -432,40 +461,47 @@ impl resolver::Resolver for CachingResolver {
 mod tests {
     use super::*;
     use std::io::{Read, Write};
-    use std::net::{Ipv4Addr, TcpListener};
-    use std::sync::LazyLock;
+    use std::net::{IpAddr, TcpListener};
+    use std::sync::mpsc;
     use std::thread::{self, JoinHandle};
     use ureq::unversioned::transport::LazyBuffers;
 
     const HOST: &str = "provider.test";
 
-    /// Asks for a document of [`HOST`], which was at 127.0.0.1 in an earlier run, at a port.
-    fn get(resolver: &Arc<Resolver>, port: u16) -> Result<String, ureq::Error> {
-        resolver.remember(vec![(HOST.to_owned(), Ipv4Addr::LOCALHOST.into())]);
-        let network = Network::new(Agent::config_builder().proxy(None).build(), resolver);
-        network.agent.get(format!("http://{HOST}:{port}/")).call()?.body_mut().read_to_string()
+    /// A network that finds addresses in this way.
+    fn network(ask: fn(&str) -> io::Result<Vec<IpAddr>>) -> Network {
+        let limit = Some(std::time::Duration::from_secs(60));
+        let config = Agent::config_builder().proxy(None).timeout_global(limit).build();
+        Network::new(config, &Arc::new(Resolver::asking(ask)))
     }
 
-    /// Answers one request, and says then whether there was one.
-    fn serve(listener: TcpListener) -> JoinHandle<bool> {
+    /// Asks [`HOST`] for a document. Returns it, and where there was a connection.
+    fn get(network: &Network, port: u16) -> (String, Option<IpAddr>) {
+        let mut response = network.agent.get(format!("http://{HOST}:{port}/")).call().unwrap();
+        let connected = network.connections.forwarding.resolver.connected();
+        (response.body_mut().read_to_string().unwrap(), connected[0].1)
+    }
+
+    /// Answers one request.
+    fn serve(listener: TcpListener) -> JoinHandle<()> {
         thread::spawn(move || {
             let mut stream = listener.accept().unwrap().0;
-            let has_request = stream.read(&mut [0; 1_024]).unwrap() > 0;
-            // Who has not asked may be gone.
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
-            has_request
+            assert!(stream.read(&mut [0; 1_024]).unwrap() > 0, "no request");
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok").unwrap();
         })
     }
 
     #[test]
+    #[cfg(target_os = "linux")] // Others have no second address of loopback.
     fn a_host_that_has_moved_gets_the_request_where_it_is_now() {
         static ACCEPTED: Mutex<bool> = Mutex::new(false);
-        let resolver = Arc::new(Resolver::asking(|_| {
+        let network = network(|_| {
             while !*lock(&ACCEPTED) {
                 thread::yield_now();
             }
             Ok(vec![[127, 0, 0, 2].into()])
-        }));
+        });
+        network.connections.forwarding.resolver.remember(vec![(HOST.to_owned(), [127, 0, 0, 1].into())]);
         let earlier = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = earlier.local_addr().unwrap().port();
         let now = serve(TcpListener::bind(("127.0.0.2", port)).unwrap());
@@ -474,28 +510,28 @@ mod tests {
             *lock(&ACCEPTED) = true;
             stream
         });
-        assert_eq!(get(&resolver, port).unwrap(), "ok");
-        assert!(now.join().unwrap());
+        assert_eq!(get(&network, port), ("ok".to_owned(), Some([127, 0, 0, 2].into())));
+        now.join().unwrap();
+        drop(network);
         assert_eq!(accepted.join().unwrap().read(&mut [0]).unwrap(), 0, "nothing is sent to where it was");
-        assert_eq!(resolver.found(), [(HOST.to_owned(), [127, 0, 0, 2].into())]);
     }
 
     #[test]
-    fn a_host_that_takes_no_connection_where_it_was_is_reached_at_another_address() {
-        static RESOLVER: LazyLock<Arc<Resolver>> = LazyLock::new(|| {
-            Arc::new(Resolver::asking(|host| {
-                while RESOLVER.remembered(host).is_some() {
-                    thread::yield_now();
-                }
-                Ok(vec![[127, 0, 0, 1].into(), [127, 0, 0, 2].into()])
-            }))
+    #[cfg(target_os = "linux")]
+    fn an_address_that_has_failed_early_is_tried_last() {
+        let network = network(|_| Ok(vec![[127, 0, 0, 1].into(), [127, 0, 0, 2].into()]));
+        // It would take a connection.
+        let failed = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = failed.local_addr().unwrap();
+        let (begun, has_begun) = mpsc::channel();
+        network.connections.forwarding.early.open(address, move || {
+            begun.send(()).unwrap();
+            None
         });
-        let listener = TcpListener::bind("127.0.0.2:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let served = serve(listener);
-        assert_eq!(get(&RESOLVER, port).unwrap(), "ok");
-        assert!(served.join().unwrap());
-        assert_eq!(RESOLVER.found(), [(HOST.to_owned(), [127, 0, 0, 2].into())], "not where nobody was");
+        has_begun.recv().unwrap();
+        let other = serve(TcpListener::bind(("127.0.0.2", address.port())).unwrap());
+        assert_eq!(get(&network, address.port()), ("ok".to_owned(), Some([127, 0, 0, 2].into())));
+        other.join().unwrap();
     }
 
     /// A connection that fails in one way.

@@ -92,7 +92,7 @@ impl<'a> RunHistory<'a> {
         self.last.told.get(subject).is_some_and(|told| self.is_today(*told))
     }
 
-    /// Where hosts were that were looked up less than a day ago: one address each.
+    /// Where HTTP connected to hosts less than a day ago.
     pub(crate) fn hosts(&self) -> Vec<(String, IpAddr)> {
         let known = self.last.hosts.iter().filter(|host| self.is_today(host.time));
         known.map(|host| (host.name.clone(), host.address)).collect()
@@ -175,15 +175,16 @@ impl<'a> RunHistory<'a> {
 
     /// Leaves to the next run what came of each feed of this run, or `None` of one that was not due. What earlier
     /// runs left of other feeds is forgotten. Also: which feeds have an interval and were `fetched`, what providers
-    /// said, what was told that is told once a day, where the `hosts` are that were looked up, and how the `pushes`
-    /// went: of the first destination and of each mirror, with its name. What cannot be written is only logged.
+    /// said, what was told that is told once a day, where HTTP connected to the `hosts` that were looked up, and how
+    /// the `pushes` went: of the first destination and of each mirror, with its name. What cannot be written is only
+    /// logged.
     pub(crate) fn record<'p>(
         &self,
         feeds: BTreeMap<String, Option<FeedState>>,
         fetched: impl Iterator<Item = &'p str>,
         providers: impl Iterator<Item = ProviderNote<'p>>,
         told: impl Iterator<Item = &'p str>,
-        hosts: Vec<(String, IpAddr)>,
+        hosts: Vec<(String, Option<IpAddr>)>,
         pushes: impl Iterator<Item = (Option<&'p str>, Option<LastPush>)>,
     ) {
         let Some(state) = &self.state else { return };
@@ -202,7 +203,9 @@ impl<'a> RunHistory<'a> {
             last.told.entry(subject.to_owned()).or_insert(self.started);
         }
         last.hosts.retain(|old| self.is_today(old.time) && hosts.iter().all(|(name, _)| *name != old.name));
-        last.hosts.extend(hosts.into_iter().map(|(name, address)| HostState { name, address, time: self.started }));
+        let connected =
+            |(name, address): (_, Option<_>)| Some(HostState { name, address: address?, time: self.started });
+        last.hosts.extend(hosts.into_iter().filter_map(connected));
         let mut before = std::mem::take(&mut last.feeds);
         for (name, feed) in feeds {
             let before = before.remove(&name);
@@ -324,14 +327,19 @@ mod tests {
         let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
         let state = State::new(&SystemDisk, &random, folder.path());
         let address = |last| IpAddr::from([10, 0, 0, last]);
-        let run = |started, found: &[(&str, IpAddr)]| {
+        let run = |started, connected: &[(&str, Option<IpAddr>)]| {
             let history = RunHistory::read(Some(state.clone()), "all", started, 7);
-            let found = found.iter().map(|(host, address)| ((*host).to_owned(), *address)).collect();
-            history.record(BTreeMap::new(), empty(), empty(), empty(), found, empty());
+            let hosts = connected.iter().map(|(host, address)| ((*host).to_owned(), *address)).collect();
+            history.record(BTreeMap::new(), empty(), empty(), empty(), hosts, empty());
             history.hosts()
         };
-        assert_eq!(run(1_000, &[("a", address(1)), ("b", address(2))]), []);
-        assert_eq!(run(2_000, &[("b", address(3))]), [("a".to_owned(), address(1)), ("b".to_owned(), address(2))]);
+        assert_eq!(run(1_000, &[("a", Some(address(1))), ("b", Some(address(2))), ("c", Some(address(4)))]), []);
+        assert_eq!(run(2_000, &[("b", Some(address(3))), ("c", None)]).len(), 3);
+        assert_eq!(
+            run(2_001, &[]),
+            [("a".to_owned(), address(1)), ("b".to_owned(), address(3))],
+            "c has no connection"
+        );
         assert_eq!(run(1_000 + A_DAY, &[]), [("b".to_owned(), address(3))]);
         assert_eq!(state.last_run("all").hosts.len(), 1, "what is old is forgotten");
         assert_eq!(run(1_500, &[]), [], "the clock was set back");

@@ -54,17 +54,18 @@ pub(crate) struct LastRun {
     pub(crate) feeds: BTreeMap<String, FeedState>,
     /// When things were told that are told once a day, in Unix seconds.
     pub(crate) told: BTreeMap<String, i64>,
-    /// Where hosts were when they were last looked up.
+    /// Where HTTP last connected to hosts.
     pub(crate) hosts: Vec<HostState>,
 }
 
-/// Where a host was when it was last looked up.
+/// Where HTTP last connected to a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HostState {
+    /// Its name.
     pub(crate) name: String,
-    /// One of its addresses.
+    /// The address.
     pub(crate) address: IpAddr,
-    /// When the run started that looked it up, in Unix seconds.
+    /// When the run started that did, in Unix seconds.
     pub(crate) time: i64,
 }
 

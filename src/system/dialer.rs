@@ -8,7 +8,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What resolves names and opens TCP connections. HTTP does not use it: see
+/// What resolves names and opens TCP connections. Those of HTTP are opened by
 /// [`Transport`](crate::Transport).
 pub trait Dialer: Sync {
     /// The addresses of a host, which is a name or an address; an IPv6 address with or without
@@ -24,12 +24,13 @@ pub trait Dialer: Sync {
     /// When there is none within `timeout`.
     fn dial(&self, address: SocketAddr, timeout: Duration) -> io::Result<Box<dyn Connection>>;
 
-    /// Learns where hosts were in an earlier run. HTTP may connect to there while it looks the name up, and uses the
-    /// connection if the host is still there.
+    /// Learns where hosts were in an earlier run. [`HttpClient`](crate::HttpClient) connects to there while it looks a
+    /// name up, and uses the connection if the host still is there.
     fn remember(&self, _: Vec<(String, IpAddr)>) {}
 
-    /// Where the hosts are that were looked up, for a later run to remember: one address each.
-    fn found(&self) -> Vec<(String, IpAddr)> {
+    /// The hosts that were looked up, for a later run to remember: the address of the last connection of HTTP, if there
+    /// was one.
+    fn connected(&self) -> Vec<(String, Option<IpAddr>)> {
         Vec::new()
     }
 }
@@ -97,8 +98,8 @@ impl Dialer for SystemDialer {
         self.0.remember(hosts);
     }
 
-    fn found(&self) -> Vec<(String, IpAddr)> {
-        self.0.found()
+    fn connected(&self) -> Vec<(String, Option<IpAddr>)> {
+        self.0.connected()
     }
 }
 

@@ -3,12 +3,13 @@
 use super::clock::SystemClock;
 use super::opening::Opening;
 use super::threads::{SystemThreads, lock};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A connection, open or being opened.
-type Early<T> = Arc<Opening<T, ()>>;
+/// A connection, open or being opened; `None` where that has failed.
+type Early<T> = Arc<Opening<Option<T>, Infallible>>;
 
 /// Connections that nobody has taken yet.
 #[derive(Debug)]
@@ -26,20 +27,21 @@ impl<T: Send + 'static> EarlyConnections<T> {
     pub(crate) fn open(&self, address: SocketAddr, connect: impl FnOnce() -> Option<T> + Send + 'static) {
         let early = Early::default();
         lock(&self.0).push((address, Arc::clone(&early)));
-        let work = move || early.open(&SystemClock, || connect().ok_or(()));
-        if let Err(cause) = thread::Builder::new().name("connect".to_owned()).spawn(work) {
-            log::debug!("no connection is opened early: {cause}");
-        }
+        let work = move || early.open(&SystemClock, || Ok(connect()));
+        // Who takes it connects himself if there is no thread.
+        let _ = thread::Builder::new().name("connect".to_owned()).spawn(work);
     }
 
-    /// Takes a connection to one of these addresses. If it is just being opened, this waits for it.
-    pub(crate) fn take(&self, addresses: &[SocketAddr]) -> Option<T> {
+    /// Takes a connection to one of these addresses. If it is just being opened, this waits for it. Returns the address,
+    /// and `None` with it if there is no connection to it.
+    pub(crate) fn take(&self, addresses: &[SocketAddr]) -> Option<(SocketAddr, Option<T>)> {
         let remove = |connections: &mut Vec<(SocketAddr, Early<T>)>| {
             let index = connections.iter().position(|(address, _)| addresses.contains(address))?;
-            Some(connections.swap_remove(index).1)
+            Some(connections.swap_remove(index))
         };
-        let early = remove(&mut lock(&self.0))?;
-        early.take(&SystemThreads, &SystemClock)?.ok()
+        let (address, early) = remove(&mut lock(&self.0))?;
+        let Ok(connection) = early.take(&SystemThreads, &SystemClock)?;
+        Some((address, connection))
     }
 }
 
@@ -52,24 +54,24 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
-    #[test]
-    fn a_connection_is_taken_once_by_who_wants_its_address() {
+    /// Opens one to the first address, and returns when that has begun.
+    fn open(result: Option<&'static str>) -> EarlyConnections<&'static str> {
         let early = EarlyConnections::default();
         let (begun, has_begun) = mpsc::channel();
         early.open(address(1), move || {
             begun.send(()).unwrap();
-            Some("open")
+            result
         });
         has_begun.recv().unwrap();
-        assert_eq!(early.take(&[address(2)]), None);
-        assert_eq!(early.take(&[address(2), address(1)]), Some("open"));
-        assert_eq!(early.take(&[address(1)]), None);
+        early
     }
 
     #[test]
-    fn a_connection_that_fails_is_none() {
-        let early = EarlyConnections::<()>::default();
-        early.open(address(1), || None);
+    fn a_connection_is_taken_once_by_who_wants_its_address() {
+        let early = open(Some("open"));
+        assert_eq!(early.take(&[address(2)]), None);
+        assert_eq!(early.take(&[address(2), address(1)]), Some((address(1), Some("open"))));
         assert_eq!(early.take(&[address(1)]), None);
+        assert_eq!(open(None).take(&[address(1)]), Some((address(1), None)));
     }
 }

@@ -42,8 +42,6 @@ pub(crate) struct Resolver {
     lookups: Mutex<HashMap<String, Arc<Lookup>>>,
     /// Where hosts were in an earlier run.
     remembered: Mutex<Vec<(String, IpAddr)>>,
-    /// Those of these addresses that take no connection.
-    dead: Mutex<Vec<IpAddr>>,
     ask: fn(&str) -> io::Result<Vec<IpAddr>>,
 }
 
@@ -52,6 +50,8 @@ pub(crate) struct Resolver {
 struct Lookup {
     result: Mutex<Option<Result<Vec<IpAddr>, ResolveError>>>,
     done: Condvar,
+    /// The address of the last connection to the host.
+    connected: Mutex<Option<IpAddr>>,
 }
 
 impl Lookup {
@@ -66,11 +66,6 @@ impl Lookup {
 
     fn is_going_on(&self) -> bool {
         lock(&self.result).is_none()
-    }
-
-    /// The addresses, if they are known by now.
-    fn addresses(&self) -> Option<Vec<IpAddr>> {
-        lock(&self.result).clone()?.ok()
     }
 
     fn wait(&self, timeout: Duration) -> Result<Vec<IpAddr>, ResolveError> {
@@ -95,7 +90,7 @@ impl Default for Resolver {
 impl Resolver {
     /// A resolver that finds addresses in this way.
     pub(crate) fn asking(ask: fn(&str) -> io::Result<Vec<IpAddr>>) -> Self {
-        Self { lookups: Mutex::default(), remembered: Mutex::default(), dead: Mutex::default(), ask }
+        Self { lookups: Mutex::default(), remembered: Mutex::default(), ask }
     }
 
     /// Learns where hosts were in an earlier run.
@@ -103,30 +98,23 @@ impl Resolver {
         *lock(&self.remembered) = hosts;
     }
 
-    /// Where the host was in an earlier run, while it is being looked up and the address is not known to be dead. This
-    /// begins the lookup.
-    pub(crate) fn remembered(&self, host: &str) -> Option<IpAddr> {
+    /// The address of a host in an earlier run, while its name is looked up, which this begins.
+    pub(crate) fn provisional_address(&self, host: &str) -> Option<IpAddr> {
         let address = lock(&self.remembered).iter().find(|(name, _)| name == host)?.1;
-        let is_wanted = !lock(&self.dead).contains(&address) && self.lookup(host).is_going_on();
-        is_wanted.then_some(address)
+        self.lookup(host).is_going_on().then_some(address)
     }
 
-    /// Learns that an address takes no connection.
-    pub(crate) fn mark_dead(&self, address: IpAddr) {
-        lock(&self.dead).push(address);
+    /// Learns that there was a connection to a host at this address.
+    pub(crate) fn note_connection(&self, host: &str, address: IpAddr) {
+        if let Some(lookup) = lock(&self.lookups).get(host) {
+            *lock(&lookup.connected) = Some(address);
+        }
     }
 
-    /// One address of each host that was looked up, for a later run to [remember](Self::remember): where it was in an
-    /// earlier run, if it still is there, else the first one; but none that is known to be dead.
-    pub(crate) fn found(&self) -> Vec<(String, IpAddr)> {
-        let (lookups, remembered, dead) = (lock(&self.lookups), lock(&self.remembered), lock(&self.dead));
-        let choose = |(host, lookup): (&String, &Arc<Lookup>)| {
-            let addresses = lookup.addresses()?;
-            let earlier = remembered.iter().filter(|(name, address)| name == host && addresses.contains(address));
-            let mut choice = earlier.map(|(_, address)| address).chain(&addresses);
-            Some((host.clone(), *choice.find(|address| !dead.contains(address))?))
-        };
-        lookups.iter().filter_map(choose).collect()
+    /// The hosts that were looked up, for a later run to [remember](Self::remember): the address of the last connection
+    /// that was noted, if there was one.
+    pub(crate) fn connected(&self) -> Vec<(String, Option<IpAddr>)> {
+        lock(&self.lookups).iter().map(|(host, lookup)| (host.clone(), *lock(&lookup.connected))).collect()
     }
 
     /// The addresses of a host, which is a name or an address.
@@ -239,45 +227,34 @@ mod tests {
         assert!(resolver.resolve("example.com", 80, TIMEOUT).is_ok());
     }
 
-    fn remembering(host: &str, address: &str, ask: fn(&str) -> io::Result<Vec<IpAddr>>) -> Resolver {
-        let resolver = Resolver::asking(ask);
-        resolver.remember(vec![(host.to_owned(), address.parse().unwrap())]);
-        resolver
-    }
-
     #[test]
     fn an_earlier_address_is_known_while_the_name_is_looked_up() {
         static IS_RELEASED: Mutex<bool> = Mutex::new(false);
-        let resolver = remembering("example.com", "10.0.0.1", |_| {
+        let resolver = Resolver::asking(|_| {
             while !*lock(&IS_RELEASED) {
                 thread::yield_now();
             }
             Ok(vec![Ipv4Addr::LOCALHOST.into()])
         });
-        assert_eq!(resolver.remembered("example.org"), None);
-        assert_eq!(resolver.remembered("example.com"), Some([10, 0, 0, 1].into()));
-        assert_eq!(resolver.remembered("example.com"), Some([10, 0, 0, 1].into()), "for each who asks meanwhile");
-        assert!(resolver.found().is_empty());
+        resolver.remember(vec![("example.com".to_owned(), [10, 0, 0, 1].into())]);
+        assert_eq!(resolver.provisional_address("example.org"), None);
+        for _ in 0..2 {
+            assert_eq!(resolver.provisional_address("example.com"), Some([10, 0, 0, 1].into()));
+        }
         *lock(&IS_RELEASED) = true;
         assert_eq!(resolver.resolve("example.com", 1, TIMEOUT).unwrap(), ["127.0.0.1:1".parse().unwrap()]);
-        assert_eq!(resolver.remembered("example.com"), None);
+        assert_eq!(resolver.provisional_address("example.com"), None);
     }
 
     #[test]
-    fn an_address_that_is_alive_is_remembered_before_others() {
-        let found = |earlier, is_dead| {
-            let answer = |_: &str| Ok((1..4).map(|last| IpAddr::from([10, 0, 0, last])).collect());
-            let resolver = remembering("example.com", earlier, answer);
-            resolver.resolve("example.com", 1, TIMEOUT).unwrap();
-            if is_dead {
-                resolver.mark_dead(earlier.parse().unwrap());
-            }
-            resolver.found().pop().unwrap().1.to_string()
-        };
-        assert_eq!(found("10.0.0.2", false), "10.0.0.2");
-        assert_eq!(found("10.0.0.9", false), "10.0.0.1", "it is elsewhere now");
-        assert_eq!(found("10.0.0.1", true), "10.0.0.2");
-        assert_eq!(found("10.0.0.2", true), "10.0.0.1");
+    fn the_address_of_the_last_connection_is_known_of_each_host_that_was_looked_up() {
+        let resolver = Resolver::asking(|_| Ok(vec![Ipv4Addr::LOCALHOST.into()]));
+        resolver.resolve("example.com", 1, TIMEOUT).unwrap();
+        assert_eq!(resolver.connected(), [("example.com".to_owned(), None)]);
+        for (host, last) in [("example.com", 1), ("example.com", 2), ("10.0.0.3", 3)] {
+            resolver.note_connection(host, [10, 0, 0, last].into());
+        }
+        assert_eq!(resolver.connected(), [("example.com".to_owned(), Some([10, 0, 0, 2].into()))]);
     }
 
     #[test]
