@@ -517,6 +517,27 @@ mod tests {
     }
 
     #[test]
+    fn an_early_connection_that_the_server_has_closed_is_not_used() {
+        static CLOSED: Mutex<bool> = Mutex::new(false);
+        let network = network(|_| {
+            while !*lock(&CLOSED) {
+                thread::yield_now();
+            }
+            Ok(vec![[127, 0, 0, 1].into()])
+        });
+        network.connections.forwarding.resolver.remember(vec![(HOST.to_owned(), [127, 0, 0, 1].into())]);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = thread::spawn(move || {
+            drop(listener.accept().unwrap());
+            *lock(&CLOSED) = true;
+            serve(listener).join().unwrap();
+        });
+        assert_eq!(get(&network, port).0, "ok");
+        served.join().unwrap();
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn an_address_that_has_failed_early_is_tried_last() {
         let network = network(|_| Ok(vec![[127, 0, 0, 1].into(), [127, 0, 0, 2].into()]));
