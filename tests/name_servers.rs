@@ -1,7 +1,7 @@
 //! Names are asked of a name server: of the next one where one is dead, and each name once a run.
 
 use crate::support::{
-    Carbon, Datametrics, Dialect, Ingest, Reply, Server,
+    Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server,
     black_hole::BlackHole,
     journal::Journal,
     mount::can_mount,
@@ -30,8 +30,12 @@ symbol = '{base}'
 quote = [{ path = '/{symbol}', fields = { last = '/last' } }]
 ";
 
+fn price(_: &Received) -> Reply {
+    Reply::json(r#"{"last":64210.10}"#)
+}
+
 fn provider() -> Server {
-    Server::with(|_| Reply::json(r#"{"last":64210.10}"#))
+    Server::with(price)
 }
 
 /// A run for which nothing but these name servers knows names.
@@ -151,17 +155,17 @@ fn connections_open_while_a_name_is_looked_up() {
     assert_eq!(names.questions(), ["provider.test", "provider.test"], "the name is looked up all the same");
 }
 
-/// What is lost with the dead address is not the time of the other one.
+/// The dead address takes a second, and not its share once more.
 #[test]
 fn an_address_of_the_run_before_that_has_died_makes_a_run_slower_and_no_more() {
     if !can_mount() {
         skip("a file of /etc cannot be shown to the program here");
         return;
     }
-    let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+    let (provider, ingest) = (Server::at("127.0.0.3", price), Ingest::start(Dialect::WriteProxy));
     let _hole = BlackHole::at("127.0.0.2", provider.address().port());
     let run = run(&provider, "")
-        .etc("hosts", "127.0.0.2 provider.test\n127.0.0.1 provider.test\n")
+        .etc("hosts", "127.0.0.2 provider.test\n127.0.0.3 provider.test\n")
         .etc("nsswitch.conf", "hosts: files\n")
         .graphite(&ingest);
     let state = run.state_dir().join("state/crypto.json");
@@ -172,7 +176,7 @@ fn an_address_of_the_run_before_that_has_died_makes_a_run_slower_and_no_more() {
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output}");
     assert_eq!(provider.requests().len(), 4);
     let left = fs::read_to_string(&state).expect("a file");
-    assert!(left.contains(&host("127.0.0.1")), "{left}");
+    assert!(left.contains(&host("127.0.0.3")), "{left}");
 }
 
 /// The end of the run is not delayed by a name server that never answers.

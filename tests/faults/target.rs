@@ -138,13 +138,14 @@ impl Target {
             }
             Peer::IsAtTheSecondAddress => {
                 let server = Server::with(healthy);
-                let tls = Tls::before(server.address(), Certificate::Good);
+                // The resolver puts 127.0.0.1 first, wherever it stands, as that is nearest to the machine's own address.
+                let tls = Tls::on("127.0.0.3", server.address(), Certificate::Good);
                 let hole = BlackHole::at("127.0.0.2", tls.address().port());
                 Self {
                     scheme: "https",
                     authority: format!("provider.test:{}", tls.address().port()),
                     roots: Some(tls.roots().to_owned()),
-                    hosts: Some("127.0.0.2 provider.test\n127.0.0.1 provider.test\n"),
+                    hosts: Some("127.0.0.2 provider.test\n127.0.0.3 provider.test\n"),
                     proxy: None,
                     listeners: vec![Box::new(tls), Box::new(hole), Box::new(server)],
                 }

@@ -67,6 +67,11 @@ impl Server {
         Self::listen("127.0.0.1", Some(Box::new(handler)))
     }
 
+    /// The same on another address.
+    pub(crate) fn at(host: &str, handler: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen(host, Some(Box::new(handler)))
+    }
+
     fn listen(host: &str, handler: Option<Handler>) -> Self {
         let shared =
             Arc::new(Shared { handler, state: Mutex::default(), arrived: Condvar::new(), stopping: Latch::new() });
