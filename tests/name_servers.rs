@@ -4,19 +4,20 @@ use crate::support::{
     Carbon, Datametrics, Dialect, Ingest, Received, Reply, Server,
     black_hole::BlackHole,
     journal::Journal,
-    mount::can_mount,
     name_server::{self, NameServer},
     now,
     own_network::is_in_own_network,
     proxy::Proxy,
-    skip, wait_until,
+    wait_until,
 };
 use std::{
     fs,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 /// Each symbol is a request of its own.
@@ -158,16 +159,14 @@ fn connections_open_while_a_name_is_looked_up() {
 /// The dead address takes a second, and not its share once more.
 #[test]
 fn an_address_of_the_run_before_that_has_died_makes_a_run_slower_and_no_more() {
-    if !can_mount() {
-        skip("a file of /etc cannot be shown to the program here");
+    if !is_in_own_network("name_servers::an_address_of_the_run_before_that_has_died_makes_a_run_slower_and_no_more") {
         return;
     }
     let (provider, ingest) = (Server::at("127.0.0.3", price), Ingest::start(Dialect::WriteProxy));
     let _hole = BlackHole::at("127.0.0.2", provider.address().port());
-    let run = run(&provider, "")
-        .etc("hosts", "127.0.0.2 provider.test\n127.0.0.3 provider.test\n")
-        .etc("nsswitch.conf", "hosts: files\n")
-        .graphite(&ingest);
+    let late = || thread::sleep(Duration::from_millis(100));
+    let _names = NameServer::answering("127.0.0.1", &[[127, 0, 0, 2], [127, 0, 0, 3]], late);
+    let run = run(&provider, "nameserver 127.0.0.1\n").graphite(&ingest);
     let state = run.state_dir().join("state/crypto.json");
     let host = |address| format!(r#""hosts":[{{"name":"provider.test","address":"{address}","time":"#);
     fs::create_dir_all(state.parent().expect("a folder")).expect("a folder");
@@ -177,6 +176,26 @@ fn an_address_of_the_run_before_that_has_died_makes_a_run_slower_and_no_more() {
     assert_eq!(provider.requests().len(), 4);
     let left = fs::read_to_string(&state).expect("a file");
     assert!(left.contains(&host("127.0.0.3")), "{left}");
+}
+
+/// Of two addresses the other one may be well.
+#[test]
+fn an_address_with_a_bad_answer_is_not_remembered() {
+    static IS_ILL: AtomicBool = AtomicBool::new(false);
+    if !is_in_own_network("name_servers::an_address_with_a_bad_answer_is_not_remembered") {
+        return;
+    }
+    let provider =
+        Server::with(|request| if IS_ILL.load(Ordering::SeqCst) { Reply::status(500) } else { price(request) });
+    let (ingest, _names) = (Ingest::start(Dialect::WriteProxy), NameServer::start("127.0.0.1"));
+    let run = run(&provider, "nameserver 127.0.0.1\n").graphite(&ingest).env("GRAPHITE_URL", url_of(&ingest));
+    for (is_ill, code, remembered) in [(false, 0, 2), (true, 69, 1)] {
+        IS_ILL.store(is_ill, Ordering::SeqCst);
+        let output = run.run();
+        assert_eq!(output.code, Some(code), "{output}");
+        let state = fs::read_to_string(run.state_dir().join("state/crypto.json")).expect("a file");
+        assert_eq!(state.matches(r#""address":"127.0.0.1""#).count(), remembered, "{state}");
+    }
 }
 
 /// The end of the run is not delayed by a name server that never answers.

@@ -177,14 +177,19 @@ impl ForwardingConnector {
         };
         let secured = self.tls.connect(details, Some(opened))?;
         if let (Some(address), Some(host)) = (address, details.uri.host()) {
-            self.resolver.note_connection(host, address.ip());
+            self.resolver.note_connection(host, Some(address.ip()));
         }
         Ok(secured.map(|connection| Box::new(connection) as HttpConnection))
     }
 
     /// Connects to one of the addresses: where a connection is open already, or where the first one is taken.
     fn connect_tcp(&self, details: &ConnectionDetails<'_>) -> Result<(SocketAddr, HttpConnection), ureq::Error> {
-        let deadline = Deadline::after(&SystemClock, *details.timeout.after);
+        // ureq's times are from before a proxy was looked up.
+        let limit = match details.now {
+            Instant::Exact(begun) => details.timeout.after.saturating_sub(begun.elapsed()),
+            _ => *details.timeout.after,
+        };
+        let deadline = Deadline::after(&SystemClock, limit);
         let if_open = |mut connection: HttpConnection| connection.is_open().then_some(connection);
         let early = self.early.take(&details.addrs).map(|(address, early)| (address, early.and_then(if_open)));
         let last = match early {
@@ -428,7 +433,7 @@ impl CachingResolver {
     /// if the answer has this address: so nothing is sent to where the host is no more.
     fn open_early(&self, host: &str, port: u16, timeout: NextTimeout) {
         let forwarding = &self.0.forwarding;
-        let Some(address) = forwarding.resolver.provisional_address(host) else { return };
+        let Some(address) = forwarding.resolver.provisional_address(host, *timeout.after) else { return };
         let address = SocketAddr::new(address, port);
         let timeout = NextTimeout { after: EARLY_LIMIT.min(timeout.after), ..timeout };
         let this = self.clone();

@@ -9,6 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+/// A lookup that takes less is not worth the work of what could go on beside it. A cache of names on the machine or near
+/// it answers in this time.
+const QUICK: Duration = Duration::from_millis(3);
+
 /// Why a name has no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResolveError {
@@ -50,7 +54,7 @@ pub(crate) struct Resolver {
 struct Lookup {
     result: Mutex<Option<Result<Vec<IpAddr>, ResolveError>>>,
     done: Condvar,
-    /// The address of the last connection to the host.
+    /// Where the host is to be remembered.
     connected: Mutex<Option<IpAddr>>,
 }
 
@@ -62,10 +66,6 @@ impl Lookup {
         };
         *lock(&self.result) = Some(result.map_err(describe));
         self.done.notify_all();
-    }
-
-    fn is_going_on(&self) -> bool {
-        lock(&self.result).is_none()
     }
 
     fn wait(&self, timeout: Duration) -> Result<Vec<IpAddr>, ResolveError> {
@@ -98,21 +98,22 @@ impl Resolver {
         *lock(&self.remembered) = hosts;
     }
 
-    /// The address of a host in an earlier run, while its name is looked up, which this begins.
-    pub(crate) fn provisional_address(&self, host: &str) -> Option<IpAddr> {
+    /// The address of a host in an earlier run, if its name is looked up for longer than a [quick](QUICK) answer takes.
+    /// The lookup begins here.
+    pub(crate) fn provisional_address(&self, host: &str, timeout: Duration) -> Option<IpAddr> {
         let address = lock(&self.remembered).iter().find(|(name, _)| name == host)?.1;
-        self.lookup(host).is_going_on().then_some(address)
+        let is_going_on = self.lookup(host).wait(QUICK.min(timeout)) == Err(ResolveError::TimedOut);
+        is_going_on.then_some(address)
     }
 
-    /// Learns that there was a connection to a host at this address.
-    pub(crate) fn note_connection(&self, host: &str, address: IpAddr) {
+    /// Learns at which address a host has a connection, or that it is not to be remembered.
+    pub(crate) fn note_connection(&self, host: &str, address: Option<IpAddr>) {
         if let Some(lookup) = lock(&self.lookups).get(host) {
-            *lock(&lookup.connected) = Some(address);
+            *lock(&lookup.connected) = address;
         }
     }
 
-    /// The hosts that were looked up, for a later run to [remember](Self::remember): the address of the last connection
-    /// that was noted, if there was one.
+    /// The hosts that were looked up, for a later run to [remember](Self::remember): the address that was noted last.
     pub(crate) fn connected(&self) -> Vec<(String, Option<IpAddr>)> {
         lock(&self.lookups).iter().map(|(host, lookup)| (host.clone(), *lock(&lookup.connected))).collect()
     }
@@ -237,24 +238,26 @@ mod tests {
             Ok(vec![Ipv4Addr::LOCALHOST.into()])
         });
         resolver.remember(vec![("example.com".to_owned(), [10, 0, 0, 1].into())]);
-        assert_eq!(resolver.provisional_address("example.org"), None);
-        for _ in 0..2 {
-            assert_eq!(resolver.provisional_address("example.com"), Some([10, 0, 0, 1].into()));
+        assert_eq!(resolver.provisional_address("example.org", TIMEOUT), None);
+        for timeout in [Duration::ZERO, TIMEOUT] {
+            assert_eq!(resolver.provisional_address("example.com", timeout), Some([10, 0, 0, 1].into()));
         }
         *lock(&IS_RELEASED) = true;
         assert_eq!(resolver.resolve("example.com", 1, TIMEOUT).unwrap(), ["127.0.0.1:1".parse().unwrap()]);
-        assert_eq!(resolver.provisional_address("example.com"), None);
+        assert_eq!(resolver.provisional_address("example.com", TIMEOUT), None);
     }
 
     #[test]
-    fn the_address_of_the_last_connection_is_known_of_each_host_that_was_looked_up() {
+    fn what_was_noted_last_is_known_of_each_host_that_was_looked_up() {
         let resolver = Resolver::asking(|_| Ok(vec![Ipv4Addr::LOCALHOST.into()]));
         resolver.resolve("example.com", 1, TIMEOUT).unwrap();
         assert_eq!(resolver.connected(), [("example.com".to_owned(), None)]);
         for (host, last) in [("example.com", 1), ("example.com", 2), ("10.0.0.3", 3)] {
-            resolver.note_connection(host, [10, 0, 0, last].into());
+            resolver.note_connection(host, Some([10, 0, 0, last].into()));
         }
         assert_eq!(resolver.connected(), [("example.com".to_owned(), Some([10, 0, 0, 2].into()))]);
+        resolver.note_connection("example.com", None);
+        assert_eq!(resolver.connected(), [("example.com".to_owned(), None)]);
     }
 
     #[test]
