@@ -22,7 +22,7 @@ pub(crate) fn addresses([a, b, c]: Network) -> impl Iterator<Item = (&'static st
 
 /// Starts all of them; they run until the program ends. Every host answers HTTPS at port 443, as
 /// [`Server::listen`] says, and takes points of Carbon at port 2003. The first one answers for names. Every
-/// answer of HTTPS takes so long. The file `roots.pem` of the folder gets the certificate.
+/// answer of HTTPS and about a name takes so long. The file `roots.pem` of the folder gets the certificate.
 pub(crate) fn start(network: Network, after: Duration, folder: &Path) -> Arc<Traffic> {
     let traffic = Arc::default();
     let names = addresses(network).flat_map(|(name, address)| [name.to_owned(), address.to_string()]).collect();
@@ -32,7 +32,7 @@ pub(crate) fn start(network: Network, after: Duration, folder: &Path) -> Arc<Tra
         start_carbon(address, Arc::clone(&traffic));
     }
     let all: Vec<_> = addresses(network).collect();
-    names::start(all[0].1, all, Arc::clone(&traffic));
+    names::start(all[0].1, all, after, Arc::clone(&traffic));
     write(folder, "roots.pem", &tls.certificate);
     traffic
 }

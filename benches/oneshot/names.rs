@@ -4,21 +4,26 @@ use super::traffic::Traffic;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 const TYPE_A: [u8; 2] = [0, 1];
 /// The length of the header of a message.
 const HEADER: usize = 12;
 
 /// Answers at port 53 of this address until the program ends. `addresses` has names with their addresses; no other
-/// name exists, and none has an IPv6 address.
-pub(crate) fn start(at: Ipv4Addr, addresses: Vec<(&'static str, Ipv4Addr)>, traffic: Arc<Traffic>) {
+/// name exists, and none has an IPv6 address. Every answer takes so long.
+pub(crate) fn start(at: Ipv4Addr, addresses: Vec<(&'static str, Ipv4Addr)>, after: Duration, traffic: Arc<Traffic>) {
     let socket = UdpSocket::bind((at, 53)).expect("port 53 of a network of its own");
     thread::spawn(move || {
         let mut message = [0; 512];
         while let Ok((length, from)) = socket.recv_from(&mut message) {
             let reply = answer(&message[..length], &addresses, &traffic);
-            // Who asked may be gone.
-            let _ = socket.send_to(&reply, from);
+            let socket = socket.try_clone().expect("a socket");
+            thread::spawn(move || {
+                thread::sleep(after);
+                // Who asked may be gone.
+                let _ = socket.send_to(&reply, from);
+            });
         }
     });
 }

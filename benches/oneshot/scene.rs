@@ -54,8 +54,8 @@ impl Scene {
     /// What has to be there before each run.
     pub(crate) fn prepare(&self, folder: &Folder) {
         if self.is_first {
-            // The very first run finds nothing there.
-            let _ = fs::remove_dir_all(folder.0.join(".local"));
+            let state = folder.0.join(".local");
+            assert!(!state.exists() || fs::remove_dir_all(state).is_ok(), "the state can be removed");
         }
         if let Some(url) = &self.waiting {
             backlog::plant(&folder.0, url);

@@ -103,9 +103,9 @@ impl Transport for HttpClient {
                 result = self.send_once(request, &path, deadline);
             }
             // A host that is ill at one of its addresses may be well at another one.
-            if result.as_ref().map_or(true, |hop| hop.response.status >= 500) {
-                let proxy = self.proxy_for(server);
-                self.resolver.note_connection(&proxy.as_ref().unwrap_or(server).host, None);
+            if !result.as_ref().is_ok_and(|hop| hop.response.status < 500) {
+                let proxy = self.proxies.proxy_for(server).and_then(|proxy| ureq::Proxy::new(proxy.expose()).ok());
+                self.resolver.note_connection(proxy.as_ref().map_or(&server.host, ureq::Proxy::host), None);
             }
             let Hop { response, location } = result.map_err(|error| self.map_error(server, error))?;
             let Some(location) = location.filter(|_| (300..400).contains(&response.status)) else {

@@ -26,8 +26,9 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Proxy, config::Config};
 
-/// The longest time to open a connection to where a host was in an earlier run. TCP asks for a connection once more
-/// after a second (<https://www.rfc-editor.org/rfc/rfc6298#section-2>), so nobody is there, or a packet was lost.
+/// The longest time to open a connection to where a host was in an earlier run. TCP repeats an unanswered request for a
+/// connection after a second (<https://www.rfc-editor.org/rfc/rfc6298#section-2>): by then nobody is there, or a packet
+/// was lost.
 const EARLY_LIMIT: Duration = Duration::from_secs(1);
 
 /// How the requests of one identity reach servers.
@@ -182,9 +183,10 @@ impl ForwardingConnector {
         Ok(secured.map(|connection| Box::new(connection) as HttpConnection))
     }
 
-    /// Connects to one of the addresses: where a connection is open already, or where the first one is taken.
+    /// Connects to one of the addresses: by an early connection if there is one, else to the first that accepts. One that
+    /// failed early is tried last.
     fn connect_tcp(&self, details: &ConnectionDetails<'_>) -> Result<(SocketAddr, HttpConnection), ureq::Error> {
-        // ureq's times are from before a proxy was looked up.
+        // With a proxy, ureq counts from before its name was looked up.
         let limit = match details.now {
             Instant::Exact(begun) => details.timeout.after.saturating_sub(begun.elapsed()),
             _ => *details.timeout.after,
@@ -433,7 +435,7 @@ impl CachingResolver {
     /// if the answer has this address: so nothing is sent to where the host is no more.
     fn open_early(&self, host: &str, port: u16, timeout: NextTimeout) {
         let forwarding = &self.0.forwarding;
-        let Some(address) = forwarding.resolver.provisional_address(host, *timeout.after) else { return };
+        let Some(address) = forwarding.resolver.remembered_address(host, *timeout.after) else { return };
         let address = SocketAddr::new(address, port);
         let timeout = NextTimeout { after: EARLY_LIMIT.min(timeout.after), ..timeout };
         let this = self.clone();
@@ -558,6 +560,31 @@ mod tests {
         let other = serve(TcpListener::bind(("127.0.0.2", address.port())).unwrap());
         assert_eq!(get(&network, address.port()), ("ok".to_owned(), Some([127, 0, 0, 2].into())));
         other.join().unwrap();
+    }
+
+    #[test]
+    fn the_time_that_is_over_does_not_count_again() {
+        let network = network(|host| panic!("{host} was looked up"));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let resolver = CachingResolver(Arc::clone(&network.connections));
+        let mut addrs = resolver::Resolver::empty(&resolver);
+        addrs.push(listener.local_addr().unwrap());
+        let (reason, after) = (ureq::Timeout::Connect, Duration::from_secs(1));
+        let begun = std::time::Instant::now().checked_sub(*Duration::from_secs(2)).unwrap();
+        let details = ConnectionDetails {
+            uri: &Uri::default(),
+            addrs,
+            config: &network.connections.forwarding.config,
+            request_level: false,
+            resolver: &resolver,
+            now: Instant::Exact(begun),
+            timeout: NextTimeout { after, reason, per_read: None, per_write: None },
+            current_time: Arc::new(Instant::now),
+            run_connector: Arc::new(|_: &ConnectionDetails<'_>| panic!("a proxy was asked")),
+            register_shutdown: Arc::new(|_| Ok(())),
+        };
+        let result = network.connections.forwarding.connect_tcp(&details).map(drop);
+        assert!(matches!(result, Err(ureq::Error::Timeout(ureq::Timeout::Connect))), "{result:?}");
     }
 
     /// A connection that fails in one way.

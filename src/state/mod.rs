@@ -54,18 +54,18 @@ pub(crate) struct LastRun {
     pub(crate) feeds: BTreeMap<String, FeedState>,
     /// When things were told that are told once a day, in Unix seconds.
     pub(crate) told: BTreeMap<String, i64>,
-    /// Where HTTP last connected to hosts.
+    /// Where HTTP last reached hosts that answered well.
     pub(crate) hosts: Vec<HostState>,
 }
 
-/// Where HTTP last connected to a host.
+/// Where HTTP last reached a host that answered well.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HostState {
     /// Its name.
     pub(crate) name: String,
     /// The address.
     pub(crate) address: IpAddr,
-    /// When the run started that did, in Unix seconds.
+    /// When that run started, in Unix seconds.
     pub(crate) time: i64,
 }
 

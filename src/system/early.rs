@@ -28,12 +28,12 @@ impl<T: Send + 'static> EarlyConnections<T> {
         let early = Early::default();
         lock(&self.0).push((address, Arc::clone(&early)));
         let work = move || early.open(&SystemClock, || Ok(connect()));
-        // Who takes it connects himself if there is no thread.
+        // Without a thread, whoever needs the connection opens it.
         let _ = thread::Builder::new().name("connect".to_owned()).spawn(work);
     }
 
-    /// Takes a connection to one of these addresses. If it is just being opened, this waits for it. Returns the address,
-    /// and `None` with it if there is no connection to it.
+    /// Takes a connection to one of these addresses. If it is just being opened, this waits for it. Returns the
+    /// address, and `None` with it if there is no connection to it.
     pub(crate) fn take(&self, addresses: &[SocketAddr]) -> Option<(SocketAddr, Option<T>)> {
         let remove = |connections: &mut Vec<(SocketAddr, Early<T>)>| {
             let index = connections.iter().position(|(address, _)| addresses.contains(address))?;

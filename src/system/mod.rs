@@ -2,8 +2,8 @@
 //!
 //! Most files have one trait and the real implementation behind it. A run gets all of them in a
 //! [`Context`](crate::Context), so that a test or a simulation can put its own in their place. `input.rs`,
-//! `limit.rs` and `signals.rs` are for what comes before a run, and for what the machine refuses; `early.rs`, `opening.rs`
-//! and `tls.rs` are about connections.
+//! `limit.rs` and `signals.rs` are for what comes before a run, and for what the machine refuses; `early.rs`,
+//! `opening.rs` and `tls.rs` are about connections.
 
 pub(crate) mod clock;
 pub(crate) mod deadline;

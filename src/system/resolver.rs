@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// A lookup that takes less is not worth the work of what could go on beside it. A cache of names on the machine or near
-/// it answers in this time.
+/// Beside a quicker lookup nothing is gained by connecting early: a cache on this machine or near it answers in this
+/// time.
 const QUICK: Duration = Duration::from_millis(3);
 
 /// Why a name has no address.
@@ -54,7 +54,7 @@ pub(crate) struct Resolver {
 struct Lookup {
     result: Mutex<Option<Result<Vec<IpAddr>, ResolveError>>>,
     done: Condvar,
-    /// Where the host is to be remembered.
+    /// The address to remember for a later run.
     connected: Mutex<Option<IpAddr>>,
 }
 
@@ -100,9 +100,9 @@ impl Resolver {
 
     /// The address of a host in an earlier run, if its name is looked up for longer than a [quick](QUICK) answer takes.
     /// The lookup begins here.
-    pub(crate) fn provisional_address(&self, host: &str, timeout: Duration) -> Option<IpAddr> {
+    pub(crate) fn remembered_address(&self, host: &str, timeout: Duration) -> Option<IpAddr> {
         let address = lock(&self.remembered).iter().find(|(name, _)| name == host)?.1;
-        let is_going_on = self.lookup(host).wait(QUICK.min(timeout)) == Err(ResolveError::TimedOut);
+        let is_going_on = self.begin_lookup(host).wait(QUICK.min(timeout)) == Err(ResolveError::TimedOut);
         is_going_on.then_some(address)
     }
 
@@ -130,8 +130,8 @@ impl Resolver {
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
-    /// The lookup of a name. It begins now, unless it has begun already.
-    fn lookup(&self, host: &str) -> Arc<Lookup> {
+    /// The lookup of a name, which begins now unless it has begun.
+    fn begin_lookup(&self, host: &str) -> Arc<Lookup> {
         let mut is_new = false;
         let lookup = Arc::clone(lock(&self.lookups).entry(host.to_owned()).or_insert_with(|| {
             is_new = true;
@@ -144,7 +144,7 @@ impl Resolver {
     }
 
     fn look_up(&self, host: &str, timeout: Duration) -> Result<Vec<IpAddr>, ResolveError> {
-        let lookup = self.lookup(host);
+        let lookup = self.begin_lookup(host);
         let result = lookup.wait(timeout);
         if let Err(ResolveError::Failed(_) | ResolveError::Limit(_)) = &result {
             let mut lookups = lock(&self.lookups);
@@ -238,13 +238,13 @@ mod tests {
             Ok(vec![Ipv4Addr::LOCALHOST.into()])
         });
         resolver.remember(vec![("example.com".to_owned(), [10, 0, 0, 1].into())]);
-        assert_eq!(resolver.provisional_address("example.org", TIMEOUT), None);
+        assert_eq!(resolver.remembered_address("example.org", TIMEOUT), None);
         for timeout in [Duration::ZERO, TIMEOUT] {
-            assert_eq!(resolver.provisional_address("example.com", timeout), Some([10, 0, 0, 1].into()));
+            assert_eq!(resolver.remembered_address("example.com", timeout), Some([10, 0, 0, 1].into()));
         }
         *lock(&IS_RELEASED) = true;
         assert_eq!(resolver.resolve("example.com", 1, TIMEOUT).unwrap(), ["127.0.0.1:1".parse().unwrap()]);
-        assert_eq!(resolver.provisional_address("example.com", TIMEOUT), None);
+        assert_eq!(resolver.remembered_address("example.com", TIMEOUT), None);
     }
 
     #[test]

@@ -108,7 +108,8 @@ fn a_template_unit_differs_from_the_single_one_by_its_instance_alone() {
     }
 }
 
-/// Ten feeds of which each asks as much as it may at a time.
+/// Ten feeds of which each asks as much as it may at a time. They need no names, so the threads that connect while names
+/// are looked up are not among them.
 #[test]
 fn limits_of_the_service_are_enough_for_a_run() {
     let megabytes: u32 = setting("MemoryMax").trim_end_matches('M').parse().expect("a number of megabytes");

@@ -138,7 +138,7 @@ impl Target {
             }
             Peer::IsAtTheSecondAddress => {
                 let server = Server::with(healthy);
-                // The resolver puts 127.0.0.1 first, wherever it stands, as that is nearest to the machine's own address.
+                // The resolver puts 127.0.0.1 first, wherever it stands: it is nearest to the machine's own address.
                 let tls = Tls::on("127.0.0.3", server.address(), Certificate::Good);
                 let hole = BlackHole::at("127.0.0.2", tls.address().port());
                 Self {
