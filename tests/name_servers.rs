@@ -16,8 +16,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    thread,
-    time::Duration,
 };
 
 /// Each symbol is a request of its own.
@@ -156,6 +154,15 @@ fn connections_open_while_a_name_is_looked_up() {
     assert_eq!(names.questions(), ["provider.test", "provider.test"], "the name is looked up all the same");
 }
 
+/// Whether this network has a connection to this address that nobody has accepted yet
+/// (<https://docs.kernel.org/networking/proc_net_tcp.html>).
+fn is_connecting(address: [u8; 4], port: u16) -> bool {
+    const SYN_SENT: &str = "02";
+    let remote = format!("{:08X}:{port:04X}", u32::from_ne_bytes(address));
+    let sockets = fs::read_to_string("/proc/net/tcp").expect("the sockets");
+    sockets.lines().any(|line| line.split_whitespace().skip(2).take(2).eq([remote.as_str(), SYN_SENT]))
+}
+
 /// The dead address costs time, and the other one is reached all the same.
 #[test]
 fn an_address_of_the_run_before_that_has_died_makes_a_run_slower_and_no_more() {
@@ -164,8 +171,10 @@ fn an_address_of_the_run_before_that_has_died_makes_a_run_slower_and_no_more() {
     }
     let (provider, ingest) = (Server::at("127.0.0.3", price), Ingest::start(Dialect::WriteProxy));
     let _hole = BlackHole::at("127.0.0.2", provider.address().port());
-    let late = || thread::sleep(Duration::from_millis(100));
-    let _names = NameServer::answering("127.0.0.1", &[[127, 0, 0, 2], [127, 0, 0, 3]], late);
+    let port = provider.address().port();
+    let _names = NameServer::answering("127.0.0.1", &[[127, 0, 0, 2], [127, 0, 0, 3]], move || {
+        wait_until("an early connection", || is_connecting([127, 0, 0, 2], port));
+    });
     let run = run(&provider, "nameserver 127.0.0.1\n").graphite(&ingest);
     let state = run.state_dir().join("state/crypto.json");
     let host = |address| format!(r#""hosts":[{{"name":"provider.test","address":"{address}","time":"#);

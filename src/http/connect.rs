@@ -489,6 +489,13 @@ mod tests {
         (response.body_mut().read_to_string().unwrap(), connected[0].1)
     }
 
+    /// Keeps a lookup going until something has happened.
+    fn wait_for(happened: &Mutex<bool>) {
+        while !*lock(happened) {
+            thread::yield_now();
+        }
+    }
+
     /// Answers one request.
     fn serve(listener: TcpListener) -> JoinHandle<()> {
         thread::spawn(move || {
@@ -503,9 +510,7 @@ mod tests {
     fn a_host_that_has_moved_gets_the_request_where_it_is_now() {
         static ACCEPTED: Mutex<bool> = Mutex::new(false);
         let network = network(|_| {
-            while !*lock(&ACCEPTED) {
-                thread::yield_now();
-            }
+            wait_for(&ACCEPTED);
             Ok(vec![[127, 0, 0, 2].into()])
         });
         network.connections.forwarding.resolver.remember(vec![(HOST.to_owned(), [127, 0, 0, 1].into())]);
@@ -527,9 +532,7 @@ mod tests {
     fn an_early_connection_that_the_server_has_closed_is_not_used() {
         static CLOSED: Mutex<bool> = Mutex::new(false);
         let network = network(|_| {
-            while !*lock(&CLOSED) {
-                thread::yield_now();
-            }
+            wait_for(&CLOSED);
             Ok(vec![[127, 0, 0, 1].into()])
         });
         network.connections.forwarding.resolver.remember(vec![(HOST.to_owned(), [127, 0, 0, 1].into())]);

@@ -214,13 +214,18 @@ mod tests {
         assert!(resolver.resolve("example.com", 80, TIMEOUT).is_ok());
     }
 
+    /// Keeps a lookup going until it is released.
+    fn wait_for(is_released: &Mutex<bool>) {
+        while !*lock(is_released) {
+            thread::yield_now();
+        }
+    }
+
     #[test]
     fn a_late_lookup_goes_on_and_its_answer_is_used() {
         static IS_RELEASED: Mutex<bool> = Mutex::new(false);
         let resolver = Resolver::asking(|_| {
-            while !*lock(&IS_RELEASED) {
-                thread::yield_now();
-            }
+            wait_for(&IS_RELEASED);
             Ok(vec![Ipv4Addr::LOCALHOST.into()])
         });
         assert_eq!(resolver.resolve("example.com", 80, Duration::ZERO), Err(ResolveError::TimedOut));
@@ -232,9 +237,7 @@ mod tests {
     fn an_earlier_address_is_known_while_the_name_is_looked_up() {
         static IS_RELEASED: Mutex<bool> = Mutex::new(false);
         let resolver = Resolver::asking(|_| {
-            while !*lock(&IS_RELEASED) {
-                thread::yield_now();
-            }
+            wait_for(&IS_RELEASED);
             Ok(vec![Ipv4Addr::LOCALHOST.into()])
         });
         resolver.remember(vec![("example.com".to_owned(), [10, 0, 0, 1].into())]);
