@@ -236,7 +236,8 @@ impl<'a> State<'a> {
             }
         };
         let file = self.disk.open(&path).inspect_err(note).ok()?;
-        let mut bytes = Vec::new();
+        // Most files are shorter, so they are read at once.
+        let mut bytes = Vec::with_capacity(4 << 10);
         file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
@@ -244,17 +245,20 @@ impl<'a> State<'a> {
     fn write(&self, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
         let (folder, name) = (self.dir.join(folder), file_name(name)?);
         let temporary = self.temporary_dir().join(format!("{name}.{:016x}", self.random.next()));
-        self.disk.create_dir(&folder)?;
-        self.disk.create_dir(&self.temporary_dir())?;
         let write = || {
-            self.disk.create_new(&temporary)?.write_all(bytes)?;
-            self.disk.rename(&temporary, &folder.join(&*name))
+            let mut file = self.disk.create_new(&temporary)?;
+            let written = file.write_all(bytes).and_then(|()| self.disk.rename(&temporary, &folder.join(&*name)));
+            written.inspect_err(|_| drop(self.disk.remove_file(&temporary)))
         };
-        let written = write();
-        if written.is_err() {
-            let _ = self.disk.remove_file(&temporary);
+        match write() {
+            // The folders are there but for the first time.
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                self.disk.create_dir(&folder)?;
+                self.disk.create_dir(&self.temporary_dir())?;
+                write()
+            }
+            result => result,
         }
-        written
     }
 }
 
