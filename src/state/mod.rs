@@ -246,16 +246,16 @@ impl<'a> State<'a> {
         let (folder, name) = (self.dir.join(folder), file_name(name)?);
         let temporary = self.temporary_dir().join(format!("{name}.{:016x}", self.random.next()));
         let write = || {
-            let mut file = self.disk.create_new(&temporary)?;
-            let written = file.write_all(bytes).and_then(|()| self.disk.rename(&temporary, &folder.join(&*name)));
-            written.inspect_err(|_| drop(self.disk.remove_file(&temporary)))
+            self.disk.create_new(&temporary)?.write_all(bytes)?;
+            self.disk.rename(&temporary, &folder.join(&*name))
         };
-        match write() {
-            // The folders are there but for the first time.
+        let attempt = || write().inspect_err(|_| drop(self.disk.remove_file(&temporary)));
+        match attempt() {
+            // In the first run the folders are missing.
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
                 self.disk.create_dir(&folder)?;
                 self.disk.create_dir(&self.temporary_dir())?;
-                write()
+                attempt()
             }
             result => result,
         }
