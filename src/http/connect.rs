@@ -199,21 +199,19 @@ impl ForwardingConnector {
             other => other.map(|(address, _)| address),
         };
         let others = details.addrs.iter().filter(|address| last != Some(**address));
-        let addresses: Vec<SocketAddr> = others.chain(&last).copied().collect();
-        let mut rest = &addresses[..];
+        let mut addresses = others.chain(&last).peekable();
         let mut failure = ureq::Error::ConnectionFailed;
-        while let Some((&address, behind)) = rest.split_first() {
+        while let Some(address) = addresses.next() {
             let left = deadline.remaining();
             if left.is_zero() {
                 return Err(ureq::Error::Timeout(details.timeout.reason));
             }
-            // No address may use up the time of those behind it.
-            let after = if behind.is_empty() { left } else { left / 2 };
-            match self.dial(address, NextTimeout { after: after.into(), ..details.timeout }, details.resolver) {
-                Ok(connection) => return Ok((address, connection)),
+            // No address may use up the time of those after it.
+            let after = if addresses.peek().is_some() { left / 2 } else { left };
+            match self.dial(*address, NextTimeout { after: after.into(), ..details.timeout }, details.resolver) {
+                Ok(connection) => return Ok((*address, connection)),
                 Err(error) => failure = error,
             }
-            rest = behind;
         }
         Err(failure)
     }
