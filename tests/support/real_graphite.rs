@@ -237,11 +237,18 @@ impl RealGraphite {
     }
 
     /// The finders read files, and through Carbon's query port the points that are not in files yet.
+    ///
+    /// Nothing of the database is made to reach the disk: Carbon waits five seconds until tags are written and
+    /// never sends them again, and a slow disk takes longer for them.
     fn web_settings(&self) -> String {
         let query = self.query;
         let root = self.folder.path().display();
         format!(
-            "from graphite.settings import *\n\
+            "from django.db.backends.signals import connection_created\n\
+             from graphite.settings import *\n\
+             def leave_writes_to_the_kernel(connection, **_):\n\
+             \x20   connection.cursor().execute('PRAGMA synchronous = OFF')\n\
+             connection_created.connect(leave_writes_to_the_kernel)\n\
              SECRET_KEY = 'loopback'\n\
              TIME_ZONE = 'UTC'\n\
              ALLOWED_HOSTS = ['*']\n\
