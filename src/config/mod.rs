@@ -8,4 +8,4 @@ mod section;
 pub use document::Document;
 pub(crate) use error::redact_path;
 pub use error::{ConfigError, Origin};
-pub(crate) use section::{ConfigValue, Section};
+pub(crate) use section::{ConfigValue, Section, key_path};

@@ -26,6 +26,13 @@ pub(crate) struct Section<'a> {
     known_keys: RefCell<Vec<&'static str>>,
 }
 
+/// The full name of a key of the table at `path`, which is empty for the root. A run makes many of them, for messages
+/// that it seldom needs.
+pub(crate) fn key_path(path: &str, key: &str) -> String {
+    let dot = if path.is_empty() { "" } else { "." };
+    [path, dot, key].concat()
+}
+
 impl<'a> Section<'a> {
     /// The top-level table of a document.
     pub(crate) fn root(document: &'a Document, table: &'a DeTable<'a>) -> Self {
@@ -67,7 +74,7 @@ impl<'a> Section<'a> {
     }
 
     fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        key_path(&self.path, key)
     }
 
     /// The tables of `key` from all layers as one section, which is empty if no layer has the key. An empty

@@ -6,7 +6,7 @@ use super::identity::{self, Identity};
 use super::mistaken_secret;
 use super::other_endpoints;
 use super::sources::{Sources, check_secret};
-use crate::config::{ConfigError, ConfigValue, Origin, Section};
+use crate::config::{ConfigError, ConfigValue, Origin, Section, key_path};
 use crate::delivery::DestinationName;
 use crate::delivery::graphite::{
     AmqpAddress, AmqpTarget, CarbonTarget, Destination, DestinationId, IngestTarget, Protocol, SettingNames,
@@ -59,7 +59,7 @@ pub(super) struct Names {
 impl Names {
     /// The full name of a key.
     pub(super) fn key(&self, key: &str) -> String {
-        format!("{}.{key}", self.of.section())
+        key_path(&self.of.section(), key)
     }
 }
 

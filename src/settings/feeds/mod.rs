@@ -9,7 +9,7 @@ pub(super) use reader::{FeedOptions, FeedReader, add_default_symbols, select};
 
 use super::graphite::{read_interval, read_names};
 use super::sources::Sources;
-use crate::config::{ConfigError, ConfigValue, Origin, Section};
+use crate::config::{ConfigError, ConfigValue, Origin, Section, key_path};
 use crate::market::hours::MarketHours;
 use crate::market::spellings::old_code;
 use crate::metrics::names::NameTemplate;
@@ -116,8 +116,8 @@ fn read_config<'a>(
     sources: Sources<'a>,
     defaults: &Defaults,
 ) -> Result<FeedConfig<'a>, ConfigError> {
-    let path = if is_own(name) { format!("feeds.{name}") } else { name.to_owned() };
-    let variable = |key: &str| format!("DATAMETRICS_{}_{key}", name.to_uppercase());
+    let path = if is_own(name) { key_path("feeds", name) } else { name.to_owned() };
+    let variable = |key: &str| ["DATAMETRICS_", &name.to_uppercase(), "_", key].concat();
     let list = |key: &'static str, default: &str| -> Result<(ValueList<'a>, bool), ConfigError> {
         let in_file = section.get(key);
         // Only crypto and stocks have variables. Those of other feeds would be ambiguous, as the names of
@@ -125,7 +125,7 @@ fn read_config<'a>(
         let value =
             if is_own(name) { in_file } else { sources.first_of(None, &variable(&key.to_uppercase()), in_file)? };
         let is_named = value.is_some();
-        Ok((ValueList::read(sources.setting_or_default(&format!("{path}.{key}"), value, default))?, is_named))
+        Ok((ValueList::read(sources.setting_or_default(&key_path(&path, key), value, default))?, is_named))
     };
     let (providers, _) = list("providers", defaults.providers)?;
     let (symbols, symbols_are_named) = list("symbols", defaults.symbols)?;
@@ -138,15 +138,15 @@ fn read_config<'a>(
             code.clone_into(&mut currency);
         }
     }
-    let names = sources.optional_setting(&format!("{path}.names"), section.get("names"));
+    let names = sources.optional_setting(&key_path(&path, "names"), section.get("names"));
     let names = names.map(|value| read_names(&value)).transpose()?;
-    let interval = sources.optional_setting(&format!("{path}.interval"), section.get("interval"));
+    let interval = sources.optional_setting(&key_path(&path, "interval"), section.get("interval"));
     let interval = interval.map(|value| read_interval(&value)).transpose()?;
     let (mut market_hours, mut closed) = (MarketHours::Any, Vec::new());
     if name != "crypto" {
         market_hours =
-            sources.setting_or_default(&format!("{path}.market_hours"), section.get("market_hours"), "any").parse()?;
-        let days = sources.optional_setting(&format!("{path}.closed"), section.get("closed"));
+            sources.setting_or_default(&key_path(&path, "market_hours"), section.get("market_hours"), "any").parse()?;
+        let days = sources.optional_setting(&key_path(&path, "closed"), section.get("closed"));
         let days = days.map_or(Ok(Vec::new()), |value| value.list())?;
         closed = days.iter().map(read_day).collect::<Result<_, _>>()?;
     }
