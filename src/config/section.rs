@@ -355,10 +355,11 @@ impl<'a> ConfigValue<'a> {
     /// When it is not a number, or is out of bounds.
     pub(crate) fn positive(&self, max: f64) -> Result<f64, ConfigError> {
         let is_in_bounds = |number: &f64| *number > 0.0 && *number <= max;
-        // An upper bound that no real value reaches is not worth mentioning.
-        let bound = if max < 1e9 { format!(", {max} at most") } else { String::new() };
-        let number = self.parse_number().filter(is_in_bounds);
-        number.ok_or_else(|| self.expected_number(&format!("a number above 0{bound}")))
+        self.parse_number().filter(is_in_bounds).ok_or_else(|| {
+            // An upper bound that no real value reaches is not worth mentioning.
+            let bound = if max < 1e9 { format!(", {max} at most") } else { String::new() };
+            self.expected_number(&format!("a number above 0{bound}"))
+        })
     }
 
     /// The value as a number of seconds above zero, a day at most.

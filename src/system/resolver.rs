@@ -113,9 +113,12 @@ impl Resolver {
         }
     }
 
-    /// The hosts that were looked up, for a later run to [remember](Self::remember): the address that was noted last.
+    /// The hosts that were looked up, for a later run to [remember](Self::remember): the address that was noted last. Of
+    /// a host whose lookup is going on nothing new is known.
     pub(crate) fn connected(&self) -> Vec<(String, Option<IpAddr>)> {
-        lock(&self.lookups).iter().map(|(host, lookup)| (host.clone(), *lock(&lookup.connected))).collect()
+        let lookups = lock(&self.lookups);
+        let answered = lookups.iter().filter(|(_, lookup)| lock(&lookup.result).is_some());
+        answered.map(|(host, lookup)| (host.clone(), *lock(&lookup.connected))).collect()
     }
 
     /// The addresses of a host, which is a name or an address.
@@ -229,6 +232,7 @@ mod tests {
             Ok(vec![Ipv4Addr::LOCALHOST.into()])
         });
         assert_eq!(resolver.resolve("example.com", 80, Duration::ZERO), Err(ResolveError::TimedOut));
+        assert_eq!(resolver.connected(), []);
         *lock(&IS_RELEASED) = true;
         assert!(resolver.resolve("example.com", 80, TIMEOUT).is_ok());
     }
