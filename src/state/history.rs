@@ -175,7 +175,7 @@ impl<'a> RunHistory<'a> {
 
     /// Leaves to the next run what came of each feed of this run, or `None` of one that was not due. What earlier
     /// runs left of other feeds is forgotten. Also: which feeds have an interval and were `fetched`, what providers
-    /// said, what was told that is told once a day, where HTTP reached the `hosts` that were looked up, and how
+    /// said, what was told that is told once a day, where HTTP reached `hosts`, or `None` if not, and how
     /// the `pushes` went: of the first destination and of each mirror, with its name. What cannot be written is only
     /// logged.
     pub(crate) fn record<'p>(

@@ -28,8 +28,8 @@ pub trait Dialer: Sync {
     /// name up, and uses the connection if the host still is there.
     fn remember(&self, _: Vec<(String, IpAddr)>) {}
 
-    /// The hosts that were looked up, for a later run to remember: the address of the last connection of HTTP, if all
-    /// was well with it.
+    /// The hosts that HTTP tried to reach and found an address for, for a later run to remember: the address of the last
+    /// connection, if all was well with it.
     fn connected(&self) -> Vec<(String, Option<IpAddr>)> {
         Vec::new()
     }

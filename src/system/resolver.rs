@@ -46,6 +46,8 @@ pub(crate) struct Resolver {
     lookups: Mutex<HashMap<String, Arc<Lookup>>>,
     /// Where hosts were in an earlier run.
     remembered: Mutex<Vec<(String, IpAddr)>>,
+    /// What a later run is to know of hosts.
+    noted: Mutex<HashMap<String, Option<IpAddr>>>,
     ask: fn(&str) -> io::Result<Vec<IpAddr>>,
 }
 
@@ -54,8 +56,6 @@ pub(crate) struct Resolver {
 struct Lookup {
     result: Mutex<Option<Result<Vec<IpAddr>, ResolveError>>>,
     done: Condvar,
-    /// The address to remember for a later run.
-    connected: Mutex<Option<IpAddr>>,
 }
 
 impl Lookup {
@@ -90,7 +90,7 @@ impl Default for Resolver {
 impl Resolver {
     /// A resolver that finds addresses in this way.
     pub(crate) fn asking(ask: fn(&str) -> io::Result<Vec<IpAddr>>) -> Self {
-        Self { lookups: Mutex::default(), remembered: Mutex::default(), ask }
+        Self { lookups: Mutex::default(), remembered: Mutex::default(), noted: Mutex::default(), ask }
     }
 
     /// Learns where hosts were in an earlier run.
@@ -106,19 +106,18 @@ impl Resolver {
         is_going_on.then_some(address)
     }
 
-    /// Learns at which address a host has a connection, or that it is not to be remembered.
+    /// Learns at which address a host has a connection, or that it is not to be remembered. Of a host that has no
+    /// address yet, or needs no lookup, nothing is learned.
     pub(crate) fn note_connection(&self, host: &str, address: Option<IpAddr>) {
-        if let Some(lookup) = lock(&self.lookups).get(host) {
-            *lock(&lookup.connected) = address;
+        let is_found = |lookup: &Arc<Lookup>| matches!(*lock(&lookup.result), Some(Ok(_)));
+        if lock(&self.lookups).get(host).is_some_and(is_found) {
+            lock(&self.noted).insert(host.to_owned(), address);
         }
     }
 
-    /// The hosts that were looked up, for a later run to [remember](Self::remember): the address that was noted last. Of
-    /// a host whose lookup is going on nothing new is known.
+    /// What was noted last of each host, for a later run to [remember](Self::remember).
     pub(crate) fn connected(&self) -> Vec<(String, Option<IpAddr>)> {
-        let lookups = lock(&self.lookups);
-        let answered = lookups.iter().filter(|(_, lookup)| lock(&lookup.result).is_some());
-        answered.map(|(host, lookup)| (host.clone(), *lock(&lookup.connected))).collect()
+        lock(&self.noted).clone().into_iter().collect()
     }
 
     /// The addresses of a host, which is a name or an address.
@@ -232,7 +231,6 @@ mod tests {
             Ok(vec![Ipv4Addr::LOCALHOST.into()])
         });
         assert_eq!(resolver.resolve("example.com", 80, Duration::ZERO), Err(ResolveError::TimedOut));
-        assert_eq!(resolver.connected(), []);
         *lock(&IS_RELEASED) = true;
         assert!(resolver.resolve("example.com", 80, TIMEOUT).is_ok());
     }
@@ -258,13 +256,31 @@ mod tests {
     fn what_was_noted_last_is_known_of_each_host_that_was_looked_up() {
         let resolver = Resolver::asking(|_| Ok(vec![Ipv4Addr::LOCALHOST.into()]));
         resolver.resolve("example.com", 1, TIMEOUT).unwrap();
-        assert_eq!(resolver.connected(), [("example.com".to_owned(), None)]);
+        assert_eq!(resolver.connected(), []);
         for (host, last) in [("example.com", 1), ("example.com", 2), ("10.0.0.3", 3)] {
             resolver.note_connection(host, Some([10, 0, 0, last].into()));
         }
         assert_eq!(resolver.connected(), [("example.com".to_owned(), Some([10, 0, 0, 2].into()))]);
         resolver.note_connection("example.com", None);
         assert_eq!(resolver.connected(), [("example.com".to_owned(), None)]);
+    }
+
+    #[test]
+    fn nothing_is_noted_of_a_host_that_has_no_address_yet() {
+        static IS_RELEASED: Mutex<bool> = Mutex::new(false);
+        let resolver = Resolver::asking(|host| {
+            wait_for(&IS_RELEASED);
+            if host == "example.com" { Ok(vec![Ipv4Addr::LOCALHOST.into()]) } else { Err(io::Error::other("gone")) }
+        });
+        for host in ["example.com", "example.org"] {
+            assert_eq!(resolver.resolve(host, 1, Duration::ZERO), Err(ResolveError::TimedOut));
+            resolver.note_connection(host, None);
+        }
+        *lock(&IS_RELEASED) = true;
+        assert!(resolver.resolve("example.com", 1, TIMEOUT).is_ok());
+        assert!(resolver.resolve("example.org", 1, TIMEOUT).is_err());
+        resolver.note_connection("example.org", None);
+        assert_eq!(resolver.connected(), []);
     }
 
     #[test]
