@@ -2,7 +2,7 @@
 
 use super::destination::{DestinationConfig, DestinationReader, Names};
 use super::sources::Sources;
-use crate::config::{ConfigError, Section};
+use crate::config::{ConfigError, Section, key_path};
 use crate::delivery::DestinationName;
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ fn read_mirror<'a>(
     needs_secrets: bool,
     warnings: &mut Vec<String>,
 ) -> Result<DestinationConfig, ConfigError> {
-    let key = |key: &str| format!("{}.{key}", of.section());
+    let key = |key: &str| key_path(&of.section(), key);
     let names = Names { url: key("url"), user: key("user"), password: of.password_variable(), of };
     let reader = DestinationReader { section, names, sources, needs_secrets };
     let config = reader.read(section.get("url"), section.get("user"), warnings)?;

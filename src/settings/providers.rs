@@ -153,7 +153,7 @@ impl<'a> Providers<'a> {
         if self.names().any(|known| known == name) {
             return self.with_section(name, |section| self.read_definition(name, section)).map(Some);
         }
-        check_name(name, &Origin::Flag("NAME"))?;
+        check_name(name, || Origin::Flag("NAME"))?;
         Ok(None)
     }
 
@@ -203,7 +203,7 @@ impl<'a> Providers<'a> {
     }
 
     fn read_definition(&self, name: &str, section: &Section<'_>) -> Result<Definition, ConfigError> {
-        check_name(name, &section.origin())?;
+        check_name(name, || section.origin())?;
         let mut definition = Definition::read(name, section)?;
         let value = self.sources.variable(&base_url_variable(name))?;
         if let Some(value) = &value {
@@ -251,9 +251,9 @@ pub(super) fn cleartext_warnings(definitions: &[Definition]) -> Vec<String> {
     held.map(warning).collect()
 }
 
-/// Checks the name of a provider, whose definition is at `origin`.
-fn check_name(name: &str, origin: &Origin) -> Result<(), ConfigError> {
-    let invalid = |problem: &str| Err(ConfigError::invalid(origin.clone(), problem));
+/// Checks the name of a provider, whose definition is at `origin`. To find that line takes longer than all else here.
+fn check_name(name: &str, origin: impl FnOnce() -> Origin) -> Result<(), ConfigError> {
+    let invalid = |problem: &str| Err(ConfigError::invalid(origin(), problem));
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         return invalid("a provider's name has letters, digits, _ and - only");
     }
