@@ -238,8 +238,9 @@ impl RealGraphite {
 
     /// The finders read files, and through Carbon's query port the points that are not in files yet.
     ///
-    /// Nothing of the database is made to reach the disk: Carbon waits five seconds until tags are written and
-    /// never sends them again, and a slow disk takes longer for them.
+    /// Nothing of the database is made to reach the disk, as a slow disk takes too long: Carbon waits five seconds at most
+    /// until tags are written (<https://github.com/graphite-project/carbon/blob/1.1.7/lib/carbon/http.py>), and does
+    /// not send them again while a series has no more than a few points.
     fn web_settings(&self) -> String {
         let query = self.query;
         let root = self.folder.path().display();
@@ -260,6 +261,7 @@ impl RealGraphite {
              STANDARD_DIRS = ['{root}/whisper/']\n\
              FIND_TIMEOUT = 60\n\
              FETCH_TIMEOUT = 60\n\
+             CARBONLINK_TIMEOUT = 60\n\
              STORAGE_FINDERS = ['graphite.finders.standard.StandardFinder', 'graphite.finders.remote.RemoteFinder']\n\
              CARBONLINK_HOSTS = ['127.0.0.1:{query}:a']\n\
              TAGDB = 'graphite.tags.localdatabase.LocalDatabaseTagDB'\n\
