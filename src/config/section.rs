@@ -69,12 +69,8 @@ impl<'a> Section<'a> {
     fn find(&self, key: &str) -> Option<ConfigValue<'a>> {
         self.layers.iter().find_map(|&(document, table)| {
             let value = table.get(key)?;
-            Some(ConfigValue::from_toml(document, value, self.path_of(key)))
+            Some(ConfigValue::from_toml(document, value, key_path(&self.path, key)))
         })
-    }
-
-    fn path_of(&self, key: &str) -> String {
-        key_path(&self.path, key)
     }
 
     /// The tables of `key` from all layers as one section, which is empty if no layer has the key. An empty
@@ -92,10 +88,10 @@ impl<'a> Section<'a> {
     /// # Errors
     /// When a value is not a table.
     pub(crate) fn subsection(&self, key: &str) -> Result<Self, ConfigError> {
-        let mut merged = Self::empty(&self.path_of(key));
+        let mut merged = Self::from_layers(Vec::new(), 0, key_path(&self.path, key));
         for &(document, table) in &self.layers {
             if let Some(value) = table.get(key) {
-                let layer = ConfigValue::from_toml(document, value, self.path_of(key)).section()?;
+                let layer = ConfigValue::from_toml(document, value, merged.path.clone()).section()?;
                 if merged.layers.is_empty() {
                     merged.offset = value.span().start;
                 }
@@ -156,7 +152,7 @@ impl<'a> Section<'a> {
         let known = self.known_keys.borrow();
         for &(document, table) in &self.layers {
             if let Some(key) = table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) {
-                let origin = document.origin(key.span().start, self.path_of(key.get_ref()));
+                let origin = document.origin(key.span().start, key_path(&self.path, key.get_ref()));
                 if let Some(place) = place_of(key.get_ref()) {
                     return Err(ConfigError::invalid(origin, format!("unknown key here: it belongs in {place}")));
                 }

@@ -251,7 +251,8 @@ pub(super) fn cleartext_warnings(definitions: &[Definition]) -> Vec<String> {
     held.map(warning).collect()
 }
 
-/// Checks the name of a provider, whose definition is at `origin`. To find that line takes longer than all else here.
+/// Checks the name of a provider, whose definition is at `origin`. That is asked for an error only, as it takes a search of
+/// the whole text to find the line.
 fn check_name(name: &str, origin: impl FnOnce() -> Origin) -> Result<(), ConfigError> {
     let invalid = |problem: &str| Err(ConfigError::invalid(origin(), problem));
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
