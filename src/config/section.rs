@@ -4,8 +4,10 @@ use super::document::Document;
 use super::error::{ConfigError, Origin};
 use crate::secret::looks_like_key;
 use crate::util::suggest::did_you_mean;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 use std::str::FromStr;
 use std::time::Duration;
 use toml::Spanned;
@@ -22,7 +24,7 @@ pub(crate) struct Section<'a> {
     /// Where the first layer begins in its document, in bytes.
     offset: usize,
     /// The keys that lead to the section, joined by dots; empty for the root.
-    path: String,
+    path: Rc<str>,
     known_keys: RefCell<Vec<&'static str>>,
 }
 
@@ -36,16 +38,16 @@ pub(crate) fn key_path(path: &str, key: &str) -> String {
 impl<'a> Section<'a> {
     /// The top-level table of a document.
     pub(crate) fn root(document: &'a Document, table: &'a DeTable<'a>) -> Self {
-        Self::from_layers(vec![(document, table)], 0, String::new())
+        Self::from_layers(vec![(document, table)], 0, "".into())
     }
 
-    fn from_layers(layers: Vec<(&'a Document, &'a DeTable<'a>)>, offset: usize, path: String) -> Self {
+    fn from_layers(layers: Vec<(&'a Document, &'a DeTable<'a>)>, offset: usize, path: Rc<str>) -> Self {
         Self { layers, offset, path, known_keys: RefCell::default() }
     }
 
     /// A section without keys.
     pub(crate) fn empty(path: &str) -> Self {
-        Self::from_layers(Vec::new(), 0, path.to_owned())
+        Self::from_layers(Vec::new(), 0, path.into())
     }
 
     /// This section, with the values of `fallback` for the keys that it lacks.
@@ -62,14 +64,21 @@ impl<'a> Section<'a> {
 
     /// The value of `key`, which is known from now on.
     pub(crate) fn get(&self, key: &'static str) -> Option<ConfigValue<'a>> {
-        self.known_keys.borrow_mut().push(key);
+        self.add_known(key);
         self.find(key)
+    }
+
+    fn add_known(&self, key: &'static str) {
+        // Most tables are in no file, and so have no unknown keys.
+        if !self.layers.is_empty() {
+            self.known_keys.borrow_mut().push(key);
+        }
     }
 
     fn find(&self, key: &str) -> Option<ConfigValue<'a>> {
         self.layers.iter().find_map(|&(document, table)| {
-            let value = table.get(key)?;
-            Some(ConfigValue::from_toml(document, value, key_path(&self.path, key)))
+            let (key, value) = table.get_key_value(key)?;
+            Some(ConfigValue::from_toml(document, value, Rc::clone(&self.path), key.get_ref()))
         })
     }
 
@@ -79,7 +88,7 @@ impl<'a> Section<'a> {
     /// # Errors
     /// When a value is not a table.
     pub(crate) fn section(&self, key: &'static str) -> Result<Self, ConfigError> {
-        self.known_keys.borrow_mut().push(key);
+        self.add_known(key);
         self.subsection(key)
     }
 
@@ -88,12 +97,13 @@ impl<'a> Section<'a> {
     /// # Errors
     /// When a value is not a table.
     pub(crate) fn subsection(&self, key: &str) -> Result<Self, ConfigError> {
-        let mut merged = Self::from_layers(Vec::new(), 0, key_path(&self.path, key));
+        let mut merged = Self::from_layers(Vec::new(), 0, key_path(&self.path, key).into());
         for &(document, table) in &self.layers {
-            if let Some(value) = table.get(key) {
-                let layer = ConfigValue::from_toml(document, value, merged.path.clone()).section()?;
+            if let Some((key, value)) = table.get_key_value(key) {
+                let value = ConfigValue::from_toml(document, value, Rc::clone(&self.path), key.get_ref());
+                let layer = value.section_at(Rc::clone(&merged.path))?;
                 if merged.layers.is_empty() {
-                    merged.offset = value.span().start;
+                    merged.offset = layer.offset;
                 }
                 let is_empty = layer.keys().next().is_none();
                 merged.layers.extend(layer.layers);
@@ -128,8 +138,8 @@ impl<'a> Section<'a> {
     /// Where the section begins.
     pub(crate) fn origin(&self) -> Origin {
         match self.layers.first() {
-            Some((document, _)) => document.origin(self.offset, self.path.clone()),
-            None => Origin::Default(self.path.clone().into()),
+            Some((document, _)) => document.origin(self.offset, self.path.to_string()),
+            None => Origin::Default(self.path.to_string().into()),
         }
     }
 
@@ -168,33 +178,44 @@ impl<'a> Section<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigValue<'a> {
     source: Source<'a>,
-    /// The keys that lead to a value in a TOML text, joined by dots; empty for other values.
-    path: String,
 }
 
 #[derive(Clone, Debug)]
 enum Source<'a> {
     /// The text of a flag, a variable or a default.
-    Text(String, Origin),
-    /// A value in a TOML text.
-    Toml(&'a Document, &'a Spanned<DeValue<'a>>),
+    Text(Cow<'a, str>, Rc<Origin>),
+    /// A value in a TOML text. `path` leads to its table, so that a value needs no memory of its own.
+    Toml { document: &'a Document, path: Rc<str>, key: &'a str, value: &'a Spanned<DeValue<'a>> },
+}
+
+/// The items of a list that is a text.
+fn list_items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 impl<'a> ConfigValue<'a> {
     /// The text of a flag, a variable or a default. Numbers and lists are parsed from the text.
-    pub(crate) fn from_text(text: impl Into<String>, origin: Origin) -> Self {
-        Self { source: Source::Text(text.into(), origin), path: String::new() }
+    pub(crate) fn from_text(text: impl Into<Cow<'a, str>>, origin: impl Into<Rc<Origin>>) -> Self {
+        Self { source: Source::Text(text.into(), origin.into()) }
     }
 
-    fn from_toml(document: &'a Document, value: &'a Spanned<DeValue<'a>>, path: String) -> Self {
-        Self { source: Source::Toml(document, value), path }
+    fn from_toml(document: &'a Document, value: &'a Spanned<DeValue<'a>>, path: Rc<str>, key: &'a str) -> Self {
+        Self { source: Source::Toml { document, path, key, value } }
+    }
+
+    /// The keys that lead to a value in a TOML text, joined by dots; empty for other values.
+    fn path(&self) -> String {
+        match &self.source {
+            Source::Text(..) => String::new(),
+            Source::Toml { path, key, .. } => key_path(path, key),
+        }
     }
 
     /// The origin of the value.
     pub(crate) fn origin(&self) -> Origin {
         match &self.source {
-            Source::Text(_, origin) => origin.clone(),
-            Source::Toml(document, value) => document.origin(value.span().start, self.path.clone()),
+            Source::Text(_, origin) => Origin::clone(origin),
+            Source::Toml { document, value, .. } => document.origin(value.span().start, self.path()),
         }
     }
 
@@ -205,7 +226,7 @@ impl<'a> ConfigValue<'a> {
 
     fn toml_value(&self) -> Option<&'a DeValue<'a>> {
         match self.source {
-            Source::Toml(_, value) => Some(value.get_ref()),
+            Source::Toml { value, .. } => Some(value.get_ref()),
             Source::Text(..) => None,
         }
     }
@@ -225,15 +246,16 @@ impl<'a> ConfigValue<'a> {
 
     /// How to write this value so that it is of the kind that is expected, where that is plain. A secret is not shown.
     fn rewritten(&self, kind: &str) -> String {
+        let path = self.path();
         // The number of a URL is no URL either.
         let is_left_out =
-            ["password", "url", "headers", "body"].iter().any(|key| self.path.split('.').any(|step| step == *key));
+            ["password", "url", "headers", "body"].iter().any(|key| path.split('.').any(|step| step == *key));
         match self.toml_value() {
             _ if is_left_out => String::new(),
             Some(DeValue::Integer(number)) if kind == "a text" => format!(": write \"{}\"", number.as_str()),
             Some(DeValue::Float(number)) if kind == "a text" => format!(": write \"{}\"", number.as_str()),
             Some(DeValue::String(text)) if kind == "an array" => {
-                let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+                let parts: Vec<&str> = list_items(text).collect();
                 let is_plain = |part: &&str| !part.contains("://") && !part.contains('@') && !looks_like_key(part);
                 let is_short = text.len() <= MAX_REWRITTEN;
                 if is_short && parts.iter().all(is_plain) { format!(": write {parts:?}") } else { String::new() }
@@ -259,7 +281,7 @@ impl<'a> ConfigValue<'a> {
     pub(crate) fn text(&self) -> Result<&str, ConfigError> {
         match &self.source {
             Source::Text(text, _) => Ok(text),
-            Source::Toml(_, value) => value.get_ref().as_str().ok_or_else(|| self.expected("a text")),
+            Source::Toml { value, .. } => value.get_ref().as_str().ok_or_else(|| self.expected("a text")),
         }
     }
 
@@ -282,17 +304,20 @@ impl<'a> ConfigValue<'a> {
     pub(crate) fn list(&self) -> Result<Vec<Self>, ConfigError> {
         match &self.source {
             Source::Text(text, origin) => {
-                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-                Ok(parts.map(|part| Self::from_text(part, origin.clone())).collect())
+                let value = |item: Cow<'a, str>| Self::from_text(item, Rc::clone(origin));
+                Ok(match text {
+                    Cow::Borrowed(text) => list_items(text).map(|item| value(item.into())).collect(),
+                    Cow::Owned(text) => list_items(text).map(|item| value(item.to_owned().into())).collect(),
+                })
             }
-            Source::Toml(..) => self.elements().ok_or_else(|| self.expected("an array")),
+            Source::Toml { .. } => self.elements().ok_or_else(|| self.expected("an array")),
         }
     }
 
     /// The elements of a TOML array; `None` if the value is not an array.
     pub(crate) fn elements(&self) -> Option<Vec<Self>> {
-        let Source::Toml(document, value) = self.source else { return None };
-        let element = |value| Self::from_toml(document, value, self.path.clone());
+        let Source::Toml { document, path, key, value } = &self.source else { return None };
+        let element = |value| Self::from_toml(document, value, Rc::clone(path), key);
         Some(value.get_ref().as_array()?.iter().map(element).collect())
     }
 
@@ -373,7 +398,7 @@ impl<'a> ConfigValue<'a> {
     pub(crate) fn boolean(&self) -> Result<bool, ConfigError> {
         let boolean = match &self.source {
             Source::Text(text, _) => text.parse().ok(),
-            Source::Toml(_, value) => value.get_ref().as_bool(),
+            Source::Toml { value, .. } => value.get_ref().as_bool(),
         };
         boolean.ok_or_else(|| self.expected("true or false"))
     }
@@ -383,10 +408,15 @@ impl<'a> ConfigValue<'a> {
     /// # Errors
     /// When it is not a table.
     pub(crate) fn section(&self) -> Result<Section<'a>, ConfigError> {
-        if let Source::Toml(document, value) = self.source
+        self.section_at(self.path().into())
+    }
+
+    /// The value as a table, of which the path is known already.
+    fn section_at(&self, path: Rc<str>) -> Result<Section<'a>, ConfigError> {
+        if let Source::Toml { document, value, .. } = self.source
             && let DeValue::Table(table) = value.get_ref()
         {
-            return Ok(Section::from_layers(vec![(document, table)], value.span().start, self.path.clone()));
+            return Ok(Section::from_layers(vec![(document, table)], value.span().start, path));
         }
         Err(self.expected("a table"))
     }

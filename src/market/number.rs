@@ -102,14 +102,9 @@ impl Number {
 
     /// Keeps a text as it is. `None` if it is empty or too long. The caller checks that it is a number.
     fn verbatim(number: &[u8]) -> Option<Self> {
-        // Of the bytes of a number only `e` and `E` have this bit.
-        const LETTER: u8 = 0x40;
-        let (mut text, mut bits) = ([0; Self::MAX_LEN], 0);
-        for (copy, byte) in text.get_mut(..number.len())?.iter_mut().zip(number) {
-            *copy = *byte;
-            bits |= byte;
-        }
-        Some(Self { format: TextFormat::new(number.len(), bits & LETTER != 0)?, text })
+        let mut text = [0; Self::MAX_LEN];
+        text.get_mut(..number.len())?.copy_from_slice(number);
+        Some(Self { format: TextFormat::new(number.len(), has_letter(&text))?, text })
     }
 
     /// The number as text, which is a JSON number.
@@ -179,6 +174,14 @@ impl fmt::Debug for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Whether a number has an exponent. Looks at all bytes at once, as this is asked of every price.
+fn has_letter(number: &[u8; Number::MAX_LEN]) -> bool {
+    // Of the bytes of a number only `e` and `E` have this bit.
+    const LETTERS: u128 = u128::from_ne_bytes([0x40; 16]);
+    let halves = [number.first_chunk(), number.last_chunk()];
+    halves.into_iter().flatten().any(|half| u128::from_ne_bytes(*half) & LETTERS != 0)
 }
 
 /// Whether `text` is a number in the grammar of JSON

@@ -70,14 +70,14 @@ impl Symbol {
     /// # Errors
     /// [`SymbolError`] says what is wrong with the text.
     pub(crate) fn with_spaces(text: &str) -> Result<Self, SymbolError> {
-        let text = text.trim();
+        let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
+        let text = if is_plain { text } else { text.trim() };
         if text.is_empty() {
             return Err(SymbolError::Empty);
         }
         if text.len() > Self::MAX_LEN {
             return Err(SymbolError::TooLong(text.to_owned()));
         }
-        let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
         if !is_plain && text.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' ')) {
             return Err(SymbolError::ControlCharacter(text.to_owned()));
         }

@@ -23,6 +23,10 @@ impl Pointer {
             return Err(format!("{text:?} is no JSON Pointer: it must be empty or begin with \"/\""));
         }
         let step = |step: &str| {
+            // Nearly no step has one.
+            if !step.contains('~') {
+                return Template::parse(step, TemplateKind::Pointer);
+            }
             if step.split('~').skip(1).any(|rest| !rest.starts_with(['0', '1'])) {
                 return Err(format!("{text:?} is no JSON Pointer: \"~\" is written \"~0\""));
             }

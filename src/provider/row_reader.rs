@@ -203,8 +203,8 @@ impl<'a, 'de> RowReader<'a, 'de> {
         let is_quote = self.values.iter().enumerate().any(is_quote);
         let counts = !self.is_too_old(position) && is_quote && self.pick(position);
         // Of several rows, the log has only those that count.
-        let is_shown = counts || !self.table.has(position);
-        if is_shown && self.detail != Detail::Nothing && log::log_enabled!(log::Level::Debug) {
+        let is_shown = || counts || !self.table.has(position);
+        if self.detail != Detail::Nothing && log::log_enabled!(log::Level::Debug) && is_shown() {
             self.log_values(position);
         }
         if self.values[0].is_none() {

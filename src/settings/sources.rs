@@ -7,6 +7,7 @@ use crate::config::{ConfigError, ConfigValue, Origin, Section};
 use crate::secret::Secret;
 use crate::system::deadline::Deadline;
 use crate::system::input;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -87,7 +88,7 @@ impl<'a> Sources<'a> {
         &self,
         name: &str,
         value: Option<ConfigValue<'a>>,
-        default: impl Into<String>,
+        default: impl Into<Cow<'a, str>>,
     ) -> ConfigValue<'a> {
         let default = || ConfigValue::from_text(default, Origin::Default(name.to_owned().into()));
         let value = value.unwrap_or_else(default);

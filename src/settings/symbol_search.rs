@@ -72,7 +72,8 @@ pub(crate) fn symbol_search(options: &Options, env: Env<'_>, texts: &[String]) -
 }
 
 fn all_names<'a>(providers: &Providers<'_>) -> Vec<ConfigValue<'a>> {
-    providers.sorted_names().into_iter().map(|name| ConfigValue::from_text(name, Origin::Flag("--provider"))).collect()
+    let value = |name: &str| ConfigValue::from_text(name.to_owned(), Origin::Flag("--provider"));
+    providers.sorted_names().into_iter().map(value).collect()
 }
 
 /// Why the API cannot be asked for its symbols, whatever its key is.

@@ -88,7 +88,7 @@ fn symbol_lines(text: &str) -> impl Iterator<Item = &str> {
     let lines = std::iter::from_fn(move || {
         let (line, after) = remaining.split_at(length_until(remaining, b'\n'));
         let is_end = remaining.is_empty();
-        remaining = after.strip_prefix('\n').unwrap_or_default();
+        remaining = after.get(1..).unwrap_or_default();
         (!is_end).then_some(line)
     });
     lines.map(move |line| line[..length_until(line, b'#')].trim()).filter(|line| !line.is_empty())

@@ -118,7 +118,7 @@ fn read_config<'a>(
 ) -> Result<FeedConfig<'a>, ConfigError> {
     let path = if is_own(name) { key_path("feeds", name) } else { name.to_owned() };
     let variable = |key: &str| format!("DATAMETRICS_{}_{key}", name.to_uppercase());
-    let list = |key: &'static str, default: &str| -> Result<(ValueList<'a>, bool), ConfigError> {
+    let list = |key: &'static str, default: &'static str| -> Result<(ValueList<'a>, bool), ConfigError> {
         let in_file = section.get(key);
         // Only crypto and stocks have variables. Those of other feeds would be ambiguous, as the names of
         // two feeds may differ only in case.

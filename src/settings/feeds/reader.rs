@@ -272,7 +272,7 @@ fn read_symbols(
     keeps: impl FnMut(&Symbol) -> bool,
 ) -> Result<Symbols, ConfigError> {
     let symbols = Symbols { kept: Vec::with_capacity(capacity), count: 0 };
-    let mut reader = SymbolReader { config, text: String::new(), keeps, symbols };
+    let mut reader = SymbolReader { config, is_own: config.is_own(), text: String::new(), keeps, symbols };
     match symbol_override {
         Some(texts) => {
             let invalid = |error: SymbolError| ConfigError::invalid(texts.origin.clone(), error.to_string());
@@ -298,6 +298,8 @@ fn read_symbols(
 /// Reads symbols of a feed.
 struct SymbolReader<'a, F> {
     config: &'a FeedConfig<'a>,
+    /// Whether it is a feed of the user's own, which each symbol asks.
+    is_own: bool,
     /// Reused, so that a long list needs only one allocation for each symbol.
     text: String,
     /// Whether a symbol is kept.
@@ -309,7 +311,7 @@ impl<F: FnMut(&Symbol) -> bool> SymbolReader<'_, F> {
     /// Reads a symbol, or several with commas between them. In feeds of the user's own, a comma is a part of
     /// the symbol.
     fn read_all(&mut self, text: &str) -> Result<(), SymbolError> {
-        if self.config.is_own() || !text.bytes().any(|byte| byte == b',') {
+        if self.is_own || !text.bytes().any(|byte| byte == b',') {
             return self.add(text);
         }
         let before = self.symbols.count;
@@ -331,7 +333,7 @@ impl<F: FnMut(&Symbol) -> bool> SymbolReader<'_, F> {
     /// Reads a symbol. Those of `crypto` and `stocks` get their canonical spelling, and those of `crypto` the
     /// default currency. Symbols of other feeds are kept as they are.
     fn read(&mut self, typed: &str) -> Result<Symbol, SymbolError> {
-        if self.config.is_own() {
+        if self.is_own {
             return Symbol::with_spaces(typed);
         }
         self.text.clear();
