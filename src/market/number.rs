@@ -295,6 +295,7 @@ mod tests {
             "inf",
             "-Infinity",
             "1e999",
+            "123456789012345678e999",
             "0x10",
             "1_000",
             "1,5",
@@ -345,7 +346,7 @@ mod tests {
     fn only_json_numbers_without_an_exponent_are_taken_without_parsing() {
         let from_json = Number::from_json;
         assert_eq!(from_json("-0.50"), Number::parse("-0.50"));
-        for text in ["1e5", "\"1\"", "null", "true", "[1]", "{}", "123456789012345678901234"] {
+        for text in ["1e5", "1.2345678901234567e-30", "\"1\"", "null", "true", "[1]", "{}", &"1".repeat(24)] {
             assert_eq!(from_json(text), None, "{text}");
         }
     }
