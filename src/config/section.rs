@@ -64,15 +64,8 @@ impl<'a> Section<'a> {
 
     /// The value of `key`, which is known from now on.
     pub(crate) fn get(&self, key: &'static str) -> Option<ConfigValue<'a>> {
-        self.add_known(key);
+        self.known_keys.borrow_mut().push(key);
         self.find(key)
-    }
-
-    fn add_known(&self, key: &'static str) {
-        // Most tables are in no file, and so have no unknown keys.
-        if !self.layers.is_empty() {
-            self.known_keys.borrow_mut().push(key);
-        }
     }
 
     fn find(&self, key: &str) -> Option<ConfigValue<'a>> {
@@ -88,7 +81,7 @@ impl<'a> Section<'a> {
     /// # Errors
     /// When a value is not a table.
     pub(crate) fn section(&self, key: &'static str) -> Result<Self, ConfigError> {
-        self.add_known(key);
+        self.known_keys.borrow_mut().push(key);
         self.subsection(key)
     }
 
@@ -184,8 +177,8 @@ pub(crate) struct ConfigValue<'a> {
 enum Source<'a> {
     /// The text of a flag, a variable or a default.
     Text(Cow<'a, str>, Rc<Origin>),
-    /// A value in a TOML text. `path` leads to its table, so that a value needs no memory of its own.
-    Toml { document: &'a Document, path: Rc<str>, key: &'a str, value: &'a Spanned<DeValue<'a>> },
+    /// A value in a TOML text. Its own path is joined only for a message, so that a value needs no memory.
+    Toml { document: &'a Document, table_path: Rc<str>, key: &'a str, value: &'a Spanned<DeValue<'a>> },
 }
 
 /// The items of a list that is a text.
@@ -199,15 +192,15 @@ impl<'a> ConfigValue<'a> {
         Self { source: Source::Text(text.into(), origin.into()) }
     }
 
-    fn from_toml(document: &'a Document, value: &'a Spanned<DeValue<'a>>, path: Rc<str>, key: &'a str) -> Self {
-        Self { source: Source::Toml { document, path, key, value } }
+    fn from_toml(document: &'a Document, value: &'a Spanned<DeValue<'a>>, table_path: Rc<str>, key: &'a str) -> Self {
+        Self { source: Source::Toml { document, table_path, key, value } }
     }
 
     /// The keys that lead to a value in a TOML text, joined by dots; empty for other values.
     fn path(&self) -> String {
         match &self.source {
             Source::Text(..) => String::new(),
-            Source::Toml { path, key, .. } => key_path(path, key),
+            Source::Toml { table_path, key, .. } => key_path(table_path, key),
         }
     }
 
@@ -305,6 +298,7 @@ impl<'a> ConfigValue<'a> {
         match &self.source {
             Source::Text(text, origin) => {
                 let value = |item: Cow<'a, str>| Self::from_text(item, Rc::clone(origin));
+                // The list may outlive a text that this value owns.
                 Ok(match text {
                     Cow::Borrowed(text) => list_items(text).map(|item| value(item.into())).collect(),
                     Cow::Owned(text) => list_items(text).map(|item| value(item.to_owned().into())).collect(),
@@ -316,8 +310,8 @@ impl<'a> ConfigValue<'a> {
 
     /// The elements of a TOML array; `None` if the value is not an array.
     pub(crate) fn elements(&self) -> Option<Vec<Self>> {
-        let Source::Toml { document, path, key, value } = &self.source else { return None };
-        let element = |value| Self::from_toml(document, value, Rc::clone(path), key);
+        let Source::Toml { document, table_path, key, value } = &self.source else { return None };
+        let element = |value| Self::from_toml(document, value, Rc::clone(table_path), key);
         Some(value.get_ref().as_array()?.iter().map(element).collect())
     }
 

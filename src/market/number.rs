@@ -104,7 +104,7 @@ impl Number {
     fn verbatim(number: &[u8]) -> Option<Self> {
         let mut text = [0; Self::MAX_LEN];
         text.get_mut(..number.len())?.copy_from_slice(number);
-        Some(Self { format: TextFormat::new(number.len(), has_letter(&text))?, text })
+        Some(Self { format: TextFormat::new(number.len(), has_exponent(&text))?, text })
     }
 
     /// The number as text, which is a JSON number.
@@ -176,12 +176,14 @@ impl fmt::Debug for Number {
     }
 }
 
-/// Whether a number has an exponent. Looks at all bytes at once, as this is asked of every price.
-fn has_letter(number: &[u8; Number::MAX_LEN]) -> bool {
+/// Whether a number has an exponent. Zeros follow its text.
+fn has_exponent(text: &[u8; Number::MAX_LEN]) -> bool {
     // Of the bytes of a number only `e` and `E` have this bit.
     const LETTERS: u128 = u128::from_ne_bytes([0x40; 16]);
-    let halves = [number.first_chunk(), number.last_chunk()];
-    halves.into_iter().flatten().any(|half| u128::from_ne_bytes(*half) & LETTERS != 0)
+    // Every price is tested, so this looks at sixteen bytes at once. The two words overlap.
+    const _: () = assert!(Number::MAX_LEN >= 16 && Number::MAX_LEN <= 32);
+    let words = [text.first_chunk(), text.last_chunk()];
+    words.into_iter().flatten().any(|word| u128::from_ne_bytes(*word) & LETTERS != 0)
 }
 
 /// Whether `text` is a number in the grammar of JSON

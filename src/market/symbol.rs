@@ -71,6 +71,7 @@ impl Symbol {
     /// [`SymbolError`] says what is wrong with the text.
     pub(crate) fn with_spaces(text: &str) -> Result<Self, SymbolError> {
         let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
+        // Most symbols are plain, and trimming reads characters instead of bytes.
         let text = if is_plain { text } else { text.trim() };
         if text.is_empty() {
             return Err(SymbolError::Empty);

@@ -23,7 +23,7 @@ impl Pointer {
             return Err(format!("{text:?} is no JSON Pointer: it must be empty or begin with \"/\""));
         }
         let step = |step: &str| {
-            // Nearly no step has one.
+            // Nearly no step has an escape.
             if !step.contains('~') {
                 return Template::parse(step, TemplateKind::Pointer);
             }

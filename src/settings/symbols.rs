@@ -88,6 +88,7 @@ fn symbol_lines(text: &str) -> impl Iterator<Item = &str> {
     let lines = std::iter::from_fn(move || {
         let (line, after) = remaining.split_at(length_until(remaining, b'\n'));
         let is_end = remaining.is_empty();
+        // Without the line break.
         remaining = after.get(1..).unwrap_or_default();
         (!is_end).then_some(line)
     });

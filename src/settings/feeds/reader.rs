@@ -298,7 +298,7 @@ fn read_symbols(
 /// Reads symbols of a feed.
 struct SymbolReader<'a, F> {
     config: &'a FeedConfig<'a>,
-    /// Whether it is a feed of the user's own, which each symbol asks.
+    /// Whether it is a feed of the user's own. Kept, as it is asked for each symbol.
     is_own: bool,
     /// Reused, so that a long list needs only one allocation for each symbol.
     text: String,
