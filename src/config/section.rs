@@ -90,7 +90,7 @@ impl<'a> Section<'a> {
     /// # Errors
     /// When a value is not a table.
     pub(crate) fn subsection(&self, key: &str) -> Result<Self, ConfigError> {
-        let mut merged = Self::from_layers(Vec::new(), 0, key_path(&self.path, key).into());
+        let mut merged = Self::empty(&key_path(&self.path, key));
         for &(document, table) in &self.layers {
             if let Some((key, value)) = table.get_key_value(key) {
                 let value = ConfigValue::from_toml(document, value, Rc::clone(&self.path), key.get_ref());
