@@ -316,7 +316,7 @@ fn record(
         let is_known = report.skipped.is_none() && !report.has_defect;
         (report.feed.name.clone(), is_known.then(|| report.feed_state(history)))
     };
-    let states = feeds.iter().map(state).collect();
+    let states = feeds.iter().map(state);
     // Points that are lost to the first destination do not count, so the next run fetches them again.
     let is_lost = deliveries.first().is_some_and(|first| matches!(first.error, Some(DeliveryError::Lost { .. })));
     let is_counted = |report: &&FeedReport<'_>| report.feed.due_every.is_some() && report.fetched() > 0 && !is_lost;

@@ -7,7 +7,6 @@ use crate::secret::Secret;
 use crate::system::deadline::Deadline;
 use crate::system::terminal;
 use crate::system::threads::lock;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard};
@@ -27,8 +26,8 @@ pub(crate) struct LiveTransport<'a> {
 struct Progress {
     asked: u32,
     done: u32,
-    /// How many requests to each server are not done yet.
-    waiting: BTreeMap<String, u32>,
+    /// The servers of the requests that are not done yet, sorted.
+    waiting: Vec<String>,
 }
 
 impl<'a> LiveTransport<'a> {
@@ -71,23 +70,24 @@ impl Transport for LiveTransport<'_> {
 impl Progress {
     fn ask(&mut self, server: &str) {
         self.asked += 1;
-        *self.waiting.entry(server.to_owned()).or_default() += 1;
+        let at = self.waiting.partition_point(|other| other.as_str() < server);
+        self.waiting.insert(at, server.to_owned());
     }
 
     /// A request that is done need not have been answered: it may have failed, and be sent once more.
     fn end(&mut self, server: &str) {
         self.done += 1;
-        if let Some(count) = self.waiting.get_mut(server) {
-            *count -= 1;
+        if let Ok(at) = self.waiting.binary_search_by(|other| other.as_str().cmp(server)) {
+            self.waiting.remove(at);
         }
-        self.waiting.retain(|_, count| *count > 0);
     }
 }
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} requests done", self.done, self.asked)?;
-        let servers: Vec<&str> = self.waiting.keys().map(String::as_str).collect();
+        let mut servers = self.waiting.clone();
+        servers.dedup();
         if servers.is_empty() { Ok(()) } else { write!(f, ", waiting for {}", servers.join(", ")) }
     }
 }

@@ -75,22 +75,25 @@ fn print_quotes(definition: &Definition, symbols: &[Symbol], mut body: Body, out
     #[allow(clippy::cast_possible_truncation, reason = "seconds of this century")]
     let plan = Plan::new(definition, symbols, &fields, &vec![true; fields.len()], &secrets, now as i64);
     let mut quotes = Table::new(symbols.len(), plan.columns.len());
-    let mut problems: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut problems: Vec<Vec<String>> = vec![Vec::new(); symbols.len()];
     for query in plan.queries(&(0..symbols.len()).collect::<Vec<_>>()) {
         log::info!("as a reply to {}", query.request);
         let reply = read_reply(&plan, &query, &mut body, now);
         for (position, &symbol) in query.symbols.iter().enumerate() {
             match &reply {
                 Ok(reply) if reply.values.has(position) => quotes.fill(symbol, reply.values.row(position)),
-                Ok(reply) => problems.entry(symbol).or_default().push(reason(reply, &query, symbol)),
-                Err(error) => problems.entry(symbol).or_default().push(error.to_string()),
+                Ok(reply) => problems[symbol].push(reason(reply, &query, symbol)),
+                Err(error) => problems[symbol].push(error.to_string()),
             }
         }
     }
     let missing: Vec<usize> = (0..symbols.len()).filter(|symbol| !quotes.has(*symbol)).collect();
     for symbol in &missing {
-        let problems = problems.remove(symbol).unwrap_or_else(|| vec!["is in no request".to_owned()]);
-        log::error!("no quote of {}: {}", symbols[*symbol], problems.join("; "));
+        let problems = match &problems[*symbol][..] {
+            [] => "is in no request".to_owned(),
+            problems => problems.join("; "),
+        };
+        log::error!("no quote of {}: {problems}", symbols[*symbol]);
     }
     let printed = print(out, &quotes_table(&plan, symbols, &mut quotes));
     match missing.len() {

@@ -53,6 +53,7 @@ impl JournalReplay<'_> {
         } else {
             waiting.extend(too_old);
         }
+        waiting.sort_unstable();
         self.keep_bounds(&waiting, others, report);
     }
 
@@ -229,7 +230,7 @@ impl JournalReplay<'_> {
     }
 
     /// Keeps the journal within its bounds, and tells what waits for other destinations. Such files are not
-    /// sent, so their age alone counts.
+    /// sent, so their age alone counts. All files are sorted by age, oldest first.
     pub(super) fn keep_bounds(&self, ours: &[Entry], others: &[Entry], report: &mut DeliveryReport) {
         let dropped = self.journal.drop_excess(ours.iter(), self.sender.to.limits.max_bytes);
         report.points_lost += dropped.points;

@@ -6,7 +6,6 @@ use crate::market::symbol::Symbol;
 use crate::metrics::names::{NameAffixes, NameTemplate};
 use crate::provider::Definition;
 use jiff::civil::Date;
-use std::collections::BTreeMap;
 
 /// What is watched together, and who is asked for it.
 #[derive(Debug)]
@@ -22,7 +21,7 @@ pub(crate) struct Feed {
     /// Whether the user named the fields, so that a missing one is reported.
     pub(crate) fields_are_named: bool,
     /// Grafana's names of the units of fields whose definitions have one.
-    pub(crate) units: BTreeMap<Field, String>,
+    pub(crate) units: Vec<(Field, String)>,
     /// Whether a symbol is fetched when any field has a value. Otherwise the first field must have one.
     pub(crate) any_field_counts: bool,
     /// The providers in order of preference, as indexes of definitions.
@@ -50,6 +49,11 @@ impl Feed {
         self.interval.max(u32::try_from(rest).unwrap_or(u32::MAX))
     }
 
+    /// Grafana's name of the unit of a field, if its definition has one.
+    pub(crate) fn unit(&self, field: &Field) -> Option<&str> {
+        self.units.iter().find(|(known, _)| known == field).map(|(_, unit)| unit.as_str())
+    }
+
     /// This feed with one symbol and these fields, of which one provider is asked at any time. Of a long list
     /// there is no copy.
     pub(crate) fn probe(&self, symbol: Symbol, fields: Vec<Field>, provider: usize) -> Self {
@@ -61,7 +65,7 @@ impl Feed {
             symbols,
             fields,
             fields_are_named: self.fields_are_named,
-            units: BTreeMap::new(),
+            units: Vec::new(),
             any_field_counts: self.any_field_counts,
             providers: vec![provider],
             names: self.names.clone(),

@@ -201,17 +201,17 @@ impl<'a> FeedReport<'a> {
         let field = |column: &usize| Some(self.feed.fields.get(*column)?.as_str().to_owned());
         let name = |report: &ProviderReport<'_>| report.definition.name.clone();
         let failing = self.providers.iter().filter(|report| !report.failures.is_empty());
-        let given = |report| (name(report), report.given.iter().filter_map(field).collect());
+        let mut given = BTreeMap::new();
+        if !self.feed.fields_are_named {
+            let fields = |report: &ProviderReport<'_>| report.given.iter().filter_map(field).collect();
+            given.extend(self.providers.iter().map(|report| (name(report), fields(report))));
+        }
         FeedState {
             missing: self.missing_symbols(history),
             missing_fields: self.missing_fields(history),
             failing: failing.map(name).collect(),
             symbols: if self.feed.fields_are_named { 0 } else { hash_of(&self.feed.symbols) },
-            given: if self.feed.fields_are_named {
-                BTreeMap::new()
-            } else {
-                self.providers.iter().map(given).collect()
-            },
+            given,
         }
     }
 
@@ -238,10 +238,11 @@ impl<'a> FeedReport<'a> {
             return history.missing_fields(&self.feed.name);
         }
         let name = |symbol: &usize| self.feed.symbols[*symbol].as_str().to_owned();
-        let named =
-            self.lacking.iter().map(|(field, symbols)| ((*field).to_owned(), symbols.iter().map(name).collect()));
-        let default = self.missing_default_fields(history).into_iter();
-        named.chain(default.map(|(field, _)| (field.to_owned(), BTreeSet::new()))).collect()
+        let named = self.lacking.iter().map(|(field, symbols)| (*field, symbols.iter().map(name).collect()));
+        let default = self.missing_default_fields(history).into_iter().map(|(field, _)| (field, BTreeSet::new()));
+        let mut missing = BTreeMap::new();
+        missing.extend(named.chain(default).map(|(field, symbols)| (field.to_owned(), symbols)));
+        missing
     }
 
     /// The default fields that no symbol has now, though a provider that has answered gave them to an

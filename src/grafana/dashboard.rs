@@ -362,7 +362,7 @@ fn unit(feed: &Feed, fields: &[&str], usual: &Unit) -> Unit {
 
 /// The unit that a definition names for a field.
 fn named_unit<'a>(feed: &'a Feed, field: &str) -> Option<&'a str> {
-    feed.units.get(&Field::new(field)?).map(String::as_str)
+    feed.unit(&Field::new(field)?)
 }
 
 /// What Graphite makes of several values of a field that it draws as one.

@@ -123,7 +123,9 @@ pub(super) fn group_json(rules: &[Rule<'_>], datasource: &str, format: AlertForm
             let rules: Vec<Value> = json.map(of_file).collect();
             let interval = format!("{EVALUATION}s");
             let group = json!({ "orgId": 1, "name": GROUP, "folder": GROUP, "interval": interval, "rules": rules });
-            escape_dollars(json!({ "apiVersion": 1, "groups": [group] }))
+            let mut file = json!({ "apiVersion": 1, "groups": [group] });
+            escape_dollars(&mut file);
+            file
         }
         AlertFormat::Api => {
             let of_api = |(mut json, rule): (Value, &Rule<'_>)| {
@@ -144,18 +146,15 @@ pub(super) fn group_json(rules: &[Rule<'_>], datasource: &str, format: AlertForm
 /// Grafana replaces `$NAME` in the strings of a provisioning file by a variable of its environment, and `$$` by `$`. It
 /// takes models and annotations as they stand there: a `$$A` or `$$labels` in them would be a rule that it cannot evaluate
 /// (`Raw` in <https://github.com/grafana/grafana/blob/main/pkg/services/provisioning/alerting/rules_types.go>).
-fn escape_dollars(value: Value) -> Value {
+fn escape_dollars(value: &mut Value) {
     match value {
-        Value::String(text) => Value::String(text.replace('$', "$$")),
-        Value::Array(values) => values.into_iter().map(escape_dollars).collect(),
-        Value::Object(map) => map
-            .into_iter()
-            .map(|(key, value)| {
-                let is_raw = matches!(key.as_str(), "annotations" | "model");
-                (key, if is_raw { value } else { escape_dollars(value) })
-            })
-            .collect(),
-        other => other,
+        Value::String(text) => *text = text.replace('$', "$$"),
+        Value::Array(values) => values.iter_mut().for_each(escape_dollars),
+        Value::Object(map) => {
+            let escaped = map.iter_mut().filter(|(key, _)| !matches!(key.as_str(), "annotations" | "model"));
+            escaped.for_each(|(_, value)| escape_dollars(value));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

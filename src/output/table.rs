@@ -81,7 +81,7 @@ impl Columns {
         };
         let field = |(column, field): (usize, &Field)| {
             let mut numbers = numbers(column);
-            if field.as_str() == "change_percent" || feed.units.get(field).is_some_and(|unit| unit == "percent") {
+            if field.as_str() == "change_percent" || feed.unit(field) == Some("percent") {
                 numbers.iter_mut().flatten().for_each(round_percent);
             }
             Column::of_numbers(field.as_str(), &numbers)

@@ -2,7 +2,7 @@
 
 use super::request_values::RequestValues;
 use super::template::Template;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A JSON value in which texts may be placeholders. A value that replaces one is a JSON string or an array of
 /// them, so it cannot change the rest of the body.
@@ -24,7 +24,9 @@ impl BodyTemplate {
             Self::Text(template) => values.json(template),
             Self::Array(elements) => elements.iter().map(|element| element.fill(values)).collect(),
             Self::Object(members) => {
-                Value::Object(members.iter().map(|(name, member)| (name.clone(), member.fill(values))).collect())
+                let mut filled = Map::new();
+                filled.extend(members.iter().map(|(name, member)| (name.clone(), member.fill(values))));
+                Value::Object(filled)
             }
         }
     }

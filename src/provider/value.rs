@@ -39,7 +39,8 @@ pub(super) fn read_value(spec: &FieldSpec, json: &str) -> Result<Number, NoValue
 /// The number that the definition gives for a word, `true`, `false` or `null`.
 fn listed(spec: &FieldSpec, json: &str) -> Option<Number> {
     let word = string_or_number(json);
-    spec.values.get(word.as_deref().unwrap_or(json)).copied()
+    let word = word.as_deref().unwrap_or(json);
+    spec.values.iter().find(|(known, _)| known == word).map(|(_, number)| *number)
 }
 
 fn parse(spec: &FieldSpec, json: &str, text: &str) -> Option<Number> {

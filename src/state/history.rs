@@ -180,7 +180,7 @@ impl<'a> RunHistory<'a> {
     /// logged.
     pub(crate) fn record<'p>(
         &self,
-        feeds: BTreeMap<String, Option<FeedState>>,
+        feeds: impl Iterator<Item = (String, Option<FeedState>)>,
         fetched: impl Iterator<Item = &'p str>,
         providers: impl Iterator<Item = ProviderNote<'p>>,
         told: impl Iterator<Item = &'p str>,
@@ -188,35 +188,37 @@ impl<'a> RunHistory<'a> {
         pushes: impl Iterator<Item = (Option<&'p str>, Option<LastPush>)>,
     ) {
         let Some(state) = &self.state else { return };
-        let mut last = self.last.clone();
-        let mut before = std::mem::take(&mut last.mirrors);
+        let before = &self.last;
+        let mut last = LastRun { push: before.push.clone(), ..LastRun::default() };
         for (mirror, push) in pushes {
             match mirror {
                 None => last.push = push.or(last.push),
                 Some(name) => {
-                    last.mirrors.extend(push.or_else(|| before.remove(name)).map(|push| (name.to_owned(), push)));
+                    let push = push.or_else(|| before.mirrors.get(name).cloned());
+                    last.mirrors.extend(push.map(|push| (name.to_owned(), push)));
                 }
             }
         }
-        last.told.retain(|_, told| self.is_today(*told));
+        let told_today = before.told.iter().filter(|(_, told)| self.is_today(**told));
+        last.told.extend(told_today.map(|(subject, told)| (subject.clone(), *told)));
         for subject in told {
             last.told.entry(subject.to_owned()).or_insert(self.started);
         }
-        last.hosts.retain(|old| self.is_today(old.time) && hosts.iter().all(|(name, _)| *name != old.name));
+        let is_kept = |old: &&HostState| self.is_today(old.time) && hosts.iter().all(|(name, _)| *name != old.name);
+        last.hosts.extend(before.hosts.iter().filter(is_kept).cloned());
         let connected =
             |(name, address): (_, Option<_>)| Some(HostState { name, address: address?, time: self.started });
         last.hosts.extend(hosts.into_iter().filter_map(connected));
-        let mut before = std::mem::take(&mut last.feeds);
         for (name, feed) in feeds {
-            let before = before.remove(&name);
+            let before = before.feeds.get(&name);
             let Some(mut feed) = feed else {
-                last.feeds.extend(before.map(|before| (name, before)));
+                last.feeds.extend(before.map(|before| (name, before.clone())));
                 continue;
             };
             // What was once given is remembered, also if it is missing now.
             let before = before.filter(|before| before.symbols == feed.symbols);
-            for (provider, fields) in before.into_iter().flat_map(|before| before.given) {
-                feed.given.entry(provider).or_default().extend(fields);
+            for (provider, fields) in before.into_iter().flat_map(|before| &before.given) {
+                feed.given.entry(provider.clone()).or_default().extend(fields.iter().cloned());
             }
             last.feeds.insert(name, feed);
         }
@@ -310,7 +312,7 @@ mod tests {
         let (folder, random) = (tempfile::tempdir().unwrap(), Random::seeded(1));
         let state = State::new(&SystemDisk, &random, folder.path());
         let record = |feeds: &[(&str, Option<FeedState>)]| {
-            let feeds = feeds.iter().map(|(name, feed)| ((*name).to_owned(), feed.clone())).collect();
+            let feeds = feeds.iter().map(|(name, feed)| ((*name).to_owned(), feed.clone()));
             let history = RunHistory::read(Some(state.clone()), "all", 1_000, 7);
             history.record(feeds, empty(), empty(), empty(), Vec::new(), empty());
             state.last_run("all").feeds
@@ -330,7 +332,7 @@ mod tests {
         let run = |started, connected: &[(&str, Option<IpAddr>)]| {
             let history = RunHistory::read(Some(state.clone()), "all", started, 7);
             let hosts = connected.iter().map(|(host, address)| ((*host).to_owned(), *address)).collect();
-            history.record(BTreeMap::new(), empty(), empty(), empty(), hosts, empty());
+            history.record(empty(), empty(), empty(), empty(), hosts, empty());
             history.hosts()
         };
         assert_eq!(run(1_000, &[("a", Some(address(1))), ("b", Some(address(2))), ("c", Some(address(4)))]), []);
@@ -348,7 +350,7 @@ mod tests {
     #[test]
     fn without_a_state_directory_everything_is_due() {
         let history = RunHistory::read(None, "all", 1_000, 7);
-        history.record(BTreeMap::new(), ["fx"].into_iter(), empty(), empty(), Vec::new(), empty());
+        history.record(empty(), ["fx"].into_iter(), empty(), empty(), Vec::new(), empty());
         assert_eq!(history.claim_call("p", 600, || 1_000), None);
         assert_eq!(history.seconds_at_rest("p", 600, 1_000), None);
         assert_eq!(history.seconds_until_due("fx", 600, 1_000), None);

@@ -105,7 +105,7 @@ fn check_values(plan: &Plan<'_>, query: &Query<'_>, symbol: usize, values: &[Opt
         check_number(value);
         if let Some(spec) = query.endpoint.fields.iter().find(|spec| spec.field == *field) {
             // What the definition gives for words is taken as it is.
-            if spec.values.values().any(|listed| *listed == value) {
+            if spec.values.iter().any(|(_, listed)| *listed == value) {
                 continue;
             }
             assert!(!spec.price || value.to_f64() >= 0.0, "{field} is a price of {value}");

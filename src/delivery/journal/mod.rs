@@ -277,18 +277,19 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Drops the oldest of these files of one destination until at most `max_bytes` are left. Files that
-    /// cannot be removed are not counted: they stay, or another run has sent them.
-    pub(crate) fn drop_excess<'e>(&self, entries: impl Iterator<Item = &'e Entry>, max_bytes: u64) -> Dropped {
-        let mut newest_first: Vec<&Entry> = entries.collect();
-        newest_first.sort_unstable_by(|a, b| b.cmp(a));
+    /// Drops the oldest of these files of one destination, which are sorted by age, oldest first, until at most
+    /// `max_bytes` are left. Files that cannot be removed are not counted: they stay, or another run has sent them.
+    pub(crate) fn drop_excess<'e>(
+        &self,
+        entries: impl DoubleEndedIterator<Item = &'e Entry>,
+        max_bytes: u64,
+    ) -> Dropped {
         let mut total = 0_u64;
         let exceeds = |entry: &&Entry| {
             total = total.saturating_add(entry.bytes);
             total > max_bytes
         };
-        let excess: Vec<&Entry> = newest_first.into_iter().filter(exceeds).collect();
-        self.drop_all(excess.into_iter())
+        self.drop_all(entries.rev().filter(exceeds))
     }
 
     /// Drops these files. Those that cannot be removed are not counted.

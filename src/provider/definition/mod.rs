@@ -254,7 +254,7 @@ pub(crate) struct FieldSpec {
     /// Whether a text has hexadecimal digits.
     pub(crate) hex: bool,
     /// The numbers that stand for words, and for `true`, `false` and `null`.
-    pub(crate) values: BTreeMap<String, Number>,
+    pub(crate) values: Vec<(String, Number)>,
     /// Grafana's name of the unit, for the dashboard. Empty if the definition has none.
     pub(crate) unit: String,
 }
@@ -262,7 +262,7 @@ pub(crate) struct FieldSpec {
 impl FieldSpec {
     /// A field with these pointers, whose values are plain numbers.
     pub(crate) fn new(field: Field, pointers: Vec<Pointer>) -> Self {
-        let (price, values, unit) = (field.is_price(), BTreeMap::new(), String::new());
+        let (price, values, unit) = (field.is_price(), Vec::new(), String::new());
         Self { field, pointers, exponent: 0, price, separators: false, hex: false, values, unit }
     }
 }
@@ -384,8 +384,12 @@ impl Definition {
 
     /// The names of all secrets, and whether quotes come without each.
     pub(crate) fn all_secrets(&self) -> BTreeMap<&str, bool> {
-        let of_list = self.secrets_of_list().into_keys().map(|name| (name, true));
-        of_list.chain(self.secrets()).collect()
+        let mut secrets = self.secrets_of_list();
+        for is_optional in secrets.values_mut() {
+            *is_optional = true;
+        }
+        secrets.extend(self.secrets());
+        secrets
     }
 
     fn secrets_with<'d>(&'d self, endpoints: impl Iterator<Item = &'d Endpoint>) -> BTreeMap<&'d str, bool> {

@@ -4,19 +4,19 @@ use crate::config::{ConfigError, ConfigValue, Section};
 use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::did_you_mean;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The values for `{option:NAME}` in paths and headers.
 pub(super) struct Options<'a> {
-    values: BTreeMap<String, ConfigValue<'a>>,
+    values: Vec<(String, ConfigValue<'a>)>,
     used: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Options<'a> {
     /// Reads the key `options` of a definition.
     pub(super) fn read(section: &Section<'a>) -> Result<Self, ConfigError> {
-        let values: BTreeMap<_, _> = section.section("options")?.entries().into_iter().collect();
-        for value in values.values() {
+        let values = section.section("options")?.entries();
+        for (_, value) in &values {
             if value.text()?.chars().any(char::is_control) {
                 return Err(value.invalid("must not have a line break or another control character"));
             }
@@ -36,8 +36,8 @@ impl<'a> Options<'a> {
 
     fn fill(&self, value: &ConfigValue<'_>, mut template: Template) -> Result<Template, ConfigError> {
         for name in template.options() {
-            let Some(text) = self.values.get(&name) else {
-                let suggestion = did_you_mean(&name, self.values.keys().map(String::as_str));
+            let Some((_, text)) = self.values.iter().find(|(known, _)| *known == name) else {
+                let suggestion = did_you_mean(&name, self.values.iter().map(|(known, _)| known.as_str()));
                 return Err(value.invalid(format!("option {name:?} has no value in options{suggestion}")));
             };
             template.set_option(&name, text.text()?);
@@ -49,7 +49,7 @@ impl<'a> Options<'a> {
     /// Refuses options that no template has.
     pub(super) fn deny_unused(&self) -> Result<(), ConfigError> {
         let used = self.used.borrow();
-        match self.values.iter().find(|(name, _)| !used.contains(*name)) {
+        match self.values.iter().find(|(name, _)| !used.contains(name)) {
             None => Ok(()),
             Some((name, value)) => {
                 let suggestion = did_you_mean(name, used.iter().map(String::as_str));

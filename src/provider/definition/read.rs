@@ -16,7 +16,6 @@ use crate::provider::pointer::Pointer;
 use crate::provider::spelling::Spelling;
 use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::must_be_one_of;
-use std::collections::BTreeMap;
 
 impl Definition {
     /// Reads a definition and checks it.
@@ -156,7 +155,7 @@ fn base_urls(value: &ConfigValue<'_>) -> Result<BaseUrl, ConfigError> {
         Ok(_) => Err(value.invalid("begins or ends with white space, which no symbol does")),
         Err(problem) => Err(value.invalid(problem.to_string())),
     };
-    let urls: BTreeMap<_, _> = value.section()?.entries().into_iter().map(url).collect::<Result<_, _>>()?;
+    let urls = value.section()?.entries().into_iter().map(url).collect::<Result<_, _>>()?;
     BaseUrl::by_symbol(urls).ok_or_else(|| value.invalid("has no URL: name one for each symbol"))
 }
 

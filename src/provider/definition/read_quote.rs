@@ -12,7 +12,6 @@ use crate::provider::spelling::SymbolPart;
 use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::must_be_one_of;
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
 
 /// Reads all `[[quote]]` of a definition.
 ///
@@ -185,7 +184,7 @@ fn field_spec(name: &str, value: &ConfigValue<'_>) -> Result<FieldSpec, ConfigEr
     Ok(spec)
 }
 
-fn values(section: &Section<'_>) -> Result<BTreeMap<String, Number>, ConfigError> {
+fn values(section: &Section<'_>) -> Result<Vec<(String, Number)>, ConfigError> {
     let number = |(word, value): (String, ConfigValue<'_>)| {
         let number = Number::from_f64(value.number()?).ok_or_else(|| value.invalid("is out of range"))?;
         Ok((word, number))

@@ -18,7 +18,6 @@ use crate::settings::symbols::SymbolOverride;
 use crate::util::hash::{all_differ, hash_of};
 use crate::util::suggest::did_you_mean;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeMap;
 
 /// The options of the command line, and their variables, that apply to all selected feeds.
 pub(in crate::settings) struct FeedOptions<'a> {
@@ -378,7 +377,7 @@ fn all_fields(definitions: &[&Definition]) -> Vec<Field> {
 }
 
 /// The units of these fields, each from the first provider that has one.
-fn units(fields: &[Field], definitions: &[&Definition]) -> BTreeMap<Field, String> {
+fn units(fields: &[Field], definitions: &[&Definition]) -> Vec<(Field, String)> {
     let unit = |field: &Field| definitions.iter().find_map(|definition| definition.unit(field)).map(str::to_owned);
     fields.iter().filter_map(|field| Some((field.clone(), unit(field)?))).collect()
 }
