@@ -2,12 +2,13 @@
 //! requests, and each file must get its own part of what Graphite says.
 
 use crate::support::{
-    Carbon, Datametrics, Dialect, Ingest, Reply, Server, Verdict,
+    Carbon, Datametrics, Dialect, Ingest, Point, Reply, Server, Verdict,
     carbon::Behaviour,
     journal::{Journal, JournalFile},
     now, prices,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 /// Minutes of a day.
 pub(crate) const FILES: i64 = 1_440;
@@ -59,28 +60,58 @@ fn outage_of_a_day_is_sent_in_few_requests_where_all_is_too_old() {
     assert_eq!(Journal::of(&run).file_names(), [""; 0]);
 }
 
-/// What is older than the oldest that is taken is dropped, and what is younger is not.
+/// What is older than the oldest that is taken is dropped, and what is younger is not. The current ingest answers such
+/// points with 500, as an outage: that must not cost retries and probes for each file.
 #[test]
 fn oldest_file_that_graphite_takes_is_found() {
-    const TAKEN: i64 = 500;
+    for (status, taken, most) in [(400, 500, 45), (400, 62, 45), (500, 500, 70), (500, 62, 70)] {
+        let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+        let run = prices::run_without_symbols(&provider, "").args(["--symbols", "BTC"]).graphite(&ingest);
+        let files = outage(&run, FILES);
+        let oldest = files.len() - taken;
+        let limit = files[oldest].started;
+        ingest.decide(move |push| {
+            let is_old = push.points.iter().any(|point| i64::try_from(point.time).is_ok_and(|time| time < limit));
+            if is_old { Verdict::Refuse(Reply::status(status)) } else { Verdict::Take }
+        });
+        let message = format!(
+            "error: journal: dropped {} points of {oldest} runs, which are older than journal.max_age allows\n",
+            oldest * POINTS
+        );
+        run.clone().stderr(message).exit(1).check();
+        assert_eq!(landed(&ingest), taken * POINTS);
+        assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+        let requests = ingest.server().requests().len();
+        assert!(requests <= most, "{requests} requests where {status} is the answer, and {taken} files are taken");
+    }
+}
+
+/// A server that takes the samples of a series only in order is asked whether it is well by the oldest of the waiting
+/// points, not by one of this run: it would refuse all others of that series.
+#[test]
+fn probe_keeps_the_order_of_samples() {
     let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
-    let run = prices::run(&provider, "").graphite(&ingest);
-    let files = outage(&run, FILES);
-    let oldest = usize::try_from(FILES - TAKEN).expect("a number of files");
-    let limit = files[oldest].started;
+    let run = prices::run_without_symbols(&provider, "").args(["--symbols", "BTC"]).graphite(&ingest);
+    run.clone().check();
+    let names: Vec<String> = ingest.points().into_iter().map(|point| point.name).collect();
+    (1..=5).rev().for_each(|minute| drop(Journal::of(&run).plant(minute * 60, &names)));
+    let (before, newest) = (ingest.points().len(), Mutex::new(BTreeMap::new()));
     ingest.decide(move |push| {
-        let is_old = push.points.iter().any(|point| i64::try_from(point.time).is_ok_and(|time| time < limit));
-        if is_old { Verdict::Refuse(Reply::status(400)) } else { Verdict::Take }
+        let mut newest = newest.lock().expect("no panic");
+        let is_late = |point: &Point| newest.get(&point.name).is_some_and(|newest| point.time < *newest);
+        // The run's own push was the first.
+        if push.number <= 4 || push.points.iter().any(is_late) {
+            return Verdict::Refuse(Reply::status(500));
+        }
+        newest.extend(push.points.iter().map(|point| (point.name.clone(), point.time)));
+        Verdict::Take
     });
-    let message = format!(
-        "error: journal: dropped {} points of {oldest} runs, which are older than journal.max_age allows\n",
-        oldest * POINTS
-    );
-    run.clone().stderr(message).exit(1).check();
-    assert_eq!(landed(&ingest), 500 * POINTS);
+    run.clone().check();
     assert_eq!(Journal::of(&run).file_names(), [""; 0]);
-    let requests = ingest.server().requests().len();
-    assert!(requests < 60, "{requests} requests");
+    let points = ingest.points().split_off(before);
+    let of_names = points.iter().filter(|point| names.contains(&point.name));
+    let landed: BTreeSet<_> = of_names.map(|point| (&point.name, point.time)).collect();
+    assert_eq!(landed.len(), (5 + 1) * names.len(), "each point of five waiting runs and of this one");
 }
 
 /// Every file has one bad point. Each is found in the first run, and given up in the second.

@@ -13,10 +13,11 @@ use crate::http::stats::worst_status;
 use crate::metrics::batch::Batch;
 use crate::system::threads::{lock, parallel_map};
 use crate::util::clauses::add_clause;
-use graphite::{MAX_REFUSALS, OpenConnection, Push, PushError, Way};
+use graphite::{MAX_REFUSALS, OpenConnection, Push, PushError, Search, Way};
 use journal::{Entry, Journal, JournalError};
 use replay::JournalReplay;
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -226,7 +227,9 @@ impl<'a> Sender<'a> {
 
     /// Sends a batch that is in no file.
     fn send_unkept(&self, batch: &Batch, report: &mut DeliveryReport) {
-        let push = self.push(batch, batch, MAX_REFUSALS, report);
+        let probes = [(batch, last_point(batch.len()))];
+        let search = Search { max_refusals: MAX_REFUSALS, probes: &probes, has_begun: false };
+        let push = self.push(batch, search, report);
         if let Some(PushError::RefusedOnce { said, .. }) = &push.error {
             // No other run will see these points.
             let refused: Vec<_> = push.refused_alone.iter().map(|index| (*index, said.clone())).collect();
@@ -238,13 +241,13 @@ impl<'a> Sender<'a> {
         }
     }
 
-    fn push(&self, batch: &Batch, newest: &Batch, max_refusals: usize, report: &mut DeliveryReport) -> Push {
+    fn push(&self, batch: &Batch, search: Search<'_>, report: &mut DeliveryReport) -> Push {
         let begun = self.context.clock.now();
         // Where Carbon has taken something, there is one behind the balancer.
         let destination = &self.to.destination;
         let settled = if report.taken > 0 { destination.without_linger() } else { Cow::Borrowed(destination) };
         let way = Way { destination: &settled, opening: self.opening, context: self.context, policy: self.policy };
-        let push = way.push(batch, newest, max_refusals);
+        let push = way.push(batch, search);
         report.took += self.context.clock.now() - begun;
         report.taken += push.taken;
         report.status = worst_status(report.status, push.stats.worst_status);
@@ -252,6 +255,12 @@ impl<'a> Sender<'a> {
         report.points_lost += push.refused.len();
         push
     }
+}
+
+/// The last of the points of a batch that end there. The batch of a run ends in points about the run itself, which are
+/// good.
+fn last_point(end: usize) -> Range<usize> {
+    end.saturating_sub(1)..end
 }
 
 /// The files of the journal with that of this run, oldest first.

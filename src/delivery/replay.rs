@@ -1,12 +1,13 @@
 //! What waits in the journal for one destination, on its way there; and what the bounds of the journal drop.
 
-use super::graphite::{DestinationId, MAX_REFUSALS, Push, PushError, points_at_once};
+use super::graphite::{DestinationId, MAX_REFUSALS, Push, PushError, Search, points_at_once};
 use super::journal::{Dropped, Entry, Journal, JournalError};
 use super::portion::{Part, PartResult, Portion, Portions};
-use super::{DeliveryError, DeliveryReport, Sender};
+use super::{DeliveryError, DeliveryReport, Sender, last_point};
 use crate::metrics::batch::Batch;
 use crate::util::group_by::group_by;
 use crate::util::pluralize::pluralize;
+use std::ops::Range;
 
 /// How long points wait for a destination to which nothing is sent any more, in seconds. Whoever changed the
 /// URL by mistake has some days to notice: what waits is told once a day.
@@ -17,6 +18,9 @@ const MAX_AHEAD: i64 = 600;
 
 /// Refusals that one bad point in each file of a portion may cost: halves, quarters and so on.
 const REFUSALS_PER_FILE: usize = 8;
+
+/// So many files that are each refused alone, one after the other, are refused for their age, not for a bad point.
+const REFUSED_FILES: u32 = 2;
 
 /// Sends what waits in the journal for one destination.
 pub(super) struct JournalReplay<'a> {
@@ -100,7 +104,8 @@ impl JournalReplay<'_> {
         let mut waiting = Vec::new();
         while let Some(portion) = portions.next() {
             let max_refusals = MAX_REFUSALS.max(REFUSALS_PER_FILE * portion.parts.len());
-            let push = self.push(&portion, max_refusals, report);
+            let probes = self.probes(&portion);
+            let push = self.push(&portion, Search { max_refusals, probes: &probes, has_begun: false }, report);
             // A search that was given up must not hold up the files that it did not reach, nor a file of which the
             // server says nothing those beside it.
             let is_given_up = portion.parts.len() > 1
@@ -135,11 +140,24 @@ impl JournalReplay<'_> {
         let mut halvings = 4 + 2 * files.len().max(1).ilog2();
         let mut portions = self.portions(files);
         let (mut waiting, mut dropped) = (Vec::new(), Dropped::default());
+        // All that is young was sent before, so the last point of this run stands in nobody's way.
+        let probes = [(self.batch, last_point(self.batch.len()))];
+        let (mut has_begun, mut refused_alone) = (false, 0);
         while let Some(portion) = portions.next() {
-            let mut push = self.push(&portion, 0, report);
+            let mut push = self.push(&portion, Search { max_refusals: 0, probes: &probes, has_begun }, report);
             let error = push.error.take();
             let is_answered = error.as_ref().is_none_or(PushError::is_about_points);
-            let is_halved = is_answered && error.is_some() && portion.parts.len() > 1 && halvings > 0;
+            let is_refused = is_answered && error.is_some();
+            has_begun |= is_refused;
+            refused_alone = match portion.parts.len() {
+                1 if is_refused => refused_alone + 1,
+                _ if push.taken > 0 => 0,
+                _ => refused_alone,
+            };
+            if refused_alone >= REFUSED_FILES {
+                halvings = 0;
+            }
+            let is_halved = is_refused && portion.parts.len() > 1 && halvings > 0;
             let mut again = Vec::new();
             for part in portion.parts {
                 let mut result = part.result(&portion.batch, &push);
@@ -181,18 +199,31 @@ impl JournalReplay<'_> {
         Portions::new(self.journal, files, own, points_at_once(&self.sender.to.destination))
     }
 
+    /// Points that are probably good, for a portion whose files are sorted by age, oldest first. The oldest of the points
+    /// that runs leave about themselves comes first: a server that takes the samples of a series only in order refuses
+    /// all others of its series once it has the one of this run.
+    fn probes<'p>(&'p self, portion: &'p Portion<'_>) -> Vec<(&'p Batch, Range<usize>)> {
+        let oldest = portion.parts.iter().find(|part| !part.range.is_empty() && !self.is_own(&part.entry));
+        let oldest = oldest.map(|part| (&*portion.batch, last_point(part.range.end)));
+        oldest.into_iter().chain([(self.batch, last_point(self.batch.len()))]).collect()
+    }
+
+    fn is_own(&self, entry: &Entry) -> bool {
+        self.own == Some(entry.name.as_str())
+    }
+
     /// Pushes the points of a portion. Of damaged files there may be none.
-    fn push(&self, portion: &Portion<'_>, max_refusals: usize, report: &mut DeliveryReport) -> Push {
+    fn push(&self, portion: &Portion<'_>, search: Search<'_>, report: &mut DeliveryReport) -> Push {
         if portion.batch.is_empty() {
             return Push::default();
         }
-        self.sender.push(&portion.batch, self.batch, max_refusals, report)
+        self.sender.push(&portion.batch, search, report)
     }
 
     /// Leaves in the journal what Graphite did not take of a file, and how often it refused it. Returns the file
     /// that waits.
     fn settle(&self, part: Part, result: &PartResult, report: &mut DeliveryReport) -> Option<Entry> {
-        if self.own != Some(part.entry.name.as_str()) {
+        if !self.is_own(&part.entry) {
             report.waited += result.taken;
         }
         let Part { entry, damage, .. } = part;

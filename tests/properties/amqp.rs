@@ -7,7 +7,7 @@
 
 use super::{SECRET, assert_safe_to_print};
 use crate::context::Context;
-use crate::delivery::graphite::{AmqpAddress, AmqpTarget, Destination, OpenConnection, SettingNames, Way};
+use crate::delivery::graphite::{AmqpAddress, AmqpTarget, Destination, OpenConnection, Search, SettingNames, Way};
 use crate::http::request::{Request, Response};
 use crate::http::retry::RetryPolicy;
 use crate::http::transport::{Transport, TransportError};
@@ -46,8 +46,8 @@ pub(super) fn check(data: &[u8]) {
     let policy = RetryPolicy { retries: 0, deadline, random: &random, others_behind: 0 };
     let (transport, clock, threads) = (&NoHttp, &SystemClock, &SystemThreads);
     let context = Context { transport, clock, random: &random, threads, dialer: &broker, disk: &SystemDisk };
-    let push =
-        Way { destination: &destination, opening: &OpenConnection::default(), context, policy }.push(&batch, &batch, 0);
+    let push = Way { destination: &destination, opening: &OpenConnection::default(), context, policy }
+        .push(&batch, Search::default());
 
     let open: Vec<usize> = push.open.iter().cloned().flatten().collect();
     assert_eq!(push.taken + open.len(), POINTS, "{push:?}");

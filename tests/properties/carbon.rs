@@ -6,7 +6,7 @@
 
 use super::{assert_safe_to_print, split_first_line};
 use crate::context::Context;
-use crate::delivery::graphite::{CarbonTarget, Destination, OpenConnection, Protocol, Way};
+use crate::delivery::graphite::{CarbonTarget, Destination, OpenConnection, Protocol, Search, Way};
 use crate::http::request::{Request, Response};
 use crate::http::retry::RetryPolicy;
 use crate::http::transport::{Transport, TransportError};
@@ -51,7 +51,8 @@ pub(super) fn check(data: &[u8]) {
             let _ = stream.write_all(reply);
         });
         let context = Context::system(&NoHttp, &dialer, &random);
-        Way { destination: &destination, opening: &OpenConnection::default(), context, policy }.push(&batch, &batch, 0)
+        Way { destination: &destination, opening: &OpenConnection::default(), context, policy }
+            .push(&batch, Search::default())
     });
     if let Some(error) = &push.error {
         assert_safe_to_print(&error.to_string());

@@ -8,7 +8,7 @@
 use super::{SECRET, assert_safe_to_print, split_first_line};
 use crate::context::Context;
 use crate::delivery::graphite::{
-    Destination, ExtraHeaders, IngestTarget, MAX_REFUSALS, OpenConnection, SettingNames, Way,
+    Destination, ExtraHeaders, IngestTarget, MAX_REFUSALS, OpenConnection, Search, SettingNames, Way,
 };
 use crate::http::request::{Request, Response};
 use crate::http::retry::RetryPolicy;
@@ -42,11 +42,10 @@ pub(super) fn check(data: &[u8]) {
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
     let policy = RetryPolicy { retries: 0, deadline, random: &random, others_behind: 0 };
     let context = Context::system(&ingest, &dialer, &random);
-    let push = Way { destination: &destination, opening: &OpenConnection::default(), context, policy }.push(
-        &batch,
-        &batch,
-        MAX_REFUSALS,
-    );
+    let probes = [(&batch, points - 1..points)];
+    let search = Search { max_refusals: MAX_REFUSALS, probes: &probes, has_begun: false };
+    let way = Way { destination: &destination, opening: &OpenConnection::default(), context, policy };
+    let push = way.push(&batch, search);
 
     let mut open = vec![0; points];
     push.open.iter().cloned().flatten().for_each(|index| open[index] += 1);

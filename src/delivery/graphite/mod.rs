@@ -18,7 +18,7 @@ pub(crate) use destination::{
 };
 pub(crate) use error::PushError;
 pub(crate) use ingest::MAX_REFUSALS;
-pub(crate) use push::Push;
+pub(crate) use push::{Push, Search};
 
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
@@ -55,12 +55,11 @@ impl Way<'_> {
         }
     }
 
-    /// Pushes a batch. `newest` is the batch of this run. At most `max_refusals` refusals are spent on finding
-    /// the points that make Graphite refuse others.
-    pub(crate) fn push(self, batch: &Batch, newest: &Batch, max_refusals: usize) -> Push {
+    /// Pushes a batch.
+    pub(crate) fn push(self, batch: &Batch, search: Search<'_>) -> Push {
         let Self { destination, opening, context, policy } = self;
         match destination {
-            Destination::Ingest(target) => Ingest { target, context, policy }.push(batch, newest, max_refusals),
+            Destination::Ingest(target) => Ingest { target, context, policy }.push(batch, search),
             Destination::Carbon(target) => Carbon { target, opening, context, policy }.push(batch),
             Destination::Amqp(target) => Amqp { target, opening, context, policy }.push(batch),
         }
@@ -76,8 +75,7 @@ impl Way<'_> {
         match destination {
             Destination::Ingest(target) => Ingest { target, context, policy }.reach(),
             Destination::Carbon(_) => {
-                let nothing = Batch::new(1, Vec::new());
-                self.push(&nothing, &nothing, 0).error.map_or(Ok(()), Err)
+                self.push(&Batch::new(1, Vec::new()), Search::default()).error.map_or(Ok(()), Err)
             }
             Destination::Amqp(target) => Ok(Amqp { target, opening, context, policy }.reach()?),
         }

@@ -1,8 +1,22 @@
-//! What came of a push.
+//! A push: how far it goes, and what came of it.
 
 use super::error::PushError;
 use crate::http::stats::RequestStats;
+use crate::metrics::batch::Batch;
 use std::ops::Range;
+
+/// How far a push goes to find the points that make Graphite refuse others.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Search<'a> {
+    /// How many refusals it may cost.
+    pub(crate) max_refusals: usize,
+    /// Points that are probably good: of which batch, and which. They are sent alone, one after the other until one is
+    /// taken, to see whether Graphite is well: to send a point twice does no harm.
+    pub(crate) probes: &'a [(&'a Batch, Range<usize>)],
+    /// Whether it goes on in this push. Requests of a search are not repeated: it has its own way to find out whether
+    /// Graphite is well.
+    pub(crate) has_begun: bool,
+}
 
 /// What came of a push. Every point of the batch is taken, refused or open.
 #[derive(Debug, Default)]

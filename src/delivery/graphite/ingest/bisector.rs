@@ -5,7 +5,7 @@
 //! of the server: a 500 is both its word for a point that is too old and everybody's word for an
 //! outage. So a point that was refused alone is only a suspect until the server has taken something
 //! else after it. When too many refusals come in a row, a probe asks for that: one point that was
-//! taken before, or the newest point of this run.
+//! taken before, or one that is probably good.
 //!
 //! The bisector sends nothing itself. It says what to send next, and is told what came of it.
 
@@ -20,7 +20,7 @@ pub(super) enum Step {
     /// These points.
     Send(Range<usize>),
     /// One point alone, to see whether the server takes anything: the point at this index, which it
-    /// took before, or the newest point of this run if it has taken none.
+    /// took before, or one that is probably good if it has taken none.
     Probe(Option<usize>),
     /// Nothing more.
     Done,

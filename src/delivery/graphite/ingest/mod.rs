@@ -10,7 +10,7 @@ pub(super) use json::{MAX_POINTS, render};
 
 use super::destination::{IngestTarget, suggested_url};
 use super::error::PushError;
-use super::push::Push;
+use super::push::{Push, Search};
 use crate::context::Context;
 use crate::http::request::{Request, Response};
 use crate::http::retry::{RetryPolicy, send};
@@ -45,23 +45,21 @@ pub(super) struct Ingest<'a> {
 
 impl Ingest<'_> {
     /// Sends a batch in as few requests as hold it. A part that is refused whole is split until the
-    /// bad points are alone. `newest` is the batch of this run: its last point serves as a probe, as
-    /// it does no harm to send a point twice.
-    pub(super) fn push(self, batch: &Batch, newest: &Batch, max_refusals: usize) -> Push {
+    /// bad points are alone.
+    pub(super) fn push(self, batch: &Batch, search: Search<'_>) -> Push {
         let mut push = Push::default();
-        let mut bisector = Bisector::new(batch.len(), max_refusals);
+        let mut bisector = Bisector::new(batch.len(), search.max_refusals);
         loop {
             match bisector.next() {
                 Step::Done => break,
                 Step::Probe(point) => {
-                    let is_taken = self.probe(point.map(|point| (batch, point)), newest, &mut push.stats);
-                    bisector.on_probed(is_taken);
+                    let known_good = point.map(|point| [(batch, point..point + 1)]);
+                    let probes = known_good.as_ref().map_or(search.probes, |known_good| known_good);
+                    bisector.on_probed(self.probe(probes, &mut push.stats));
                 }
                 Step::Send(range) => {
                     let queue = Queue::new(batch, range, &bisector);
-                    // A request that is part of a search is not repeated: the search has its own way
-                    // to find out whether the server is well.
-                    let is_search = bisector.is_searching();
+                    let is_search = search.has_begun || bisector.is_searching();
                     let sent = queue.send(self.context.threads, |json, count| self.post(json, count, is_search));
                     bisector.postpone(queue.into_rest());
                     if !self.settle(sent, &mut bisector, &mut push) {
@@ -125,15 +123,14 @@ impl Ingest<'_> {
         }
     }
 
-    /// Sends one point alone: the one that was taken before, else the newest of this run.
-    fn probe(self, known_good: Option<(&Batch, usize)>, newest: &Batch, stats: &mut RequestStats) -> bool {
-        let end = newest.len();
-        let (batch, range) =
-            known_good.map_or((newest, end.saturating_sub(1)..end), |(batch, point)| (batch, point..point + 1));
-        let (json, count) = json::encode(batch, range);
-        let (verdict, sent) = self.post(json, count, true);
-        stats.add(&sent);
-        matches!(verdict, Verdict::Taken(published) if published.count == count)
+    /// Whether the server takes one of these points.
+    fn probe(self, probes: &[(&Batch, Range<usize>)], stats: &mut RequestStats) -> bool {
+        probes.iter().any(|(batch, point)| {
+            let (json, count) = json::encode(batch, point.clone());
+            let (verdict, sent) = self.post(json, count, true);
+            stats.add(&sent);
+            matches!(verdict, Verdict::Taken(published) if published.count == count)
+        })
     }
 
     /// Records what the server says it did with the points of `part`. Points that it names with a reason are
