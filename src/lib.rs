@@ -173,7 +173,8 @@ fn fetch_and_push(
     add_fetch_health(&mut health, &settings.fetch.definitions, &feeds);
     let senders =
         if settings.dry_run { Vec::new() } else { senders(settings, journal.as_ref(), openings, context, policy) };
-    add_push_health(&mut health, &senders, history);
+    let longest_run = i64::try_from(settings.timeout.as_secs()).unwrap_or(i64::MAX);
+    add_push_health(&mut health, &senders, history, started.saturating_sub(longest_run));
     health.run(context.clock.now() - begun);
 
     // In a dry run there are no senders.
@@ -290,11 +291,12 @@ fn add_fetch_health(health: &mut Health<'_>, definitions: &[Definition], feeds: 
     }
 }
 
-/// Adds points about what waits in the journal, and how the push of the run before went.
-fn add_push_health(health: &mut Health<'_>, senders: &[Sender<'_>], history: &RunHistory<'_>) {
+/// Adds points about what waits in the journal, and how the push of the run before went. A run that started before
+/// `recent` (Unix seconds) has ended.
+fn add_push_health(health: &mut Health<'_>, senders: &[Sender<'_>], history: &RunHistory<'_>, recent: i64) {
     for sender in senders {
         let mirror = sender.to.name.mirror();
-        if let Some(waiting) = sender.points_waiting() {
+        if let Some(waiting) = sender.points_waiting(recent) {
             health.journal(mirror, waiting);
         }
         let max_age = if sender.journal.is_some() { sender.to.limits.max_age } else { LAST_PUSH_MAX_AGE };

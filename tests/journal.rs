@@ -107,6 +107,26 @@ fn journal_lock_holder_may_send_the_points_of_a_second_run() {
     assert_eq!(ingest.server().requests().len(), 0);
 }
 
+/// The file of a run that is sending at this moment does not wait. Else two runs that a scheduler starts together would
+/// look as if the journal grew.
+#[test]
+fn points_that_another_run_is_sending_do_not_count_as_waiting() {
+    for (age, waiting) in [(1, "24"), (3_000, "25")] {
+        let (provider, ingest) = (provider(), healthy());
+        let run = prices::run(&provider, "").graphite(&ingest);
+        let journal = Journal::of(&run);
+        let names: Vec<String> = (0..24).map(|index| format!("older.{index}")).collect();
+        journal.plant(3_600, &names);
+        journal.plant(age, &["a"]);
+        let lock = journal.lock();
+        let running = run.clone().spawn();
+        journal.wait_for_files(3);
+        drop(lock);
+        assert_eq!(running.wait().code, Some(0));
+        assert_eq!(ingest.value("metrics.crypto.journal").as_deref(), Some(waiting));
+    }
+}
+
 #[test]
 fn journal_sends_the_oldest_file_first() {
     let (provider, ingest) = (provider(), healthy());

@@ -127,15 +127,22 @@ fn check_everything(settings: &Settings, context: Context<'_>) -> Vec<Finding> {
 
 /// If this fails, a run still succeeds, but it cannot keep points that Graphite does not take.
 fn check_state_dir(settings: &Settings, context: Context<'_>) -> Finding {
+    let mut outcome = Outcome::Partial;
     let result = match &settings.state_dir {
-        Some(dir) => probe_state_dir(dir, settings, context),
+        Some(dir) => probe_state_dir(dir, settings, context, &mut outcome),
         None if !settings.keeps_journal => Ok("there is none, and no journal is wanted".to_owned()),
         None => Err("no variable says where it is, so there is no journal: set DATAMETRICS_STATE_DIR".to_owned()),
     };
-    Finding::new("state directory", result.map(|text| text + &settings.state_dir_advice), Outcome::Partial)
+    Finding::new("state directory", result.map(|text| text + &settings.state_dir_advice), outcome)
 }
 
-fn probe_state_dir(dir: &Path, settings: &Settings, context: Context<'_>) -> Result<String, String> {
+/// `outcome` is that of a failure, and gets worse where no run can send.
+fn probe_state_dir(
+    dir: &Path,
+    settings: &Settings,
+    context: Context<'_>,
+    outcome: &mut Outcome,
+) -> Result<String, String> {
     let path = dir.display();
     State::new(context.disk, context.random, dir).probe().map_err(|cause| {
         format!("cannot write in {path}: {cause}; make it writable, or name another in DATAMETRICS_STATE_DIR")
@@ -151,6 +158,7 @@ fn probe_state_dir(dir: &Path, settings: &Settings, context: Context<'_>) -> Res
         match journal.lock(&name.lock_file(), deadline) {
             Ok(_) => {}
             Err(error @ JournalError::Locked { .. }) => {
+                *outcome = Outcome::NotTaken;
                 let whom = name.mirror().map_or(String::new(), |_| format!(" to {name}"));
                 return Err(format!("{error}; while it has it, no run can send{whom}"));
             }

@@ -219,10 +219,15 @@ impl<'a> Sender<'a> {
         Delivery { sender: self, started, own, report }
     }
 
-    /// How many points wait in the journal for this destination. `None` if that is not known.
-    pub(crate) fn points_waiting(&self) -> Option<usize> {
-        let files = self.journal.as_ref()?.files.as_ref().ok()?;
-        Some(files.iter().map(|entry| entry.points).sum())
+    /// How many points wait in the journal for this destination. `None` if that is not known. Where another run is
+    /// sending, the files of runs that started after `recent` (Unix seconds) are on their way, and do not wait.
+    pub(crate) fn points_waiting(&self, recent: i64) -> Option<usize> {
+        let open = self.journal.as_ref()?;
+        let files = open.files.as_ref().ok()?;
+        let is_recent = |entry: &&Entry| entry.started > recent;
+        let is_sending =
+            files.iter().any(|entry| is_recent(&entry)) && open.journal.is_locked(&self.to.name.lock_file());
+        Some(files.iter().filter(|entry| !(is_sending && is_recent(entry))).map(|entry| entry.points).sum())
     }
 
     /// Sends a batch that is in no file.

@@ -110,6 +110,11 @@ impl<'a> Journal<'a> {
         self.write(&format!("{:012}-{written:016}-{unique:016x}", started.max(0)), batch, destination)
     }
 
+    /// Whether another run has the lock of this file.
+    pub(crate) fn is_locked(&self, file: &str) -> bool {
+        matches!(self.disk.try_lock(&self.state_dir.join(file)), Ok(None))
+    }
+
     /// Writes a temporary file, syncs it and renames it into place: a file with its right name is
     /// whole.
     fn write(&self, run: &str, batch: &Batch, destination: &DestinationId) -> Result<Entry, JournalError> {
