@@ -216,6 +216,30 @@ fn requests_that_are_alike_are_one_request() {
     assert_eq!(provider.requests.into_inner(), 1);
 }
 
+/// A provider that answers at once, and counts.
+struct Prompt(AtomicUsize);
+
+impl Transport for Prompt {
+    fn send(&self, _: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(reply(200, r#"{"last":1}"#))
+    }
+}
+
+/// It does not hold up requests that were before it and have their turn in time.
+#[test]
+fn a_request_too_many_takes_no_other_its_turn() {
+    let symbols: Vec<String> = (0..12).map(|symbol| format!("'S{symbol}'")).collect();
+    let config = CONFIG
+        .replace("['A', 'B']", &format!("[{}]", symbols.join(",")))
+        .replace("max_concurrency = 1", "max_concurrency = 8\nper_second = 2");
+    let provider = Prompt(AtomicUsize::new(0));
+    assert_eq!(dry_run_within(3, &config, &["a"], &provider, &SystemThreads), Outcome::Partial);
+    // In two or three seconds there are at most six turns, and some of them come too late on a slow machine.
+    let requests = provider.0.into_inner();
+    assert!((3..=6).contains(&requests), "{requests} requests");
+}
+
 /// Replies that are kept for other feeds stay in use for long. The next long reply of the server does not wait
 /// for that.
 #[test]

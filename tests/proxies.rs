@@ -3,7 +3,9 @@
 use crate::{
     networks::{CONFIG, provider, run},
     support::{
-        Datametrics, Dialect, Ingest, Output, Reply, Server, Tls, lines,
+        Carbon, Datametrics, Dialect, Ingest, Output, Reply, Server, Tls,
+        carbon::Behaviour,
+        lines,
         mount::can_mount,
         prices::{self, HEALTH_POINTS},
         proxy::Proxy,
@@ -58,6 +60,24 @@ fn points_are_pushed_through_the_proxy() {
     run.check();
     assert_eq!(ingest.value("crypto.BTC-USD.last").as_deref(), Some("64210.10"));
     assert_eq!(proxy.request_lines(), [format!("CONNECT graphite.test:{}", tls.address().port())]);
+}
+
+/// It is no connection that was kept open, so the run does not open others in its place.
+#[test]
+fn tunnel_that_is_cut_in_the_handshake_is_asked_for_once() {
+    for behaviour in [Behaviour::CloseEarly, Behaviour::Reset] {
+        let (proxy, upstream) = (Proxy::start(), Carbon::with(&[behaviour]));
+        let server = upstream.authority().replace("127.0.0.1", "provider.test");
+        let output = Datametrics::new()
+            .config(CONFIG)
+            .args(["crypto", "--dry-run", "--retries", "0", "--timeout", "20"])
+            .env("DATAMETRICS_OWN_BASE_URL", format!("https://{server}"))
+            .env("HTTPS_PROXY", format!("http://{}", proxy.authority()))
+            .run();
+        assert_eq!(proxy.request_lines(), [format!("CONNECT {server}")]);
+        assert!(output.stderr.contains("provider.test") && !output.stderr.contains("in time"), "{output}");
+        assert_eq!(output.code, Some(69), "{output}");
+    }
 }
 
 /// A run of `http` alone: two requests to a provider, and a push, all of them through the proxy of

@@ -152,8 +152,9 @@ impl<'p, 'a> Requester<'p, 'a> {
         }
         let acquire = || {
             let permit = limiter.acquire(self.policy.deadline).ok_or(FetchError::NoTime)?;
-            // Another request may have stopped the provider during the wait.
-            stopped().map_or(Ok(permit), Err)
+            // Another request may have stopped the provider during the wait. One that came too late stops only those
+            // after it.
+            stopped().filter(|error| !matches!(error, FetchError::NoTime)).map_or(Ok(permit), Err)
         };
         match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire) {
             Ok((result, permit)) => (result.map_err(FetchError::Transport), permit),

@@ -89,6 +89,28 @@ impl Connections {
         Arc::clone(lock(&self.openings).entry(server).or_default())
     }
 
+    /// Opens a connection. A tunnel of a proxy needs one to the proxy first: that is none of a request, as ureq would
+    /// have it, for which the tunnel's first bytes would be a second request.
+    fn connect(self: &Arc<Self>, details: &ConnectionDetails<'_>) -> Result<Option<HttpConnection>, ureq::Error> {
+        let connections = Arc::clone(self);
+        let to_proxy = move |details: &ConnectionDetails<'_>| {
+            connections.forwarding.connect(details, None)?.ok_or(ureq::Error::ConnectionFailed)
+        };
+        let details = ConnectionDetails {
+            uri: details.uri,
+            addrs: details.addrs.clone(),
+            config: details.config,
+            request_level: details.request_level,
+            resolver: details.resolver,
+            now: details.now,
+            timeout: details.timeout,
+            current_time: Arc::clone(&details.current_time),
+            run_connector: Arc::new(to_proxy),
+            register_shutdown: Arc::clone(&details.register_shutdown),
+        };
+        self.forwarding.connect(&details, None)
+    }
+
     /// The connection that was opened ahead to the server of a request. `None` if there is none any more.
     fn take_opened(&self, details: &ConnectionDetails<'_>) -> Option<Result<HttpConnection, ureq::Error>> {
         let uri = details.uri;
@@ -114,7 +136,7 @@ impl Connector<()> for RequestConnector {
             let requests = usize::from(opened.is_tls());
             return Ok(Some(StrictConnection { requests, ..StrictConnection::new(opened) }));
         }
-        Ok(self.0.forwarding.connect(details, None)?.map(StrictConnection::new))
+        Ok(self.0.connect(details)?.map(StrictConnection::new))
     }
 }
 
@@ -126,24 +148,7 @@ impl Connector<()> for OpeningConnector {
     type Out = HttpConnection;
 
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Self::Out>, ureq::Error> {
-        // A tunnel of a proxy needs a connection to the proxy first.
-        let connections = Arc::clone(&self.0);
-        let to_proxy = move |details: &ConnectionDetails<'_>| {
-            connections.forwarding.connect(details, None)?.ok_or(ureq::Error::ConnectionFailed)
-        };
-        let details = ConnectionDetails {
-            uri: details.uri,
-            addrs: details.addrs.clone(),
-            config: details.config,
-            request_level: details.request_level,
-            resolver: details.resolver,
-            now: details.now,
-            timeout: details.timeout,
-            current_time: Arc::clone(&details.current_time),
-            run_connector: Arc::new(to_proxy),
-            register_shutdown: Arc::clone(&details.register_shutdown),
-        };
-        match self.0.forwarding.connect(&details, None)? {
+        match self.0.connect(details)? {
             Some(connection) => Err(ureq::Error::Other(Box::new(OpenedAhead(connection)))),
             None => Ok(None),
         }
