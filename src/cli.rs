@@ -449,7 +449,12 @@ fn without_keys(mut error: clap::Error) -> clap::Error {
         _ => None,
     };
     for (kind, value) in error.context().filter_map(quoted).collect::<Vec<_>>() {
+        let is_masked = matches!(&value, ContextValue::String(word) if word == MASK);
         error.insert(kind, value);
+        if is_masked {
+            // A tip repeats the word.
+            error.remove(ContextKind::Suggested);
+        }
     }
     error
 }

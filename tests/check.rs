@@ -338,6 +338,8 @@ fn check_ends_with_an_error_where_a_setting_is_invalid() {
     let check = || Datametrics::new().args(["check"]);
     let message = "error: DATAMETRICS_RETRIES: must be a whole number from 0 to 100\n";
     check().env("DATAMETRICS_RETRIES", "x").stderr(message).exit(78).check();
+    let message = "error: DATAMETRICS_PING_URL: must be an http or https URL\n";
+    check().env("DATAMETRICS_PING_URL", "ftp://hc-ping.com/x").stderr(message).exit(78).check();
     let message = "error: --dry-run: is no part of a check, which pushes nothing: leave it out\n";
     check().args(["--dry-run"]).stderr(message).exit(2).check();
     let message = "error: config.toml:2: graphite.intervall: unknown key; did you mean \"interval\"?\n";

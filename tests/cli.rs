@@ -100,6 +100,17 @@ fn misspelled_subcommand_or_flag_gets_a_suggestion() {
     }
 }
 
+/// A key that was meant for a variable, and begins as a flag: as a symbol it would be quoted.
+#[test]
+fn word_that_may_be_a_key_is_nowhere_in_a_usage_error() {
+    for command in ["crypto", "stocks", "all", "check", "providers", "symbols", "grafana"] {
+        for word in ["--glc_eyJvIjoiMTIzNDU2s3same", "-glc_eyJvIjoiMTIzNDU2s3same"] {
+            let output = Datametrics::new().args([command, word]).run();
+            assert!(!output.to_string().contains("s3same"), "{command} {word}: {output}");
+        }
+    }
+}
+
 #[test]
 fn missing_feed_is_a_usage_error() {
     let message = "error: no feed is named: add `crypto`, `stocks`, or `all` for all that the config has\n";

@@ -129,10 +129,10 @@ impl Url {
         path.trim_matches('/').split('/').filter(|_| !path.trim_matches('/').is_empty())
     }
 
-    /// Whether the host is `localhost` or a loopback address.
+    /// Whether the host is `localhost` or a loopback address, also one of IPv4 in the form of IPv6.
     pub(crate) fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     }
 
     /// Whether others on the network can read what is sent to the URL: it uses no TLS, and is not on this
@@ -223,6 +223,7 @@ mod tests {
             ("https://example.com", false),
             ("http://127.1.2.3:80/", false),
             ("http://[::1]/", false),
+            ("http://[::ffff:127.0.0.1]/", false),
             ("http://localhost", false),
             ("tcp://localhost:2003", false),
             ("http://example.com", true),

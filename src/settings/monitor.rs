@@ -29,6 +29,12 @@ pub(crate) fn monitor(options: &Options, env: Env<'_>) -> Result<Option<Monitor>
     let sources =
         Sources { env, file: &file, recorder: None, deadline: read_deadline(options, env)?, roots: &OnceCell::new() };
     let Some((text, origin)) = read_url(options, sources)? else { return Ok(None) };
+    let url = parse(&text, &origin)?;
+    let network = network::read(sources, std::iter::once(&url))?;
+    Ok(Some(Monitor { url, network }))
+}
+
+fn parse(text: &Secret, origin: &Origin) -> Result<Url, ConfigError> {
     let invalid = |problem: &str| ConfigError::invalid(origin.clone(), problem);
     let url = Url::parse(text.expose()).map_err(|error| invalid(&error.to_string()))?;
     if !matches!(url.scheme.as_str(), "https" | "http") {
@@ -38,8 +44,7 @@ pub(crate) fn monitor(options: &Options, env: Env<'_>) -> Result<Option<Monitor>
         return Err(invalid("would send the password in the clear: use https"));
     }
     check_placeholders(&url.path).map_err(|problem| invalid(&problem))?;
-    let network = network::read(sources, std::iter::once(&url))?;
-    Ok(Some(Monitor { url, network }))
+    Ok(url)
 }
 
 /// Checks the placeholders of the URL. The words between its braces are not quoted, as the URL is a secret.
@@ -55,7 +60,9 @@ fn check_placeholders(path: &str) -> Result<(), String> {
 pub(super) fn record(options: &Options, sources: Sources<'_>) -> Result<(), ConfigError> {
     // A run has read it already, and what is in a pipe can be read only once.
     if sources.recorder.is_some() {
-        sources.hidden_setting("--ping-url", read_url(options, sources)?.map(|(_, origin)| origin));
+        let found = read_url(options, sources)?;
+        sources.hidden_setting("--ping-url", found.as_ref().map(|(_, origin)| origin.clone()));
+        found.map(|(text, origin)| parse(&text, &origin)).transpose()?;
     }
     Ok(())
 }
