@@ -292,7 +292,7 @@ fn add_fetch_health(health: &mut Health<'_>, definitions: &[Definition], feeds: 
 }
 
 /// Adds points about what waits in the journal, and how the push of the run before went. A run that started before
-/// `recent` (Unix seconds) has ended.
+/// `recent` (Unix seconds) has ended, if its timeout is that of this run.
 fn add_push_health(health: &mut Health<'_>, senders: &[Sender<'_>], history: &RunHistory<'_>, recent: i64) {
     for sender in senders {
         let mirror = sender.to.name.mirror();

@@ -86,6 +86,80 @@ fn oldest_file_that_graphite_takes_is_found() {
     }
 }
 
+/// Files that are too old may also be refused for a bad point. Two of them side by side do not show that all before them
+/// are too old, once one of those is taken.
+#[test]
+fn bad_files_among_old_ones_cost_only_themselves() {
+    for bad in [&[1_000, 1_001, 200][..], &[1_300, 1_301, 1_302, 1_200]] {
+        let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+        let run = prices::run(&provider, "").graphite(&ingest);
+        let files = outage(&run, FILES);
+        let times: Vec<i64> = bad.iter().map(|index: &usize| files[*index].started).collect();
+        ingest.decide(move |push| {
+            let is_bad = |point: &Point| times.iter().any(|time| u64::try_from(*time) == Ok(point.time));
+            let has_bad = push.points.iter().any(|point| point.name == "outage.7" && is_bad(point));
+            if has_bad { Verdict::Refuse(Reply::status(400)) } else { Verdict::Take }
+        });
+        let (runs, points) = (bad.len(), bad.len() * POINTS);
+        let message = format!(
+            "error: journal: dropped {points} points of {runs} runs, which are older than journal.max_age allows\n"
+        );
+        run.clone().stderr(message).exit(1).check();
+        assert_eq!(landed(&ingest), (files.len() - runs) * POINTS);
+    }
+}
+
+/// In the search for the oldest file that is taken, one failure that passes is no reason to drop a file.
+#[test]
+fn failure_that_passes_drops_no_old_file() {
+    const TAKEN: usize = 131;
+    for failing in 1..=8 {
+        let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+        let run = prices::run_without_symbols(&provider, "").args(["--symbols", "BTC"]).graphite(&ingest);
+        let files = outage(&run, 200);
+        let limit = files[files.len() - TAKEN].started;
+        let good_since_refusal = Mutex::new(None);
+        ingest.decide(move |push| {
+            let mut count = good_since_refusal.lock().expect("no panic");
+            if push.points.iter().any(|point| i64::try_from(point.time).is_ok_and(|time| time < limit)) {
+                count.get_or_insert(0);
+                return Verdict::Refuse(Reply::status(500));
+            }
+            // A probe is one point.
+            let is_failing = count.as_mut().filter(|_| push.points.len() > 1).is_some_and(|count| {
+                *count += 1;
+                *count == failing
+            });
+            if is_failing { Verdict::Refuse(Reply::status(500)) } else { Verdict::Take }
+        });
+        assert_eq!(run.run().code, Some(1));
+        assert_eq!(landed(&ingest), TAKEN * POINTS, "a failure of request {failing}");
+    }
+}
+
+/// A file that is refused whole is found, and no other is refused for the order in which points are sent meanwhile.
+#[test]
+fn search_keeps_the_order_of_samples() {
+    for bad in [0, 5, 9] {
+        let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
+        let run = prices::run(&provider, "").graphite(&ingest);
+        let time = outage(&run, 10)[bad].started;
+        let newest = Mutex::new(BTreeMap::new());
+        ingest.decide(move |push| {
+            let mut newest = newest.lock().expect("no panic");
+            let is_late = |point: &Point| newest.get(&point.name).is_some_and(|newest| point.time < *newest);
+            if push.points.iter().any(|point| is_late(point) || u64::try_from(time) == Ok(point.time)) {
+                return Verdict::Refuse(Reply::status(500));
+            }
+            newest.extend(push.points.iter().map(|point| (point.name.clone(), point.time)));
+            Verdict::Take
+        });
+        assert_eq!(run.run().code, Some(75));
+        assert_eq!(landed(&ingest), 9 * POINTS, "file {bad} is bad");
+        assert_eq!(Journal::of(&run).file_names().len(), 1);
+    }
+}
+
 /// A server that takes the samples of a series only in order is asked whether it is well by the oldest of the waiting
 /// points, not by one of this run: it would refuse all others of that series.
 #[test]

@@ -19,9 +19,6 @@ const MAX_AHEAD: i64 = 600;
 /// Refusals that one bad point in each file of a portion may cost: halves, quarters and so on.
 const REFUSALS_PER_FILE: usize = 8;
 
-/// So many files that are each refused alone, one after the other, are refused for their age, not for a bad point.
-const REFUSED_FILES: u32 = 2;
-
 /// Sends what waits in the journal for one destination.
 pub(super) struct JournalReplay<'a> {
     pub(super) sender: &'a Sender<'a>,
@@ -34,6 +31,48 @@ pub(super) struct JournalReplay<'a> {
     pub(super) own: Option<&'a str>,
     /// The points of this run.
     pub(super) batch: &'a Batch,
+}
+
+/// The search for the oldest file that is taken, by halves. The files come newest first.
+struct AgeSearch {
+    /// Whether something was refused.
+    has_begun: bool,
+    /// How many more portions may be halved.
+    halvings: u32,
+    /// How many files were refused alone since something was taken.
+    refused_alone: u32,
+}
+
+impl AgeSearch {
+    /// So many files that are each refused alone, one after the other, are refused for their age, not for a bad point.
+    const REFUSED_FILES: u32 = 2;
+
+    fn new(files: usize) -> Self {
+        Self { has_begun: false, halvings: 4 + 2 * files.max(1).ilog2(), refused_alone: 0 }
+    }
+
+    fn is_age_known(&self) -> bool {
+        self.refused_alone >= Self::REFUSED_FILES
+    }
+
+    /// Whether so many files are given up if they are refused, although nobody knows that they are too old. Then one word
+    /// is not enough, and their request is repeated as any other.
+    fn is_final(&self, files: usize) -> bool {
+        !self.is_age_known() && (files == 1 || self.halvings == 0)
+    }
+
+    /// Notes what came of so many files, and says whether they are sent again in halves.
+    fn note(&mut self, files: usize, is_refused: bool, is_any_taken: bool) -> bool {
+        self.has_begun |= is_refused;
+        if is_any_taken {
+            self.refused_alone = 0;
+        } else if is_refused && files == 1 {
+            self.refused_alone += 1;
+        }
+        let is_halved = is_refused && files > 1 && self.halvings > 0 && !self.is_age_known();
+        self.halvings -= u32::from(is_halved);
+        is_halved
+    }
 }
 
 impl JournalReplay<'_> {
@@ -137,27 +176,18 @@ impl JournalReplay<'_> {
     /// given up at once. Returns the files that still wait.
     fn send_too_old(&self, mut files: Vec<Entry>, report: &mut DeliveryReport) -> Vec<Entry> {
         files.reverse();
-        let mut halvings = 4 + 2 * files.len().max(1).ilog2();
+        let mut age = AgeSearch::new(files.len());
         let mut portions = self.portions(files);
         let (mut waiting, mut dropped) = (Vec::new(), Dropped::default());
         // All that is young was sent before, so the last point of this run stands in nobody's way.
         let probes = [(self.batch, last_point(self.batch.len()))];
-        let (mut has_begun, mut refused_alone) = (false, 0);
         while let Some(portion) = portions.next() {
-            let mut push = self.push(&portion, Search { max_refusals: 0, probes: &probes, has_begun }, report);
+            let files = portion.parts.len();
+            let search = Search { max_refusals: 0, probes: &probes, has_begun: age.has_begun && !age.is_final(files) };
+            let mut push = self.push(&portion, search, report);
             let error = push.error.take();
             let is_answered = error.as_ref().is_none_or(PushError::is_about_points);
-            let is_refused = is_answered && error.is_some();
-            has_begun |= is_refused;
-            refused_alone = match portion.parts.len() {
-                1 if is_refused => refused_alone + 1,
-                _ if push.taken > 0 => 0,
-                _ => refused_alone,
-            };
-            if refused_alone >= REFUSED_FILES {
-                halvings = 0;
-            }
-            let is_halved = is_refused && portion.parts.len() > 1 && halvings > 0;
+            let is_halved = age.note(files, is_answered && error.is_some(), push.taken > 0);
             let mut again = Vec::new();
             for part in portion.parts {
                 let mut result = part.result(&portion.batch, &push);
@@ -175,7 +205,6 @@ impl JournalReplay<'_> {
                 waiting.extend(left);
             }
             if is_halved {
-                halvings -= 1;
                 let older = again.split_off(again.len().div_ceil(2));
                 portions.repeat([again, older].into_iter());
             }

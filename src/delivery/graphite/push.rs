@@ -13,8 +13,8 @@ pub(crate) struct Search<'a> {
     /// Points that are probably good: of which batch, and which. They are sent alone, one after the other until one is
     /// taken, to see whether Graphite is well: to send a point twice does no harm.
     pub(crate) probes: &'a [(&'a Batch, Range<usize>)],
-    /// Whether it goes on in this push. Requests of a search are not repeated: it has its own way to find out whether
-    /// Graphite is well.
+    /// Whether an earlier push of this run has begun it. Requests of a search are not repeated: it has its own way to
+    /// find out whether Graphite is well. A failure that passes may end the run; the next one goes on.
     pub(crate) has_begun: bool,
 }
 
