@@ -33,21 +33,21 @@ all prices in conflict                             both      9     5    0       
   a run later                                      both      9     0    5       13    1
 a conflict in the journal                          both   5010     1    0       28   75
   a run later                                      both   5010     0    1        4    1
-the oldest file is one conflict                    both     20    12    0       34   75
+the oldest file is one conflict                    both     20    12    0       35   75
   a run later                                      both     20     0   12       29    1
-more conflicts than one run finds                  both     15   300    0      221   75
-  a run later                                      both     15   202   98      220   75
+more conflicts than one run finds                  both     15   300    0      222   75
+  a run later                                      both     15   202   98      221   75
 an hour-old journal                                both     25     0    0        3    0
 an hour-old journal that is refused for its age    both     15     0   10        8    1
 500, 200, 200, 500, 500, 500, then all is well     both      9     1    0        8   75
   a run later                                      both     10     0    0        2    0
 nothing taken, and not a word of why               both      0    30    0        2   75
   a run later                                      both      0    30    0        4   75
-500 to everything                                  both      0   130    0        4   75
+500 to everything                                  both      0   130    0        5   75
 500 to everything from the second request on       both     60    10    0        3   75
 500 to everything while bad points are looked for  both     13    49    0       15   75
 all of the run in conflict                         both     20    10    0        3   75
-400 to everything                                  both      0    70    0       11   75
+400 to everything                                  both      0    70    0       12   75
 413 above 300 points                               both   2009     0    0       12    0
 413 to everything                                  both      0   109    0       18   75
 429 once                                           both     10     0    0        2    0

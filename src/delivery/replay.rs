@@ -232,8 +232,11 @@ impl JournalReplay<'_> {
     /// that runs leave about themselves comes first: a server that takes the samples of a series only in order refuses
     /// all others of its series once it has the one of this run.
     fn probes<'p>(&'p self, portion: &'p Portion<'_>) -> Vec<(&'p Batch, Range<usize>)> {
-        let oldest = portion.parts.iter().find(|part| !part.range.is_empty() && !self.is_own(&part.entry));
-        let oldest = oldest.map(|part| (&*portion.batch, last_point(part.range.end)));
+        let waiting = portion.parts.iter().filter(|part| !part.range.is_empty() && !self.is_own(&part.entry));
+        let mut points = waiting.map(|part| last_point(part.range.end));
+        // What was refused once may be bad.
+        let oldest = points.find(|point| portion.batch.refusals(point.start) == 0);
+        let oldest = oldest.map(|point| (&*portion.batch, point));
         oldest.into_iter().chain([(self.batch, last_point(self.batch.len()))]).collect()
     }
 

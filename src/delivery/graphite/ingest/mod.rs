@@ -49,13 +49,19 @@ impl Ingest<'_> {
     pub(super) fn push(self, batch: &Batch, search: Search<'_>) -> Push {
         let mut push = Push::default();
         let mut bisector = Bisector::new(batch.len(), search.max_refusals);
+        let mut probes = search.probes;
         loop {
             match bisector.next() {
                 Step::Done => break,
-                Step::Probe(point) => {
-                    let known_good = point.map(|point| [(batch, point..point + 1)]);
-                    let probes = known_good.as_ref().map_or(search.probes, |known_good| known_good);
-                    bisector.on_probed(self.probe(probes, &mut push.stats));
+                Step::Probe(Some(good)) => {
+                    let taken = self.probe(&[(batch, good..good + 1)], &mut push.stats);
+                    bisector.on_probed(taken.is_some());
+                }
+                Step::Probe(None) => {
+                    let taken = self.probe(probes, &mut push.stats);
+                    bisector.on_probed(taken.is_some());
+                    // Those before the one that was taken are bad.
+                    probes = &probes[taken.unwrap_or_default()..];
                 }
                 Step::Send(range) => {
                     let queue = Queue::new(batch, range, &bisector);
@@ -123,9 +129,9 @@ impl Ingest<'_> {
         }
     }
 
-    /// Whether the server takes one of these points.
-    fn probe(self, probes: &[(&Batch, Range<usize>)], stats: &mut RequestStats) -> bool {
-        probes.iter().any(|(batch, point)| {
+    /// The first of these points that the server takes.
+    fn probe(self, probes: &[(&Batch, Range<usize>)], stats: &mut RequestStats) -> Option<usize> {
+        probes.iter().position(|(batch, point)| {
             let (json, count) = json::encode(batch, point.clone());
             let (verdict, sent) = self.post(json, count, true);
             stats.add(&sent);
