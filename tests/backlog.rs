@@ -90,7 +90,7 @@ fn oldest_file_that_graphite_takes_is_found() {
 /// are too old, once one of those is taken.
 #[test]
 fn bad_files_among_old_ones_cost_only_themselves() {
-    for bad in [&[1_000, 1_001, 200][..], &[1_300, 1_301, 1_302, 1_200]] {
+    for bad in [[1_000, 1_001, 200], [1_300, 1_301, 1_200]] {
         let (provider, ingest) = (provider(), Ingest::start(Dialect::WriteProxy));
         let run = prices::run(&provider, "").graphite(&ingest);
         let files = outage(&run, FILES);

@@ -216,13 +216,16 @@ fn requests_that_are_alike_are_one_request() {
     assert_eq!(provider.requests.into_inner(), 1);
 }
 
-/// A provider that answers at once, and counts.
-struct Prompt(AtomicUsize);
+/// A provider that answers so many requests at once, refuses those after them, and counts.
+struct Prompt {
+    answered: usize,
+    requests: AtomicUsize,
+}
 
 impl Transport for Prompt {
     fn send(&self, _: &Request, _: Deadline<'_>) -> Result<Response, TransportError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Ok(reply(200, r#"{"last":1}"#))
+        let before = self.requests.fetch_add(1, Ordering::SeqCst);
+        Ok(if before < self.answered { reply(200, r#"{"last":1}"#) } else { reply(429, "") })
     }
 }
 
@@ -233,11 +236,16 @@ fn a_request_too_many_takes_no_other_its_turn() {
     let config = CONFIG
         .replace("['A', 'B']", &format!("[{}]", symbols.join(",")))
         .replace("max_concurrency = 1", "max_concurrency = 8\nper_second = 2");
-    let provider = Prompt(AtomicUsize::new(0));
-    assert_eq!(dry_run_within(3, &config, &["a"], &provider, &SystemThreads), Outcome::Partial);
+    let requests = |answered| {
+        let provider = Prompt { answered, requests: AtomicUsize::new(0) };
+        assert_eq!(dry_run_within(3, &config, &["a"], &provider, &SystemThreads), Outcome::Partial);
+        provider.requests.into_inner()
+    };
     // In two or three seconds there are at most six turns, and some of them come too late on a slow machine.
-    let requests = provider.0.into_inner();
-    assert!((3..=6).contains(&requests), "{requests} requests");
+    let turns = requests(usize::MAX);
+    assert!((3..=6).contains(&turns), "{turns} requests");
+    // A refusal still stops them.
+    assert_eq!(requests(1), 2);
 }
 
 /// Replies that are kept for other feeds stay in use for long. The next long reply of the server does not wait

@@ -73,7 +73,10 @@ impl CircuitBreaker {
         } else if !error.stops_provider() {
             return;
         }
-        state.error.get_or_insert_with(|| error.clone());
+        // A request for which there was no time stops only those after it, a refusal also those that have their turn.
+        if matches!(state.error, None | Some(FetchError::NoTime)) {
+            state.error = Some(error.clone());
+        }
     }
 }
 
@@ -99,6 +102,8 @@ mod tests {
             assert_eq!(breaker(&[(status(code), 1), (status(500), 1)]).error(), Some(status(code)));
         }
         assert_eq!(breaker(&[(status(500), 1), (status(404), 1)]).error(), None);
+        let late = (FetchError::NoTime, 1);
+        assert_eq!(breaker(&[late.clone(), (status(429), 1), late]).error(), Some(status(429)));
         let asks_for_a_pause =
             FetchError::Status { status: 503, text: String::new(), redirect: None, retry_after: Some(3_600) };
         assert_eq!(breaker(&[(asks_for_a_pause.clone(), 1)]).error(), Some(asks_for_a_pause));

@@ -128,6 +128,8 @@ impl<'p, 'a> Requester<'p, 'a> {
     fn note_silence(&self, result: &SharedResult) {
         match result {
             Ok(_) => self.was_answered.store(true, Ordering::Relaxed),
+            // That there was no time for a request says nothing about the provider.
+            Err(FetchError::NoTime) => {}
             Err(error) if self.leaves_time(error) && !self.was_answered.load(Ordering::Relaxed) => {
                 self.silence.get_or_init(|| error.clone());
             }
@@ -142,19 +144,19 @@ impl<'p, 'a> Requester<'p, 'a> {
 
     fn send(&self, query: &Query<'_>, stats: &mut RequestStats) -> (Result<Response, FetchError>, Option<Permit<'_>>) {
         let limiter = &self.guard.limiter;
-        let stopped = || {
+        let stops = || {
             let breaker = self.guard.breakers.of(&query.request);
-            breaker.and_then(CircuitBreaker::error).or_else(|| self.silence.get().cloned())
+            [breaker.and_then(CircuitBreaker::error), self.silence.get().cloned()].into_iter().flatten()
         };
         // Before the wait for a permit, which may be long.
-        if let Some(error) = stopped() {
+        if let Some(error) = stops().next() {
             return (Err(error), None);
         }
         let acquire = || {
             let permit = limiter.acquire(self.policy.deadline).ok_or(FetchError::NoTime)?;
             // Another request may have stopped the provider during the wait. One that came too late stops only those
             // after it.
-            stopped().filter(|error| !matches!(error, FetchError::NoTime)).map_or(Ok(permit), Err)
+            stops().find(|error| !matches!(error, FetchError::NoTime)).map_or(Ok(permit), Err)
         };
         match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire) {
             Ok((result, permit)) => (result.map_err(FetchError::Transport), permit),
