@@ -125,7 +125,7 @@ fn check_everything(settings: &Settings, context: Context<'_>) -> Vec<Finding> {
     findings
 }
 
-/// If this fails, a run still succeeds, but it cannot keep points that Graphite does not take.
+/// If this fails, a run still succeeds if it can have the lock, but it cannot keep points that Graphite does not take.
 fn check_state_dir(settings: &Settings, context: Context<'_>) -> Finding {
     let mut outcome = Outcome::Partial;
     let result = match &settings.state_dir {

@@ -56,7 +56,7 @@ impl AgeSearch {
     }
 
     /// Whether so many files are given up if they are refused, although nobody knows that they are too old. Then one word
-    /// is not enough, and their request is repeated as any other.
+    /// is not enough, and their request is repeated as often as any other.
     fn is_final(&self, files: usize) -> bool {
         !self.is_age_known() && (files == 1 || self.halvings == 0)
     }

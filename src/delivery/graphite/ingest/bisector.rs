@@ -137,7 +137,7 @@ impl Bisector {
     /// The server took `count` of the points of `part`.
     pub(super) fn on_taken(&mut self, part: &Range<usize>, count: usize) {
         if count == part.len() {
-            // The newest of them: a server that takes a series only in order refuses the others from now on.
+            // The last of them: a server that takes a series only in order refuses those before it from now on.
             self.known_good = part.clone().next_back();
         }
         if count > 0 {
