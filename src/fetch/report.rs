@@ -208,6 +208,7 @@ impl<'a> FeedReport<'a> {
         }
         FeedState {
             missing: self.missing_symbols(history),
+            failed: self.failed_symbols(history),
             missing_fields: self.missing_fields(history),
             failing: failing.map(name).collect(),
             symbols: if self.feed.fields_are_named { 0 } else { hash_of(&self.feed.symbols) },
@@ -215,14 +216,29 @@ impl<'a> FeedReport<'a> {
         }
     }
 
-    /// The missing symbols of which the next run need not tell again. Those of which only a failed request was told are
-    /// left out, unless the requests stop for a while.
+    /// The missing symbols with a reason, of which the next run need not tell again. Those of which only a failed request
+    /// was told are left out, unless the requests stop for a while.
     fn missing_symbols(&self, history: &RunHistory<'_>) -> BTreeSet<String> {
         let unexplained = self.unexplained(|error| !error.is_cool_down());
+        let is_told =
+            |symbol: &usize, name: &str| !unexplained.contains(symbol) || history.was_missing(&self.feed.name, name);
+        self.names_of_missing(is_told)
+    }
+
+    /// The missing symbols of which only a failed request was told. It need not be told again, but a reason must be. Of
+    /// requests that all fail every run tells.
+    fn failed_symbols(&self, history: &RunHistory<'_>) -> BTreeSet<String> {
+        let unexplained = self.unexplained(|error| !error.is_cool_down());
+        let is_told = |symbol: &usize, name: &str| {
+            unexplained.contains(symbol) && (self.fetched() > 0 || history.had_failed(&self.feed.name, name))
+        };
+        self.names_of_missing(is_told)
+    }
+
+    /// The names of those missing symbols that are meant.
+    fn names_of_missing(&self, is_meant: impl Fn(&usize, &str) -> bool) -> BTreeSet<String> {
         let names = self.missing.iter().map(|symbol| (symbol, self.feed.symbols[*symbol].as_str()));
-        let told =
-            names.filter(|(symbol, name)| !unexplained.contains(symbol) || history.was_missing(&self.feed.name, name));
-        told.map(|(_, name)| name.to_owned()).collect()
+        names.filter(|(symbol, name)| is_meant(symbol, name)).map(|(_, name)| name.to_owned()).collect()
     }
 
     /// The symbols of which no provider says why they are missing: all that is known is that such a request failed.
@@ -282,7 +298,8 @@ impl<'a> FeedReport<'a> {
         problems
     }
 
-    /// Requests that failed. Where other providers gave everything, that is a warning, and only at first.
+    /// Requests that failed. Where other providers gave everything, that is a warning. Where the feed has other
+    /// symbols, and where a provider cools down, it is told only at first.
     fn add_failures(&self, history: &RunHistory<'_>, problems: &mut Problems) {
         if self.providers.iter().all(|report| report.failures.is_empty()) {
             return;
@@ -290,15 +307,23 @@ impl<'a> FeedReport<'a> {
         let feed = self.feed;
         let missing: FxHashSet<usize> = self.missing.iter().copied().collect();
         let lacking: FxHashSet<usize> = self.lacking.iter().flat_map(|(_, symbols)| symbols).copied().collect();
-        let is_newly_missing = |symbol: &usize| {
-            missing.contains(symbol) && !history.was_missing(&feed.name, feed.symbols[*symbol].as_str())
-        };
         for report in &self.providers {
             let name = &report.definition.name;
             for (error, symbols) in &report.failures {
                 let is_filled_in = !symbols.iter().any(|symbol| missing.contains(symbol) || lacking.contains(symbol));
-                let is_told_once = is_filled_in || matches!(error, FetchError::CoolingDown { .. });
-                let is_known = history.was_failing(&feed.name, name) && !symbols.iter().any(is_newly_missing);
+                let is_told_once = is_filled_in
+                    || matches!(error, FetchError::CoolingDown { .. })
+                    || (self.fetched() > 0 && !error.is_limit());
+                let is_new = |symbol: &usize| {
+                    let symbol_name = feed.symbols[*symbol].as_str();
+                    let was_told = history.was_missing(&feed.name, symbol_name)
+                        || (!error.is_cool_down() && history.had_failed(&feed.name, symbol_name));
+                    let lacked = |(field, symbols): &(&str, Vec<usize>)| {
+                        !symbols.contains(symbol) || history.lacked_field(&feed.name, symbol_name, field)
+                    };
+                    if missing.contains(symbol) { !was_told } else { !self.lacking.iter().all(lacked) }
+                };
+                let is_known = history.was_failing(&feed.name, name) && !symbols.iter().any(is_new);
                 let lines = if is_told_once && is_known {
                     &mut problems.known
                 } else if is_filled_in {

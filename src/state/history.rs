@@ -56,9 +56,14 @@ impl<'a> RunHistory<'a> {
         push.filter(|push| push.time > oldest && push.time < self.started)
     }
 
-    /// Whether the symbol was missing in the run before too.
+    /// Whether the symbol was missing in the run before too, for a reason that was told.
     pub(crate) fn was_missing(&self, feed: &str, symbol: &str) -> bool {
         self.last.feeds.get(feed).is_some_and(|feed| feed.missing.contains(symbol))
+    }
+
+    /// Whether a request for the symbol failed in the run before too, while others were fetched.
+    pub(crate) fn had_failed(&self, feed: &str, symbol: &str) -> bool {
+        self.last.feeds.get(feed).is_some_and(|feed| feed.failed.contains(symbol))
     }
 
     /// Whether the symbol was fetched without this named field in the run before too.

@@ -73,8 +73,10 @@ pub(crate) struct HostState {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct FeedState {
-    /// The symbols that were missing.
+    /// The symbols that were missing for a reason that was told.
     pub(crate) missing: BTreeSet<String>,
+    /// The symbols that were missing since requests for them failed, while others were fetched.
+    pub(crate) failed: BTreeSet<String>,
     /// For each field that was missing, the symbols without it; none for a default field, which is only
     /// missing if no symbol has it.
     pub(crate) missing_fields: BTreeMap<String, BTreeSet<String>>,
