@@ -141,7 +141,7 @@ fn invalid_flag_value_is_reported_with_its_flag() {
         ("--timeout", &["0", "soon", "nan", "inf", "86401", ""], "must be a number above 0, 86400 at most"),
         ("--retries", &["2.5", "101", "never", ""], "must be a whole number from 0 to 100"),
         ("--market-hours", &["noon", "Regular", ""], "must be \"any\", \"regular\" or \"extended\", not \"[..]\"[..]"),
-        ("--prefix", &["a b", "a;b", "ä"], "[..] cannot stand in a metric name"),
+        ("--prefix", &["a b", "a;b", "ä", "a'b", "a,b", "a(b", "a|b", "a=b"], "[..] cannot stand in a metric name"),
         ("--prefix", &[".a", "a.", "a..b"], "must not begin or end with a dot, or have two in a row"),
         ("--graphite-url", &["host", "https://", "/metrics", ""], "must be a URL such as https://host/path"),
         ("--graphite-url", &["tcp://h:99999"], "has a port that is no number from 1 to 65535"),

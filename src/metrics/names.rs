@@ -184,15 +184,15 @@ impl NameAffixes {
     }
 }
 
-/// Checks what a person puts into metric names: a prefix, or the text between placeholders.
+/// Checks what a person puts into metric names: a prefix, or the text between placeholders. Graphite stores any character,
+/// but not all can be asked for: [graphite-web](https://github.com/graphite-project/graphite-web/blob/master/webapp/graphite/render/grammar.py)
+/// and [Grafana Cloud](https://github.com/go-graphite/carbonapi/blob/main/pkg/parser/parser.go) each leave some out.
 ///
 /// # Errors
 /// A text that says which character cannot stand there, or that a node is empty.
 pub(crate) fn check_literal(text: &str) -> Result<(), String> {
-    if let Some(bad) = text
-        .chars()
-        .find(|c| !c.is_ascii_graphic() || matches!(c, ';' | '"' | '\\' | '*' | '?' | '[' | ']' | '{' | '}'))
-    {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || "._-:#%@+&$^<>/".contains(c);
+    if let Some(bad) = text.chars().find(|c| !is_fit(*c)) {
         return Err(format!("{bad:?} cannot stand in a metric name"));
     }
     if text.starts_with('.') || text.ends_with('.') || text.contains("..") {
