@@ -61,6 +61,17 @@ What comes next:
     assert_eq!(fs::metadata(folder(&run)).expect("a folder").permissions().mode() & 0o777, 0o700);
 }
 
+#[test]
+fn dry_run_prints_the_config_and_writes_nothing() {
+    let (dry, written) = (init(INGEST).args(["--dry-run"]), init(INGEST));
+    let output = dry.run();
+    written.run();
+    let config = read(folder(&written).join("config.toml"));
+    let config = config.replace(&written.home().display().to_string(), &dry.home().display().to_string());
+    assert_eq!((output.code, output.stdout, output.stderr), (Some(0), config, String::new()));
+    assert!(!folder(&dry).exists());
+}
+
 /// The command of the first step, `cat > FILE`, leaves the file private.
 #[test]
 fn written_config_and_a_token_are_all_that_a_push_needs() {

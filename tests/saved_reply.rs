@@ -55,8 +55,7 @@ fn a_definition_is_tried_on_a_saved_reply() {
 
 #[test]
 fn a_reply_may_come_from_standard_input_and_say_what_is_wrong() {
-    let read =
-        |body: &str| Datametrics::new().args(["providers", "kraken", "--reply", "-", "BTC/USD"]).stdin(body).run();
+    let read = |body: &str| Datametrics::new().args(["providers", "kraken", "--reply", "-", "xbt"]).stdin(body).run();
     let output = read(r#"{"error":[],"result":{"XXBTZUSD":{"c":["64210.5","1"],"o":"64000"}}}"#);
     assert_eq!((output.stdout.as_str(), output.code), ("BTC/USD  last  64210.5\nBTC/USD  open  64000\n", Some(0)));
     for (body, said) in [

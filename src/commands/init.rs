@@ -43,9 +43,11 @@ impl InitError {
     }
 }
 
-/// Writes a first config where it is looked for, and an empty file for the token. Prints what comes next.
+/// Writes a first config where it is looked for, and an empty file for the token. Prints what comes next. A dry run only
+/// prints the config.
 pub(super) fn init(options: &Options, env: Env<'_>, user: Option<&str>, out: &mut dyn Write) -> Outcome {
-    match Setup::read(options, env, user).and_then(|setup| setup.write()) {
+    let write = |setup: Setup| if options.dry_run { Ok(setup.config_text()) } else { setup.write() };
+    match Setup::read(options, env, user).and_then(write) {
         Ok(text) => print(out, &text),
         Err(error) => {
             log::error!("{error}");

@@ -4,11 +4,12 @@ use super::table::align_columns;
 use crate::cli::Options;
 use crate::config::{ConfigError, Origin};
 use crate::http::body::Body;
-use crate::market::symbol::Symbol;
+use crate::market::spellings::{canonicalize_pair, canonicalize_share};
+use crate::market::symbol::{Symbol, SymbolError};
 use crate::market::table::Table;
 use crate::outcome::Outcome;
 use crate::output::print;
-use crate::provider::{Definition, ErrorText, Plan, Query, Reply, ReplyError, sketch};
+use crate::provider::{Definition, ErrorText, Market, Plan, Query, Reply, ReplyError, sketch};
 use crate::settings::{self, Env};
 use crate::system::clock::{Clock, SystemClock};
 use crate::system::deadline::Deadline;
@@ -67,7 +68,19 @@ fn symbols_of(definition: &Definition, symbols: &[String]) -> Result<Vec<Symbol>
     if texts.is_empty() {
         return Err(invalid(format!("is missing: name what the reply of {} is about", definition.name)));
     }
-    texts.into_iter().map(|text| Symbol::with_spaces(text).map_err(|problem| invalid(problem.to_string()))).collect()
+    let read = |text| read_symbol(definition.market, text).map_err(|problem| invalid(problem.to_string()));
+    texts.into_iter().map(read).collect()
+}
+
+/// A symbol as a feed of this market has it.
+fn read_symbol(market: Market, typed: &str) -> Result<Symbol, SymbolError> {
+    let mut text = typed.trim().to_owned();
+    match market {
+        Market::Crypto if !canonicalize_pair(&mut text) => text.push_str("/USD"),
+        Market::Stocks => canonicalize_share(&mut text),
+        Market::Crypto | Market::Other => {}
+    }
+    Symbol::with_spaces(&text)
 }
 
 fn print_quotes(definition: &Definition, symbols: &[Symbol], mut body: Body, out: &mut dyn Write) -> Outcome {
