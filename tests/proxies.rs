@@ -171,7 +171,7 @@ fn proxy_that_cannot_be_reached_is_named_in_the_error() {
         ),
         (
             "http://no-such-proxy.invalid",
-            "the name provider.test by the proxy http://no-such-proxy.invalid does not resolve: is it right, and does DNS work here?",
+            "the name of the proxy http://no-such-proxy.invalid does not resolve: is it right, and does DNS work here?",
         ),
     ] {
         for (scheme, variable) in [("https", "HTTPS_PROXY"), ("http", "HTTP_PROXY")] {

@@ -447,6 +447,11 @@ fn config_values_of_the_wrong_type_are_errors() {
         ("[crypto]\nsymbols = 'BTC'\n", "2: crypto.symbols: must be an array, not a text: write [\"BTC\"]"),
         ("[crypto]\nsymbols = ['BTC',\n 5]\n", "3: crypto.symbols: must be a text, not a number: write \"5\""),
         ("[crypto]\ncurrency = 5\n", "2: crypto.currency: must be a text, not a number: write \"5\""),
+        (
+            "[crypto]\ncurrency = 'EUR/USD'\n",
+            "2: crypto.currency: must be the code of one currency, such as USD, not \"EUR/USD\"",
+        ),
+        ("[crypto]\ncurrency = ''\n", "2: crypto.currency: must be the code of one currency, such as USD, not \"\""),
         ("[stocks]\nclosed = ['soon']\n", "2: stocks.closed: must be a date such as \"2027-01-05\""),
         (
             "[stocks]\nmarket_hours = 'noon'\n",

@@ -128,7 +128,7 @@ impl FetchError {
                 format!("check {}, and what the plan allows", keys.join(" and "))
             }
             Self::Status { status: 401 | 403, .. } => match definition.secrets().into_keys().collect::<Vec<_>>()[..] {
-                [] => "it refuses this machine: use another provider".to_owned(),
+                [] => "it refuses this machine or these symbols: use another provider".to_owned(),
                 ref keys => format!("it may answer to a key in {}", keys.join(" and ")),
             },
             Self::Status { status: 400 | 404 | 422, text, .. } if !text.is_empty() && !covers.is_empty() => {

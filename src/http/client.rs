@@ -330,6 +330,10 @@ impl HttpClient {
                 status,
                 advice: proxy_advice(status, &server.scheme, proxy.credentials.is_some()),
             },
+            // The proxy looks up the name of the server.
+            None if matches!(error, ureq::Error::HostNotFound) => {
+                TransportError::Resolve(format!("of the proxy {proxy}"))
+            }
             // The proxy may be at fault instead.
             None => map_error(format!("{host} by the proxy {proxy}"), error, self.has_own_roots),
         }

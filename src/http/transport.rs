@@ -28,7 +28,7 @@ pub trait Transport: Sync {
 /// Why there is no response. It names the host and never a URL, which may hold a key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TransportError {
-    /// The name of the host has no address.
+    /// The name of the host, or of a proxy, has no address.
     #[error("the name {0} does not resolve: is it right, and does DNS work here?")]
     Resolve(String),
     /// The connection could not be opened.

@@ -74,7 +74,6 @@ pub(crate) fn probable_pair(text: &str) -> Option<String> {
     }
     let (base, quote) = split_pair(text).or_else(|| split_joined(text))?;
     let (base, quote) = if is_reversed(base, quote) { (quote, base) } else { (base, quote) };
-    let is_code = |code: &str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let code = |code| coin_named(code).or_else(|| old_code(code)).unwrap_or(code).to_owned();
     (is_code(base) && is_code(quote)).then(|| code(base) + "/" + &code(quote))
 }
@@ -84,6 +83,11 @@ pub(crate) fn probable_pair(text: &str) -> Option<String> {
 pub(crate) fn probable_base(pair: &str) -> Option<String> {
     let (base, quote) = pair.split_once('/')?;
     Some(format!("{}/{quote}", coin_named(base)?))
+}
+
+/// Whether a text looks like the code of a currency or a coin.
+pub(crate) fn is_code(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The code that is used here for a code of earlier days, which some exchanges still have.

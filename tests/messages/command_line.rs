@@ -37,7 +37,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Typed("providers 'my own' --reply -"),
     Played("`providers own --reply -` of no JSON", || replied(&["own"], "no JSON")),
     Typed("init --user glc_s3same"),
-    Played("`providers kraken --reply - AAPL` of an empty object", || replied(&["kraken", "AAPL"], "{}")),
+    Played("`providers frankfurter --reply - EUR` of an empty object", || replied(&["frankfurter", "EUR"], "{}")),
     Played("`providers kraken --reply - BTC/USD ETH/USD` of one pair", || {
         replied(&["kraken", "BTC/USD", "ETH/USD"], r#"{"error":["busy"],"result":{"XXBTZUSD":{"c":["5","1"]}}}"#)
     }),

@@ -42,6 +42,10 @@ pub(crate) const WAYS: &[Scene] = &[
         let observed = "HTTPS_PROXY=http://127.0.0.1:9 crypto BTC --provider kraken --dry-run --retries 0";
         Observed::of_run(&typed(Datametrics::new(), observed))
     }),
+    Played("a proxy whose name does not resolve", || {
+        let observed = "HTTPS_PROXY=http://proxy.invalid crypto BTC --provider kraken --dry-run --retries 0";
+        Observed::of_run(&typed(Datametrics::new(), observed))
+    }),
     Played("a proxy that forbids it", || {
         let proxy = Server::with(|_| Reply::status(403));
         let run = Datametrics::new().env("HTTPS_PROXY", proxy.url()).hide(proxy.address().to_string(), "PROXY");

@@ -62,6 +62,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Config("[graphite]\ntags = { name = 'c' }"),
     Config("[graphite]\ntags = { env = 'my home' }"),
     Config("[crypto]\nsymbols = 'BTC'"),
+    Config("[crypto]\ncurrency = 'EUR/USD'"),
     Config("[stocks]\nmarket_hours = 'reglar'"),
     Config("[stocks]\nclosed = ['5 January']"),
     Config("[crypto]\nmarket_hours = 'regular'"),

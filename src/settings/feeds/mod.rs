@@ -11,7 +11,7 @@ use super::graphite::{read_interval, read_names};
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Origin, Section, key_path};
 use crate::market::hours::MarketHours;
-use crate::market::spellings::old_code;
+use crate::market::spellings::{is_code, old_code};
 use crate::metrics::names::NameTemplate;
 use crate::provider::place_of;
 use jiff::civil::Date;
@@ -133,9 +133,13 @@ fn read_config<'a>(
     let mut currency = String::new();
     if name == "crypto" {
         let value = sources.first_of(None, &variable("CURRENCY"), section.get("currency"))?;
-        currency = sources.setting_or_default("crypto.currency", value, "USD").text()?.to_uppercase();
+        let value = sources.setting_or_default("crypto.currency", value, "USD");
+        currency = value.text()?.to_uppercase();
         if let Some(code) = old_code(&currency) {
             code.clone_into(&mut currency);
+        }
+        if !is_code(&currency) {
+            return Err(value.invalid(format!("must be the code of one currency, such as USD, not {currency:?}")));
         }
     }
     let names = sources.optional_setting(&key_path(&path, "names"), section.get("names"));

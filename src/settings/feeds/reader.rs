@@ -362,7 +362,7 @@ impl<F: FnMut(&Symbol) -> bool> SymbolReader<'_, F> {
             }
             return Err(SymbolError::Misspelled { typed: typed.trim().to_owned(), probable });
         }
-        if !is_pair && !currency.is_empty() && !text.is_empty() {
+        if !is_pair && !text.is_empty() {
             text.extend(["/", currency]);
         }
         Symbol::new(text)

@@ -236,7 +236,7 @@ impl Ingest<'_> {
         let advice = if suggested == format!("{url}{}", url.path) {
             format!("the path is that of an ingest, so is the host in {setting} right?")
         } else {
-            format!("is {setting} right? Grafana Cloud's is {suggested}")
+            format!("is {setting} right? An ingest is usually at {suggested}")
         };
         PushError::Address { host, said, advice }
     }
