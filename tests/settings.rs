@@ -415,12 +415,31 @@ fn all_are_errors(cases: &[(&str, &str)]) {
 fn unknown_config_keys_are_errors_with_suggestions() {
     all_are_errors(&[
         ("[grafite]\n", "1: grafite: unknown key; did you mean \"graphite\"?"),
-        ("\n\nsymbols = []\n", "3: symbols: unknown key; [..]"),
+        ("\n\nsymbols = []\n", "3: symbols: unknown key here: it belongs in [crypto], [stocks] or [feeds.NAME]"),
         ("[graphite]\nintervall = 5\n", "2: graphite.intervall: unknown key; did you mean \"interval\"?"),
         ("[graphite]\npasword = 'x'\n", "2: graphite.pasword: unknown key; did you mean \"password\"?"),
         ("[crypto]\nsymbol = ['BTC']\n", "2: crypto.symbol: unknown key; did you mean \"symbols\"?"),
-        ("[crypto]\nmarket_hours = 'any'\n", "2: crypto.market_hours: unknown key; [..]"),
-        ("[stocks]\ncurrency = 'EUR'\n", "2: stocks.currency: unknown key; [..]"),
+        (
+            "[crypto]\nmarket_hours = 'any'\n",
+            "2: crypto.market_hours: unknown key here: it belongs in [stocks] or [feeds.NAME]",
+        ),
+        ("[stocks]\ncurrency = 'EUR'\n", "2: stocks.currency: unknown key here: it belongs in [crypto]"),
+        ("user = '1'\n", "1: user: unknown key here: it belongs in [graphite] or [mirrors.NAME]"),
+        ("[crypto]\ntags = {}\n", "2: crypto.tags: unknown key here: it belongs in [graphite], for all destinations"),
+        ("[journal]\nnames = ''\n", "2: journal.names: unknown key here: it belongs in [graphite] or in a feed"),
+        (
+            "[stocks]\nheaders = {}\n",
+            "2: stocks.headers: unknown key here: it belongs in [graphite], [mirrors.NAME] or [providers.NAME]",
+        ),
+        ("[graphite]\nmax_bytes = 1\n", "2: graphite.max_bytes: unknown key here: it belongs in [journal]"),
+        (
+            "[graphite]\nmax_age = 1\n",
+            "2: graphite.max_age: unknown key here: it belongs in [journal] or [[providers.NAME.quote]]",
+        ),
+        (
+            "timeout = 9\n",
+            "1: timeout: unknown key here: it belongs in the command line or a variable: `datametrics --help` names both",
+        ),
         ("[feeds.fx]\nprovider = 'x'\n", "2: feeds.fx.provider: unknown key; did you mean \"providers\"?"),
         ("[journal]\nmax_size = 1\n", "2: journal.max_size: unknown key; [..]"),
         ("[[alert]]\nsymbol = 'A'\nbelov = 1\n", "3: alert.belov: unknown key; did you mean \"below\"?"),

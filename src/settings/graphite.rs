@@ -2,6 +2,7 @@
 
 use super::destination::{DestinationConfig, DestinationReader, Names};
 use super::mistaken_secret;
+use super::places::place_of;
 use super::sources::{Env, Sources};
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Document, Section};
@@ -55,7 +56,7 @@ impl Graphite {
             names: read_names(&names)?,
             tags: read_tags(&section, sources)?,
         };
-        section.deny_unknown_keys()?;
+        section.deny_misplaced_keys(place_of)?;
         Ok(Self { destination, metrics })
     }
 }

@@ -1,5 +1,6 @@
 //! The settings of `[journal]`.
 
+use super::places::place_of;
 use super::sources::Sources;
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Origin};
@@ -53,7 +54,7 @@ pub(super) fn read(
     let max_bytes = setting("journal.max_bytes", section.get("max_bytes"), MAX_BYTES)?;
     let is_set = section.get("max_age").is_some();
     let max_age = setting("journal.max_age", section.get("max_age"), default_max_age(first))?;
-    section.deny_unknown_keys()?;
+    section.deny_misplaced_keys(place_of)?;
     let no_journal = options.no_journal.then(|| ConfigValue::from_text("true", Origin::Flag("--no-journal")));
     sources.setting_or_default("--no-journal", no_journal, "false");
     Ok(JournalConfig {

@@ -1,6 +1,7 @@
 //! The settings of `[mirrors.NAME]`: destinations that get every point too.
 
 use super::destination::{DestinationConfig, DestinationReader, Names};
+use super::places::place_of;
 use super::sources::Sources;
 use crate::config::{ConfigError, Section, key_path};
 use crate::delivery::DestinationName;
@@ -53,9 +54,7 @@ fn read_mirror<'a>(
     let names = Names { url: key("url"), user: key("user"), password: of.password_variable(), of };
     let reader = DestinationReader { section, names, sources, needs_secrets };
     let config = reader.read(section.get("url"), section.get("user"), warnings)?;
-    section.deny_misplaced_keys(|key| {
-        matches!(key, "prefix" | "interval" | "names" | "tags").then_some("[graphite], for all destinations")
-    })?;
+    section.deny_misplaced_keys(place_of)?;
     if config.destination.is_none() {
         return Err(ConfigError::setting(section.origin(), "has no url, so that no points can go there"));
     }

@@ -15,6 +15,7 @@ mod mistaken_secret;
 mod monitor;
 mod network;
 mod other_endpoints;
+mod places;
 mod providers;
 mod recorder;
 mod service;
@@ -53,6 +54,7 @@ use crate::util::shorten::shorten;
 use config_file::ConfigFile;
 use feeds::FeedReader;
 use graphite::Graphite;
+use places::place_of;
 use providers::{Needs, Providers, cleartext_warnings};
 use recorder::Recorder;
 use sources::Sources;
@@ -202,7 +204,7 @@ impl Settings {
             Purpose::Check => error.with_others(reader.errors()),
             _ => error,
         })?;
-        file.deny_unknown_keys()?;
+        file.deny_misplaced_keys(place_of)?;
         let recorded = recorder.into_settings();
         Ok(Self { state_dir_advice: service::state_dir_advice(&recorded, &file), recorded, ..settings })
     }

@@ -20,6 +20,8 @@ pub(crate) const SCENES: &[Scene] = &[
     Config("[graphit]"),
     Config("[graphite]\nurll = 'tcp://h'"),
     Config("[graphite]\nzzz = 1"),
+    Config("[journal]\ninterval = 60"),
+    Config("timeout = 30"),
     Both("--timeout 5 --dry-run crypto", "[graphite]\nurl = 'tcp://h'\nlinger = 3"),
     Both("crypto --shard 0/1000000 --dry-run", "[graphite]\nurl = 'https://h/metrics'\nlinger = 3"),
     Both("crypto --shard 0/1000000 --dry-run", "[graphite]\nurl = 'tcp://h'\nuser = 'u'"),

@@ -8,12 +8,12 @@ mod shard_filter;
 pub(super) use reader::{FeedOptions, FeedReader, add_default_symbols, select};
 
 use super::graphite::{read_interval, read_names};
+use super::places::place_of;
 use super::sources::Sources;
 use crate::config::{ConfigError, ConfigValue, Origin, Section, key_path};
 use crate::market::hours::MarketHours;
 use crate::market::spellings::{is_code, old_code};
 use crate::metrics::names::NameTemplate;
-use crate::provider::place_of;
 use jiff::civil::Date;
 use run_names::SameName;
 
@@ -154,7 +154,8 @@ fn read_config<'a>(
         let days = days.map_or(Ok(Vec::new()), |value| value.list())?;
         closed = days.iter().map(read_day).collect::<Result<_, _>>()?;
     }
-    section.deny_misplaced_keys(|key| place_of(key).filter(|place| key != "symbol" && !place.contains("feeds")))?;
+    // A `symbol` in a feed is a misspelled `symbols`.
+    section.deny_misplaced_keys(|key| place_of(key).filter(|_| key != "symbol"))?;
     let name = name.to_owned();
     Ok(FeedConfig {
         name,
