@@ -854,6 +854,10 @@ fn graphite_url_with_a_wrong_path_gets_a_suggestion() {
         ("s3same", no_url.to_owned()),
         ("https://tsdb-1-me.hosted-metrics.grafana.net/x", "must end in /metrics: try [..]".to_owned()),
         ("http://graphs.example/render/", format!("{queried} http://graphs.example/graphite/metrics")),
+        (
+            "https://graphs.example/x?y=/metrics",
+            "must end in /metrics: try https://graphs.example/graphite/metrics".to_owned(),
+        ),
     ] {
         let message = format!("error: GRAPHITE_URL: {message}\n");
         dry_run_all().env("GRAPHITE_URL", url).stderr(message).exit(78).check();
@@ -967,6 +971,15 @@ fn graphite_url_may_hold_user_and_password() {
     server.on("POST /metrics").header("Authorization", "Basic YUBiOmMvZCAl").reply(reply);
     let url = format!("http://a%40b:c%2Fd%20%25@{}/metrics", server.address());
     closed_market(Datametrics::new(), "").env("GRAPHITE_URL", url).check();
+}
+
+#[test]
+fn graphite_url_may_have_a_query() {
+    let server = Server::start();
+    for path in ["/metrics?token=t0ken", "/graphite/metrics/?token=t0ken"] {
+        server.on(&format!("POST {path}")).reply(Reply::text(200, r#"{"published":5}"#));
+        closed_market(Datametrics::new(), "").env("GRAPHITE_URL", format!("http://{}{path}", server.address())).check();
+    }
 }
 
 #[test]

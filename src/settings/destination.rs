@@ -245,7 +245,7 @@ impl<'a> DestinationReader<'_, 'a> {
 
     fn ingest(&self, value: &ConfigValue<'_>, mut url: Url, access: &Access) -> Result<Destination, ConfigError> {
         let headers = &access.headers;
-        if !url.path.trim_end_matches('/').ends_with("/metrics") || other_endpoints::is_elsewhere(&url) {
+        if other_endpoints::is_other(&url) {
             return Err(value.invalid(other_endpoints::describe(&url)));
         }
         let credentials = access.credentials.clone().or_else(|| url.credentials.take());

@@ -18,8 +18,18 @@ pub(super) fn missing_scheme(text: &str) -> &'static str {
     }
 }
 
+/// Whether the URL is no ingest's: its path does not end in `/metrics`, or its host has no ingest.
+pub(super) fn is_other(url: &Url) -> bool {
+    !path_without_query(url).ends_with("/metrics") || is_elsewhere(url)
+}
+
+/// The path alone, without slashes at its end. A query may follow any path, and may hold any text.
+fn path_without_query(url: &Url) -> &str {
+    url.path.split('?').next().unwrap_or_default().trim_end_matches('/')
+}
+
 /// Whether the host is one of Grafana Cloud at which there is no ingest of Graphite.
-pub(super) fn is_elsewhere(url: &Url) -> bool {
+fn is_elsewhere(url: &Url) -> bool {
     is_cloud(url) && !url.host.starts_with("graphite") && !url.host.contains("hosted-metrics")
 }
 
@@ -27,9 +37,9 @@ fn is_cloud(url: &Url) -> bool {
     url.host.ends_with(".grafana.net") || url.host == "grafana.com" || url.host.ends_with(".grafana.com")
 }
 
-/// What is wrong with a URL that does not end in `/metrics`, or is elsewhere, and the right one if it can be told.
+/// What is wrong with a URL that [`is_other`], and the right one if it can be told.
 pub(super) fn describe(url: &Url) -> String {
-    let path = url.path.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let path = path_without_query(url);
     let is_cloud = is_cloud(url);
     let begins = |prefix: &str| is_cloud && url.host.starts_with(prefix);
     let has = |part: &str| path.contains(part);
@@ -60,4 +70,27 @@ pub(super) fn describe(url: &Url) -> String {
         return format!("looks like the URL at which Graphite is queried: {here}");
     }
     format!("must end in /metrics: try {}", suggested_url(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_an_ingest_ends_in_metrics_whatever_the_query_is() {
+        for (url, expected) in [
+            ("https://relay.example/metrics", false),
+            ("https://relay.example/metrics/", false),
+            ("https://relay.example/metrics?token=k", false),
+            ("https://relay.example/metrics/?token=k/", false),
+            ("https://graphite-prod-01.grafana.net/graphite/metrics?a=b", false),
+            ("https://me.grafana.net/graphite/metrics?a=b", true),
+            ("https://relay.example/x?y=/metrics", true),
+            ("https://relay.example/?/metrics", true),
+            ("https://relay.example?/metrics/", true),
+            ("https://relay.example/xmetrics", true),
+        ] {
+            assert_eq!(is_other(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
 }
