@@ -158,6 +158,23 @@ fn retry_sends_only_what_is_not_confirmed() {
 }
 
 #[test]
+fn only_confirms_of_the_broker_are_told_as_confirmed() {
+    // So many points that publishing stops long before the last one, as too many bytes wait for their confirm.
+    let waiting: Vec<String> = (0..5_000).map(|number| format!("a.waited.{number}")).collect();
+    for (conducts, points, confirmed) in
+        [(vec![Conduct::IgnoreAfter(100)], 5_000, 100), (vec![Conduct::RefuseAfter(3), Conduct::IgnoreAfter(2)], 50, 5)]
+    {
+        let (provider, broker) = (provider(), Broker::with(&conducts));
+        let run = prices::run_without_symbols(&provider, "").broker(&broker);
+        let run = run.args(["--symbols", "BTC", "--timeout", "6", "--retries", "1"]);
+        Journal::of(&run).plant_for(&broker.url(), 600, &waiting[..points]);
+        let (output, words) = (run.run(), format!("it confirmed {confirmed} of {points} points in time; "));
+        assert!(output.code == Some(75) && output.stderr.contains(&words), "{conducts:?}: {output}");
+        assert_eq!(broker.logins().len(), conducts.len());
+    }
+}
+
+#[test]
 fn outage_of_all_queues_sends_one_portion_only() {
     let (provider, broker) = (provider(), Broker::with(&[Conduct::ReturnAfter(0)]));
     let run = run(&provider, &broker);

@@ -104,14 +104,12 @@ pub(crate) enum AmqpErrorKind {
 }
 
 impl AmqpErrorKind {
-    /// The same about all points of a push, of which the last attempt sent only those that were still open.
-    pub(super) fn of_all(mut self, total: usize) -> Self {
+    /// The same about all points of a push, of which the broker took `taken` in all attempts together. The last attempt
+    /// sent only those that were still open, and not all of them where too many waited for their confirm.
+    pub(super) fn of_all(mut self, total: usize, taken: usize) -> Self {
         match &mut self {
             Self::Returned { sent, .. } | Self::Refused { sent, .. } => *sent = total,
-            Self::NotConfirmed { confirmed, sent } => {
-                *confirmed += total - *sent;
-                *sent = total;
-            }
+            Self::NotConfirmed { confirmed, sent } => (*confirmed, *sent) = (taken, total),
             _ => {}
         }
         self
@@ -150,12 +148,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_after_a_retry_is_about_the_points_of_all_attempts() {
+    fn an_error_after_a_retry_is_about_the_points_of_all_attempts() {
         let refused = AmqpErrorKind::Refused { refused: 2, sent: 2 };
         assert!(!refused.is_about_points());
-        assert_eq!(refused.of_all(9), AmqpErrorKind::Refused { refused: 2, sent: 9 });
-        assert!(AmqpErrorKind::Refused { refused: 2, sent: 2 }.of_all(9).is_about_points());
+        assert_eq!(refused.of_all(9, 7), AmqpErrorKind::Refused { refused: 2, sent: 9 });
+        assert!(AmqpErrorKind::Refused { refused: 2, sent: 2 }.of_all(9, 7).is_about_points());
+        // The broker took four points of the first attempt and one of this one, which ended before two more were sent.
         let late = AmqpErrorKind::NotConfirmed { confirmed: 1, sent: 3 };
-        assert_eq!(late.of_all(9), AmqpErrorKind::NotConfirmed { confirmed: 7, sent: 9 });
+        assert_eq!(late.of_all(9, 5), AmqpErrorKind::NotConfirmed { confirmed: 5, sent: 9 });
     }
 }

@@ -70,7 +70,8 @@ impl Amqp<'_> {
                 Err(error) => log::info!("{open} points failed after {took:.1?}: {error}"),
             }
             let may_retry = retry < policy.retries && result.as_ref().is_err_and(|error| error.kind.is_retryable());
-            push.error = result.err().map(|error| AmqpError { kind: error.kind.of_all(total), ..error }.into());
+            push.error =
+                result.err().map(|error| AmqpError { kind: error.kind.of_all(total, push.taken), ..error }.into());
             match policy.pause(retry, None).filter(|_| may_retry) {
                 Some(pause) => context.clock.sleep(pause),
                 None => break,
