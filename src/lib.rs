@@ -64,7 +64,7 @@ pub use http::request::{RemainingHeader, Request, Response};
 pub use http::transport::{Transport, TransportError};
 pub use http::url::{Credentials, Url};
 pub use outcome::Outcome;
-pub use secret::Secret;
+pub use secret::{Secret, Secrets};
 pub use settings::{Env, Settings};
 pub use system::clock::{Clock, SystemClock};
 pub use system::deadline::Deadline;

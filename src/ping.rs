@@ -11,7 +11,7 @@ use crate::http::stats::RequestStats;
 use crate::http::transport::Transport;
 use crate::http::url::Url;
 use crate::outcome::Outcome;
-use crate::secret::{Secret, URL_VALUE};
+use crate::secret::{Secret, Secrets, URL_VALUE};
 use crate::system::clock::{Clock, SystemClock};
 use crate::system::deadline::Deadline;
 use crate::system::random::Random;
@@ -111,11 +111,14 @@ impl Ping<'_> {
 
     fn request_for(self, path: String, event: &str, body: Option<Vec<u8>>) -> Request {
         let mut headers = Vec::new();
+        let mut secrets = self.url.path_secrets();
+        secrets.extend(self.transport.secrets(self.url));
         if body.is_some() {
             headers.push(("Content-Type".to_owned(), Secret::new("text/plain; charset=utf-8")));
         }
         if let Some(credentials) = &self.url.credentials {
             headers.push(("Authorization".to_owned(), credentials.basic()));
+            secrets.extend(credentials.secrets());
         }
         Request {
             server: self.url.server(),
@@ -127,7 +130,7 @@ impl Ping<'_> {
             max_body: MAX_REPLY_BYTES,
             identity: None,
             remaining: None,
-            secrets: Vec::new(),
+            secrets: Secrets::from_iter(secrets),
         }
     }
 }

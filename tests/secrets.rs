@@ -356,6 +356,25 @@ fn secrets_stay_hidden_where_a_proxy_refuses() {
     }
 }
 
+/// The requests for parts of a batch with an unknown symbol know the secrets of the proxy too.
+#[test]
+fn secrets_stay_hidden_where_a_proxy_answers_for_parts_of_a_batch() {
+    let proxy = Server::with(|request| match request.target.rsplit_once('=') {
+        Some((_, "A,B")) => Reply::text(404, "unknown"),
+        _ => Reply::text(400, echo(request)),
+    });
+    let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['A', 'B']\n[providers.own]\nmarket = 'other'\n\
+        base_url = 'http://own.example'\nbad_symbol = { status = [404] }\n[[providers.own.quote]]\n\
+        path = '/?of={symbols}'\nkey = '/s'\nfields = { last = '/l' }\n";
+    let password = utf8_percent_encode(PROXY, NON_ALPHANUMERIC);
+    let run = Datametrics::new().config(config).args(["--feed", "x", "--dry-run"]);
+    let run = run.env("HTTP_PROXY", format!("http://somebody:{password}@{}", proxy.address()));
+    let output = run.run();
+    assert_none_leaked(&run, &output);
+    assert!(output.stderr.contains("x: own: B: HTTP 400"), "{output}");
+    assert_eq!(proxy.requests().len(), 3);
+}
+
 /// An error about a setting names its origin, never its value.
 #[test]
 fn secrets_stay_hidden_where_settings_are_invalid() {

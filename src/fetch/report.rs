@@ -30,8 +30,8 @@ pub(crate) struct FeedReport<'a> {
     /// The symbols that were due and are missing, as indexes. A symbol is fetched if the first field of
     /// the feed has a value.
     pub(crate) missing: Vec<usize>,
-    /// For each field that the user named, the symbols that lack it and have others. The first field is
-    /// left out: a symbol without it is missing.
+    /// For each field that the user named, the symbols that lack it and have others, in the order of the feed. The
+    /// first field is left out: a symbol without it is missing.
     pub(super) lacking: Vec<(&'a str, Vec<usize>)>,
     /// For each symbol the providers that gave its values, as indexes of `providers`. Empty if nobody wants to
     /// know.
@@ -318,10 +318,10 @@ impl<'a> FeedReport<'a> {
                     let symbol_name = feed.symbols[*symbol].as_str();
                     let was_told = history.was_missing(&feed.name, symbol_name)
                         || (!error.is_cool_down() && history.had_failed(&feed.name, symbol_name));
-                    let lacked = |(field, symbols): &(&str, Vec<usize>)| {
-                        !symbols.contains(symbol) || history.lacked_field(&feed.name, symbol_name, field)
+                    let lacks_anew = |(field, without): &(&str, Vec<usize>)| {
+                        without.binary_search(symbol).is_ok() && !history.lacked_field(&feed.name, symbol_name, field)
                     };
-                    if missing.contains(symbol) { !was_told } else { !self.lacking.iter().all(lacked) }
+                    if missing.contains(symbol) { !was_told } else { self.lacking.iter().any(lacks_anew) }
                 };
                 let is_known = history.was_failing(&feed.name, name) && !symbols.iter().any(is_new);
                 let lines = if is_told_once && is_known {

@@ -75,6 +75,16 @@ impl<'p, 'a> Requester<'p, 'a> {
         self.plan.queries(symbols).into_iter().map(|query| self.with_way(query)).collect()
     }
 
+    /// The request for some of the symbols of another one.
+    pub(super) fn part(&self, query: &Query<'a>, symbols: &[usize]) -> Query<'a> {
+        self.with_way(self.plan.part(query, symbols))
+    }
+
+    /// The request for everything, which brings the symbols of another one too. `None` if the API has no path for that.
+    pub(super) fn all(&self, query: &Query<'a>) -> Option<Query<'a>> {
+        self.plan.all(query).map(|all| self.with_way(all))
+    }
+
     /// The query, which knows the secrets of the way to the server.
     pub(super) fn with_way(&self, mut query: Query<'a>) -> Query<'a> {
         query.request.secrets.extend(self.context.transport.secrets(&query.request.server));

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::http::transport::TransportError;
     use crate::http::url::Url;
-    use crate::secret::Secret;
+    use crate::secret::{Secret, Secrets};
     use crate::system::clock::SystemClock;
     use crate::system::threads::SystemThreads;
     use std::time::Duration;
@@ -118,7 +118,7 @@ mod tests {
             max_body: 1,
             identity: None,
             remaining: None,
-            secrets: Vec::new(),
+            secrets: Secrets::default(),
         }
     }
 

@@ -98,7 +98,7 @@ impl<'a> ProviderFetch<'_, 'a> {
                 known.push(symbol);
             }
         }
-        Some(self.plan().part(query, &known))
+        Some(self.requester.part(query, &known))
     }
 
     /// Finds the unknown symbols of a batch that has at least one, and asks for the others.
@@ -117,7 +117,7 @@ impl<'a> ProviderFetch<'_, 'a> {
     /// Asks for everything instead of a batch, if the API has a path for that. Symbols of the batch that are
     /// not there are unknown; `said` is the API's text, if it has just said it. Returns whether it worked.
     fn fetch_all(&self, query: &Query<'a>, said: Option<&str>, collected: &mut Collected) -> bool {
-        let Some(all) = self.plan().all(query) else { return false };
+        let Some(all) = self.requester.all(query) else { return false };
         let Answer::Read(reply) = self.requester.request(&all, true, &mut collected.stats) else { return false };
         for (position, &symbol) in all.symbols.iter().enumerate() {
             if reply.error.is_none() && !reply.has_row[position] {
@@ -138,14 +138,14 @@ impl<'a> ProviderFetch<'_, 'a> {
         }
         if search.halvings_left == 0 {
             for symbol in &query.symbols {
-                self.fetch_part(&self.plan().part(query, &[*symbol]), said, search, collected);
+                self.fetch_part(&self.requester.part(query, &[*symbol]), said, search, collected);
             }
             return;
         }
         search.halvings_left -= 1;
         // Unknown symbols are often beside each other, so each half has every second symbol.
         let half = |offset| query.symbols.iter().copied().skip(offset).step_by(2).collect::<Vec<_>>();
-        let [even, odd] = [half(0), half(1)].map(|symbols| self.plan().part(query, &symbols));
+        let [even, odd] = [half(0), half(1)].map(|symbols| self.requester.part(query, &symbols));
         match self.fetch_part(&even, said, search, collected) {
             // This half is good, so the unknown symbol is in the other one: no need to ask for that as a
             // whole. A symbol alone is asked for in any case, as an API may say other things a moment later.

@@ -116,7 +116,7 @@ impl Transport for HttpClient {
                 RedirectTarget::SameServer(target) => path = target,
                 RedirectTarget::OtherServer(_) => {
                     // Masked before it is taken apart, which may cut a secret.
-                    let masked = RedirectTarget::resolve(server, "", &request.sanitize(&location, usize::MAX));
+                    let masked = RedirectTarget::resolve(server, "", &request.secrets.sanitize(&location, usize::MAX));
                     return Ok(Response { redirect: Some(excerpt(&masked.into_other_server())), ..response });
                 }
             }

@@ -2,18 +2,12 @@
 
 use super::body::Body;
 use super::url::Url;
-use crate::secret::{Secret, mask};
+use crate::secret::{Secret, Secrets};
 use crate::system::tls::ClientIdentity;
-use crate::util::sanitize::{EXCERPT_CHARS, sanitize};
+use crate::util::sanitize::EXCERPT_CHARS;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// So many bytes of a text are looked at for each character that is shown: many more than one, as a mask is shorter
-/// than the secret that it replaces.
-const BYTES_PER_CHAR: usize = 16;
-/// Most bytes of a text that are looked at for a message.
-const MAX_SHOWN_BYTES: usize = 1 << 16;
 
 /// An HTTP request: a GET, or a POST if it has a body. Neither its `Display` nor its `Debug` shows a
 /// secret.
@@ -38,22 +32,13 @@ pub struct Request {
     /// Where the response says how many requests are left.
     pub remaining: Option<RemainingHeader>,
     /// The secrets to mask in texts of the response, as servers may quote a key in an error.
-    pub secrets: Vec<Secret>,
+    pub secrets: Secrets,
 }
 
 impl Request {
-    /// The beginning of a text of the response, at most `max_chars` characters of it, fit for a message: its secrets
-    /// are masked, before it is cut, and it is sanitized. Whoever searches the text for anything does it before.
-    pub(crate) fn sanitize(&self, text: &str, max_chars: usize) -> String {
-        let text = text.trim_start();
-        let limit = max_chars.saturating_mul(BYTES_PER_CHAR).min(MAX_SHOWN_BYTES).min(text.len());
-        let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
-        sanitize(&mask(&text[..end], &self.secrets), max_chars)
-    }
-
-    /// The first 200 characters of a text of the response, fit for a message.
+    /// The first 200 characters of a text of the response, fit for a message: no secret is in it.
     pub(crate) fn excerpt(&self, text: &str) -> String {
-        self.sanitize(text, EXCERPT_CHARS)
+        self.secrets.sanitize(text, EXCERPT_CHARS)
     }
 }
 
@@ -126,7 +111,7 @@ mod tests {
             max_body: 1,
             identity: None,
             remaining: None,
-            secrets: vec![Secret::new("k3y")],
+            secrets: Secrets::from_iter([Secret::new("k3y")]),
         };
         let shown = r#"Request { server: https://h, path: "/q?key=***", headers: ["X-Key"], body_bytes: Some(3), .. }"#;
         assert_eq!(format!("{request:?}"), shown);

@@ -2,7 +2,6 @@
 
 use super::json::string_or_number;
 use crate::http::request::Request;
-use crate::secret::Secret;
 use crate::util::clauses::join_clauses;
 use crate::util::sanitize::sanitize;
 use std::fmt;
@@ -10,9 +9,6 @@ use std::fmt;
 /// Most characters of an error text that are kept. It must be enough to find in it what a definition says
 /// of unknown symbols. Messages show less.
 const MAX_CHARACTERS: usize = 4_000;
-
-/// Most characters of a value that messages show.
-const MAX_VALUE_CHARACTERS: usize = 60;
 
 /// The words of an API about an error. A key may be a word of English or a part of a symbol, so they are searched as
 /// they came.
@@ -26,7 +22,7 @@ pub(crate) struct ErrorText {
 impl ErrorText {
     /// The beginning of a text from a reply, long enough to search it.
     pub(super) fn new(request: &Request, text: &str) -> Self {
-        Self { words: sanitize(text, MAX_CHARACTERS), shown: request.sanitize(text, MAX_CHARACTERS) }
+        Self { words: sanitize(text, MAX_CHARACTERS), shown: request.secrets.sanitize(text, MAX_CHARACTERS) }
     }
 
     /// What there is to say where the API has no words.
@@ -77,13 +73,6 @@ pub(super) fn error_text(request: &Request, json: &str) -> Option<ErrorText> {
 pub(super) fn is_error_text(json: &str) -> bool {
     let is_error = |text: &str| !text.is_empty() && !text.eq_ignore_ascii_case("ok");
     json.starts_with('"') && string_or_number(json).is_some_and(|text| is_error(text.trim()))
-}
-
-/// The beginning of a value from a reply, short enough to stand beside others in a message.
-pub(super) fn value_start<'s>(request: &'s Request, secrets: impl Iterator<Item = &'s Secret>, text: &str) -> String {
-    // A provider may quote what another one was sent.
-    let request = Request { secrets: secrets.chain(&request.secrets).cloned().collect(), ..request.clone() };
-    request.sanitize(text, MAX_VALUE_CHARACTERS)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::http::request::Request;
 use crate::market::field::Field;
 use crate::market::number::Number;
 use crate::market::symbol::{Symbol, join_names};
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 use crate::util::group_by::group_by;
 use crate::util::hash::{all_differ, hash_of};
 use jiff::Timestamp;
@@ -228,7 +228,7 @@ impl<'a> Plan<'a> {
             max_body: definition.max_body,
             identity: None,
             remaining: definition.remaining.clone(),
-            secrets,
+            secrets: Secrets::from_iter(secrets),
         }
     }
 

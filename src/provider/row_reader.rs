@@ -1,7 +1,7 @@
 //! Reads one row of a reply after the other into a table, and keeps why a symbol has no value.
 
 use super::definition::{FieldSpec, Pick, RowsShape};
-use super::error_text::{ErrorText, error_text, is_error_text, value_start};
+use super::error_text::{ErrorText, error_text, is_error_text};
 use super::found_rows::FoundRows;
 use super::json::{JsonError, JsonReader, string_or_number};
 use super::layout::Layout;
@@ -12,10 +12,9 @@ use super::value::{NoValue, instead_of_number, read_value, unix_seconds};
 use crate::market::field::Field;
 use crate::market::number::Number;
 use crate::market::table::Table;
-use crate::secret::Secret;
+use crate::secret::Secrets;
 use crate::util::sanitize::excerpt;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 /// Ages that a quote can have, in seconds: from a day ahead, as clocks and time zones differ, to ten years.
@@ -24,6 +23,9 @@ const POSSIBLE_AGES: RangeInclusive<f64> = -86_400.0..=315_360_000.0;
 
 /// Of more symbols than this, messages show only words that are there instead of numbers.
 const MAX_SHORT_LIST: usize = 10;
+
+/// Most characters of a value that messages show beside others.
+const MAX_SHOWN_CHARACTERS: usize = 60;
 
 /// What messages show of values that are no numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +45,8 @@ pub(super) struct RowReader<'a, 'de> {
     /// Whether the request is for one symbol and its row has neither a name nor a key.
     pub(super) is_bare: bool,
     pub(super) names: RowNames<'a>,
-    /// The secrets of all providers, which no value that is shown may have.
-    secrets: &'a BTreeMap<String, Secret>,
+    /// The secrets that no value that is shown may have: a provider may quote what another one was sent.
+    secrets: Secrets,
     /// What messages show of values that are no numbers.
     pub(super) detail: Detail,
     /// What was found in the row that is being read, by the slots of the layout.
@@ -92,7 +94,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
             layout,
             is_bare,
             names: if is_bare { RowNames::default() } else { RowNames::new(plan, query) },
-            secrets: plan.secrets,
+            secrets: plan.secrets.values().chain(query.request.secrets.iter()).cloned().collect(),
             detail: if plan.symbols.len() <= MAX_SHORT_LIST { Detail::All } else { Detail::Words },
             slots: vec![None; layout.slots],
             values: vec![None; plan.columns.len()],
@@ -337,7 +339,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
                 Some((json, Err(NoValue::NoNumber))) => ("no number", instead_of_number(spec, json)),
             };
             let is_text = json.is_some_and(|json| json.starts_with('"'));
-            let start = |text: &str| value_start(&self.query.request, self.secrets.values(), text);
+            let start = |text: &str| self.secrets.sanitize(text, MAX_SHOWN_CHARACTERS);
             let quoted = |text: &str| if is_text { format!("\"{}\"", start(text)) } else { start(text) };
             let shown = shown.map(|(text, hint)| (quoted(&text), hint));
             let shown = shown.filter(|(text, _)| shows(text)).map(|(text, hint)| format!(" ({text}{hint})"));

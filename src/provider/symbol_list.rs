@@ -205,14 +205,14 @@ impl ListReader<'_> {
         let base = code(&self.list.base, self.layout.base);
         let quote = code(&self.list.quote, self.layout.quote);
         let Some(symbol) = self.definition.listed(self.list, &key, base.as_deref(), quote.as_deref()) else {
-            let shown = || self.request.sanitize(&key, MAX_NAME);
+            let shown = || self.request.secrets.sanitize(&key, MAX_NAME);
             log::debug!("{}: {} stands for no symbol here", self.definition.name, shown());
             return;
         };
         self.readable += 1;
         let name = self.layout.name.clone().filter_map(text).find(|name| !name.trim().is_empty()).unwrap_or_default();
         let listed = ListedSymbol { symbol, spelled: key.into_owned(), name: name.into_owned() };
-        let has_secret = |text: &str| self.request.sanitize(text, usize::MAX) != sanitize(text, usize::MAX);
+        let has_secret = |text: &str| self.request.secrets.sanitize(text, usize::MAX) != sanitize(text, usize::MAX);
         let parts = [Some(&*listed.spelled), base.as_deref(), quote.as_deref()];
         if listed.fits(&self.texts) && !parts.into_iter().flatten().any(has_secret) {
             self.push(listed);
@@ -231,7 +231,7 @@ impl ListReader<'_> {
         }
         self.seen.insert(hash, self.symbols.len());
         let spelled = sanitize(&listed.spelled, Symbol::MAX_LEN);
-        let name = self.request.sanitize(&listed.name, MAX_NAME);
+        let name = self.request.secrets.sanitize(&listed.name, MAX_NAME);
         self.symbols.push(ListedSymbol { spelled, name, ..listed });
     }
 }

@@ -3,17 +3,67 @@
 use super::base64::{Base64Reader, Base64Run, decode};
 use super::fragments::Fragments;
 use super::{MASK, Secret};
+use crate::util::sanitize::sanitize;
+use std::sync::OnceLock;
+
+/// So many bytes of a text are looked at for each character that is shown: many more than one, as a mask is shorter
+/// than the secret that it replaces.
+const BYTES_PER_CHAR: usize = 16;
+
+/// Most bytes of a text that are looked at for a message.
+const MAX_SHOWN_BYTES: usize = 1 << 16;
+
+/// Secrets that no text may show. What finds them is made for the first text, as most replies have none to show, and
+/// kept for the others, as some have one for each of 100,000 symbols.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    all: Vec<Secret>,
+    fragments: OnceLock<Fragments>,
+}
+
+impl Secrets {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Secret> {
+        self.all.iter()
+    }
+
+    /// The beginning of a text, at most `max_chars` characters of it, fit for a message: the secrets are masked, before
+    /// it is cut, and it is sanitized. Whoever searches the text for anything does it before.
+    pub(crate) fn sanitize(&self, text: &str, max_chars: usize) -> String {
+        let text = text.trim_start();
+        let limit = max_chars.saturating_mul(BYTES_PER_CHAR).min(MAX_SHOWN_BYTES).min(text.len());
+        let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        let fragments = self.fragments.get_or_init(|| Fragments::new(&self.all));
+        sanitize(&mask_fragments(&text[..end], fragments), max_chars)
+    }
+}
+
+impl FromIterator<Secret> for Secrets {
+    fn from_iter<I: IntoIterator<Item = Secret>>(secrets: I) -> Self {
+        Self { all: secrets.into_iter().collect(), fragments: OnceLock::new() }
+    }
+}
+
+impl Extend<Secret> for Secrets {
+    fn extend<I: IntoIterator<Item = Secret>>(&mut self, secrets: I) {
+        self.all.extend(secrets);
+        self.fragments = OnceLock::new();
+    }
+}
 
 /// Masks in `text` the secrets, and parts of them, however they are encoded. Where they overlap, all of it is one
 /// mask.
 pub(crate) fn mask(text: &str, secrets: &[Secret]) -> String {
-    let fragments = Fragments::new(secrets);
+    mask_fragments(text, &Fragments::new(secrets))
+}
+
+fn mask_fragments(text: &str, fragments: &Fragments) -> String {
     if fragments.is_empty() {
         return text.to_owned();
     }
     let mut base64 = Base64Reader::default();
     let mut found = fragments.find(text, |readings| base64.see(readings));
-    found.extend(base64.runs().into_iter().filter(|run| is_secret_in(run, &fragments)).map(|run| run.range));
+    found.extend(base64.runs().into_iter().filter(|run| is_secret_in(run, fragments)).map(|run| run.range));
     found.sort_unstable_by_key(|range| range.start);
     let (mut masked, mut copied) = (String::with_capacity(text.len()), 0);
     for range in found {

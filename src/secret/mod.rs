@@ -5,6 +5,7 @@ mod fragments;
 mod mask;
 mod readings;
 
+pub use mask::Secrets;
 pub(crate) use mask::mask;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};

@@ -92,7 +92,7 @@ fn check_reply(plan: &Plan<'_>, query: &Query<'_>, reply: &Reply, body: &str) {
     for (symbol, _) in &reply.row_errors {
         assert!(requested.contains(symbol), "{} was not asked for", plan.symbols[*symbol]);
     }
-    if !query.request.secrets.is_empty() {
+    if query.request.secrets.iter().next().is_some() {
         let messages = reply.row_errors.iter().map(|(_, message)| message.as_str());
         messages.chain(reply.error.as_ref().map(ErrorText::shown)).for_each(assert_safe_to_print);
     }

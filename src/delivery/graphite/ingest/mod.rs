@@ -17,7 +17,7 @@ use crate::http::retry::{RetryPolicy, send};
 use crate::http::stats::RequestStats;
 use crate::http::transport::TransportError;
 use crate::metrics::batch::Batch;
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 use crate::util::pluralize::pluralize;
 use bisector::{Bisector, Step, Stop};
 use json::Published;
@@ -226,7 +226,7 @@ impl Ingest<'_> {
             max_body: MAX_REPLY,
             identity: self.target.identity.clone(),
             remaining: None,
-            secrets,
+            secrets: Secrets::from_iter(secrets),
         }
     }
 
