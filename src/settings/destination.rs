@@ -1,12 +1,12 @@
 //! The settings of one destination: those of `[graphite]` that say where points go and how, and all of
 //! `[mirrors.NAME]`.
 
-use super::headers::{Headers, read_headers};
+use super::credentials;
+use super::destination_reader::{DestinationReader, Names};
+use super::headers::{self, Headers};
 use super::identity::{self, Identity};
-use super::mistaken_secret;
 use super::other_endpoints;
-use super::sources::{Sources, check_secret};
-use crate::config::{ConfigError, ConfigValue, Origin, Section, key_path};
+use crate::config::{ConfigError, ConfigValue, Origin};
 use crate::delivery::DestinationName;
 use crate::delivery::graphite::{
     AmqpAddress, AmqpTarget, CarbonTarget, Destination, DestinationId, IngestTarget, Protocol, SettingNames,
@@ -44,37 +44,6 @@ struct Access {
     identity: Option<Identity>,
 }
 
-/// The names of the settings of a destination, for messages.
-pub(super) struct Names {
-    /// The destination.
-    pub(super) of: DestinationName,
-    /// The setting of the URL.
-    pub(super) url: String,
-    /// The setting of the user.
-    pub(super) user: String,
-    /// The variable of the password.
-    pub(super) password: String,
-}
-
-impl Names {
-    /// The full name of a key.
-    pub(super) fn key(&self, key: &str) -> String {
-        key_path(&self.of.section(), key)
-    }
-}
-
-/// Reads one destination.
-pub(super) struct DestinationReader<'r, 'a> {
-    /// The section that has its keys.
-    pub(super) section: &'r Section<'a>,
-    /// What its settings are called.
-    pub(super) names: Names,
-    /// The sources of settings.
-    pub(super) sources: Sources<'a>,
-    /// Whether something is to be sent. If not, user, password and the secrets of headers are left alone.
-    pub(super) needs_secrets: bool,
-}
-
 impl<'a> DestinationReader<'_, 'a> {
     /// Reads the settings of the destination, of which `url` and `user` are already found, and adds warnings about
     /// them to `warnings`.
@@ -89,106 +58,53 @@ impl<'a> DestinationReader<'_, 'a> {
     ) -> Result<DestinationConfig, ConfigError> {
         let url = self.sources.optional_setting(&self.names.key("url"), url);
         let user_origin = user.as_ref().map(ConfigValue::origin);
-        let access = if self.needs_secrets {
-            Access {
-                credentials: self.read_credentials(user, is_cloud(url.as_ref()), warnings)?,
-                headers: read_headers(self, warnings)?,
-                identity: identity::read(self)?,
+        let access = self.read_access(user, url.as_ref(), warnings)?;
+        let name = self.names.key("allow_plaintext_credentials");
+        let allow_cleartext = self.section.get("allow_plaintext_credentials");
+        let allow_cleartext = self.sources.setting_or_default(&name, allow_cleartext, "false").boolean()?;
+        let (linger, formerly) = (self.section.get("linger"), self.section.get("formerly"));
+        let linger_origin = linger.as_ref().map(ConfigValue::origin);
+        let origins = Origins {
+            url: self.origin_of("url", url.as_ref()),
+            linger: self.origin_of("linger", linger.as_ref()),
+            formerly: self.origin_of("formerly", formerly.as_ref()),
+        };
+        let linger = self.read_linger(linger)?;
+        let destination = url.as_ref().map(|url| self.destination(url, &access, linger)).transpose()?;
+        if let (Some(url), Some(destination)) = (&url, &destination) {
+            warnings.extend(self.port_warning(destination));
+            warnings.extend(unused_warning(destination, user_origin, linger_origin));
+            if !allow_cleartext {
+                warnings.extend(self.check_cleartext(url, destination, &access.headers)?);
             }
-        } else {
+        }
+        let formerly = self.read_formerly(formerly)?;
+        Ok(DestinationConfig { name: self.names.of.clone(), destination, formerly, origins })
+    }
+
+    fn read_access(
+        &self,
+        user: Option<ConfigValue<'a>>,
+        url: Option<&ConfigValue<'_>>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Access, ConfigError> {
+        if !self.needs_secrets {
             // Keys that nobody asks for would be unknown.
             for key in ["user", "password", "password_file", "client_cert", "client_key"] {
                 let _ = self.section.get(key);
             }
-            Access { headers: read_headers(self, warnings)?, ..Access::default() }
-        };
-        let allow_cleartext = self.section.get("allow_plaintext_credentials");
-        let name = self.names.key("allow_plaintext_credentials");
-        let allow_cleartext = self.sources.setting_or_default(&name, allow_cleartext, "false").boolean()?;
-        let linger_value = self.section.get("linger");
-        let linger = self.read_linger(linger_value.clone())?;
-        let formerly_value = self.section.get("formerly");
-        let origin_of = |value: Option<&ConfigValue<'_>>, key: &str| {
-            value.map_or_else(|| Origin::Default(self.names.key(key).into()), ConfigValue::origin)
-        };
-        let origins = Origins {
-            url: origin_of(url.as_ref(), "url"),
-            linger: origin_of(linger_value.as_ref(), "linger"),
-            formerly: origin_of(formerly_value.as_ref(), "formerly"),
-        };
-        let destination = match url {
-            None => None,
-            Some(url) => {
-                let destination = self.destination(&url, &access, linger)?;
-                warnings.extend(self.port_warning(&destination));
-                warnings.extend(unused_warning(
-                    &destination,
-                    user_origin,
-                    linger_value.map(|_| origins.linger.clone()),
-                ));
-                if !allow_cleartext {
-                    warnings.extend(self.check_cleartext(&url, &destination, &access.headers)?);
-                }
-                Some(destination)
-            }
-        };
-        let formerly = self.read_formerly(formerly_value)?;
-        Ok(DestinationConfig { name: self.names.of.clone(), destination, formerly, origins })
+            return Ok(Access { headers: headers::read(self, warnings)?, ..Access::default() });
+        }
+        Ok(Access {
+            credentials: credentials::read(self, user, url, warnings)?,
+            headers: headers::read(self, warnings)?,
+            identity: identity::read(self)?,
+        })
     }
 
-    fn read_credentials(
-        &self,
-        user: Option<ConfigValue<'a>>,
-        is_cloud: bool,
-        warnings: &mut Vec<String>,
-    ) -> Result<Option<Credentials>, ConfigError> {
-        let (sources, names) = (self.sources, &self.names);
-        let user = sources.optional_setting(&names.key("user"), user);
-        let value = self.section.get("password");
-        let file = sources.path_setting(&names.key("password_file"), self.section.get("password_file"));
-        sources.hidden_setting(&names.key("password"), value.as_ref().map(ConfigValue::origin));
-        let variable = &names.password;
-        let secret = sources.secret_and_origin(variable)?;
-        sources.hidden_setting(variable, secret.as_ref().map(|(_, origin)| origin.clone()));
-        // With the place of the text, and with the setting that leads there.
-        let password = match (secret, file, value) {
-            (Some((password, origin)), ..) => Some((password, origin.clone(), origin)),
-            (None, Some(_), Some(value)) => return Err(value.invalid("is set, and password_file too: remove one")),
-            (None, Some(file), None) => {
-                let path = sources.path(&file)?;
-                Some((sources.secret_in(&path, file.origin())?, Origin::File(path), file.origin()))
-            }
-            (None, None, Some(value)) => {
-                warnings.extend(permission_warning(&value.origin(), "a password", "use password_file"));
-                Some((check_secret(value.text()?, value.origin())?, value.origin(), value.origin()))
-            }
-            (None, None, None) => None,
-        };
-        let section = names.of.section();
-        match (user, password) {
-            (Some(user), Some((password, place, _))) => {
-                let name = user.text()?;
-                if let Some(problem) = mistaken_secret::of_any(name, false) {
-                    return Err(user.invalid(problem));
-                }
-                match mistaken_secret::of_password(name, &password, is_cloud) {
-                    Some(problem) => Err(ConfigError::setting(place, problem)),
-                    None => Ok(Some(Credentials { user: name.to_owned(), password })),
-                }
-            }
-            (Some(user), None) => {
-                let advice = sources.secret_advice(variable);
-                Err(user.invalid(format!(
-                    "is set, but no password: set {variable} or {variable}_FILE, or password_file in [{section}]{advice}"
-                )))
-            }
-            (None, Some((_, _, setting))) => {
-                let variable = if names.user.contains('.') { String::new() } else { format!("{}, or ", names.user) };
-                let problem = format!("is set, but no user: set {variable}user in [{section}], or remove it");
-                Err(ConfigError::setting(setting, problem))
-            }
-            (None, None) => Ok(None),
-        }
+    /// Where a key is set that has this value, or its name.
+    fn origin_of(&self, key: &str, value: Option<&ConfigValue<'_>>) -> Origin {
+        value.map_or_else(|| Origin::Default(self.names.key(key).into()), ConfigValue::origin)
     }
 
     fn destination(
@@ -346,11 +262,6 @@ impl<'a> DestinationReader<'_, 'a> {
     }
 }
 
-/// Whether points go to Grafana Cloud, whose passwords are tokens.
-fn is_cloud(url: Option<&ConfigValue<'_>>) -> bool {
-    url.is_some_and(|url| url.text().is_ok_and(|url| url.contains(".grafana.net/")))
-}
-
 /// The schemes of destinations.
 const SCHEMES: [&str; 7] = ["https", "http", "tcp", "tls", "pickle", "amqp", "amqps"];
 
@@ -382,13 +293,4 @@ fn parse_url(value: &ConfigValue<'_>) -> Result<Url, ConfigError> {
 
 fn unknown_scheme(value: &ConfigValue<'_>, scheme: &str) -> ConfigError {
     value.invalid(format!("scheme {scheme:?} is not known{}", did_you_mean(scheme, SCHEMES)))
-}
-
-/// A warning if other users can read the config file that holds a secret.
-pub(super) fn permission_warning(origin: &Origin, secret: &str, advice: &str) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt;
-    let Origin::Line { file, .. } = origin else { return None };
-    let mode = std::fs::metadata(file).ok()?.permissions().mode();
-    let warning = || format!("{file} holds {secret} and others can read it: chmod 600 {file}, or {advice}");
-    (mode & 0o077 != 0).then(warning)
 }

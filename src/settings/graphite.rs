@@ -1,6 +1,7 @@
 //! The settings of `[graphite]`: the destination of the points, and what all points share.
 
-use super::destination::{DestinationConfig, DestinationReader, Names};
+use super::destination::DestinationConfig;
+use super::destination_reader::{DestinationReader, Names};
 use super::mistaken_secret;
 use super::places::place_of;
 use super::sources::{Env, Sources};

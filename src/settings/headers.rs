@@ -1,6 +1,7 @@
 //! The headers of a destination.
 
-use super::destination::{DestinationReader, permission_warning};
+use super::credentials::permission_warning;
+use super::destination_reader::DestinationReader;
 use super::mistaken_secret;
 use crate::config::{ConfigError, ConfigValue, Origin};
 use crate::delivery::graphite::ExtraHeaders;
@@ -46,10 +47,7 @@ pub(super) struct Headers {
 ///
 /// # Errors
 /// When one is no header or is set by this program, or a secret of it is missing.
-pub(super) fn read_headers(
-    reader: &DestinationReader<'_, '_>,
-    warnings: &mut Vec<String>,
-) -> Result<Headers, ConfigError> {
+pub(super) fn read(reader: &DestinationReader<'_, '_>, warnings: &mut Vec<String>) -> Result<Headers, ConfigError> {
     let mut headers = Headers::default();
     let entries = reader.section.section("headers")?.entries();
     record(reader, &entries);

@@ -1,6 +1,6 @@
 //! The certificate by which a destination knows us: `client_cert` and `client_key`.
 
-use super::destination::DestinationReader;
+use super::destination_reader::DestinationReader;
 use super::network::{self, MAX_CERTIFICATE_BYTES};
 use crate::config::{ConfigError, ConfigValue, Origin};
 use crate::system::input;
@@ -31,9 +31,8 @@ impl Identity {
 /// # Errors
 /// When only one of them is set, or a file cannot be read, or they do not fit together.
 pub(super) fn read(reader: &DestinationReader<'_, '_>) -> Result<Option<Identity>, ConfigError> {
-    let DestinationReader { section, names, sources, .. } = reader;
-    let path = |key: &'static str| sources.path_setting(&names.key(key), section.get(key));
-    let (certificate, key) = match (path("client_cert"), path("client_key")) {
+    let sources = reader.sources;
+    let (certificate, key) = match (reader.path_setting("client_cert"), reader.path_setting("client_key")) {
         (Some(certificate), Some(key)) => (certificate, key),
         (None, None) => return Ok(None),
         (Some(alone), None) => return Err(alone.invalid("is set, but no client_key: set both or neither")),

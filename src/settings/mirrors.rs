@@ -1,6 +1,7 @@
 //! The settings of `[mirrors.NAME]`: destinations that get every point too.
 
-use super::destination::{DestinationConfig, DestinationReader, Names};
+use super::destination::DestinationConfig;
+use super::destination_reader::{DestinationReader, Names};
 use super::places::place_of;
 use super::sources::Sources;
 use crate::config::{ConfigError, Section, key_path};

@@ -3,7 +3,9 @@
 
 mod alerts;
 mod config_file;
+mod credentials;
 mod destination;
+mod destination_reader;
 mod destinations;
 mod feeds;
 mod graphite;
