@@ -4,6 +4,7 @@ mod amqp;
 mod carbon;
 mod connect;
 mod destination;
+mod destination_id;
 mod error;
 mod ingest;
 mod push;
@@ -13,9 +14,9 @@ pub(crate) use amqp::AmqpAddress;
 pub(crate) use carbon::pickle;
 pub(crate) use connect::OpenConnection;
 pub(crate) use destination::{
-    AmqpTarget, CarbonTarget, Destination, DestinationId, ExtraHeaders, INGEST_PATHS, IngestTarget, Protocol,
-    SettingNames, suggested_url,
+    AmqpTarget, CarbonTarget, Destination, ExtraHeaders, IngestTarget, Protocol, SettingNames, suggested_url,
 };
+pub(crate) use destination_id::{DestinationId, INGEST_PATHS};
 pub(crate) use error::PushError;
 pub(crate) use ingest::MAX_REFUSALS;
 pub(crate) use push::{Push, Search};

@@ -1,6 +1,6 @@
 //! The URL of an exchange: `amqp://user:password@host:port/vhost?exchange=NAME&names=body`, or `amqps:` in TLS.
 
-use crate::delivery::graphite::DestinationId;
+use crate::delivery::graphite::destination_id::DestinationId;
 use crate::http::url::Url;
 use crate::secret::URL_VALUE;
 use crate::util::suggest::did_you_mean;

@@ -1,6 +1,6 @@
 //! Why a broker did not take all messages.
 
-use super::session::MIN_FRAME;
+use super::wire::MIN_FRAME;
 use crate::delivery::graphite::connect::ConnectError;
 use crate::util::clauses::add_clause;
 

@@ -9,7 +9,7 @@ use super::method::{
     Incoming, Message, Reply, put_channel_close_ok, put_close, put_close_ok, put_open, put_publish, put_start_ok,
     put_tune_ok,
 };
-use super::wire::{Frame, Malformed, PROTOCOL_HEADER};
+use super::wire::{Frame, MIN_FRAME, Malformed, PROTOCOL_HEADER};
 use crate::http::url::Credentials;
 use crate::secret::{Secret, mask};
 use crate::system::deadline::Deadline;
@@ -17,9 +17,6 @@ use crate::system::dialer::{Connection, is_interrupted};
 use crate::util::sanitize::excerpt;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
-
-/// The shortest limit of frames that AMQP allows.
-pub(super) const MIN_FRAME: u32 = 4_096;
 
 /// The longest frame that we take, as RabbitMQ proposes.
 const MAX_FRAME: u32 = 131_072;

@@ -7,6 +7,9 @@ pub(super) const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 /// Bytes of a frame beside its payload: kind, channel and length before it, and a mark after it.
 pub(super) const FRAME_OVERHEAD: usize = 8;
 
+/// The shortest limit of frames that AMQP allows.
+pub(super) const MIN_FRAME: u32 = 4_096;
+
 const FRAME_HEAD: usize = 7;
 const FRAME_END: u8 = 0xce;
 
