@@ -1,6 +1,7 @@
 //! The definition of a provider: its API as data.
 
 mod error_texts;
+mod keys;
 mod options;
 mod places;
 mod read;
@@ -172,6 +173,30 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// A request with this path, whose reply is read for its rows alone.
+    fn plain(path: Template) -> Self {
+        Self {
+            path,
+            body: None,
+            all: None,
+            batch: 0,
+            has_own_servers: false,
+            join: String::new(),
+            rows: Pointer::default(),
+            key: None,
+            keys: Vec::new(),
+            ignore_case: false,
+            pick: Pick::Only,
+            error: Vec::new(),
+            row_error: None,
+            shape: RowsShape::Rows,
+            time: None,
+            time_zone: TimeZone::UTC,
+            max_age: None,
+            fields: Vec::new(),
+        }
+    }
+
     /// Whether each request is for one symbol.
     pub(crate) fn is_single(&self) -> bool {
         let (base, quote) = (self.has(SymbolPart::Base), self.has(SymbolPart::Quote));

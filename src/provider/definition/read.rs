@@ -1,6 +1,7 @@
 //! Reading a definition from TOML.
 
-use super::options::{Options, parse_template};
+use super::keys::{flag, integer, one_or_more, optional, required, spelling_template};
+use super::options::Options;
 use super::places::place_of;
 use super::read_quote::endpoints;
 use super::symbol_list::symbol_list;
@@ -12,7 +13,6 @@ use crate::market::field::Field;
 use crate::market::symbol::Symbol;
 use crate::provider::base_url::BaseUrl;
 use crate::provider::header::check_header;
-use crate::provider::pointer::Pointer;
 use crate::provider::spelling::Spelling;
 use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::must_be_one_of;
@@ -63,66 +63,10 @@ impl Definition {
     }
 }
 
-pub(super) fn missing(section: &Section<'_>, key: &str) -> ConfigError {
-    ConfigError::invalid(section.origin(), format!("{key} is missing"))
-}
-
-pub(super) fn required<'a>(section: &Section<'a>, key: &'static str) -> Result<ConfigValue<'a>, ConfigError> {
-    section.get(key).ok_or_else(|| missing(section, key))
-}
-
-pub(super) fn optional<T>(
-    section: &Section<'_>,
-    key: &'static str,
-    read: impl Fn(&ConfigValue<'_>) -> Result<T, ConfigError>,
-) -> Result<Option<T>, ConfigError> {
-    section.get(key).map(|value| read(&value)).transpose()
-}
-
-/// One value or an array of values; no values if there is no such key.
-pub(super) fn one_or_more<T>(
-    section: &Section<'_>,
-    key: &'static str,
-    read: impl Fn(&ConfigValue<'_>) -> Result<T, ConfigError>,
-) -> Result<Vec<T>, ConfigError> {
-    section.get(key).map_or(Ok(Vec::new()), |value| value.one_or_more().iter().map(read).collect())
-}
-
-pub(super) fn integer<T>(
-    section: &Section<'_>,
-    key: &'static str,
-    min: i64,
-    max: i64,
-    default: T,
-) -> Result<T, ConfigError>
-where
-    T: TryFrom<i64>,
-{
-    let Some(value) = section.get(key) else { return Ok(default) };
-    T::try_from(value.integer(min, max)?).map_err(|_| value.invalid("is out of range"))
-}
-
-pub(super) fn flag(section: &Section<'_>, key: &'static str) -> Result<bool, ConfigError> {
-    section.get(key).map_or(Ok(false), |value| value.boolean())
-}
-
 /// Requests per second. A rate of less than about one a day would be no rate within a run.
 fn rate(value: &ConfigValue<'_>) -> Result<f64, ConfigError> {
     let rate = value.positive(1e6)?;
     if rate < 1e-5 { Err(value.invalid("must be 0.00001 at least")) } else { Ok(rate) }
-}
-
-pub(super) fn pointer(value: &ConfigValue<'_>) -> Result<Pointer, ConfigError> {
-    Pointer::parse(value.text()?).map_err(|problem| value.invalid(problem))
-}
-
-pub(super) fn spelling_template(value: &ConfigValue<'_>) -> Result<Template, ConfigError> {
-    parse_template(value, TemplateKind::Spelling)
-}
-
-pub(super) fn field(name: &str, value: &ConfigValue<'_>) -> Result<Field, ConfigError> {
-    Field::new(name)
-        .ok_or_else(|| value.invalid(format!("{name:?} is no field name: a letter, then letters, digits and _")))
 }
 
 fn market(section: &Section<'_>) -> Result<Market, ConfigError> {

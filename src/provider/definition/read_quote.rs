@@ -1,11 +1,12 @@
 //! Reading a `[[quote]]` of a definition from TOML.
 
+use super::keys::{flag, integer, missing, one_or_more, optional, path_template, pointer, required, spelling_template};
 use super::options::Options;
 use super::places::place_of;
-use super::read::{field, flag, integer, missing, one_or_more, optional, pointer, required, spelling_template};
 use super::read_body::body;
 use super::{Endpoint, FieldSpec, Pick, RowsShape, TimeSpec, TimeUnit};
 use crate::config::{ConfigError, ConfigValue, Section};
+use crate::market::field::Field;
 use crate::market::number::Number;
 use crate::provider::pointer::Pointer;
 use crate::provider::spelling::SymbolPart;
@@ -97,17 +98,6 @@ fn ambiguous_pointer(endpoint: &Endpoint) -> Option<String> {
     ))
 }
 
-pub(super) fn path_template(
-    value: &ConfigValue<'_>,
-    options: &Options<'_>,
-    kind: TemplateKind,
-) -> Result<Template, ConfigError> {
-    if !value.text()?.starts_with('/') {
-        return Err(value.invalid("must begin with \"/\""));
-    }
-    options.template(value, kind)
-}
-
 fn all_path(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<Template, ConfigError> {
     let path = path_template(value, options, TemplateKind::Path)?;
     if !path.is_without_symbols() {
@@ -150,6 +140,11 @@ fn time(section: &Section<'_>) -> Result<Option<TimeSpec>, ConfigError> {
 
 fn fields(section: &Section<'_>) -> Result<Vec<FieldSpec>, ConfigError> {
     section.section("fields")?.entries().into_iter().map(|(name, value)| field_spec(&name, &value)).collect()
+}
+
+fn field(name: &str, value: &ConfigValue<'_>) -> Result<Field, ConfigError> {
+    Field::new(name)
+        .ok_or_else(|| value.invalid(format!("{name:?} is no field name: a letter, then letters, digits and _")))
 }
 
 fn field_spec(name: &str, value: &ConfigValue<'_>) -> Result<FieldSpec, ConfigError> {

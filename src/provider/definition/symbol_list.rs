@@ -1,14 +1,12 @@
 //! How the list of a provider's symbols is requested and read. In TOML it is the table `symbols`.
 
+use super::Endpoint;
+use super::keys::{one_or_more, optional, path_template, pointer};
 use super::options::Options;
 use super::places::place_of;
-use super::read::{one_or_more, optional, pointer};
-use super::read_quote::path_template;
-use super::{Endpoint, Pick, RowsShape};
 use crate::config::{ConfigError, ConfigValue, Section};
 use crate::provider::pointer::Pointer;
 use crate::provider::template::TemplateKind;
-use jiff::tz::TimeZone;
 
 /// How the list of a provider's symbols is requested and read.
 #[derive(Clone, Debug)]
@@ -68,25 +66,12 @@ pub(super) fn symbol_list(
         let first = endpoints.iter().take(1).flat_map(|endpoint| &endpoint.error);
         error = first.filter(|pointer| pointer.is_literal()).cloned().collect();
     }
+    let plain = Endpoint::plain(path_template(&path, options, TemplateKind::List)?);
     let endpoint = Endpoint {
-        path: path_template(&path, options, TemplateKind::List)?,
-        body: None,
-        all: None,
-        batch: 0,
-        has_own_servers: false,
-        join: String::new(),
         rows: optional(&section, "rows", plain_pointer)?.unwrap_or_default(),
         key: optional(&section, "key", plain_pointer)?,
-        keys: Vec::new(),
-        ignore_case: false,
-        pick: Pick::default(),
         error,
-        row_error: None,
-        shape: RowsShape::Rows,
-        time: None,
-        time_zone: TimeZone::UTC,
-        max_age: None,
-        fields: Vec::new(),
+        ..plain
     };
     let list = SymbolList {
         endpoint,
