@@ -12,6 +12,7 @@ use crate::http::transport::Transport;
 use crate::http::url::Url;
 use crate::outcome::Outcome;
 use crate::secret::{Secret, Secrets, URL_VALUE};
+use crate::settings::PING_PLACEHOLDERS;
 use crate::system::clock::{Clock, SystemClock};
 use crate::system::deadline::Deadline;
 use crate::system::random::Random;
@@ -29,8 +30,6 @@ const RETRIES: u32 = 1;
 /// The longest reply that is read, in bytes. A monitor replies `OK`.
 const MAX_REPLY_BYTES: u64 = 4096;
 
-/// What a URL may hold that is asked once, at the end. `{duration}` is in milliseconds, as Uptime Kuma wants it.
-pub(crate) const PLACEHOLDERS: [&str; 4] = ["{status}", "{code}", "{message}", "{duration}"];
 /// The longest `{message}`, in characters. A URL must not become too long for a server.
 const MAX_MESSAGE: usize = 300;
 
@@ -49,7 +48,7 @@ impl Ping<'_> {
     /// Runs `work`. Pings the monitor when it begins, and again when it ends, with its exit code and what
     /// `read_log` returns then.
     pub(crate) fn run(self, read_log: impl Fn() -> String, work: impl FnOnce() -> Outcome) -> Outcome {
-        if PLACEHOLDERS.iter().any(|placeholder| self.url.path.contains(placeholder)) {
+        if PING_PLACEHOLDERS.iter().any(|placeholder| self.url.path.contains(placeholder)) {
             return self.run_to_its_end(read_log, work);
         }
         let run_id = uuid(self.random);
@@ -141,13 +140,14 @@ fn filled_path(path: &str, outcome: Outcome, log: &str, took: Duration) -> Strin
     // What was said last says best how it ended.
     let message = log.lines().last().unwrap_or(if is_up { "OK" } else { "failed" });
     let message: String = message.chars().take(MAX_MESSAGE).collect();
+    // In the order of the placeholders.
     let values = [
         if is_up { "up" } else { "down" }.to_owned(),
         outcome.code().to_string(),
         utf8_percent_encode(&message, URL_VALUE).to_string(),
         took.as_millis().to_string(),
     ];
-    PLACEHOLDERS
+    PING_PLACEHOLDERS
         .iter()
         .zip(values)
         .fold(path.to_owned(), |path, (placeholder, value)| path.replace(placeholder, &value))

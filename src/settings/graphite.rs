@@ -4,7 +4,7 @@ use super::destination::DestinationConfig;
 use super::destination_reader::{DestinationReader, Names};
 use super::mistaken_secret;
 use super::places::place_of;
-use super::sources::{Env, Sources};
+use super::sources::{Env, Roots, Sources};
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Document, Section};
 use crate::delivery::DestinationName;
@@ -13,7 +13,6 @@ use crate::http::url::Url;
 use crate::metrics::MetricsConfig;
 use crate::metrics::names::{NameTemplate, check_literal};
 use crate::system::deadline::Deadline;
-use std::cell::OnceCell;
 use std::path::Path;
 
 /// The settings of `[graphite]`.
@@ -82,8 +81,8 @@ pub(crate) fn read_first(
     user: Option<&str>,
     deadline: Deadline<'_>,
 ) -> Result<FirstGraphite, ConfigError> {
-    let empty = Section::empty("");
-    let outside = Sources { env, file: &empty, recorder: None, deadline, roots: &OnceCell::new() };
+    let (empty, roots) = (Section::empty(""), Roots::new());
+    let outside = Sources::new(env, &empty, deadline, &roots);
     let url = outside.first_of(Some(("--graphite-url", &options.graphite_url)), "GRAPHITE_URL", None)?;
     let user = outside.first_of(Some(("--user", &user.map(str::to_owned))), "GRAPHITE_USER", None)?;
     let text = |value: &Option<ConfigValue<'_>>| value.as_ref().and_then(|value| value.text().ok()).map(str::to_owned);

@@ -20,6 +20,7 @@ mod other_endpoints;
 mod places;
 mod providers;
 mod recorder;
+mod run_limits;
 mod service;
 mod sources;
 mod state_dir;
@@ -30,9 +31,10 @@ pub(crate) use alerts::Alert;
 pub(crate) use config_file::place_of_first;
 pub(crate) use feeds::default_symbols;
 pub(crate) use graphite::{FirstGraphite, read_first as first_graphite};
-pub(crate) use monitor::monitor;
+pub(crate) use monitor::{PING_PLACEHOLDERS, monitor};
 pub(crate) use providers::ProviderListing;
 pub(crate) use recorder::RecordedSetting;
+pub(crate) use run_limits::read_deadline;
 pub use sources::Env;
 pub(crate) use symbol_search::{SymbolSearch, symbol_search};
 
@@ -43,24 +45,22 @@ use crate::delivery::graphite::Destination;
 use crate::delivery::{DestinationName, NamedDestination};
 use crate::fetch::{Feed, FetchConfig};
 use crate::http::proxy::NetworkConfig;
-use crate::http::url::Url;
 use crate::market::shard::Shard;
 use crate::metrics::MetricsConfig;
 use crate::outcome::Outcome;
 use crate::provider::Definition;
 use crate::state::State;
-use crate::system::clock::SystemClock;
 use crate::system::deadline::Deadline;
 use crate::system::terminal::Terminal;
 use crate::util::shorten::shorten;
 use config_file::ConfigFile;
+use destination::DestinationConfig;
 use feeds::FeedReader;
 use graphite::Graphite;
-use places::place_of;
-use providers::{Needs, Providers, cleartext_warnings};
+use places::{deny_singular_tables, place_of};
+use providers::{Needs, Providers, cleartext_warnings, with_providers};
 use recorder::Recorder;
-use sources::Sources;
-use std::cell::OnceCell;
+use sources::{Roots, Sources};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -195,9 +195,9 @@ impl Settings {
         let recorder = Recorder::default();
         let table = document.parse()?;
         let file = Section::root(document, &table);
+        let roots = Roots::new();
         let recorder_of_check = (purpose == Purpose::Check).then_some(&recorder);
-        let roots = OnceCell::new();
-        let sources = Sources { env, file: &file, recorder: recorder_of_check, deadline, roots: &roots };
+        let sources = Sources { recorder: recorder_of_check, ..Sources::new(env, &file, deadline, &roots) };
         let path = sources.optional_setting("--config", path);
         let config = path.as_ref().map(ConfigValue::text).transpose()?;
         deny_singular_tables(&file)?;
@@ -210,18 +210,6 @@ impl Settings {
         let recorded = recorder.into_settings();
         Ok(Self { state_dir_advice: service::state_dir_advice(&recorded, &file), recorded, ..settings })
     }
-}
-
-/// Refuses a table whose name lacks its last letter. Its feed or provider would be missed before its key is.
-fn deny_singular_tables(file: &Section<'_>) -> Result<(), ConfigError> {
-    for (key, value) in file.entries() {
-        if matches!(key.as_str(), "feed" | "provider" | "mirror") {
-            let name = value.section().ok().and_then(|section| section.entries().into_iter().next());
-            let name = name.map_or("NAME".to_owned(), |(name, _)| name);
-            return Err(value.invalid(format!("unknown key: write [{key}s.{name}]")));
-        }
-    }
-    Ok(())
 }
 
 /// What the settings are used for.
@@ -268,12 +256,8 @@ impl<'a> Reader<'a> {
         let needs = if self.purpose == Purpose::Export { Needs::Nothing } else { Needs::Quotes };
         let mut providers = Providers::new(sources, needs)?;
         let (run, feeds) = self.read_feeds(&mut providers, &metrics, stdin)?;
-        let (timeout, retries) = read_run_limits(options, sources)?;
-        let is_missing = destination.destination.is_none();
-        if is_missing && self.purpose == Purpose::Push {
-            return Err(self.missing_graphite());
-        }
-        let no_destination = (is_missing && self.purpose == Purpose::Check).then(|| self.missing_graphite());
+        let (timeout, retries) = run_limits::read(options, sources)?;
+        let no_destination = self.no_destination(&destination)?;
         let alerts = alerts::read(sources, self.purpose == Purpose::Export)?;
         let journal = journal::read(options, sources, destination.destination.as_ref())?;
         let destinations = destinations::join(destination, mirrors, &journal, timeout)?;
@@ -286,15 +270,7 @@ impl<'a> Reader<'a> {
         let accepts_partial = read_accept_partial(options, sources)?;
         let Providers { definitions, secrets, not_ready, .. } = providers;
         warnings.extend(cleartext_warnings(&definitions));
-        let ingest_url = |to: &'_ NamedDestination| match &to.destination {
-            Destination::Ingest(target) => Some(target.url.clone()),
-            Destination::Carbon(_) | Destination::Amqp(_) => None,
-        };
-        let ingest_urls: Vec<Url> = destinations.iter().filter_map(ingest_url).collect();
-        let network = network::read(
-            sources,
-            definitions.iter().flat_map(|definition| definition.base_url.urls()).chain(&ingest_urls),
-        )?;
+        let network = read_network(sources, &definitions, &destinations)?;
         Ok(Settings {
             run,
             fetch: FetchConfig { feeds, definitions, secrets, retries },
@@ -333,12 +309,21 @@ impl<'a> Reader<'a> {
             mirrors::read(sources, false, &mut warnings).err(),
             providers.err(),
             feeds,
-            read_run_limits(options, sources).err(),
+            run_limits::read(options, sources).err(),
             alerts::read(sources, false).err(),
             journal::read(options, sources, None).err(),
             read_accept_partial(options, sources).err(),
         ];
         sections.into_iter().flatten().collect()
+    }
+
+    /// Why there is no first destination, where a check says so. For a push this is an error.
+    fn no_destination(&self, first: &DestinationConfig) -> Result<Option<ConfigError>, ConfigError> {
+        match (self.purpose, &first.destination) {
+            (Purpose::Push, None) => Err(self.missing_graphite()),
+            (Purpose::Check, None) => Ok(Some(self.missing_graphite())),
+            _ => Ok(None),
+        }
     }
 
     /// The error about a missing first destination.
@@ -380,23 +365,8 @@ pub(crate) fn providers(
     env: Env<'_>,
     only: Option<&str>,
 ) -> Result<Vec<ProviderListing>, ConfigError> {
-    with_providers(options, env, read_deadline(options, env)?, |providers| providers.list(only))
-}
-
-/// When the settings must be read: the time limit of the whole run, from now.
-///
-/// # Errors
-/// When the time limit is wrong.
-pub(crate) fn read_deadline(options: &Options, env: Env<'_>) -> Result<Deadline<'static>, ConfigError> {
-    let deadline = Deadline::after(&SystemClock, Duration::ZERO);
-    let sources = Sources { env, file: &Section::empty(""), recorder: None, deadline, roots: &OnceCell::new() };
-    Ok(Deadline::after(&SystemClock, read_timeout(options, sources)?))
-}
-
-/// Reads the time limit of the whole run.
-fn read_timeout(options: &Options, sources: Sources<'_>) -> Result<Duration, ConfigError> {
-    let timeout = sources.first_of(Some(("--timeout", &options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
-    sources.setting_or_default("--timeout", timeout, "30").seconds()
+    let deadline = read_deadline(options, env)?;
+    with_providers(options, env, deadline, Needs::Nothing, |_, providers| providers.list(only))
 }
 
 /// The effective definition of a provider. `None` if there is no such provider.
@@ -409,30 +379,7 @@ pub(crate) fn definition(
     name: &str,
     deadline: Deadline<'_>,
 ) -> Result<Option<Definition>, ConfigError> {
-    with_providers(options, env, deadline, |providers| providers.find(name))
-}
-
-/// Reads the config file, and from the providers what `read` wants of them.
-fn with_providers<T>(
-    options: &Options,
-    env: Env<'_>,
-    deadline: Deadline<'_>,
-    read: impl FnOnce(Providers<'_>) -> Result<T, ConfigError>,
-) -> Result<T, ConfigError> {
-    let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
-    let table = document.parse()?;
-    let file = Section::root(&document, &table);
-    deny_singular_tables(&file)?;
-    let sources = Sources { env, file: &file, recorder: None, deadline, roots: &OnceCell::new() };
-    read(Providers::new(sources, Needs::Nothing)?)
-}
-
-/// Reads the time limit of the whole run, and the number of retries of a failed request.
-fn read_run_limits(options: &Options, sources: Sources<'_>) -> Result<(Duration, u32), ConfigError> {
-    let timeout = read_timeout(options, sources)?;
-    let retries = sources.first_of(Some(("--retries", &options.retries)), "DATAMETRICS_RETRIES", None)?;
-    let retries = sources.setting_or_default("--retries", retries, "2").integer(0, 100)?;
-    Ok((timeout, u32::try_from(retries).unwrap_or(u32::MAX)))
+    with_providers(options, env, deadline, Needs::Nothing, |_, providers| providers.find(name))
 }
 
 /// Reads whether a run of which something is missing ends well.
@@ -440,6 +387,20 @@ fn read_accept_partial(options: &Options, sources: Sources<'_>) -> Result<bool, 
     let flag = options.accept_partial.then(|| "true".to_owned());
     let value = sources.first_of(Some(("--accept-partial", &flag)), "DATAMETRICS_ACCEPT_PARTIAL", None)?;
     sources.setting_or_default("--accept-partial", value, "false").boolean()
+}
+
+/// Reads proxies and trusted certificates, as far as these providers and destinations need them.
+fn read_network(
+    sources: Sources<'_>,
+    definitions: &[Definition],
+    destinations: &[NamedDestination],
+) -> Result<NetworkConfig, ConfigError> {
+    let of_providers = definitions.iter().flat_map(|definition| definition.base_url.urls());
+    let of_ingests = destinations.iter().filter_map(|to| match &to.destination {
+        Destination::Ingest(target) => Some(&target.url),
+        Destination::Carbon(_) | Destination::Amqp(_) => None,
+    });
+    network::read(sources, of_providers.chain(of_ingests))
 }
 
 /// A warning if metric names with a `/` are sent to Carbon.

@@ -1,15 +1,17 @@
 //! The monitor that a run pings. It is read before all other settings, so that it is also told about a run
 //! that ends because of a wrong setting.
 
-use super::sources::{Env, Sources, check_secret};
-use super::{network, read_deadline};
+use super::network;
+use super::run_limits::read_deadline;
+use super::sources::{Env, Roots, Sources, check_secret};
 use crate::cli::Options;
 use crate::config::{ConfigError, Origin, Section};
 use crate::http::proxy::NetworkConfig;
 use crate::http::url::Url;
-use crate::ping::PLACEHOLDERS;
 use crate::secret::Secret;
-use std::cell::OnceCell;
+
+/// What a URL may hold that is asked once, at the end of a run. `{duration}` is in milliseconds, as Uptime Kuma wants it.
+pub(crate) const PING_PLACEHOLDERS: [&str; 4] = ["{status}", "{code}", "{message}", "{duration}"];
 
 /// A monitor that is told when a run begins and ends.
 #[derive(Debug)]
@@ -25,9 +27,8 @@ pub(crate) struct Monitor {
 /// # Errors
 /// When its URL is wrong, or would send a password in cleartext.
 pub(crate) fn monitor(options: &Options, env: Env<'_>) -> Result<Option<Monitor>, ConfigError> {
-    let file = Section::empty("");
-    let sources =
-        Sources { env, file: &file, recorder: None, deadline: read_deadline(options, env)?, roots: &OnceCell::new() };
+    let (empty, roots) = (Section::empty(""), Roots::new());
+    let sources = Sources::new(env, &empty, read_deadline(options, env)?, &roots);
     let Some((text, origin)) = read_url(options, sources)? else { return Ok(None) };
     let url = parse(&text, &origin)?;
     let network = network::read(sources, std::iter::once(&url))?;
@@ -49,9 +50,9 @@ fn parse(text: &Secret, origin: &Origin) -> Result<Url, ConfigError> {
 
 /// Checks the placeholders of the URL. The words between its braces are not quoted, as the URL is a secret.
 fn check_placeholders(path: &str) -> Result<(), String> {
-    let left = PLACEHOLDERS.iter().fold(path.to_owned(), |path, placeholder| path.replace(placeholder, ""));
+    let left = PING_PLACEHOLDERS.iter().fold(path.to_owned(), |path, placeholder| path.replace(placeholder, ""));
     if left.contains(['{', '}']) {
-        return Err(format!("has a brace that begins or ends none of {}", PLACEHOLDERS.join(", ")));
+        return Err(format!("has a brace that begins or ends none of {}", PING_PLACEHOLDERS.join(", ")));
     }
     Ok(())
 }

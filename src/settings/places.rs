@@ -1,5 +1,6 @@
 //! Where each key of a config belongs, for messages about keys in the wrong table.
 
+use crate::config::{ConfigError, Section};
 use crate::provider;
 
 const PLACES: [(&str, &[&str]); 10] = [
@@ -25,4 +26,19 @@ const PLACES: [(&str, &[&str]); 10] = [
 pub(super) fn place_of(key: &str) -> Option<&'static str> {
     let place = PLACES.iter().find(|(_, keys)| keys.contains(&key)).map(|(place, _)| *place);
     place.or_else(|| provider::place_of(key))
+}
+
+/// Refuses a table whose name lacks its last letter. Its feed or provider would be missed before its key is.
+///
+/// # Errors
+/// When there is one.
+pub(super) fn deny_singular_tables(file: &Section<'_>) -> Result<(), ConfigError> {
+    for (key, value) in file.entries() {
+        if matches!(key.as_str(), "feed" | "provider" | "mirror") {
+            let name = value.section().ok().and_then(|section| section.entries().into_iter().next());
+            let name = name.map_or("NAME".to_owned(), |(name, _)| name);
+            return Err(value.invalid(format!("unknown key: write [{key}s.{name}]")));
+        }
+    }
+    Ok(())
 }

@@ -1,11 +1,15 @@
 //! The providers: their definitions, from the config file and the built-in ones, and their secrets.
 
+use super::config_file::{self, ConfigFile};
 use super::mistaken_secret;
-use super::sources::Sources;
+use super::places::deny_singular_tables;
+use super::sources::{Env, Roots, Sources};
+use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
 use crate::provider::to_toml::{base_url_literal, nest, serialize, with_base_url};
 use crate::provider::{Definition, Market, base_url, built_in, built_in_names, may_hold_key};
 use crate::secret::Secret;
+use crate::system::deadline::Deadline;
 use crate::util::suggest::did_you_mean;
 use std::collections::BTreeMap;
 
@@ -234,6 +238,26 @@ impl<'a> Providers<'a> {
         }
         Ok(())
     }
+}
+
+/// Reads the config file alone, and of the providers what `read` wants of them.
+///
+/// # Errors
+/// When the config file has an error, and those of `read`.
+pub(super) fn with_providers<T>(
+    options: &Options,
+    env: Env<'_>,
+    deadline: Deadline<'_>,
+    needs: Needs,
+    read: impl FnOnce(Sources<'_>, Providers<'_>) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
+    let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
+    let table = document.parse()?;
+    let file = Section::root(&document, &table);
+    deny_singular_tables(&file)?;
+    let roots = Roots::new();
+    let sources = Sources::new(env, &file, deadline, &roots);
+    read(sources, Providers::new(sources, needs)?)
 }
 
 /// Warnings about headers that may hold a key, are written into a definition as they are, and go by http. One with

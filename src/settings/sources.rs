@@ -22,6 +22,9 @@ const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// Looks up an environment variable.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
+/// The certificates of the authorities to trust, once they are read.
+pub(super) type Roots = OnceCell<Option<Vec<u8>>>;
+
 /// The sources of settings. Values are read here, and recorded for `datametrics check`.
 #[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
@@ -33,8 +36,8 @@ pub(super) struct Sources<'a> {
     pub(super) recorder: Option<&'a Recorder>,
     /// When everything must be read that is a file or a stream.
     pub(super) deadline: Deadline<'a>,
-    /// The certificates of the authorities to trust, once they are read. Their file may be a pipe.
-    pub(super) roots: &'a OnceCell<Option<Vec<u8>>>,
+    /// Kept for all that read them, as their file may be a pipe.
+    pub(super) roots: &'a Roots,
 }
 
 /// The path that a variable holds. An empty variable counts as unset.
@@ -53,6 +56,11 @@ pub(super) fn expand_home(env: impl Fn(&str) -> Option<OsString>, path: impl Int
 }
 
 impl<'a> Sources<'a> {
+    /// Sources whose settings are not recorded, and of which none was read yet.
+    pub(super) fn new(env: Env<'a>, file: &'a Section<'a>, deadline: Deadline<'a>, roots: &'a Roots) -> Self {
+        Self { env, file, recorder: None, deadline, roots }
+    }
+
     /// The value of a variable. An empty variable counts as unset.
     ///
     /// # Errors

@@ -1,16 +1,14 @@
 //! The settings of `datametrics symbols`: which providers are asked for their symbols.
 
-use super::config_file::{self, ConfigFile};
-use super::providers::{Needs, Providers};
-use super::sources::Sources;
-use super::{deny_singular_tables, network, read_deadline, read_run_limits};
+use super::network;
+use super::providers::{Needs, Providers, with_providers};
+use super::run_limits::{self, read_deadline};
+use super::sources::{Env, Sources};
 use crate::cli::Options;
-use crate::config::{ConfigError, ConfigValue, Origin, Section};
+use crate::config::{ConfigError, ConfigValue, Origin};
 use crate::fetch::FetchConfig;
 use crate::http::proxy::NetworkConfig;
 use crate::provider::Definition;
-use crate::settings::Env;
-use std::cell::OnceCell;
 use std::time::Duration;
 
 /// Which providers are asked for their symbols, and how.
@@ -35,14 +33,16 @@ pub(crate) struct SymbolSearch {
 /// the one that is set.
 pub(crate) fn symbol_search(options: &Options, env: Env<'_>, texts: &[String]) -> Result<SymbolSearch, ConfigError> {
     let deadline = read_deadline(options, env)?;
-    let ConfigFile { document, .. } = config_file::read(options, env, deadline)?;
-    let table = document.parse()?;
-    let file = Section::root(&document, &table);
-    deny_singular_tables(&file)?;
-    let roots = OnceCell::new();
-    let sources = Sources { env, file: &file, recorder: None, deadline, roots: &roots };
+    with_providers(options, env, deadline, Needs::Lists, |sources, providers| read(options, sources, providers, texts))
+}
+
+fn read(
+    options: &Options,
+    sources: Sources<'_>,
+    mut providers: Providers<'_>,
+    texts: &[String],
+) -> Result<SymbolSearch, ConfigError> {
     let named = sources.first_of(Some(("--provider", &options.provider)), "DATAMETRICS_PROVIDER", None)?;
-    let mut providers = Providers::new(sources, Needs::Lists)?;
     let names = match &named {
         Some(named) => named.list()?,
         None => all_names(&providers),
@@ -63,12 +63,12 @@ pub(crate) fn symbol_search(options: &Options, env: Env<'_>, texts: &[String]) -
             result => drop(result?),
         }
     }
-    let (_, retries) = read_run_limits(options, sources)?;
+    let (_, retries) = run_limits::read(options, sources)?;
     let Providers { definitions, secrets, .. } = providers;
     let urls = definitions.iter().flat_map(|definition| definition.base_url.urls());
     let network = network::read(sources, urls)?;
     let fetch = FetchConfig { feeds: Vec::new(), definitions, secrets, retries };
-    Ok(SymbolSearch { fetch, left_out, are_named: named.is_some(), network, timeout: deadline.remaining() })
+    Ok(SymbolSearch { fetch, left_out, are_named: named.is_some(), network, timeout: sources.deadline.remaining() })
 }
 
 fn all_names<'a>(providers: &Providers<'_>) -> Vec<ConfigValue<'a>> {
