@@ -1,15 +1,10 @@
-//! The alert rules: what can go wrong with feeds and runs. Those for the thresholds of `[[alert]]` are in
-//! `threshold_rules.rs`.
+//! The alert rules about what can go wrong with feeds, providers and pushes.
 
-use super::dashboard::{dashboard_uid, field_panel, panels};
+use super::dashboard::field_panel;
 use super::health_panels::{JOURNAL, REMAINING, STATUS, SYMBOLS};
-use super::json::{pretty, uid};
-use super::mirror_rules::mirror_rules;
+use super::json::uid;
 use super::query::{Queries, consolidate, node};
-use super::rule_json::{Condition, Evaluator, Links, Rule, group_json};
-use super::threshold_rules::threshold_rules;
-use crate::cli::AlertFormat;
-use crate::config::ConfigError;
+use super::rule_json::{Condition, Evaluator, Rule};
 use crate::fetch::Feed;
 use crate::market::field::Field;
 use crate::provider::Definition;
@@ -28,9 +23,6 @@ pub(crate) struct AlertRules<'a> {
     pub(crate) queries: Queries<'a>,
 }
 
-/// How often Grafana evaluates the rules, in seconds.
-pub(super) const EVALUATION: u32 = 60;
-
 /// How much later a run may be in Graphite than it was due, in seconds: a minute until it has fetched, and a minute
 /// as Graphite gives a point the time at which its minute began.
 const DELAY: u32 = 120;
@@ -39,31 +31,18 @@ const DELAY: u32 = 120;
 const LITTLE: f64 = 10.0;
 
 impl<'a> AlertRules<'a> {
-    /// The rules as JSON, which is YAML too. `datasource` is the uid of the Graphite data source.
-    ///
-    /// # Errors
-    /// When an `[[alert]]` is about a symbol or a field that no feed fetches.
-    pub(crate) fn render(&self, datasource: &str, format: AlertFormat) -> Result<String, ConfigError> {
-        let links = Links { dashboard: dashboard_uid(self.queries), panels: panels(self.feeds, self.queries) };
-        Ok(pretty(&group_json(&self.rules()?, datasource, format, &links)))
+    /// The rules about a feed.
+    pub(super) fn feed_rules(&self, feed: &'a Feed) -> impl Iterator<Item = Rule<'a>> {
+        [self.points_missing(feed), self.no_run(feed)].into_iter().chain(self.price_not_positive(feed))
     }
 
-    fn rules(&self) -> Result<Vec<Rule<'a>>, ConfigError> {
-        let mut rules = Vec::new();
-        for feed in self.feeds {
-            rules.push(self.points_missing(feed));
-            rules.push(self.no_run(feed));
-            rules.extend(self.price_not_positive(feed));
-        }
-        rules.extend(threshold_rules(self)?);
+    /// The rules about providers: first those about their failures.
+    pub(super) fn provider_rules(&self) -> Vec<Rule<'a>> {
         let providers = self.providers_by_interval();
-        rules.extend(providers.iter().map(|(interval, names)| self.provider_fails(*interval, names)));
-        rules.extend(providers.iter().filter_map(|(interval, names)| self.limit_nearly_reached(*interval, names)));
-        rules.extend([self.push_fails(), self.journal_grows()]);
-        if self.queries.has_mirrors {
-            rules.extend(mirror_rules(self));
-        }
-        Ok(rules)
+        let fails = providers.iter().map(|(interval, names)| self.provider_fails(*interval, names));
+        let nearly_reached =
+            providers.iter().filter_map(|(interval, names)| self.limit_nearly_reached(*interval, names));
+        fails.chain(nearly_reached).collect()
     }
 
     /// The seconds between two runs that fetch the feed.

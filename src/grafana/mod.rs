@@ -1,6 +1,7 @@
 //! A dashboard and alert rules for Grafana, generated from the settings of a run. The same settings
 //! give the same text.
 
+mod alert_group;
 mod alert_rules;
 mod dashboard;
 mod health_panels;

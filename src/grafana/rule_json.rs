@@ -3,10 +3,12 @@
 //! or for its HTTP API
 //! (<https://grafana.com/docs/grafana/latest/developers/http_api/alerting_provisioning/>).
 
-use super::alert_rules::EVALUATION;
 use super::json::GRAPHITE;
 use crate::cli::AlertFormat;
 use serde_json::{Value, json};
+
+/// How often Grafana evaluates the rules, in seconds.
+pub(super) const EVALUATION: u32 = 60;
 
 /// The group of the rules, and the title and uid of their folder.
 const GROUP: &str = "datametrics";

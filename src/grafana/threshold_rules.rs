@@ -1,11 +1,11 @@
 //! The alert rules for the thresholds of `[[alert]]`: one for each feed, kind and field, whatever the number of
 //! symbols.
 
-use super::alert_rules::{AlertRules, EVALUATION, lookback};
+use super::alert_rules::{AlertRules, lookback};
 use super::dashboard::field_panel;
 use super::json::uid;
 use super::query::consolidate;
-use super::rule_json::{Condition, Evaluator, Rule};
+use super::rule_json::{Condition, EVALUATION, Evaluator, Rule};
 use crate::config::ConfigError;
 use crate::fetch::Feed;
 use crate::market::spellings::probable_pair;
