@@ -1,6 +1,6 @@
 //! Where points go.
 
-use super::amqp::AmqpAddress;
+use super::amqp::address::AmqpAddress;
 use super::destination_id::{DestinationId, INGEST_PATHS};
 use crate::http::url::{Credentials, Url};
 use crate::secret::Secret;

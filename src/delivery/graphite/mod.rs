@@ -9,7 +9,7 @@ mod error;
 mod ingest;
 mod push;
 
-pub(crate) use amqp::AmqpAddress;
+pub(crate) use amqp::address::AmqpAddress;
 #[cfg(any(test, fuzzing))]
 pub(crate) use carbon::pickle;
 pub(crate) use connect::OpenConnection;

@@ -12,7 +12,7 @@ pub(super) enum Incoming {
     /// The longest frame that it takes; 0 for any.
     Tune { frame_max: u32 },
     /// The reply to a method of ours.
-    Ok(Reply),
+    Ok(OkMethod),
     /// It ends the connection.
     Close { code: u16, text: String },
     /// It ends the channel.
@@ -35,9 +35,9 @@ pub(super) enum Incoming {
     Other { class: u16, method: u16 },
 }
 
-/// The replies to the methods by which a channel is made ready, and to the last one.
+/// The replies, such as `open-ok`, to the methods by which a channel is made ready, and to the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(super) enum OkMethod {
     Open,
     ChannelOpen,
     Declare,
@@ -71,21 +71,21 @@ impl Incoming {
                 let _channel_max = fields.u16()?;
                 Self::Tune { frame_max: fields.u32()? }
             }
-            (10, 41) => Self::Ok(Reply::Open),
+            (10, 41) => Self::Ok(OkMethod::Open),
             (10, 50) => Self::Close { code: fields.u16()?, text: fields.short_text()? },
-            (10, 51) => Self::Ok(Reply::Close),
+            (10, 51) => Self::Ok(OkMethod::Close),
             (10, 60) => Self::Blocked { reason: fields.short_text()? },
             (10, 61) => Self::Unblocked,
-            (20, 11) => Self::Ok(Reply::ChannelOpen),
+            (20, 11) => Self::Ok(OkMethod::ChannelOpen),
             (20, 40) => Self::ChannelClose { code: fields.u16()?, text: fields.short_text()? },
-            (40, 11) => Self::Ok(Reply::Declare),
+            (40, 11) => Self::Ok(OkMethod::Declare),
             (60, 50) => Self::Return,
             (60, 80 | 120) => {
                 // Of a refusal the second bit says whether the message goes back into a queue.
                 let (tag, bits) = (fields.u64()?, fields.u8()?);
                 Self::Confirm { tag, multiple: bits & 1 != 0, is_taken: method == 80 }
             }
-            (85, 11) => Self::Ok(Reply::Select),
+            (85, 11) => Self::Ok(OkMethod::Select),
             _ => Self::Other { class, method },
         })
     }
@@ -258,7 +258,7 @@ mod tests {
                 Incoming::Start { mechanisms: "PLAIN".into() },
             ),
             (method(10, 30, b"\x07\xff\0\x02\0\0\0\x3c"), Incoming::Tune { frame_max: 131_072 }),
-            (method(10, 41, b"\0"), Incoming::Ok(Reply::Open)),
+            (method(10, 41, b"\0"), Incoming::Ok(OkMethod::Open)),
             (method(10, 50, b"\x02\x12\x02no\0\0\0\0"), Incoming::Close { code: 530, text: text() }),
             (method(20, 40, b"\x01\x94\x02no\0\x28\0\x0a"), Incoming::ChannelClose { code: 404, text: text() }),
             (method(10, 60, b"\x02no"), Incoming::Blocked { reason: text() }),

@@ -5,14 +5,13 @@
 //! of this folder makes the program 58 kB longer. The crate amq-protocol 10.6 would replace the codec only, as it leaves the
 //! conversation to others. It alone takes 250 kB, and brings some fifty crates, with interfaces of async runtimes among them.
 
-mod address;
+pub(super) mod address;
 mod confirms;
 mod error;
 mod method;
 mod session;
 mod wire;
 
-pub(crate) use address::AmqpAddress;
 pub(crate) use error::{AmqpError, AmqpErrorKind};
 
 use super::carbon::{Encoded, LeftOut, plaintext};
@@ -25,7 +24,7 @@ use crate::http::url::Credentials;
 use crate::metrics::batch::Batch;
 use crate::secret::Secret;
 use crate::system::dialer::Connection;
-use address::MAX_NAME;
+use address::{AmqpAddress, MAX_NAME};
 use confirms::Fate;
 use method::Message;
 use session::Session;

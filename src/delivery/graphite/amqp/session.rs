@@ -6,7 +6,7 @@
 use super::confirms::{Confirms, Fate};
 use super::error::AmqpErrorKind;
 use super::method::{
-    Incoming, Message, Reply, put_channel_close_ok, put_close, put_close_ok, put_open, put_publish, put_start_ok,
+    Incoming, Message, OkMethod, put_channel_close_ok, put_close, put_close_ok, put_open, put_publish, put_start_ok,
     put_tune_ok,
 };
 use super::wire::{Frame, MIN_FRAME, Malformed, PROTOCOL_HEADER};
@@ -126,7 +126,7 @@ impl<'a> Session<'a> {
         put_open(&mut out, vhost, exchange);
         self.stage = Stage::Opening;
         self.write(&out)?;
-        for reply in [Reply::Open, Reply::ChannelOpen, Reply::Declare, Reply::Select] {
+        for reply in [OkMethod::Open, OkMethod::ChannelOpen, OkMethod::Declare, OkMethod::Select] {
             if self.next()? != Incoming::Ok(reply) {
                 return Err(unexpected());
             }
@@ -172,7 +172,7 @@ impl<'a> Session<'a> {
         let mut out = Vec::new();
         put_close(&mut out);
         if self.write(&out).is_ok() {
-            while self.next().is_ok_and(|incoming| incoming != Incoming::Ok(Reply::Close)) {}
+            while self.next().is_ok_and(|incoming| incoming != Incoming::Ok(OkMethod::Close)) {}
         }
     }
 

@@ -85,14 +85,14 @@ pub(crate) fn pickle(batch: &Batch) -> Encoded {
     const POINT_OVERHEAD: usize = 32;
     let tags = tags(batch);
     let mut out = Encoded::default();
-    let mut frame = Frame::default();
+    let mut frame = PickleFrame::default();
     for (index, point) in batch.iter().enumerate() {
         let len = point.name.len() + tags.len() + POINT_OVERHEAD;
-        if len > MAX_FRAME - Frame::OVERHEAD {
+        if len > MAX_FRAME - PickleFrame::OVERHEAD {
             out.leave_out(index, "is longer than a frame for Carbon may be");
             continue;
         }
-        if frame.points == MAX_FRAME_POINTS || frame.body.len() + len > MAX_FRAME - Frame::OVERHEAD {
+        if frame.points == MAX_FRAME_POINTS || frame.body.len() + len > MAX_FRAME - PickleFrame::OVERHEAD {
             frame.flush(&mut out.bytes);
         }
         frame.push([point.name, &tags], point.time, point.value.to_f64());
@@ -104,12 +104,12 @@ pub(crate) fn pickle(batch: &Batch) -> Encoded {
 
 /// The points of one frame, pickled.
 #[derive(Default)]
-struct Frame {
+struct PickleFrame {
     body: Vec<u8>,
     points: usize,
 }
 
-impl Frame {
+impl PickleFrame {
     /// Bytes before and after the points: the length, `PROTO 2`, `EMPTY_LIST`, `MARK`; `APPENDS`, `STOP`.
     const OVERHEAD: usize = 4 + 4 + 2;
 
