@@ -42,7 +42,8 @@ pub(super) struct Findings {
     pub(super) refused: Vec<(usize, String)>,
     /// Points that were not taken and may be taken later, in order.
     pub(super) open: Vec<Range<usize>>,
-    /// Why there are open points. `None` also after [`Bisector::abort`].
+    /// Why there are open points. After [`Bisector::abort`] the caller knows why, and this is `None` unless there were
+    /// suspects.
     pub(super) stop: Option<Stop>,
 }
 
@@ -378,5 +379,18 @@ mod tests {
         bisector.abort(0..5);
         let findings = bisector.findings();
         assert_eq!((findings.open, findings.stop), (vec![0..5, 5..10], None));
+    }
+
+    #[test]
+    fn suspects_of_an_aborted_search_stay_open() {
+        let mut bisector = Bisector::new(2, MAX_REFUSALS);
+        for range in [0..2, 0..1] {
+            assert_eq!(bisector.next(), Step::Send(range.clone()));
+            bisector.on_refused(range, "bad".to_owned());
+        }
+        assert_eq!(bisector.next(), Step::Send(1..2));
+        bisector.abort(1..2);
+        let Findings { refused, open, stop } = bisector.findings();
+        assert_eq!((refused, open, stop), (vec![], vec![0..1, 1..2], Some(Stop::ServerFails("bad".to_owned()))));
     }
 }
