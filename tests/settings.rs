@@ -481,11 +481,11 @@ fn config_values_of_the_wrong_type_are_errors() {
         ("[alert]\nsymbol = 'A'\n", "1: alert: must be an array, not a table"),
         ("[[alert]]\nbelow = 5\n", "1: alert: symbol is missing"),
         ("[[alert]]\nsymbol = 'A'\n", "1: alert: above, below or change_percent_1h is missing"),
-        ("[[alert]]\nsymbol = 'A'\nbelow = 'x'\n", "3: alert.below: must be a number, not a text"),
-        ("[[alert]]\nsymbol = 'A'\nbelow = inf\n", "3: alert.below: must be a number, not inf"),
+        ("[[alert]]\nsymbol = 'A'\nbelow = 'x'\n", "3: alert.below: must be a number from -1e90 to 1e90, not a text"),
+        ("[[alert]]\nsymbol = 'A'\nbelow = inf\n", "3: alert.below: must be a number from -1e90 to 1e90, not inf"),
         (
             "[[alert]]\nsymbol = 'A'\nchange_percent_1h = 0\n",
-            "3: alert.change_percent_1h: must be a number above 0, not 0",
+            "3: alert.change_percent_1h: must be a number above 0, 1e90 at most, not 0",
         ),
     ]);
 }

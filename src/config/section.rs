@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::str::FromStr;
 use std::time::Duration;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
 /// The longest text that a message writes as an array, in bytes.
 const MAX_REWRITTEN: usize = 60;
@@ -181,6 +181,16 @@ enum Source<'a> {
     Toml { document: &'a Document, table_path: Rc<str>, key: &'a str, value: &'a Spanned<DeValue<'a>> },
 }
 
+/// A whole number in decimals, or as `0x10`, `0o20` or `0b10000`. `None` if it is too large.
+fn parse_integer(integer: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// A bound for a message.
+fn short(bound: f64) -> String {
+    if bound < 1e9 { bound.to_string() } else { format!("{bound:e}") }
+}
+
 /// The items of a list that is a text.
 fn list_items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
@@ -245,7 +255,7 @@ impl<'a> ConfigValue<'a> {
             ["password", "url", "headers", "body"].iter().any(|key| path.split('.').any(|step| step == *key));
         match self.toml_value() {
             _ if is_left_out => String::new(),
-            Some(DeValue::Integer(number)) if kind == "a text" => format!(": write \"{}\"", number.as_str()),
+            Some(DeValue::Integer(number)) if kind == "a text" => format!(": write \"{number}\""),
             Some(DeValue::Float(number)) if kind == "a text" => format!(": write \"{}\"", number.as_str()),
             Some(DeValue::String(text)) if kind == "an array" => {
                 let parts: Vec<&str> = list_items(text).collect();
@@ -261,7 +271,7 @@ impl<'a> ConfigValue<'a> {
     /// as a number is not a secret.
     fn expected_number(&self, kind: &str) -> ConfigError {
         match self.toml_value() {
-            Some(DeValue::Integer(found)) => self.invalid(format!("must be {kind}, not {}", found.as_str())),
+            Some(DeValue::Integer(found)) => self.invalid(format!("must be {kind}, not {found}")),
             Some(DeValue::Float(found)) => self.invalid(format!("must be {kind}, not {}", found.as_str())),
             _ => self.expected(kind),
         }
@@ -328,7 +338,7 @@ impl<'a> ConfigValue<'a> {
     pub(crate) fn integer(&self, min: i64, max: i64) -> Result<i64, ConfigError> {
         let number = match (&self.source, self.toml_value()) {
             (Source::Text(text, _), _) => text.trim().parse().ok(),
-            (_, Some(DeValue::Integer(integer))) => i64::from_str_radix(integer.as_str(), integer.radix()).ok(),
+            (_, Some(DeValue::Integer(integer))) => parse_integer(integer),
             _ => None,
         };
         let expected = || match max {
@@ -352,13 +362,16 @@ impl<'a> ConfigValue<'a> {
     /// When it is not a number, or is out of bounds.
     pub(crate) fn number_within(&self, max: f64) -> Result<f64, ConfigError> {
         let is_in_bounds = |number: &f64| number.abs() <= max;
-        self.parse_number().filter(is_in_bounds).ok_or_else(|| self.expected_number("a number"))
+        let expected = || self.expected_number(&format!("a number from -{0} to {0}", short(max)));
+        self.parse_number().filter(is_in_bounds).ok_or_else(expected)
     }
 
     fn parse_number(&self) -> Option<f64> {
         match (&self.source, self.toml_value()) {
             (Source::Text(text, _), _) => text.trim().parse().ok(),
-            (_, Some(DeValue::Integer(integer))) => integer.as_str().parse().ok(),
+            // One in decimals may be larger than an i64.
+            (_, Some(DeValue::Integer(integer))) if integer.radix() == 10 => integer.as_str().parse().ok(),
+            (_, Some(DeValue::Integer(integer))) => parse_integer(integer)?.to_string().parse().ok(),
             (_, Some(DeValue::Float(float))) => float.as_str().parse().ok(),
             _ => None,
         }
@@ -370,11 +383,9 @@ impl<'a> ConfigValue<'a> {
     /// When it is not a number, or is out of bounds.
     pub(crate) fn positive(&self, max: f64) -> Result<f64, ConfigError> {
         let is_in_bounds = |number: &f64| *number > 0.0 && *number <= max;
-        self.parse_number().filter(is_in_bounds).ok_or_else(|| {
-            // An upper bound that no real value reaches is not worth mentioning.
-            let bound = if max < 1e9 { format!(", {max} at most") } else { String::new() };
-            self.expected_number(&format!("a number above 0{bound}"))
-        })
+        self.parse_number()
+            .filter(is_in_bounds)
+            .ok_or_else(|| self.expected_number(&format!("a number above 0, {} at most", short(max))))
     }
 
     /// The value as a number of seconds above zero, a day at most.
@@ -472,10 +483,11 @@ mod tests {
             ("0", unbounded, "must be a whole number from 1 on, not 0"),
             ("nan", number, "must be a number, not nan"),
             ("'1'", number, "must be a number, not a text"),
-            ("-11", |value| value.number_within(10.0).map(drop), "must be a number, not -11"),
+            ("-11", |value| value.number_within(10.0).map(drop), "must be a number from -10 to 10, not -11"),
             ("0", |value| value.positive(60.0).map(drop), "must be a number above 0, 60 at most, not 0"),
+            ("0x61", |value| value.positive(60.0).map(drop), "must be a number above 0, 60 at most, not 0x61"),
             ("60.5", |value| value.positive(60.0).map(drop), "must be a number above 0, 60 at most, not 60.5"),
-            ("-1", |value| value.positive(1e9).map(drop), "must be a number above 0, not -1"),
+            ("-1", |value| value.positive(1e9).map(drop), "must be a number above 0, 1e9 at most, not -1"),
             ("1", truth, "must be true or false, not a number"),
             ("1.0", truth, "must be true or false, not a number"),
         ] {
@@ -497,7 +509,7 @@ mod tests {
                 (list[1].positive(2.5).unwrap(), list[1].seconds().unwrap()),
                 (2.5, Duration::from_millis(2_500))
             );
-            assert_eq!(list[2].integer(16, 16).unwrap(), 16);
+            assert_eq!((list[2].integer(16, 16).unwrap(), list[2].positive(16.0).unwrap()), (16, 16.0));
         }
     }
 

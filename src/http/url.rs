@@ -6,6 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 /// An absolute URL in its parts. Its `Display` shows only scheme, host and port, as a path or query may
 /// hold a key, and its `Debug` no more.
@@ -82,7 +83,7 @@ impl Url {
         }
         let port = match authority.as_str().rsplit_once(':') {
             Some((_, port)) if !port.ends_with(']') && !port.contains('@') => {
-                Some(port.parse().map_err(|_| UrlError::Port)?)
+                Some(port.parse::<NonZeroU16>().map_err(|_| UrlError::Port)?.get())
             }
             _ => None,
         };

@@ -56,8 +56,14 @@ impl NameTemplate {
         let (Some(field), None) = (fields.next(), fields.next()) else {
             return Err("must have {field} once".into());
         };
-        check_literal(&text.replace(['{', '}'], ""))?;
-        if text.starts_with("metrics.") {
+        // A placeholder becomes a word.
+        let word = |part: &NamePart| match part {
+            NamePart::Text(text) => text.clone(),
+            _ => "x".to_owned(),
+        };
+        let literal: String = parts.iter().map(word).collect();
+        check_literal(&literal)?;
+        if literal.starts_with("metrics.") {
             return Err("must not begin with \"metrics.\", where the run's own health goes".into());
         }
         Ok(Self { parts, field })
@@ -244,6 +250,7 @@ mod tests {
             "{field",
             "metrics.{field}",
             "{field}{field}",
+            "{{x}}.{field}",
         ] {
             assert!(NameTemplate::parse(text).is_err(), "{text}");
         }

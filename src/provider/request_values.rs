@@ -27,6 +27,9 @@ const LITERAL: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
+/// The same in a date, whose `+` of a time zone would be a space in a query.
+const DATE: &AsciiSet = &LITERAL.add(b'+');
+
 /// What the placeholders of one request stand for.
 #[derive(Debug)]
 pub(crate) struct RequestValues<'a> {
@@ -55,7 +58,7 @@ impl RequestValues<'_> {
         for part in template.parts() {
             let value = match part {
                 TemplatePart::Text(text) => utf8_percent_encode(text, LITERAL).to_string(),
-                TemplatePart::Date(format) => utf8_percent_encode(&self.date(format), LITERAL).to_string(),
+                TemplatePart::Date(format) => utf8_percent_encode(&self.date(format), DATE).to_string(),
                 TemplatePart::Option { value, .. } => encoded(value),
                 TemplatePart::SearchText => encoded(self.search_text),
                 TemplatePart::Symbols { format, json: true } => encoded(&self.array(format.case).to_string()),
@@ -193,6 +196,7 @@ mod tests {
             path("/prices/{date:%Y/%m-%d}_NO1.json?at={date:%H:%M %b}", &[]).0,
             "/prices/2026/11-27_NO1.json?at=00:30%20Nov"
         );
+        assert_eq!(path("/?since={date:%H:%M%:z}", &[]).0, "/?since=00:30%2B01:00");
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(super) struct RowReader<'a, 'de> {
     pub(super) layout: &'a Layout<'a>,
     /// Whether the request is for one symbol and its row has neither a name nor a key.
     pub(super) is_bare: bool,
+    /// Whether what stands in the place of the rows may be the only row itself.
+    pub(super) is_unwrapped: bool,
     pub(super) names: RowNames<'a>,
     /// The secrets that no value that is shown may have: a provider may quote what another one was sent.
     secrets: Secrets,
@@ -86,13 +88,13 @@ pub(super) struct RowReader<'a, 'de> {
 impl<'a, 'de> RowReader<'a, 'de> {
     pub(super) fn new(plan: &'a Plan<'_>, query: &'a Query<'a>, layout: &'a Layout<'a>, received: f64) -> Self {
         let endpoint = query.endpoint;
-        let is_single =
-            endpoint.is_single() || (endpoint.shape == RowsShape::UnwrappedSingle && query.symbols.len() == 1);
-        let is_bare = is_single && endpoint.key.is_none();
+        let is_unwrapped = endpoint.shape == RowsShape::UnwrappedSingle && query.symbols.len() == 1;
+        let is_bare = (is_unwrapped || endpoint.is_single()) && endpoint.key.is_none();
         Self {
             query,
             layout,
             is_bare,
+            is_unwrapped,
             names: if is_bare { RowNames::default() } else { RowNames::new(plan, query) },
             secrets: plan.secrets.values().chain(query.request.secrets.iter()).cloned().collect(),
             detail: if plan.symbols.len() <= MAX_SHORT_LIST { Detail::All } else { Detail::Words },

@@ -41,7 +41,7 @@ pub(super) fn read_rows<'de>(
     rows: &mut RowReader<'_, 'de>,
 ) -> Result<(), JsonError> {
     let Some((step, rest)) = steps.split_first() else {
-        return if rows.is_bare { read_bare(json, rows) } else { read_list(json, rows) };
+        return if rows.is_bare || rows.is_unwrapped { read_bare(json, rows) } else { read_list(json, rows) };
     };
     match json.peek() {
         Some(b'{') => json
@@ -72,7 +72,7 @@ fn read_list<'de>(json: &mut JsonReader<'de>, rows: &mut RowReader<'_, 'de>) -> 
     }
 }
 
-/// Reads the value where the rows should be if rows have neither names nor keys.
+/// Reads the value where the rows should be if it may be a row itself.
 fn read_bare<'de>(json: &mut JsonReader<'de>, rows: &mut RowReader<'_, 'de>) -> Result<(), JsonError> {
     let value = json.value()?;
     let shape = if rows.query.endpoint.is_document() { BareShape::Row } else { BareShape::of(value) };
@@ -115,6 +115,14 @@ mod tests {
         assert_eq!(read(SINGLE, &["A"], r#"{"l":1,"h":2}"#), ["2 1"]);
         assert_eq!(read(SINGLE, &["A"], r#"[{"l":1},{"l":1,"h":2}]"#), ["2 1"]);
         assert_eq!(read(SINGLE, &["A"], r#"[{"l":1},{"l":3,"h":2}]"#), ["- -"]);
+    }
+
+    #[test]
+    fn a_row_without_its_list_may_have_a_key() {
+        let keyed = format!("{BATCH}\nunwrapped_single = true\nkey = '/s'");
+        assert_eq!(read(&keyed, &["A"], r#"{"s":"A","l":1,"h":2}"#), ["2 1"]);
+        assert_eq!(read(&keyed, &["A"], r#"[{"s":"B","l":3},{"s":"A","l":1,"h":2}]"#), ["2 1"]);
+        assert_eq!(read(&keyed, &["A", "B"], r#"[{"s":"B","l":2},{"s":"A","l":1}]"#), ["- 1", "- 2"]);
     }
 
     #[test]

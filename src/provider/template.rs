@@ -105,7 +105,7 @@ impl Template {
                 is_after_dollar = text.ends_with('$');
                 Ok(TemplatePart::Text(text.to_owned()))
             }
-            Segment::Placeholder(name) if is_after_dollar && is_name(name) => {
+            Segment::Placeholder(name) if std::mem::take(&mut is_after_dollar) && is_name(name) => {
                 Err(format!("${{{name}}} is no placeholder: write {{secret:{name}}} for the value of that variable"))
             }
             Segment::Placeholder(name) => TemplatePart::parse(name, kind),
@@ -322,6 +322,14 @@ impl TemplatePart {
                 _ if !kind.placeholders().contains(&name) => return Err(unknown()),
                 _ => return Err(unknown_option(placeholder, name)),
             }
+        }
+        let is_spelled =
+            matches!(name, "symbol" | "symbols") && matches!(kind, TemplateKind::Path | TemplateKind::Body);
+        if format.plain && is_spelled {
+            return Err(format!(
+                "placeholder {{{placeholder}}} is not known here: `symbol` of the definition says how symbols are spelled, \
+                 and may have {{base:plain}}"
+            ));
         }
         match (name, kind) {
             ("text", TemplateKind::List) if placeholder == name => Ok(Self::SearchText),

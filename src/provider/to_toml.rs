@@ -70,7 +70,7 @@ fn write_entries(
         let elements = value.elements().unwrap_or_default();
         if value.is_section() {
             tables.push(key);
-        } else if elements.first().is_some_and(ConfigValue::is_section) {
+        } else if !elements.is_empty() && elements.iter().all(ConfigValue::is_section) {
             lists.push((key, elements));
         } else {
             let _ = writeln!(out, "{} = {}", quoted_key(&key), literal(&value)?);
@@ -95,6 +95,11 @@ fn literal(value: &ConfigValue<'_>) -> Result<String, ConfigError> {
     if let Some(elements) = value.elements() {
         let elements = elements.iter().map(literal).collect::<Result<Vec<_>, _>>()?;
         return Ok(format!("[{}]", elements.join(", ")));
+    }
+    if value.is_section() {
+        let entry = |(key, value): (String, _)| Ok(format!("{} = {}", quoted_key(&key), literal(&value)?));
+        let entries = value.section()?.entries().into_iter().map(entry).collect::<Result<Vec<_>, ConfigError>>()?;
+        return Ok(format!("{{ {} }}", entries.join(", ")));
     }
     match value.literal() {
         Some(literal) => Ok(literal),
@@ -149,6 +154,13 @@ mod tests {
             let table = document.parse().unwrap();
             serialize(&Section::root(&document, &table).section("t").unwrap(), "t", "\"http://b\"").unwrap()
         };
+        let body = "[t]\nbody = { p = [{ a = '0x1', b = { c = 2 } }, 'latest'], q = [[{ a = 1 }]], r = {} }\n";
+        let serialized = reserialize(body);
+        assert_eq!(reserialize(&serialized), serialized);
+        assert!(
+            serialized.contains("p = [{ a = \"0x1\", b = { c = 2 } }, \"latest\"]\nq = [[{ a = 1 }]]\n"),
+            "{serialized}"
+        );
         let serialized = reserialize(text);
         assert_eq!(reserialize(&serialized), serialized);
         assert_eq!(

@@ -123,7 +123,11 @@ pub(super) fn unix_seconds(spec: &TimeSpec, time_zone: &TimeZone, json: &str) ->
     let seconds = match spec.unit {
         TimeUnit::Decimal(digits) => Number::parse(&text)?.to_f64() / 10f64.powi(digits),
         TimeUnit::Rfc3339 => text.parse::<jiff::Timestamp>().ok()?.as_duration().as_secs_f64(),
-        TimeUnit::DateTime => in_zone(text.parse().ok()?)?,
+        TimeUnit::DateTime => match text.parse::<jiff::Timestamp>() {
+            // It says by itself whose time it is.
+            Ok(time) => time.as_duration().as_secs_f64(),
+            Err(_) => in_zone(text.parse().ok()?)?,
+        },
         TimeUnit::Date => in_zone(text.parse::<Date>().ok()?.to_datetime(Time::midnight()))?,
         TimeUnit::Http => jiff::fmt::rfc2822::parse(&text).ok()?.timestamp().as_duration().as_secs_f64(),
     };
@@ -296,6 +300,9 @@ mod tests {
         assert_eq!(seconds(TimeUnit::Rfc3339, "\"2026-07-27T22:00:01.5+02:00\"").as_deref(), Some("1785182401.5"));
         assert_eq!(seconds(TimeUnit::DateTime, "\"2026-07-27 22:00:01\"").as_deref(), Some("1785182401"));
         assert_eq!(seconds(TimeUnit::DateTime, "\"2026-11-26T01:00\"").as_deref(), Some("1795651200"));
+        for with_offset in ["\"2026-07-27T20:00:01Z\"", "\"2026-07-28T01:00:01+05:00\""] {
+            assert_eq!(seconds(TimeUnit::DateTime, with_offset).as_deref(), Some("1785182401"));
+        }
         assert_eq!(seconds(TimeUnit::Date, "\"2026-11-26\"").as_deref(), Some("1795647600"));
         assert_eq!(seconds(TimeUnit::Http, "\"Mon, 27 Jul 2026 20:00:01 GMT\"").as_deref(), Some("1785182401"));
     }

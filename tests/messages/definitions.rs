@@ -51,6 +51,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Definition("quotes = ['USD']"),
     Definition("[[quote]]\npath = 'quotes'"),
     Definition("[[quote]]\npath = '/{symbl}'"),
+    Definition("[[quote]]\npath = '/{symbol:plain}'"),
     Definition("[[quote]]\nbatch = -1"),
     Definition("[[quote]]\nrowz = '/result'"),
     Definition("[[quote]]\nrows = 'result'"),
