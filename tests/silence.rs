@@ -86,6 +86,29 @@ fn provider_with_nobody_behind_it_is_asked_for_the_other_symbols() {
     assert_eq!((output.code, first.request_lines()), (Some(1), lines(&["/A", "/B"])), "{output}");
 }
 
+/// There are more silent servers than requests go at once. Each server has its turn, also where another provider is behind.
+#[test]
+fn silent_servers_of_a_table_stop_no_other() {
+    let servers: Vec<Server> = (0..6).map(|number| if number < 4 { silent() } else { healthy() }).collect();
+    let urls: Vec<String> =
+        ('A'..).zip(&servers).map(|(name, server)| format!("{name} = '{}'", server.url())).collect();
+    let behind = Server::with(|_| Reply::json("{}"));
+    let config = format!(
+        "[providers.plug]\nmarket = 'other'\nbase_url = {{ {} }}\n[[providers.plug.quote]]\npath = '/'\n\
+         document = true\nfields = {{ last = '/last' }}\n{}",
+        urls.join(", "),
+        definitions(&[("behind", "last")])
+    );
+    for providers in ["'plug'", "'plug', 'behind'"] {
+        let config =
+            format!("[feeds.x]\nproviders = [{providers}]\nsymbols = ['A', 'B', 'C', 'D', 'E', 'F']\n{config}");
+        let run = Datametrics::new().config(&config).args(["--feed", "x", "--dry-run", "--timeout", "6"]);
+        let output = run.provider("behind", &behind).run();
+        let came = ["x.E.last", "x.F.last"].map(|name| output.stdout.contains(name));
+        assert_eq!((output.code, came), (Some(1), [true; 2]), "{output}");
+    }
+}
+
 fn lines(paths: &[&str]) -> Vec<String> {
     paths.iter().map(|path| format!("GET {path}")).collect()
 }

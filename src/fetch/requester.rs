@@ -50,6 +50,9 @@ pub(super) struct Requester<'p, 'a> {
     pub(super) plan: &'p Plan<'a>,
     guard: &'p ProviderGuard<'a>,
     policy: RetryPolicy<'a>,
+    /// Where each symbol has a server of its own, how many requests one after the other may still follow: a server that
+    /// does not answer leaves them their share of the time.
+    servers_behind: u32,
     /// How long the provider asked to be left alone.
     pub(super) cool_down: Mutex<Option<CoolDown>>,
     /// Whether any request of the feed was answered.
@@ -67,7 +70,13 @@ impl<'p, 'a> Requester<'p, 'a> {
         policy: RetryPolicy<'a>,
     ) -> Self {
         let (cool_down, was_answered, silence) = (Mutex::default(), AtomicBool::new(false), OnceLock::new());
-        Self { context, plan, guard, policy, cool_down, was_answered, silence }
+        let servers_behind = if plan.definition.base_url.is_by_symbol() {
+            let rounds = plan.symbols.len().div_ceil(plan.definition.max_concurrency);
+            u32::try_from(rounds).unwrap_or(u32::MAX).saturating_sub(1)
+        } else {
+            0
+        };
+        Self { context, plan, guard, policy, servers_behind, cool_down, was_answered, silence }
     }
 
     /// The requests for these symbols. They know the secrets of the way to the server.
@@ -147,9 +156,10 @@ impl<'p, 'a> Requester<'p, 'a> {
         }
     }
 
-    /// Whether this is the error of a provider that was silent, and others are still to be asked.
+    /// Whether this is the error of a provider that was silent, and others are still to be asked. One of several servers
+    /// is silent for itself alone.
     fn leaves_time(&self, error: &FetchError) -> bool {
-        self.policy.others_behind > 0 && error.is_silence()
+        self.policy.others_behind > 0 && error.is_silence() && !self.plan.definition.base_url.is_by_symbol()
     }
 
     fn send(&self, query: &Query<'_>, stats: &mut RequestStats) -> (Result<Response, FetchError>, Option<Permit<'_>>) {
@@ -168,7 +178,9 @@ impl<'p, 'a> Requester<'p, 'a> {
             // after it.
             stops().find(|error| !matches!(error, FetchError::NoTime)).map_or(Ok(permit), Err)
         };
-        match send_with_permits(self.context.transport, &query.request, self.policy, stats, acquire) {
+        let others_behind = self.policy.others_behind.max(self.servers_behind);
+        let policy = RetryPolicy { others_behind, ..self.policy };
+        match send_with_permits(self.context.transport, &query.request, policy, stats, acquire) {
             Ok((result, permit)) => (result.map_err(FetchError::Transport), permit),
             Err(error) => (Err(error), None),
         }
