@@ -63,13 +63,16 @@ fn print_sketch(name: &str, body: &str, out: &mut dyn Write) -> Outcome {
 
 fn symbols_of(definition: &Definition, symbols: &[String]) -> Result<Vec<Symbol>, ConfigError> {
     let invalid = |problem: String| ConfigError::invalid(Origin::Flag("SYMBOL"), problem);
-    let defaults = definition.default_symbols();
-    let texts: Vec<&str> = if symbols.is_empty() { defaults } else { symbols.iter().map(String::as_str).collect() };
-    if texts.is_empty() {
-        return Err(invalid(format!("is missing: name what the reply of {} is about", definition.name)));
+    if !symbols.is_empty() {
+        let read = |text: &String| read_symbol(definition.market, text);
+        return symbols.iter().map(|text| read(text).map_err(|problem| invalid(problem.to_string()))).collect();
     }
-    let read = |text| read_symbol(definition.market, text).map_err(|problem| invalid(problem.to_string()));
-    texts.into_iter().map(read).collect()
+    let defaults: Result<Vec<Symbol>, _> = definition.default_symbols().into_iter().map(Symbol::with_spaces).collect();
+    match defaults {
+        Ok(defaults) if !defaults.is_empty() => Ok(defaults),
+        Ok(_) => Err(invalid(format!("is missing: name what the reply of {} is about", definition.name))),
+        Err(problem) => Err(invalid(problem.to_string())),
+    }
 }
 
 /// A symbol as a feed of this market has it.

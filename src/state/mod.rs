@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use unknown_symbols::UnknownSymbols;
 
-/// Longest file that is read, in bytes. A longer one was not written here.
-const MAX_FILE: u64 = 16 << 20;
+/// Longest file that is written and read, in bytes. A million symbols that lack five fields take half of it.
+const MAX_FILE: usize = 128 << 20;
 
 /// Longest name of a file, in bytes, without what a temporary file and a call have at their ends. File systems
 /// take 255.
@@ -240,11 +240,14 @@ impl<'a> State<'a> {
         let file = self.disk.open(&path).inspect_err(note).ok()?;
         // Most files are shorter, so they are read at once.
         let mut bytes = Vec::with_capacity(4 << 10);
-        file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
+        file.take(MAX_FILE as u64).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
 
     fn write(&self, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() > MAX_FILE {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         let (folder, name) = (self.dir.join(folder), file_name(name)?);
         let temporary = self.temporary_dir().join(format!("{name}.{:016x}", self.random.next()));
         let write = || {
