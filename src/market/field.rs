@@ -1,10 +1,16 @@
 //! The names of the values in a quote.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// The name of a value in a quote: `last`, `volume`, or any name that a definition adds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Field(Box<str>);
+
+/// The error for a text that is no field name.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no field name: a letter, then letters, digits and _")]
+pub(crate) struct FieldError(String);
 
 /// The fields that are prices, which are always above zero.
 const PRICES: [&str; 8] = ["last", "bid", "ask", "open", "high", "low", "previous_close", "vwap"];
@@ -51,6 +57,14 @@ impl Field {
     /// Whether the field is a price by its name. A price that is not above zero is no value.
     pub(crate) fn is_price(&self) -> bool {
         PRICES.contains(&&*self.0)
+    }
+}
+
+impl FromStr for Field {
+    type Err = FieldError;
+
+    fn from_str(name: &str) -> Result<Self, FieldError> {
+        Self::new(name).ok_or_else(|| FieldError(name.to_owned()))
     }
 }
 

@@ -50,12 +50,7 @@ fn read_alert(section: &Section<'_>, is_needed: bool) -> Result<Option<Alert>, C
     let missing = |keys: &str| ConfigError::invalid(section.origin(), format!("{keys} is missing"));
     let value = section.get("symbol").ok_or_else(|| missing("symbol"))?;
     let symbol = Symbol::with_spaces(value.text()?).map_err(|problem| value.invalid(problem.to_string()))?;
-    let field = section.get("field").map(|value| {
-        let name = value.text()?;
-        let problem = || value.invalid(format!("{name:?} is no field name: a letter, then letters, digits and _"));
-        Field::new(name).ok_or_else(problem)
-    });
-    let field = field.transpose()?;
+    let field = section.get("field").map(|value| value.parse::<Field>()).transpose()?;
     let (above, below) = (threshold("above")?, threshold("below")?);
     let change_percent_1h = section.get("change_percent_1h").map(|value| value.positive(MAX_THRESHOLD)).transpose()?;
     section.deny_unknown_keys()?;

@@ -6,7 +6,7 @@ use super::places::place_of;
 use super::read_body::body;
 use super::{Endpoint, FieldSpec, Pick, RowsShape, TimeSpec, TimeUnit};
 use crate::config::{ConfigError, ConfigValue, Section};
-use crate::market::field::Field;
+use crate::market::field::{Field, FieldError};
 use crate::market::number::Number;
 use crate::provider::pointer::Pointer;
 use crate::provider::spelling::SymbolPart;
@@ -143,8 +143,7 @@ fn fields(section: &Section<'_>) -> Result<Vec<FieldSpec>, ConfigError> {
 }
 
 fn field(name: &str, value: &ConfigValue<'_>) -> Result<Field, ConfigError> {
-    Field::new(name)
-        .ok_or_else(|| value.invalid(format!("{name:?} is no field name: a letter, then letters, digits and _")))
+    name.parse().map_err(|error: FieldError| value.invalid(error.to_string()))
 }
 
 fn field_spec(name: &str, value: &ConfigValue<'_>) -> Result<FieldSpec, ConfigError> {
