@@ -2,7 +2,7 @@
 
 use super::destination::DestinationConfig;
 use super::destination_reader::{DestinationReader, Names};
-use super::places::place_of;
+use super::places::{is_name, place_of};
 use super::sources::Sources;
 use crate::config::{ConfigError, Section, key_path};
 use crate::delivery::DestinationName;
@@ -36,8 +36,7 @@ pub(super) fn read(
 }
 
 fn check_name(name: &str, section: &Section<'_>) -> Result<(), ConfigError> {
-    let is_name = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_name) {
+    if !is_name(name) || name.len() > MAX_NAME {
         let problem = format!("a mirror's name has letters, digits, _ and - only, {MAX_NAME} at most");
         return Err(ConfigError::setting(section.origin(), problem));
     }

@@ -1,4 +1,4 @@
-//! Where each key of a config belongs, for messages about keys in the wrong table.
+//! The tables of a config: what they may be called, and where each key belongs, for messages about keys in the wrong one.
 
 use crate::config::{ConfigError, Section};
 use crate::provider;
@@ -26,6 +26,11 @@ const PLACES: [(&str, &[&str]); 10] = [
 pub(super) fn place_of(key: &str) -> Option<&'static str> {
     let place = PLACES.iter().find(|(_, keys)| keys.contains(&key)).map(|(place, _)| *place);
     place.or_else(|| provider::place_of(key))
+}
+
+/// Whether a feed, a mirror or a provider can have this name. It becomes a part of metrics, variables and files.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// Refuses a table whose name lacks its last letter. Its feed or provider would be missed before its key is.

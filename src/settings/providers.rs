@@ -2,7 +2,7 @@
 
 use super::config_file::{self, ConfigFile};
 use super::mistaken_secret;
-use super::places::deny_singular_tables;
+use super::places::{deny_singular_tables, is_name};
 use super::sources::{Env, Roots, Sources};
 use crate::cli::Options;
 use crate::config::{ConfigError, ConfigValue, Document, Origin, Section};
@@ -279,7 +279,7 @@ pub(super) fn cleartext_warnings(definitions: &[Definition]) -> Vec<String> {
 /// the whole text to find the line.
 fn check_name(name: &str, origin: impl FnOnce() -> Origin) -> Result<(), ConfigError> {
     let invalid = |problem: &str| Err(ConfigError::invalid(origin(), problem));
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+    if !is_name(name) {
         return invalid("a provider's name has letters, digits, _ and - only");
     }
     if matches!(name, "graphite" | "feed" | "mirror") {

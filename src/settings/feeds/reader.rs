@@ -1,7 +1,8 @@
 //! Reads the selected feeds, and checks them.
 
+use super::config::{FeedConfig, ValueList};
+use super::names;
 use super::shard_filter::{FeedHasher, ShardFilter};
-use super::{FeedConfig, ValueList, names};
 use crate::cli::{FeedSelection, Options};
 use crate::config::{ConfigError, ConfigValue, Origin};
 use crate::fetch::Feed;
@@ -11,6 +12,7 @@ use crate::market::shard::Shard;
 use crate::market::spellings::{canonicalize_pair, canonicalize_share, probable_base, probable_pair};
 use crate::market::symbol::{Symbol, SymbolError};
 use crate::metrics::MetricsConfig;
+use crate::metrics::names::NameTemplate;
 use crate::provider::{Definition, Market};
 use crate::settings::providers::Providers;
 use crate::settings::sources::Sources;
@@ -90,38 +92,13 @@ impl<'a> FeedReader<'_, 'a> {
         symbol_override: Option<&SymbolOverride>,
         filter: Option<&mut ShardFilter>,
     ) -> Result<Feed, ConfigError> {
-        let origin = symbol_override.map_or_else(|| config.symbols.list.origin(), |symbols| symbols.origin.clone());
         let providers = self.providers_of(config)?;
         let definitions: Vec<&Definition> = providers.iter().map(|index| &self.providers.definitions[*index]).collect();
-        let names = config.names.as_ref().unwrap_or(&self.metrics.names);
-        let Symbols { kept: symbols, count } = match filter {
-            None => {
-                let max_len = symbol_override.map_or(config.symbols.values.len(), SymbolOverride::max_len);
-                read_symbols(config, symbol_override, max_len, |_| true)?
-            }
-            Some(filter) => {
-                let mut hasher = FeedHasher::new(&config.name, names, &self.metrics.prefix, &definitions);
-                read_symbols(config, symbol_override, 0, |symbol| filter.keeps(&mut hasher, symbol))?
-            }
-        };
-        if count == 0 {
-            let is_named = config.symbols_are_named || symbol_override.is_some();
-            let missing = || format!("is missing: name what {} is to be asked for", definitions[0].name);
-            return Err(ConfigError::invalid(origin, if is_named { "is empty".to_owned() } else { missing() }));
-        }
-        let (fields, fields_are_named) = match &self.options.fields {
-            Some(fields) => (read_fields(&ValueList::read(fields.clone())?, true, &definitions)?, true),
-            None if config.is_own() && !config.fields_are_named => (all_fields(&definitions), false),
-            None => (read_fields(&config.fields, config.fields_are_named, &definitions)?, config.fields_are_named),
-        };
-        let any_field_counts = config.is_own() && !fields_are_named;
-        for definition in &definitions {
-            if let Some((a, b)) = definition.find_ambiguous(&symbols) {
-                // Both symbols are valid, but the definition cannot tell them apart.
-                let problem = format!("{a} and {b} are spelled the same for {}: leave one out", definition.name);
-                return Err(ConfigError::setting(origin, problem));
-            }
-        }
+        let symbols = self.symbols_of(config, symbol_override, filter, &definitions)?;
+        let (fields, fields_are_named) = self.fields_of(config, &definitions)?;
+        check_spellings(&symbols, &definitions)
+            .map_err(|problem| ConfigError::setting(origin_of_symbols(config, symbol_override), problem))?;
+        let names = self.names_of(config);
         let is_stocks = definitions.iter().all(|definition| definition.market == Market::Stocks);
         Ok(Feed {
             affixes: names.affixes(&self.metrics.prefix, &config.name, &symbols),
@@ -134,7 +111,7 @@ impl<'a> FeedReader<'_, 'a> {
             units: units(&fields, &definitions),
             fields,
             fields_are_named,
-            any_field_counts,
+            any_field_counts: config.is_own() && !fields_are_named,
             names: names.clone(),
             providers,
             market_hours: self.options.market_hours.filter(|_| is_stocks).unwrap_or(config.market_hours),
@@ -142,6 +119,52 @@ impl<'a> FeedReader<'_, 'a> {
             interval: config.interval.unwrap_or(self.metrics.interval),
             due_every: config.interval.filter(|_| symbol_override.is_none()),
         })
+    }
+
+    fn names_of<'f>(&'f self, config: &'f FeedConfig<'_>) -> &'f NameTemplate {
+        config.names.as_ref().unwrap_or(&self.metrics.names)
+    }
+
+    /// The symbols of a feed that `filter` keeps, or all, each once.
+    fn symbols_of(
+        &self,
+        config: &FeedConfig<'_>,
+        symbol_override: Option<&SymbolOverride>,
+        filter: Option<&mut ShardFilter>,
+        definitions: &[&Definition],
+    ) -> Result<Vec<Symbol>, ConfigError> {
+        let Symbols { kept, count } = match filter {
+            None => {
+                let max_len = symbol_override.map_or(config.symbols.values.len(), SymbolOverride::max_len);
+                read_symbols(config, symbol_override, max_len, |_| true)?
+            }
+            Some(filter) => {
+                let names = self.names_of(config);
+                let mut hasher = FeedHasher::new(&config.name, names, &self.metrics.prefix, definitions);
+                read_symbols(config, symbol_override, 0, |symbol| filter.keeps(&mut hasher, symbol))?
+            }
+        };
+        if count == 0 {
+            let is_named = config.symbols.is_named || symbol_override.is_some();
+            let missing = || format!("is missing: name what {} is to be asked for", definitions[0].name);
+            let problem = if is_named { "is empty".to_owned() } else { missing() };
+            return Err(ConfigError::invalid(origin_of_symbols(config, symbol_override), problem));
+        }
+        Ok(kept)
+    }
+
+    /// The fields of a feed, and whether the user named them.
+    fn fields_of(
+        &self,
+        config: &FeedConfig<'_>,
+        definitions: &[&Definition],
+    ) -> Result<(Vec<Field>, bool), ConfigError> {
+        let of_option = self.options.fields.clone().map(|fields| ValueList::read(fields, true)).transpose()?;
+        let list = of_option.as_ref().unwrap_or(&config.fields);
+        if config.is_own() && !list.is_named {
+            return Ok((all_fields(definitions), false));
+        }
+        Ok((read_fields(list, definitions)?, list.is_named))
     }
 
     /// The providers of a feed, each once: those of `--provider` in the market of the feed, or else those of
@@ -188,7 +211,7 @@ impl<'a> FeedReader<'_, 'a> {
 /// Gives feeds of the user's own that name no symbols the default one, where all their providers have one.
 /// Errors are left to be found when such a feed is read, as it may not be selected.
 pub(in crate::settings) fn add_default_symbols<'a>(configs: &mut [FeedConfig<'a>], providers: &Providers<'a>) {
-    for config in configs.iter_mut().filter(|config| config.is_own() && !config.symbols_are_named) {
+    for config in configs.iter_mut().filter(|config| config.is_own() && !config.symbols.is_named) {
         let definitions: Result<Vec<Definition>, _> =
             config.providers.values.iter().map(|value| providers.definition(value)).collect();
         let symbols = definitions.ok().and_then(|definitions| default_symbols(&definitions));
@@ -261,6 +284,10 @@ struct Symbols {
     kept: Vec<Symbol>,
     /// How many there are, with those that are not kept.
     count: usize,
+}
+
+fn origin_of_symbols(config: &FeedConfig<'_>, symbol_override: Option<&SymbolOverride>) -> Origin {
+    symbol_override.map_or_else(|| config.symbols.list.origin(), |symbols| symbols.origin.clone())
 }
 
 /// Reads the symbols of a feed, and keeps some of them, each once. `capacity` is how many that may be.
@@ -382,19 +409,28 @@ fn units(fields: &[Field], definitions: &[&Definition]) -> Vec<(Field, String)> 
     fields.iter().filter_map(|field| Some((field.clone(), unit(field)?))).collect()
 }
 
+/// Checks that every provider can tell the symbols apart. Each of them alone is valid.
+fn check_spellings(symbols: &[Symbol], definitions: &[&Definition]) -> Result<(), String> {
+    let problem = |definition: &&Definition| {
+        let (a, b) = definition.find_ambiguous(symbols)?;
+        Some(format!("{a} and {b} are spelled the same for {}: leave one out", definition.name))
+    };
+    definitions.iter().find_map(problem).map_or(Ok(()), Err)
+}
+
 /// Reads the fields of a feed, each once. A default field that no provider gives is left out.
-fn read_fields(list: &ValueList<'_>, are_named: bool, definitions: &[&Definition]) -> Result<Vec<Field>, ConfigError> {
+fn read_fields(list: &ValueList<'_>, definitions: &[&Definition]) -> Result<Vec<Field>, ConfigError> {
     let mut fields: Vec<Field> = Vec::with_capacity(list.values.len());
     for value in &list.values {
         let name = value.text()?;
         let field = Field::new(name).filter(|field| definitions.iter().any(|definition| definition.gives(field)));
         match field {
             Some(field) if !fields.contains(&field) => fields.push(field),
-            None if are_named => return Err(unknown_field(value, name, definitions)),
+            None if list.is_named => return Err(unknown_field(value, name, definitions)),
             Some(_) | None => {}
         }
     }
-    match (fields.is_empty(), are_named) {
+    match (fields.is_empty(), list.is_named) {
         (false, _) => Ok(fields),
         (true, true) => Err(list.empty_error()),
         (true, false) => {

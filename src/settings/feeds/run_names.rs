@@ -4,7 +4,7 @@
 //! after another `-`. So a feed `a-b` is like the feeds `a` and `b` together, and a feed `a-0` like the first
 //! shard of `a`.
 
-use super::is_own;
+use super::defaults::is_own;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 
