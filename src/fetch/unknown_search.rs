@@ -17,7 +17,7 @@ const MIN_HALVINGS: usize = 6;
 
 /// How the search for the unknown symbols of a batch goes.
 #[derive(Default)]
-struct Search {
+struct UnknownSearch {
     /// Whether there were several symbols at first.
     is_of_batch: bool,
     /// Whether it is about symbols that were unknown before.
@@ -44,7 +44,8 @@ impl<'a> ProviderFetch<'_, 'a> {
         let mut collected = Collected::default();
         let halvings_left = MIN_HALVINGS + query.symbols.len() / 8;
         let is_of_batch = query.symbols.len() > 1;
-        let mut search = Search { is_of_batch, expects_unknown: *was_unknown, halvings_left, ..Search::default() };
+        let mut search =
+            UnknownSearch { is_of_batch, expects_unknown: *was_unknown, halvings_left, ..UnknownSearch::default() };
         if !was_unknown || !self.fetch_all(query, None, &mut collected) {
             self.fetch_batch(query, &mut search, &mut collected);
         }
@@ -52,7 +53,7 @@ impl<'a> ProviderFetch<'_, 'a> {
     }
 
     /// Asks for a batch, and for the rest of it if it is rejected for unknown symbols.
-    fn fetch_batch(&self, query: &Query<'a>, search: &mut Search, collected: &mut Collected) -> BatchOutcome {
+    fn fetch_batch(&self, query: &Query<'a>, search: &mut UnknownSearch, collected: &mut Collected) -> BatchOutcome {
         let (mut rest, mut outcome) = (None, BatchOutcome::Answered);
         loop {
             let query = rest.as_ref().unwrap_or(query);
@@ -102,7 +103,7 @@ impl<'a> ProviderFetch<'_, 'a> {
     }
 
     /// Finds the unknown symbols of a batch that has at least one, and asks for the others.
-    fn find_unknown(&self, query: &Query<'a>, said: &str, search: &mut Search, collected: &mut Collected) {
+    fn find_unknown(&self, query: &Query<'a>, said: &str, search: &mut UnknownSearch, collected: &mut Collected) {
         let is_alone = query.symbols.len() == 1;
         if is_alone || search.is_all_useless || !self.fetch_all(query, Some(said), collected) {
             search.is_all_useless = true;
@@ -131,7 +132,7 @@ impl<'a> ProviderFetch<'_, 'a> {
 
     /// Asks for the two halves of a batch that has an unknown symbol, and for their halves, until each
     /// unknown symbol is found; or for each symbol alone, if there are many.
-    fn split(&self, query: &Query<'a>, said: &str, search: &mut Search, collected: &mut Collected) {
+    fn split(&self, query: &Query<'a>, said: &str, search: &mut UnknownSearch, collected: &mut Collected) {
         if let [symbol] = query.symbols[..] {
             search.rejected_alone += 1;
             return collected.add_unknown(symbol, said, search.is_of_batch);
@@ -158,7 +159,13 @@ impl<'a> ProviderFetch<'_, 'a> {
     }
 
     /// Asks for a part of a rejected batch, unless the API seems to reject everything.
-    fn fetch_part(&self, part: &Query<'a>, said: &str, search: &mut Search, collected: &mut Collected) -> BatchOutcome {
+    fn fetch_part(
+        &self,
+        part: &Query<'a>,
+        said: &str,
+        search: &mut UnknownSearch,
+        collected: &mut Collected,
+    ) -> BatchOutcome {
         let expects_answer = !search.expects_unknown && !self.has_answer.load(Ordering::Relaxed);
         if expects_answer && search.rejected_alone >= MAX_REJECTED_ALONE {
             collected.failures.push((FetchError::AllBad(said.to_owned()), part.symbols.clone()));

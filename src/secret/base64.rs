@@ -17,12 +17,12 @@ pub(super) struct Base64Run {
 #[derive(Default)]
 pub(super) struct Base64Reader {
     /// What each place of the text is, and where the next one begins; from the end of the text to its beginning.
-    steps: Vec<(Step, usize)>,
+    places: Vec<(Place, usize)>,
 }
 
 /// What a place of a text is in base64.
 #[derive(Clone, Copy)]
-enum Step {
+enum Place {
     Sextet(u8),
     LineBreak,
     Other,
@@ -31,12 +31,12 @@ enum Step {
 impl Base64Reader {
     /// Takes all readings of the place before.
     pub(super) fn see(&mut self, readings: &[Reading]) {
-        let sextet = readings.iter().find_map(|reading| Some((Step::Sextet(sextet(reading.c)?), reading.end)));
+        let sextet = readings.iter().find_map(|reading| Some((Place::Sextet(sextet(reading.c)?), reading.end)));
         let line_break = || readings.iter().find(|reading| matches!(reading.c, '\n' | '\r'));
-        let step = sextet.or_else(|| line_break().map(|reading| (Step::LineBreak, reading.end)));
-        // No step leads to a place without a reading: it is within a character.
-        let other = || (Step::Other, readings.first().map_or(usize::MAX, |reading| reading.end));
-        self.steps.push(step.unwrap_or_else(other));
+        let place = sextet.or_else(|| line_break().map(|reading| (Place::LineBreak, reading.end)));
+        // No place leads to one without a reading: it is within a character.
+        let other = || (Place::Other, readings.first().map_or(usize::MAX, |reading| reading.end));
+        self.places.push(place.unwrap_or_else(other));
     }
 
     /// All runs of characters of base64, in either alphabet, that are long enough for a secret.
@@ -44,17 +44,17 @@ impl Base64Reader {
         let mut runs = Vec::new();
         let mut run = Base64Run::default();
         let mut at = 0;
-        while let Some((step, end)) = self.steps.iter().rev().nth(at) {
-            match step {
-                Step::Sextet(sextet) => {
+        while let Some((place, end)) = self.places.iter().rev().nth(at) {
+            match place {
+                Place::Sextet(sextet) => {
                     if run.sextets.is_empty() {
                         run.range.start = at;
                     }
                     run.sextets.push(*sextet);
                     run.range.end = *end;
                 }
-                Step::LineBreak => {}
-                Step::Other => runs.push(mem::take(&mut run)),
+                Place::LineBreak => {}
+                Place::Other => runs.push(mem::take(&mut run)),
             }
             at = *end;
         }

@@ -24,14 +24,14 @@ const MIN_CUT: usize = 4;
 #[derive(Clone, Debug)]
 pub(super) struct Fragments {
     /// The first of them is empty.
-    parts: Vec<Part>,
+    parts: Vec<Fragment>,
     /// By a part and the character before it: the part of both.
     longer: FxHashMap<(usize, char), usize>,
 }
 
 /// What is known of a part of a secret.
 #[derive(Clone, Copy, Debug, Default)]
-struct Part {
+struct Fragment {
     length: usize,
     begins_secret: bool,
     ends_secret: bool,
@@ -48,7 +48,7 @@ struct Found {
 
 impl Fragments {
     pub(super) fn new(secrets: &[Secret]) -> Self {
-        let mut fragments = Self { parts: vec![Part::default()], longer: FxHashMap::default() };
+        let mut fragments = Self { parts: vec![Fragment::default()], longer: FxHashMap::default() };
         for secret in secrets {
             let chars: Vec<char> = secret.expose().chars().collect();
             if chars.len() >= MIN_LENGTH {
@@ -69,7 +69,7 @@ impl Fragments {
         for begin in (end.saturating_sub(MIN_FRAGMENT)..end).rev() {
             part = *self.longer.entry((part, secret[begin])).or_insert(self.parts.len());
             if part == self.parts.len() {
-                self.parts.push(Part { length: end - begin, ..Part::default() });
+                self.parts.push(Fragment { length: end - begin, ..Fragment::default() });
             }
             let (begins, ends) = (begin == 0, end == secret.len());
             let known = &mut self.parts[part];
@@ -118,7 +118,7 @@ impl Fragments {
 
     /// Where the mask of a part that begins at `at` ends. `None` if it is not enough of a secret to be masked.
     fn hit_end(&self, found: &Found, at: usize, text: &str) -> Option<usize> {
-        let Part { length, begins_secret, ends_secret, is_secret } = self.parts[found.part];
+        let Fragment { length, begins_secret, ends_secret, is_secret } = self.parts[found.part];
         let is_fragment = length >= MIN_FRAGMENT;
         let can_be_cut = is_fragment || begins_secret && length >= MIN_CUT;
         if can_be_cut && (found.end == text.len() || is_part_of_escape(&text[found.end..])) {
