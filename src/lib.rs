@@ -89,7 +89,7 @@ use metrics::health::Health;
 use output::{Finished, print, tables};
 use provider::Definition;
 use state::LastPush;
-use state::history::{ProviderNote, RunHistory};
+use state::history::{ProviderNote, RunHistory, RunNotes};
 use std::io::Write;
 use std::iter;
 use std::net::IpAddr;
@@ -148,55 +148,35 @@ fn fetch_and_push(
     openings: &[OpenConnection],
     policy: RetryPolicy<'_>,
 ) -> (Outcome, Option<String>) {
-    let (begun, started) = (context.clock.now(), history.started());
+    let (begun, started, definitions) = (context.clock.now(), history.started(), &settings.fetch.definitions);
+    let took = || context.clock.now() - begun;
     let journal = settings.state_dir.as_deref().filter(|_| settings.keeps_journal);
     let journal = journal.and_then(|dir| open_journal(dir, context));
-    // The points of a mirror can wait for the next run, and quotes cannot.
-    let linger = settings.first_destination().map(Destination::linger).unwrap_or_default();
-    let fetch_deadline = policy.deadline.before(PUSH_TIME.min(settings.timeout / 3) + linger);
-    let collector = Collector {
-        config: &settings.fetch,
-        context,
-        history,
-        started,
-        deadline: fetch_deadline,
-        notes_sources: settings.format() == Some(OutputFormat::Table),
-    };
-    let mut feeds = collector.fetch(&settings.fetch.feeds);
+
+    let mut feeds = fetch(settings, context, history, policy.deadline);
     let fetch_outcome = report_feeds(&feeds, history, settings.shows_problems());
     // The batch takes the quotes.
     let tables = || tables(&feeds, history, settings.terminal.unwrap_or_default());
     let tables = (settings.format() == Some(OutputFormat::Table)).then(tables);
 
-    let mut batch = quotes(&settings.metrics, &mut feeds, started);
-    let mut health = Health { batch: &mut batch, prefix: &settings.metrics.prefix, run: &settings.run, started };
-    add_fetch_health(&mut health, &settings.fetch.definitions, &feeds);
     let senders =
         if settings.dry_run { Vec::new() } else { senders(settings, journal.as_ref(), openings, context, policy) };
-    let longest_run = i64::try_from(settings.timeout.as_secs()).unwrap_or(i64::MAX);
-    add_push_health(&mut health, &senders, history, started.saturating_sub(longest_run));
-    health.run(context.clock.now() - begun);
-
+    let batch = batch(settings, &mut feeds, &senders, history, took);
     // In a dry run there are no senders.
     let deliveries = deliver(senders, &batch, started);
     if !settings.dry_run {
         record(history, &feeds, &deliveries, context.dialer.connected());
-        log_summary(&settings.fetch.definitions, &feeds, &deliveries, context.clock.now() - begun);
+        log_summary(definitions, &feeds, &deliveries, took());
     }
-    let report = |delivery| {
-        log_notices(delivery, history);
-        report_delivery(delivery)
-    };
-    let outcome = deliveries.iter().map(report).fold(fetch_outcome, Outcome::max);
-    let is_pushed = deliveries.iter().all(|delivery| delivery.taken > 0);
-    let outcome = if is_pushed { settings.accept(outcome) } else { outcome };
+
+    let outcome = report_deliveries(&deliveries, history, settings, fetch_outcome);
     let finished = Finished {
         run: &settings.run,
         is_dry: settings.dry_run,
         started,
-        took: context.clock.now() - begun,
+        took: took(),
         outcome,
-        definitions: &settings.fetch.definitions,
+        definitions,
         feeds: &feeds,
         history,
         deliveries: &deliveries,
@@ -207,6 +187,26 @@ fn fetch_and_push(
         OutputFormat::Json => output::report(&finished),
     });
     (outcome, text)
+}
+
+/// Fetches the quotes of all feeds, in the time that the push leaves of a run that ends at `deadline`.
+fn fetch<'a>(
+    settings: &'a Settings,
+    context: Context<'a>,
+    history: &'a RunHistory<'_>,
+    deadline: Deadline<'a>,
+) -> Vec<FeedReport<'a>> {
+    // The points of a mirror can wait for the next run, and quotes cannot.
+    let linger = settings.first_destination().map(Destination::linger).unwrap_or_default();
+    let collector = Collector {
+        config: &settings.fetch,
+        context,
+        history,
+        started: history.started(),
+        deadline: deadline.before(PUSH_TIME.min(settings.timeout / 3) + linger),
+        notes_sources: settings.format() == Some(OutputFormat::Table),
+    };
+    collector.fetch(&settings.fetch.feeds)
 }
 
 /// What brings points to each destination.
@@ -252,6 +252,24 @@ fn report_feeds(feeds: &[FeedReport<'_>], history: &RunHistory<'_>, shows_proble
     } else {
         Outcome::Partial
     }
+}
+
+/// One batch with all quotes, which it takes out of the reports, and points about the run, which `took` so long.
+fn batch(
+    settings: &Settings,
+    feeds: &mut [FeedReport<'_>],
+    senders: &[Sender<'_>],
+    history: &RunHistory<'_>,
+    took: impl Fn() -> Duration,
+) -> Batch {
+    let (metrics, started) = (&settings.metrics, history.started());
+    let mut batch = quotes(metrics, feeds, started);
+    let mut health = Health { batch: &mut batch, prefix: &metrics.prefix, run: &settings.run, started };
+    add_fetch_health(&mut health, &settings.fetch.definitions, feeds);
+    let longest_run = i64::try_from(settings.timeout.as_secs()).unwrap_or(i64::MAX);
+    add_push_health(&mut health, senders, history, started.saturating_sub(longest_run));
+    health.run(took());
+    batch
 }
 
 /// One batch with all quotes. It takes the rows out of the reports: there may be many, and they are in
@@ -318,12 +336,10 @@ fn record(
         let is_known = report.skipped.is_none() && !report.has_defect;
         (report.feed.name.clone(), is_known.then(|| report.feed_state(history)))
     };
-    let states = feeds.iter().map(state);
     // Points that are lost to the first destination do not count, so the next run fetches them again.
     let is_lost = deliveries.first().is_some_and(|first| matches!(first.error, Some(DeliveryError::Lost { .. })));
     let is_counted = |report: &&FeedReport<'_>| report.feed.due_every.is_some() && report.fetched() > 0 && !is_lost;
-    let fetched = feeds.iter().filter(is_counted).map(|report| report.feed.state_name.as_str());
-    let notes = feeds.iter().flat_map(|report| &report.providers).map(|report| ProviderNote {
+    let providers = feeds.iter().flat_map(|report| &report.providers).map(|report| ProviderNote {
         definition: report.definition,
         cool_down: report.cool_down,
         findings: &report.findings,
@@ -331,9 +347,30 @@ fn record(
     let push = |delivery: &DeliveryReport| {
         Some(LastPush { time: history.started(), seconds: delivery.took.as_secs_f64(), status: delivery.status? })
     };
-    let pushes = deliveries.iter().map(|delivery| (delivery.to.mirror(), push(delivery)));
-    let told = deliveries.iter().flat_map(|delivery| &delivery.notices).map(|(subject, _)| subject.as_str());
-    history.record(states, fetched, notes, told, hosts, pushes);
+    history.record(RunNotes {
+        feeds: feeds.iter().map(state).collect(),
+        fetched: feeds.iter().filter(is_counted).map(|report| report.feed.state_name.as_str()).collect(),
+        providers: providers.collect(),
+        told: deliveries.iter().flat_map(|delivery| &delivery.notices).map(|(subject, _)| subject.as_str()).collect(),
+        hosts,
+        pushes: deliveries.iter().map(|delivery| (delivery.to.mirror(), push(delivery))).collect(),
+    });
+}
+
+/// Logs what the destinations did not take. Returns what that makes of a run which has fetched with this outcome.
+fn report_deliveries(
+    deliveries: &[DeliveryReport],
+    history: &RunHistory<'_>,
+    settings: &Settings,
+    fetched: Outcome,
+) -> Outcome {
+    let report = |delivery| {
+        log_notices(delivery, history);
+        report_delivery(delivery)
+    };
+    let outcome = deliveries.iter().map(report).fold(fetched, Outcome::max);
+    let is_pushed = deliveries.iter().all(|delivery| delivery.taken > 0);
+    if is_pushed { settings.accept(outcome) } else { outcome }
 }
 
 /// Logs what stays as it is: as a warning once a day.

@@ -132,7 +132,7 @@ impl<'a> RunHistory<'a> {
         calls.into_iter().filter_map(|call| self.seconds_left(call, interval, now)).max()
     }
 
-    /// Writes down that this run asks a provider, before it does. Of runs side by side exactly one may. Returns
+    /// Writes down that this run asks a provider, before it does. Of runs side by side one may at most. Returns
     /// how many seconds the provider must be left alone if another run has asked it meanwhile. `now` (Unix seconds) is
     /// asked for when it is known who has asked: this run may have been stopped for long before that.
     pub(crate) fn claim_call(&self, provider: &str, interval: u64, now: impl Fn() -> i64) -> Option<u64> {
@@ -178,58 +178,13 @@ impl<'a> RunHistory<'a> {
         Self { is_check: true, ..self }
     }
 
-    /// Leaves to the next run what came of each feed of this run, or `None` of one that was not due. What earlier
-    /// runs left of other feeds is forgotten. Also: which feeds have an interval and were `fetched`, what providers
-    /// said, what was told that is told once a day, where HTTP reached `hosts`, or `None` if not, and how
-    /// the `pushes` went: of the first destination and of each mirror, with its name. What cannot be written is only
-    /// logged.
-    pub(crate) fn record<'p>(
-        &self,
-        feeds: impl Iterator<Item = (String, Option<FeedState>)>,
-        fetched: impl Iterator<Item = &'p str>,
-        providers: impl Iterator<Item = ProviderNote<'p>>,
-        told: impl Iterator<Item = &'p str>,
-        hosts: Vec<(String, Option<IpAddr>)>,
-        pushes: impl Iterator<Item = (Option<&'p str>, Option<LastPush>)>,
-    ) {
+    /// Leaves to the next run what it needs of this one. What cannot be written is only logged.
+    pub(crate) fn record(&self, notes: RunNotes<'_>) {
         let Some(state) = &self.state else { return };
-        let before = &self.last;
-        let mut last = LastRun { push: before.push.clone(), ..LastRun::default() };
-        for (mirror, push) in pushes {
-            match mirror {
-                None => last.push = push.or(last.push),
-                Some(name) => {
-                    let push = push.or_else(|| before.mirrors.get(name).cloned());
-                    last.mirrors.extend(push.map(|push| (name.to_owned(), push)));
-                }
-            }
-        }
-        let told_today = before.told.iter().filter(|(_, told)| self.is_today(**told));
-        last.told.extend(told_today.map(|(subject, told)| (subject.clone(), *told)));
-        for subject in told {
-            last.told.entry(subject.to_owned()).or_insert(self.started);
-        }
-        let is_kept = |old: &&HostState| self.is_today(old.time) && hosts.iter().all(|(name, _)| *name != old.name);
-        last.hosts.extend(before.hosts.iter().filter(is_kept).cloned());
-        let connected =
-            |(name, address): (_, Option<_>)| Some(HostState { name, address: address?, time: self.started });
-        last.hosts.extend(hosts.into_iter().filter_map(connected));
-        for (name, feed) in feeds {
-            let before = before.feeds.get(&name);
-            let Some(mut feed) = feed else {
-                last.feeds.extend(before.map(|before| (name, before.clone())));
-                continue;
-            };
-            // What was once given is remembered, also if it is missing now.
-            let before = before.filter(|before| before.symbols == feed.symbols);
-            for (provider, fields) in before.into_iter().flat_map(|before| &before.given) {
-                feed.given.entry(provider.clone()).or_default().extend(fields.iter().cloned());
-            }
-            last.feeds.insert(name, feed);
-        }
+        let mut written: Vec<io::Result<()>> = Vec::new();
+        written.extend(notes.fetched.iter().map(|feed| state.set_last_fetch(feed, self.started)));
         let mut learned: BTreeMap<&str, (&Definition, SymbolFindings)> = BTreeMap::new();
-        let mut written: Vec<io::Result<()>> = fetched.map(|feed| state.set_last_fetch(feed, self.started)).collect();
-        for note in providers {
+        for note in &notes.providers {
             let name = note.definition.name.as_str();
             learned.entry(name).or_insert((note.definition, SymbolFindings::default())).1.add(note.findings);
             written.extend(note.cool_down.map(|cool_down| state.set_cool_down(name, &cool_down, self.started)));
@@ -239,9 +194,49 @@ impl<'a> RunHistory<'a> {
             unknown.update(definition, &findings, self.started);
             written.push(state.set_unknown_symbols(name, &unknown));
         }
-        written.push(state.set_last_run(self.run, &last));
+        written.push(state.set_last_run(self.run, &self.next(notes)));
         state.remove_abandoned(Duration::from_secs(self.started.unsigned_abs()));
         written.iter().filter_map(|result| result.as_ref().err()).for_each(|error| self.log_unwritten(error));
+    }
+
+    /// What the next run will find: this run, and of the runs before it what still counts.
+    fn next(&self, notes: RunNotes<'_>) -> LastRun {
+        let before = &self.last;
+        let mut next = LastRun { push: before.push.clone(), ..LastRun::default() };
+        for (mirror, push) in notes.pushes {
+            match mirror {
+                None => next.push = push.or(next.push),
+                Some(name) => {
+                    let push = push.or_else(|| before.mirrors.get(name).cloned());
+                    next.mirrors.extend(push.map(|push| (name.to_owned(), push)));
+                }
+            }
+        }
+        let told_today = before.told.iter().filter(|(_, told)| self.is_today(**told));
+        next.told.extend(told_today.map(|(subject, told)| (subject.clone(), *told)));
+        for subject in notes.told {
+            next.told.entry(subject.to_owned()).or_insert(self.started);
+        }
+        let is_new = |old: &HostState| notes.hosts.iter().any(|(name, _)| *name == old.name);
+        let is_kept = |old: &&HostState| self.is_today(old.time) && !is_new(old);
+        next.hosts.extend(before.hosts.iter().filter(is_kept).cloned());
+        let connected =
+            |(name, address): (_, Option<_>)| Some(HostState { name, address: address?, time: self.started });
+        next.hosts.extend(notes.hosts.into_iter().filter_map(connected));
+        for (name, feed) in notes.feeds {
+            let before = before.feeds.get(&name);
+            let Some(mut feed) = feed else {
+                next.feeds.extend(before.map(|before| (name, before.clone())));
+                continue;
+            };
+            // What was once given is remembered, also if it is missing now.
+            let before = before.filter(|before| before.symbols == feed.symbols);
+            for (provider, fields) in before.into_iter().flat_map(|before| &before.given) {
+                feed.given.entry(provider.clone()).or_default().extend(fields.iter().cloned());
+            }
+            next.feeds.insert(name, feed);
+        }
+        next
     }
 
     fn log_unwritten(&self, error: &io::Error) {
@@ -249,6 +244,24 @@ impl<'a> RunHistory<'a> {
             log::info!("cannot write the state of this run in {}: {error}", state.dir().display());
         }
     }
+}
+
+/// What a run leaves to the next one.
+#[derive(Default)]
+pub(crate) struct RunNotes<'p> {
+    /// What came of each feed of the run, `None` of one that was not due. What earlier runs left of other feeds is
+    /// forgotten.
+    pub(crate) feeds: Vec<(String, Option<FeedState>)>,
+    /// The feeds that have an interval and were fetched.
+    pub(crate) fetched: Vec<&'p str>,
+    /// What providers said.
+    pub(crate) providers: Vec<ProviderNote<'p>>,
+    /// What was told that is told once a day.
+    pub(crate) told: Vec<&'p str>,
+    /// Where HTTP reached hosts, or `None` of those that it did not reach.
+    pub(crate) hosts: Vec<(String, Option<IpAddr>)>,
+    /// How the pushes went: to the first destination, and to each mirror by its name.
+    pub(crate) pushes: Vec<(Option<&'p str>, Option<LastPush>)>,
 }
 
 /// What a provider leaves to the next run.
@@ -266,7 +279,6 @@ mod tests {
     use super::*;
     use crate::system::disk::SystemDisk;
     use crate::system::random::Random;
-    use std::iter::empty;
 
     #[test]
     fn a_run_may_be_early_by_a_tenth_of_the_interval_and_five_seconds_at_most() {
@@ -319,7 +331,7 @@ mod tests {
         let record = |feeds: &[(&str, Option<FeedState>)]| {
             let feeds = feeds.iter().map(|(name, feed)| ((*name).to_owned(), feed.clone()));
             let history = RunHistory::read(Some(state.clone()), "all", 1_000, 7);
-            history.record(feeds, empty(), empty(), empty(), Vec::new(), empty());
+            history.record(RunNotes { feeds: feeds.collect(), ..RunNotes::default() });
             state.last_run("all").feeds
         };
         let came = FeedState { missing: BTreeSet::from(["A".to_owned()]), ..FeedState::default() };
@@ -337,7 +349,7 @@ mod tests {
         let run = |started, connected: &[(&str, Option<IpAddr>)]| {
             let history = RunHistory::read(Some(state.clone()), "all", started, 7);
             let hosts = connected.iter().map(|(host, address)| ((*host).to_owned(), *address)).collect();
-            history.record(empty(), empty(), empty(), empty(), hosts, empty());
+            history.record(RunNotes { hosts, ..RunNotes::default() });
             history.hosts()
         };
         assert_eq!(run(1_000, &[("a", Some(address(1))), ("b", Some(address(2))), ("c", Some(address(4)))]), []);
@@ -355,7 +367,7 @@ mod tests {
     #[test]
     fn without_a_state_directory_everything_is_due() {
         let history = RunHistory::read(None, "all", 1_000, 7);
-        history.record(empty(), ["fx"].into_iter(), empty(), empty(), Vec::new(), empty());
+        history.record(RunNotes { fetched: vec!["fx"], ..RunNotes::default() });
         assert_eq!(history.claim_call("p", 600, || 1_000), None);
         assert_eq!(history.seconds_at_rest("p", 600, 1_000), None);
         assert_eq!(history.seconds_until_due("fx", 600, 1_000), None);
