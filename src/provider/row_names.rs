@@ -15,10 +15,9 @@ pub(super) struct RowNames<'a> {
 }
 
 impl<'a> RowNames<'a> {
-    /// The spellings in the request, and those of the endpoint's `keys`, except plain codes that the API has for
-    /// another symbol. If a spelling in the request is
-    /// the same as another symbol's spelling of `keys`, it belongs to the symbol in the request. If two
-    /// symbols share a spelling of `keys`, it belongs to neither.
+    /// The spellings in the request, and those of the endpoint's `keys`, except plain codes that the API has for another
+    /// symbol. If a spelling in the request is the same as another symbol's spelling of `keys`, it belongs to the symbol
+    /// in the request. If two symbols share a spelling of `keys`, it belongs to neither.
     pub(super) fn new(plan: &Plan<'_>, query: &'a Query<'_>) -> Self {
         let ignore_case = query.endpoint.ignore_case;
         let normalize = |name: Cow<'a, str>| if ignore_case { name.to_lowercase().into() } else { name };

@@ -66,18 +66,18 @@ impl Plan<'_> {
             seen: FxHashMap::default(),
             found_rows: false,
             rows: 0,
-            readable: 0,
+            understood: 0,
             is_cut: false,
         };
         let not_json = |reason| ReplyError::NotJson { reason, start: query.request.excerpt(body) };
         if let Some(rows) = rows_of(list, body).map_err(not_json)? {
             reader.read(rows).map_err(not_json)?;
         }
-        let ListReader { symbols, found_rows, rows, readable, is_cut, .. } = reader;
+        let ListReader { symbols, found_rows, rows, understood, is_cut, .. } = reader;
         if is_cut {
             log::warn!("{}: only the first {MAX_SYMBOLS} symbols are shown: name a TEXT", self.definition.name);
         }
-        if readable > 0 {
+        if understood > 0 {
             return Ok(symbols);
         }
         let pointer = || list.endpoint.rows.as_str().to_owned();
@@ -154,8 +154,8 @@ struct ListReader<'a> {
     seen: FxHashMap<u64, usize>,
     found_rows: bool,
     rows: usize,
-    /// How many rows have a symbol, wanted or not.
-    readable: usize,
+    /// How many rows have a symbol, or are left out by `only`: a list of nothing but other things is no failure.
+    understood: usize,
     /// Whether there are more symbols than are kept.
     is_cut: bool,
 }
@@ -195,7 +195,7 @@ impl ListReader<'_> {
             found.is_some_and(|found| texts.iter().any(|text| *text == found))
         };
         if !self.layout.only.clone().zip(&self.list.only).all(is_wanted) {
-            self.readable += 1;
+            self.understood += 1;
             return;
         }
         let code = |source: &Option<CodeSource>, slot: Option<usize>| match source {
@@ -209,7 +209,7 @@ impl ListReader<'_> {
             log::debug!("{}: {} stands for no symbol here", self.definition.name, shown());
             return;
         };
-        self.readable += 1;
+        self.understood += 1;
         let name = self.layout.name.clone().filter_map(text).find(|name| !name.trim().is_empty()).unwrap_or_default();
         let listed = ListedSymbol { symbol, spelled: key.into_owned(), name: name.into_owned() };
         let has_secret = |text: &str| self.request.secrets.sanitize(text, usize::MAX) != sanitize(text, usize::MAX);

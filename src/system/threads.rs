@@ -137,6 +137,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Instant;
 
     #[test]
     fn parallel_map_keeps_the_order_of_items() {
@@ -167,8 +168,14 @@ mod tests {
         let signal = Signal::default();
         let seen = signal.generation();
         signal.raise();
-        SystemThreads.wait(&signal, seen, Duration::MAX);
-        // And one that is not raised ends with the time.
-        SystemThreads.wait(&signal, seen + 1, Duration::ZERO);
+        let begun = Instant::now();
+        let waited = |seen, limit| {
+            SystemThreads.wait(&signal, seen, limit);
+            begun.elapsed()
+        };
+        let limit = Duration::from_secs(60);
+        assert!(waited(seen, limit) < limit);
+        // One that is not raised ends with the time.
+        assert!(waited(seen + 1, Duration::from_millis(20)) >= Duration::from_millis(20));
     }
 }

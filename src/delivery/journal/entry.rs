@@ -15,7 +15,7 @@ pub(crate) struct Entry {
     /// Size of the file.
     pub(crate) bytes: u64,
     /// The hash of the destination to which the points belong. `None` in files of the first version, which
-    /// belong to any.
+    /// belong to the first destination.
     pub(crate) destination: Option<String>,
 }
 

@@ -32,7 +32,7 @@ const TEMPORARY: &str = ".tmp";
 /// How old a temporary file must be before its run counts as dead.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Bytes of the files that are kept for somebody to look at, and of the newest one if it is larger.
+/// Bytes of the files that are kept for somebody to look at, beside the newest one.
 const MAX_QUARANTINE: u64 = 64 << 20;
 
 /// The first pause between two attempts to take the lock, and the longest.
@@ -268,7 +268,8 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Keeps the newest [`MAX_QUARANTINE`] bytes of what was moved out of the journal.
+    /// Keeps the newest of the files that were moved out of the journal, and of the others the newest
+    /// [`MAX_QUARANTINE`] bytes.
     pub(crate) fn trim_quarantine(&self) {
         let folder = &self.quarantine;
         let mut files = self.disk.list(folder).unwrap_or_default();
