@@ -23,8 +23,8 @@ impl Names {
     }
 }
 
-/// Reads one destination. Its method `read` is in `destination.rs`; credentials, headers and identity are read from it in
-/// files of their own, which need not know what comes of them.
+/// Reads one destination. Its method `read` is in `destination.rs`; credentials, headers and identity are read with it
+/// in files of their own, which do not know what comes of them.
 pub(super) struct DestinationReader<'r, 'a> {
     /// The section that has its keys.
     pub(super) section: &'r Section<'a>,

@@ -10,7 +10,8 @@ use crate::http::proxy::NetworkConfig;
 use crate::http::url::Url;
 use crate::secret::Secret;
 
-/// What a URL may hold that is asked once, at the end of a run. `{duration}` is in milliseconds, as Uptime Kuma wants it.
+/// What a URL may hold that is asked once, at the end of a run. `{duration}` is in milliseconds, as Uptime Kuma wants
+/// it.
 pub(crate) const PING_PLACEHOLDERS: [&str; 4] = ["{status}", "{code}", "{message}", "{duration}"];
 
 /// A monitor that is told when a run begins and ends.

@@ -1,4 +1,5 @@
-//! The tables of a config: what they may be called, and where each key belongs, for messages about keys in the wrong one.
+//! The tables of a config: what they may be called, and where each key belongs, for messages about keys in the wrong
+//! table.
 
 use crate::config::{ConfigError, Section};
 use crate::provider;
