@@ -56,7 +56,8 @@ fn optional_header_is_left_out_where_its_secret_is_not_set() {
 #[test]
 fn header_that_cannot_be_sent_is_refused_before_any_request() {
     let https = "https://h.example/metrics";
-    let reserved = "is set by datametrics, or belongs to the connection: leave it out";
+    let reserved = "is set by datametrics: leave it out";
+    let connection = "belongs to the connection: leave it out";
     let both = "stands in the place of user and password, and these are set too: remove one of both";
     let only_http = "cannot be sent, as only https:// and http:// have headers: remove it";
     let is_no_header = "is no header: a name has letters, digits and -, a value no line break";
@@ -65,7 +66,7 @@ fn header_that_cannot_be_sent_is_refused_before_any_request() {
     for (url, headers, message) in [
         (https, "Content-Type = 'text/plain'", format!("3: graphite.headers.Content-Type: {reserved}")),
         (https, "HOST = 'x'", format!("3: graphite.headers.HOST: {reserved}")),
-        (https, "content-length = '1'", format!("3: graphite.headers.content-length: {reserved}")),
+        (https, "content-length = '1'", format!("3: graphite.headers.content-length: {connection}")),
         (https, "'A B' = 'x'", format!("3: graphite.headers.A B: {is_no_header}")),
         (https, "A = \"x\\ny\"", format!("3: graphite.headers.A: {is_no_header}")),
         (https, "A = 5", "3: graphite.headers.A: must be a text, not a number".to_owned()),

@@ -116,6 +116,19 @@ impl<'a> Section<'a> {
         keys.into_iter().filter_map(|key| Some((key.to_owned(), self.find(key)?))).collect()
     }
 
+    /// The same, where keys are one that differ in case only. In one layer there may be several.
+    pub(crate) fn entries_of_any_case(&self) -> Vec<(String, ConfigValue<'a>)> {
+        let mut entries = self.entries();
+        let layer = |key: &str| self.layers.iter().position(|(_, table)| table.get(key).is_some());
+        let layers: Vec<(String, Option<usize>)> = entries.iter().map(|(key, _)| (key.clone(), layer(key))).collect();
+        let is_hidden = |key: &str| {
+            let is_above = |(other, of): &(String, Option<usize>)| key.eq_ignore_ascii_case(other) && *of < layer(key);
+            layers.iter().any(is_above)
+        };
+        entries.retain(|(key, _)| !is_hidden(key));
+        entries
+    }
+
     /// All keys and their tables, sorted by key.
     ///
     /// # Errors
@@ -555,5 +568,13 @@ mod tests {
         let table = root.section("t").unwrap();
         assert_eq!((number(&table, "x"), number(&table, "y")), (1, 2));
         assert!(root.section("u").unwrap().entries().is_empty(), "an empty table hides the one below it");
+        let keys = |upper: &'static str| {
+            let (upper, lower) = (Document::new("upper", upper), Document::new("lower", "user-agent = 1\nX = 1\n"));
+            let (upper_table, lower_table) = (upper.parse().unwrap(), lower.parse().unwrap());
+            let root = Section::root(&upper, &upper_table).with_fallback(Section::root(&lower, &lower_table));
+            root.entries_of_any_case().into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys("User-Agent = 2\n"), ["User-Agent", "X"]);
+        assert_eq!(keys("A = 1\na = 2\n"), ["A", "X", "a", "user-agent"]);
     }
 }

@@ -118,7 +118,7 @@ impl Url {
     /// may be keys. To mask other words would only make its words unclear.
     pub(crate) fn path_secrets(&self) -> Vec<Secret> {
         let query = self.path.split_once('?').map_or("", |(_, query)| query);
-        let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+        let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
         let is_word = |part: &str| part.bytes().all(|b| b.is_ascii_lowercase()) && part.len() < 12;
         let parts = self.nodes().chain(values).filter(|part| !is_word(part));
         parts.map(|part| Secret::new(percent_decode_str(part).decode_utf8_lossy())).collect()
@@ -207,6 +207,7 @@ mod tests {
             ("/", "", &[]),
             ("/graphite/metrics", "/graphite/***", &[]),
             ("/graphite/T0ken/metrics?key=s%2F3&x=y", "/graphite/***/***", &["T0ken", "s/3"]),
+            ("/graphite/metrics?T0ken&x", "/graphite/***", &["T0ken"]),
             ("/c0ffee1234c0ffee1234/metrics", "/***/***", &["c0ffee1234c0ffee1234"]),
             ("/api/v3", "/api/v3", &["v3"]),
             ("/api/longerthanaword", "/api/***", &["longerthanaword"]),

@@ -3,7 +3,11 @@
 use super::template::{Template, TemplateKind};
 use crate::config::{ConfigError, ConfigValue};
 
-/// Checks that this is a header.
+/// Headers of the connection, which none but the HTTP client may set.
+const OF_CONNECTION: [&str; 8] =
+    ["connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// Checks that this is a header, and not one of the connection.
 ///
 /// # Errors
 /// When the name or the value is not fit for one.
@@ -12,7 +16,15 @@ pub(crate) fn check_header(name: &str, value: &ConfigValue<'_>) -> Result<(), Co
     if !is_name || value.text()?.chars().any(char::is_control) {
         return Err(value.invalid("is no header: a name has letters, digits and -, a value no line break"));
     }
+    if OF_CONNECTION.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+        return Err(value.invalid("belongs to the connection: leave it out"));
+    }
     Ok(())
+}
+
+/// The error for a header whose name is there in other letters.
+pub(crate) fn same_header(other: &str) -> String {
+    format!("is the same header as {other}: remove one")
 }
 
 /// Reads a header that is part of no definition, so that it may have secrets and no options.

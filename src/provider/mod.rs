@@ -36,7 +36,7 @@ pub(crate) use definition::FieldSpec;
 pub(crate) use definition::{Definition, Endpoint, Market, SymbolList, base_url, place_of};
 pub(crate) use error_text::ErrorText;
 pub(crate) use found_rows::FoundRows;
-pub(crate) use header::{header_without_options, is_harmless_header, may_hold_key};
+pub(crate) use header::{header_without_options, is_harmless_header, may_hold_key, same_header};
 pub(crate) use reply::{Reply, ReplyError};
 pub(crate) use request::{Plan, Query, RequestKeys};
 pub(crate) use sketch::sketch;

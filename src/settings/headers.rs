@@ -5,28 +5,14 @@ use super::destination_reader::DestinationReader;
 use super::mistaken_secret;
 use crate::config::{ConfigError, ConfigValue, Origin};
 use crate::delivery::graphite::ExtraHeaders;
-use crate::provider::{header_without_options, is_harmless_header, may_hold_key};
+use crate::provider::{header_without_options, is_harmless_header, may_hold_key, same_header};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::collections::BTreeMap;
 
-/// Headers that a push has of its own, or that belong to the connection.
-const RESERVED: [&str; 13] = [
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Headers that a push has of its own.
+const RESERVED: [&str; 5] = ["accept-encoding", "content-encoding", "content-type", "host", "proxy-authorization"];
 
 /// The headers of a destination.
 #[derive(Default)]
@@ -80,10 +66,10 @@ pub(super) fn read(reader: &DestinationReader<'_, '_>, warnings: &mut Vec<String
 
 fn check_name(name: &str, value: &ConfigValue<'_>, before: &ExtraHeaders) -> Result<(), ConfigError> {
     if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
-        return Err(value.invalid("is set by datametrics, or belongs to the connection: leave it out"));
+        return Err(value.invalid("is set by datametrics: leave it out"));
     }
     match before.values.iter().find(|(other, _)| name.eq_ignore_ascii_case(other)) {
-        Some((other, _)) => Err(value.invalid(format!("is the same header as {other}: remove one"))),
+        Some((other, _)) => Err(value.invalid(same_header(other))),
         None => Ok(()),
     }
 }

@@ -72,6 +72,7 @@ pub(crate) const SCENES: &[Scene] = &[
         "base_url = 'http://own.example'\nheaders = { X-Key = '{secret?:OWN_KEY}' }\n[[quote]]\npath = '/{job=\"node\"}'",
     ),
     Definition("headers = { X-Key = '${OWN_KEY}' }"),
+    Definition("headers = { Content-Length = '5' }"),
     Definition("[[quote]]\npath = '/{date:%&}'"),
     Definition("[[quote]]\nbody = 'text'"),
     Definition("[[quote]]\nbody = { n = inf }"),

@@ -12,7 +12,7 @@ use crate::http::url::Url;
 use crate::market::field::Field;
 use crate::market::symbol::Symbol;
 use crate::provider::base_url::BaseUrl;
-use crate::provider::header::check_header;
+use crate::provider::header::{check_header, same_header};
 use crate::provider::spelling::Spelling;
 use crate::provider::template::{Template, TemplateKind};
 use crate::util::suggest::must_be_one_of;
@@ -104,11 +104,15 @@ fn base_urls(value: &ConfigValue<'_>) -> Result<BaseUrl, ConfigError> {
 }
 
 fn headers(section: &Section<'_>, options: &Options<'_>) -> Result<Vec<(String, Template)>, ConfigError> {
-    let header = |(name, value): (String, ConfigValue<'_>)| {
+    let mut headers: Vec<(String, Template)> = Vec::new();
+    for (name, value) in section.section("headers")?.entries_of_any_case() {
         check_header(&name, &value)?;
-        Ok((name, options.template(&value, TemplateKind::Header)?))
-    };
-    section.section("headers")?.entries().into_iter().map(header).collect()
+        if let Some((other, _)) = headers.iter().find(|(other, _)| name.eq_ignore_ascii_case(other)) {
+            return Err(value.invalid(same_header(other)));
+        }
+        headers.push((name, options.template(&value, TemplateKind::Header)?));
+    }
+    Ok(headers)
 }
 
 fn spelling(section: &Section<'_>) -> Result<Spelling, ConfigError> {
@@ -166,6 +170,10 @@ fn remaining(section: &Section<'_>) -> Result<Option<RemainingHeader>, ConfigErr
         return Ok(None);
     }
     let section = section.section("remaining")?;
+    if section.entries().is_empty() {
+        // It leaves out the one of a built-in definition.
+        return Ok(None);
+    }
     let header = required(&section, "header")?;
     if http::HeaderName::from_bytes(header.text()?.as_bytes()).is_err() {
         return Err(header.invalid("is no name of a header"));
@@ -293,6 +301,8 @@ mod tests {
             ("market = 'other'\nper_second = 0.000001", "per_second: must be 0.00001 at least"),
             ("market = 'other'\nreplace = { ab = 'c' }", "must replace one character, not \"ab\""),
             ("market = 'other'\nheaders = { 'A B' = 'c' }", "is no header"),
+            ("market = 'other'\nheaders = { Content-Length = '5' }", "belongs to the connection"),
+            ("market = 'other'\nheaders = { A = 'b', a = 'c' }", "headers.a: is the same header as A: remove one"),
             ("market = 'other'\nquotes = 1\n[[quote]]\npath = '/'\nfields = { last = '' }", "unknown key"),
             ("market = 'other'\n[[quote]]\npath = 'x'", "must begin with \"/\""),
             ("market = 'other'\n[[quote]]\npath = '/'", "has no fields"),
