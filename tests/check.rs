@@ -421,6 +421,33 @@ below = 5
     assert!(!output.stdout.contains("sesame"), "{output}");
 }
 
+/// Also what a config adds to a definition, or says of a server for each symbol. Headers may hold a key.
+#[test]
+fn check_lists_the_keys_of_providers_in_the_config() {
+    let config = "\
+[feeds.plugs]
+providers = ['plug']
+[providers.kraken]
+per_second = 2
+rename = { BTC = 'XBT' }
+headers = { X-Key = 'sesame' }
+[providers.plug]
+market = 'other'
+base_url = { desk = 'http://127.0.0.1:9/sesame', rack = 'http://127.0.0.2:9' }
+[[providers.plug.quote]]
+path = '/'
+document = true
+fields = { last = '/l' }
+";
+    let run = Datametrics::new().config(config).args(["check", "--offline"]);
+    let output = run.run();
+    lists(&output, "providers.kraken.per_second", "2", "config.toml:4");
+    lists(&output, "providers.kraken.rename", "BTC = XBT", "config.toml:5");
+    let urls = "desk = http://127.0.0.1:9/***, rack = http://127.0.0.2:9";
+    lists(&output, "providers.plug.base_url", urls, "config.toml:9");
+    assert!(!output.stdout.contains("sesame"), "{output}");
+}
+
 /// The table lists every setting of docs/SETTINGS.md, and that page has every setting of the table.
 #[test]
 fn check_and_the_page_of_settings_list_the_same() {

@@ -86,6 +86,7 @@ fn ping_is_sent_where_settings_are_invalid() {
     for (run, code, message) in [
         (Datametrics::new().args(["all"]), 78, "error: GRAPHITE_URL: is not set, "),
         (Datametrics::new().args(["all", "--retries", "x", "--graphite-url", "tcp://h"]), 2, "error: --retries: "),
+        (Datametrics::new().args(["all"]).env("DATAMETRICS_TIMEOUT", "0"), 78, "error: DATAMETRICS_TIMEOUT: must be "),
         (Datametrics::new().args(["all", "--config", "gone.toml"]), 74, "error: --config: cannot read gone.toml: "),
         (Datametrics::new().config("[graphite]\npassword = 'glc_s3same").args(["all"]), 78, "error: config.toml:"),
     ] {

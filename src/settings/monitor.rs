@@ -2,7 +2,7 @@
 //! that ends because of a wrong setting.
 
 use super::network;
-use super::run_limits::read_deadline;
+use super::run_limits::{default_deadline, read_deadline};
 use super::sources::{Env, Roots, Sources, check_secret};
 use crate::cli::Options;
 use crate::config::{ConfigError, Origin, Section};
@@ -29,7 +29,9 @@ pub(crate) struct Monitor {
 /// When its URL is wrong, or would send a password in cleartext.
 pub(crate) fn monitor(options: &Options, env: Env<'_>) -> Result<Option<Monitor>, ConfigError> {
     let (empty, roots) = (Section::empty(""), Roots::new());
-    let sources = Sources::new(env, &empty, read_deadline(options, env)?, &roots);
+    // A wrong time limit is an error of the run, of which the monitor is to be told.
+    let deadline = read_deadline(options, env).unwrap_or_else(|_| default_deadline());
+    let sources = Sources::new(env, &empty, deadline, &roots);
     let Some((text, origin)) = read_url(options, sources)? else { return Ok(None) };
     let url = parse(&text, &origin)?;
     let network = network::read(sources, std::iter::once(&url))?;

@@ -213,8 +213,15 @@ impl<'a> Providers<'a> {
         if let Some(value) = &value {
             definition.base_url = definition.base_url.replaced(&base_url(value)?);
         }
-        let value = value.or(section.get("base_url").filter(|value| !value.is_section()));
+        let value = value.or(section.get("base_url"));
         self.sources.optional_setting(&format!("providers.{name}.base_url"), value);
+        if self.is_in_config(name) {
+            // Headers may hold a key, and quotes are long.
+            let is_listed = |key: &str| !matches!(key, "base_url" | "headers" | "quote" | "symbols");
+            for (key, value) in self.config.subsection(name)?.entries().into_iter().filter(|(key, _)| is_listed(key)) {
+                self.sources.optional_setting(&format!("providers.{name}.{key}"), Some(value));
+            }
+        }
         Ok(definition)
     }
 

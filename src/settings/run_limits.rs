@@ -7,6 +7,14 @@ use crate::system::clock::SystemClock;
 use crate::system::deadline::Deadline;
 use std::time::Duration;
 
+/// The time limit of the whole run, in seconds.
+const TIMEOUT: u64 = 30;
+
+/// When the settings must be read if nobody has set a time limit.
+pub(super) fn default_deadline() -> Deadline<'static> {
+    Deadline::after(&SystemClock, Duration::from_secs(TIMEOUT))
+}
+
 /// When the settings must be read: the time limit of the whole run, from now.
 ///
 /// # Errors
@@ -30,5 +38,5 @@ pub(super) fn read(options: &Options, sources: Sources<'_>) -> Result<(Duration,
 
 fn read_timeout(options: &Options, sources: Sources<'_>) -> Result<Duration, ConfigError> {
     let timeout = sources.first_of(Some(("--timeout", &options.timeout)), "DATAMETRICS_TIMEOUT", None)?;
-    sources.setting_or_default("--timeout", timeout, "30").seconds()
+    sources.setting_or_default("--timeout", timeout, TIMEOUT.to_string()).seconds()
 }

@@ -1,5 +1,6 @@
 //! Checks that all metrics of a run have valid and unique names.
 
+use super::defaults::is_own;
 use crate::config::ConfigError;
 use crate::fetch::Feed;
 use crate::market::symbol::Symbol;
@@ -31,7 +32,8 @@ fn are_surely_valid(feeds: &[Feed]) -> bool {
 fn check_each(feeds: &[Feed]) -> Result<(), ConfigError> {
     let mut owners: FxHashMap<String, Vec<(usize, &Symbol)>> = FxHashMap::default();
     for (index, feed) in feeds.iter().enumerate() {
-        let invalid = |problem| Err(ConfigError::about(format!("{}.names", feed.name), problem));
+        let table = if is_own(&feed.name) { "feeds." } else { "" };
+        let invalid = |problem| Err(ConfigError::about(format!("{table}{}.names", feed.name), problem));
         for symbol in &feed.symbols {
             let name = feed.names.name("", &feed.name, symbol, ANY_FIELD);
             if name.split('.').any(str::is_empty) {
