@@ -58,6 +58,10 @@ fn a_reply_may_come_from_standard_input_and_say_what_is_wrong() {
     let read = |body: &str| Datametrics::new().args(["providers", "kraken", "--reply", "-", "xbt"]).stdin(body).run();
     let output = read(r#"{"error":[],"result":{"XXBTZUSD":{"c":["64210.5","1"],"o":"64000"}}}"#);
     assert_eq!((output.stdout.as_str(), output.code), ("BTC/USD  last  64210.5\nBTC/USD  open  64000\n", Some(0)));
+    let config = "[crypto]\ncurrency = 'eur'\n";
+    let run = Datametrics::new().config(config).args(["providers", "kraken", "--reply", "-", "btc"]);
+    let output = run.stdin(r#"{"error":[],"result":{"XXBTZEUR":{"c":["60210.5","1"]}}}"#).run();
+    assert_eq!((output.stdout.as_str(), output.code), ("BTC/EUR  last  60210.5\n", Some(0)), "{output}");
     for (body, said) in [
         ("<html>", "the reply is HTML, not JSON: <html>"),
         (r#"{"error":["EQuery:Unknown asset pair"]}"#, "EQuery:Unknown asset pair"),

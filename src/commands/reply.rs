@@ -38,8 +38,8 @@ pub(super) fn read(
     let deadline = settings::read_deadline(options, env)?;
     let definition = settings::definition(options, env, name, deadline)?;
     let body = read_file(file, deadline)?;
-    let Some(definition) = definition else { return Ok(print_sketch(name, &body, out)) };
-    let symbols = symbols_of(&definition, symbols)?;
+    let Some((definition, currency)) = definition else { return Ok(print_sketch(name, &body, out)) };
+    let symbols = symbols_of(&definition, &currency, symbols)?;
     Ok(print_quotes(&definition, &symbols, body, out))
 }
 
@@ -61,10 +61,10 @@ fn print_sketch(name: &str, body: &str, out: &mut dyn Write) -> Outcome {
     }
 }
 
-fn symbols_of(definition: &Definition, symbols: &[String]) -> Result<Vec<Symbol>, ConfigError> {
+fn symbols_of(definition: &Definition, currency: &str, symbols: &[String]) -> Result<Vec<Symbol>, ConfigError> {
     let invalid = |problem: String| ConfigError::invalid(Origin::Flag("SYMBOL"), problem);
     if !symbols.is_empty() {
-        let read = |text: &String| read_symbol(definition.market, text);
+        let read = |text: &String| read_symbol(definition.market, currency, text);
         return symbols.iter().map(|text| read(text).map_err(|problem| invalid(problem.to_string()))).collect();
     }
     let defaults: Result<Vec<Symbol>, _> = definition.default_symbols().into_iter().map(Symbol::with_spaces).collect();
@@ -76,10 +76,10 @@ fn symbols_of(definition: &Definition, symbols: &[String]) -> Result<Vec<Symbol>
 }
 
 /// A symbol as a feed of this market has it.
-fn read_symbol(market: Market, typed: &str) -> Result<Symbol, SymbolError> {
+fn read_symbol(market: Market, currency: &str, typed: &str) -> Result<Symbol, SymbolError> {
     let mut text = typed.trim().to_owned();
     match market {
-        Market::Crypto if !canonicalize_pair(&mut text) => text.push_str("/USD"),
+        Market::Crypto if !canonicalize_pair(&mut text) => text.extend(["/", currency]),
         Market::Stocks => canonicalize_share(&mut text),
         Market::Crypto | Market::Other => {}
     }

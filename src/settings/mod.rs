@@ -55,7 +55,7 @@ use crate::system::terminal::Terminal;
 use crate::util::shorten::shorten;
 use config_file::ConfigFile;
 use destination::DestinationConfig;
-use feeds::FeedReader;
+use feeds::{FeedReader, read_currency};
 use graphite::Graphite;
 use places::{deny_singular_tables, place_of};
 use providers::{Needs, Providers, cleartext_warnings, with_providers};
@@ -369,7 +369,7 @@ pub(crate) fn providers(
     with_providers(options, env, deadline, Needs::Nothing, |_, providers| providers.list(only))
 }
 
-/// The effective definition of a provider. `None` if there is no such provider.
+/// The effective definition of a provider, and the currency of the feed `crypto`. `None` if there is no such provider.
 ///
 /// # Errors
 /// When the definition or the config file has an error.
@@ -378,8 +378,11 @@ pub(crate) fn definition(
     env: Env<'_>,
     name: &str,
     deadline: Deadline<'_>,
-) -> Result<Option<Definition>, ConfigError> {
-    with_providers(options, env, deadline, Needs::Nothing, |_, providers| providers.find(name))
+) -> Result<Option<(Definition, String)>, ConfigError> {
+    with_providers(options, env, deadline, Needs::Nothing, |sources, providers| {
+        let Some(definition) = providers.find(name)? else { return Ok(None) };
+        Ok(Some((definition, read_currency(sources)?)))
+    })
 }
 
 /// Reads whether a run of which something is missing ends well.

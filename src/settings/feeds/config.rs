@@ -77,6 +77,14 @@ pub(in crate::settings) fn read_configs(sources: Sources<'_>) -> Result<Vec<Feed
     Ok(configs)
 }
 
+/// The currency of the feed `crypto`, in which a base without a quote is meant.
+///
+/// # Errors
+/// When it is no code.
+pub(in crate::settings) fn read_currency(sources: Sources<'_>) -> Result<String, ConfigError> {
+    ConfigReader { name: "crypto", section: sources.file.section("crypto")?, sources }.read_currency()
+}
+
 /// Reads the configuration of one feed.
 struct ConfigReader<'r, 'a> {
     name: &'r str,

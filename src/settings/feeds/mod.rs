@@ -7,6 +7,6 @@ mod reader;
 mod run_names;
 mod shard_filter;
 
-pub(super) use config::read_configs;
+pub(super) use config::{read_configs, read_currency};
 pub(crate) use defaults::default_symbols;
 pub(super) use reader::{FeedOptions, FeedReader, add_default_symbols, select};
