@@ -1,6 +1,7 @@
 //! `NO_PROXY`: which hosts are reached without a proxy.
 
 use super::url::Url;
+use crate::util::brackets::without_brackets;
 use std::net::IpAddr;
 
 /// An entry of `NO_PROXY`. There is no standard; it is read as curl reads it, and may have a port.
@@ -37,8 +38,7 @@ impl NoProxy {
 
     /// Whether the server of `url` is reached without a proxy.
     pub(super) fn covers(&self, url: &Url) -> bool {
-        let port = url.port.unwrap_or(if url.scheme == "https" { 443 } else { 80 });
-        self.port.is_none_or(|only| only == port) && self.hosts.contain(&url.host)
+        self.port.is_none_or(|only| only == url.http_port()) && self.hosts.contain(&url.host)
     }
 }
 
@@ -70,7 +70,7 @@ impl Hosts {
 }
 
 fn parse_address(text: &str) -> Option<IpAddr> {
-    text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text).parse().ok()
+    without_brackets(text).parse().ok()
 }
 
 /// A name in the form in which names are compared: in lower case, and without the dot of the root.

@@ -37,7 +37,7 @@ impl RedirectTarget {
 
     fn of_url(server: &Url, location: &str) -> Self {
         let Ok(url) = Url::parse(location) else { return Self::OtherServer(UNREADABLE.to_owned()) };
-        if (&url.scheme, &url.host, port(&url)) == (&server.scheme, &server.host, port(server)) {
+        if (&url.scheme, &url.host, url.http_port()) == (&server.scheme, &server.host, server.http_port()) {
             Self::SameServer(url.path)
         } else {
             Self::OtherServer(url.to_string())
@@ -51,11 +51,6 @@ impl RedirectTarget {
             Self::SameServer(_) => UNREADABLE.to_owned(),
         }
     }
-}
-
-/// The port of an `http` or `https` URL.
-fn port(url: &Url) -> u16 {
-    url.port.unwrap_or(if url.scheme == "https" { 443 } else { 80 })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! URLs of providers, Graphite and proxies.
 
 use crate::secret::{MASK, Secret, looks_like_key};
+use crate::util::brackets::without_brackets;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
@@ -130,9 +131,14 @@ impl Url {
         path.trim_matches('/').split('/').filter(|_| !path.trim_matches('/').is_empty())
     }
 
+    /// The port of an `http` or `https` URL.
+    pub(super) fn http_port(&self) -> u16 {
+        self.port.unwrap_or(if self.scheme == "https" { 443 } else { 80 })
+    }
+
     /// Whether the host is `localhost` or a loopback address, also one of IPv4 in the form of IPv6.
     pub(crate) fn is_loopback(&self) -> bool {
-        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        let bare = without_brackets(&self.host);
         bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     }
 

@@ -2,6 +2,7 @@
 
 use super::limit::Limit;
 use super::threads::{lock, warn_of_no_thread};
+use crate::util::brackets::without_brackets;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -30,8 +31,7 @@ fn own_addresses(host: &str) -> Option<Vec<IpAddr>> {
     if host.eq_ignore_ascii_case("localhost") {
         return Some(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    Some(vec![bare.parse().ok()?])
+    Some(vec![without_brackets(host).parse().ok()?])
 }
 
 /// Asks the resolver of this machine.

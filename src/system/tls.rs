@@ -2,6 +2,7 @@
 
 use super::deadline::Deadline;
 use super::dialer::{Connection, is_interrupted};
+use crate::util::brackets::without_brackets;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -94,9 +95,8 @@ impl TlsSettings {
         host: &str,
         deadline: Deadline<'_>,
     ) -> io::Result<Box<dyn Connection>> {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let name =
-            ServerName::try_from(bare.to_owned()).map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
+        let name = ServerName::try_from(without_brackets(host).to_owned());
+        let name = name.map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
         let session = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
         let until = Instant::now() + deadline.remaining();
         let has_own_roots = self.has_own_roots;

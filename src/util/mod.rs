@@ -1,5 +1,6 @@
 //! Helpers that know nothing about the rest of the program.
 
+pub(crate) mod brackets;
 pub(crate) mod clauses;
 pub(crate) mod group_by;
 pub(crate) mod hash;
