@@ -1,6 +1,7 @@
 //! A push: how far it goes, and what came of it.
 
 use super::error::PushError;
+use crate::http::retry::RetryPolicy;
 use crate::http::stats::RequestStats;
 use crate::metrics::batch::Batch;
 use std::ops::Range;
@@ -33,4 +34,49 @@ pub(crate) struct Push {
     pub(crate) error: Option<PushError>,
     /// What the requests came to.
     pub(crate) stats: RequestStats,
+}
+
+/// An attempt to deliver points over a connection that did not deliver all of them.
+pub(super) struct FailedAttempt {
+    /// How many points are not delivered.
+    pub(super) open: usize,
+    /// Why.
+    pub(super) error: PushError,
+    /// Whether another attempt may come to something else.
+    pub(super) is_retryable: bool,
+}
+
+impl Push {
+    /// Delivers points over a connection, and tries again as often as `policy` allows. `attempt` returns how many it
+    /// delivered; `sign` says for the log by what that is known.
+    pub(super) fn deliver(
+        &mut self,
+        policy: RetryPolicy<'_>,
+        sign: &str,
+        mut attempt: impl FnMut() -> Result<usize, FailedAttempt>,
+    ) {
+        let clock = policy.deadline.clock();
+        for retry in 0..=policy.retries {
+            self.stats.requests += 1;
+            let begun = clock.now();
+            let result = attempt();
+            let took = clock.now() - begun;
+            let FailedAttempt { open, error, is_retryable } = match result {
+                Ok(points) => {
+                    log::info!("{sign} after {took:.1?}: {points} points");
+                    // The sign is as good as a 200.
+                    (self.error, self.stats.worst_status) = (None, Some(200));
+                    return;
+                }
+                Err(failed) => failed,
+            };
+            log::info!("{open} points failed after {took:.1?}: {error}");
+            (self.error, self.stats.worst_status) = (Some(error), Some(0));
+            if !is_retryable || retry == policy.retries {
+                return;
+            }
+            let Some(pause) = policy.pause(retry, None) else { return };
+            clock.sleep(pause);
+        }
+    }
 }

@@ -17,7 +17,7 @@ pub(crate) use error::{AmqpError, AmqpErrorKind};
 use super::carbon::{Encoded, LeftOut, plaintext};
 use super::connect::{ConnectError, OpenConnection, Peer, connect, take_or_connect};
 use super::destination::AmqpTarget;
-use super::push::Push;
+use super::push::{FailedAttempt, Push};
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
 use crate::http::url::Credentials;
@@ -49,39 +49,26 @@ pub(super) struct Amqp<'a> {
 impl Amqp<'_> {
     /// Publishes the points of a batch. A point is taken when the broker confirmed that it is in a queue.
     pub(super) fn push(self, batch: &Batch) -> Push {
-        let Self { target: AmqpTarget { address: AmqpAddress { host, port, .. }, .. }, context, policy, .. } = self;
+        let Self { target: AmqpTarget { address: AmqpAddress { host, port, .. }, .. }, policy, .. } = self;
         let Encoded { bytes, mut left_out, .. } = plaintext(batch);
         let lines = String::from_utf8_lossy(&bytes);
         let mut messages = self.messages(&lines, batch.len(), &mut left_out);
         let (mut push, total) = (Push::default(), messages.len());
-        for retry in 0..=policy.retries {
-            push.stats.requests += 1;
-            let begun = context.clock.now();
+        push.deliver(policy, &format!("AMQP broker at {host}:{port}: confirmed"), || {
             let (fates, result) = self.attempt(messages.iter().map(|(_, message)| message));
-            let took = context.clock.now() - begun;
-            let before = messages.len();
-            let mut fates = fates.into_iter();
+            let (before, mut fates) = (messages.len(), fates.into_iter());
             messages.retain(|_| fates.next() != Some(Fate::Taken));
-            let (open, taken) = (messages.len(), before - messages.len());
-            push.taken += taken;
-            match &result {
-                Ok(()) => log::info!("AMQP broker at {host}:{port}: confirmed after {took:.1?}: {taken} points"),
-                Err(error) => log::info!("{open} points failed after {took:.1?}: {error}"),
-            }
-            let may_retry = retry < policy.retries && result.as_ref().is_err_and(|error| error.kind.is_retryable());
-            push.error =
-                result.err().map(|error| AmqpError { kind: error.kind.of_all(total, push.taken), ..error }.into());
-            match policy.pause(retry, None).filter(|_| may_retry) {
-                Some(pause) => context.clock.sleep(pause),
-                None => break,
-            }
-        }
+            let open = messages.len();
+            result.map(|()| before - open).map_err(|AmqpError { server, kind }| {
+                let is_retryable = kind.is_retryable();
+                let error = AmqpError { server, kind: kind.of_all(total, total - open) }.into();
+                FailedAttempt { open, error, is_retryable }
+            })
+        });
+        push.taken = total - messages.len();
         if push.error.is_none() {
-            // A confirm is as good as a 200.
-            push.stats.worst_status = Some(200);
             push.refused = left_out.into_iter().map(|point| (point.index, point.reason.to_owned())).collect();
         } else {
-            push.stats.worst_status = Some(0);
             let left_out = left_out.iter().map(|point| point.index);
             push.open = ranges(messages.iter().map(|(index, _)| *index).chain(left_out).collect());
         }

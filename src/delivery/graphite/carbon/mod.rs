@@ -8,8 +8,8 @@ pub(crate) use encode::{Encoded, pickle, plaintext};
 
 use super::connect::{ConnectError, OpenConnection, Peer, connect, take_or_connect};
 use super::destination::{CarbonTarget, Protocol};
-use super::error::{CarbonError, CarbonErrorKind, PushError};
-use super::push::Push;
+use super::error::{CarbonError, CarbonErrorKind};
+use super::push::{FailedAttempt, Push};
 use crate::context::Context;
 use crate::http::retry::RetryPolicy;
 use crate::metrics::batch::Batch;
@@ -32,40 +32,25 @@ impl Carbon<'_> {
     /// Sends a batch. Carbon takes all of it or, as far as anybody can know, nothing.
     pub(super) fn push(self, batch: &Batch) -> Push {
         let Self { target: CarbonTarget { protocol, host, port, linger, .. }, opening, context, policy } = self;
-        let encoded = match protocol {
+        let Encoded { bytes, points, left_out } = match protocol {
             Protocol::Plaintext => plaintext(batch),
             Protocol::Pickle => pickle(batch),
         };
         let mut push = Push::default();
-        let left_out: Vec<(usize, String)> =
-            encoded.left_out.into_iter().map(|point| (point.index, point.reason.to_owned())).collect();
-        for retry in 0..=policy.retries {
-            push.stats.requests += 1;
-            let begun = context.clock.now();
+        push.deliver(policy, &format!("Carbon at {host}:{port}: closed"), || {
             let result = take_or_connect(opening, context, || self.connect())
                 .map_err(CarbonErrorKind::from)
-                .and_then(|connection| connection::deliver(connection, &encoded.bytes, *linger, policy.deadline))
-                .map_err(|kind| CarbonError { server: format!("{host}:{port}"), kind });
-            let (took, points) = (context.clock.now() - begun, encoded.points);
-            match &result {
-                Ok(()) => log::info!("Carbon at {host}:{port}: closed after {took:.1?}: {points} points"),
-                Err(error) => log::info!("{points} points failed after {took:.1?}: {error}"),
-            }
-            push.error = result.err().map(PushError::from);
-            let may_retry = push.error.is_some() && retry < policy.retries;
-            match policy.pause(retry, None).filter(|_| may_retry) {
-                Some(pause) => context.clock.sleep(pause),
-                None => break,
-            }
-        }
+                .and_then(|connection| connection::deliver(connection, &bytes, *linger, policy.deadline));
+            result.map(|()| points).map_err(|kind| {
+                let error = CarbonError { server: format!("{host}:{port}"), kind }.into();
+                FailedAttempt { open: points, error, is_retryable: true }
+            })
+        });
         if push.error.is_none() {
-            // A clean close is as good as a 200.
-            push.stats.worst_status = Some(200);
-            push.taken = encoded.points;
-            push.refused = left_out;
+            push.taken = points;
+            push.refused = left_out.into_iter().map(|point| (point.index, point.reason.to_owned())).collect();
         } else {
-            push.stats.worst_status = Some(0);
-            push.open.push(0..encoded.points + left_out.len());
+            push.open.push(0..batch.len());
         }
         push
     }
