@@ -211,7 +211,7 @@ fn check_destination(
 ) -> Finding {
     let begun = context.clock.now();
     let subject = name.to_string();
-    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random, others_behind: 0 };
+    let policy = RetryPolicy::new(settings.fetch.retries, deadline, context.random);
     let way = Way { destination, opening: &OpenConnection::default(), context, policy };
     match way.reach() {
         Ok(()) => {

@@ -34,7 +34,7 @@ pub(crate) fn fetch_symbol_lists<'a>(
     let with_list = |definition: &'a Definition| Some((definition, definition.symbol_list.as_ref()?));
     let lists: Vec<_> = config.definitions.iter().filter_map(with_list).collect();
     parallel_map(context.threads, SIDE_BY_SIDE, &lists, |(definition, list)| {
-        let policy = RetryPolicy { retries: config.retries, deadline, random: context.random, others_behind: 0 };
+        let policy = RetryPolicy::new(config.retries, deadline, context.random);
         let plan = Plan::new(definition, &[], &[], &[], &config.secrets, context.unix_seconds());
         fetch_list(&plan, list, texts, context, policy)
     })

@@ -27,6 +27,13 @@ pub(crate) struct RetryPolicy<'a> {
     pub(crate) others_behind: u32,
 }
 
+impl<'a> RetryPolicy<'a> {
+    /// The policy for a request that nobody else is asked for.
+    pub(crate) fn new(retries: u32, deadline: Deadline<'a>, random: &'a Random) -> Self {
+        Self { retries, deadline, random, others_behind: 0 }
+    }
+}
+
 impl RetryPolicy<'_> {
     /// How long to pause before retry number `retry` (from 0): as long as the server asks for, or else a
     /// random time up to a bound that doubles with each retry ("full jitter",
