@@ -125,10 +125,15 @@ impl Url {
         parts.map(|part| Secret::new(percent_decode_str(part).decode_utf8_lossy())).collect()
     }
 
+    /// The path alone, without slashes at its end.
+    pub(crate) fn path_without_query(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default().trim_end_matches('/')
+    }
+
     /// The nodes of the path.
     fn nodes(&self) -> impl Iterator<Item = &str> {
-        let path = self.path.split('?').next().unwrap_or_default();
-        path.trim_matches('/').split('/').filter(|_| !path.trim_matches('/').is_empty())
+        let path = self.path_without_query().trim_start_matches('/');
+        path.split('/').filter(|_| !path.is_empty())
     }
 
     /// The port of an `http` or `https` URL.

@@ -20,12 +20,7 @@ pub(super) fn missing_scheme(text: &str) -> &'static str {
 
 /// Whether the URL is no ingest's: its path does not end in `/metrics`, or its host has no ingest.
 pub(super) fn is_other(url: &Url) -> bool {
-    !path_without_query(url).ends_with("/metrics") || is_elsewhere(url)
-}
-
-/// The path alone, without slashes at its end. A query may follow any path, and may hold any text.
-fn path_without_query(url: &Url) -> &str {
-    url.path.split('?').next().unwrap_or_default().trim_end_matches('/')
+    !url.path_without_query().ends_with("/metrics") || is_elsewhere(url)
 }
 
 /// Whether the host is one of Grafana Cloud at which there is no ingest of Graphite.
@@ -39,7 +34,7 @@ fn is_cloud(url: &Url) -> bool {
 
 /// What is wrong with a URL that [`is_other`], and the right one if it can be told.
 pub(super) fn describe(url: &Url) -> String {
-    let path = path_without_query(url);
+    let path = url.path_without_query();
     let is_cloud = is_cloud(url);
     let begins = |prefix: &str| is_cloud && url.host.starts_with(prefix);
     let has = |part: &str| path.contains(part);

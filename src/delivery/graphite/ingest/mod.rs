@@ -233,7 +233,7 @@ impl Ingest<'_> {
     fn no_ingest(self, host: String, said: String) -> PushError {
         let IngestTarget { url, settings, .. } = self.target;
         let (setting, suggested) = (&settings.url, suggested_url(url));
-        let advice = if suggested == format!("{url}{}", url.path) {
+        let advice = if suggested == format!("{url}{}", url.path_without_query()) {
             format!("the path is that of an ingest, so is the host in {setting} right?")
         } else {
             format!("is {setting} right? An ingest is usually at {suggested}")
