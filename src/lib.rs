@@ -121,7 +121,7 @@ pub fn run(settings: &Settings, context: Context<'_>, out: &mut dyn Write) -> Ou
     let destinations = if settings.dry_run { &[][..] } else { &settings.destinations };
     let openings: Vec<OpenConnection> = destinations.iter().map(|_| OpenConnection::default()).collect();
     let deadline = context.deadline(settings.timeout);
-    let policy = RetryPolicy { retries: settings.fetch.retries, deadline, random: context.random, others_behind: 0 };
+    let policy = RetryPolicy::new(settings.fetch.retries, deadline, context.random);
     let history =
         RunHistory::read(settings.state(context), &settings.run, context.unix_seconds(), context.random.next());
     context.dialer.remember(history.hosts());

@@ -84,7 +84,7 @@ impl Ping<'_> {
     /// Sends a ping. An error that may pass is only logged as info. An error in the URL stays, so it is
     /// logged at `level`.
     fn send_ping(self, request: &Request, deadline: Deadline<'_>, level: log::Level) {
-        let policy = RetryPolicy { retries: RETRIES, deadline, random: self.random, others_behind: 0 };
+        let policy = RetryPolicy::new(RETRIES, deadline, self.random);
         let host = &self.url.host;
         match send(self.transport, request, policy, &mut RequestStats::default()) {
             Err(error) => log::info!("the monitor was not told: {error}"),

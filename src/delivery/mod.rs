@@ -6,154 +6,27 @@ pub(crate) mod graphite;
 pub(crate) mod journal;
 mod portion;
 mod replay;
+mod report;
+mod sender;
 
-use crate::context::Context;
-use crate::http::retry::RetryPolicy;
-use crate::http::stats::worst_status;
 use crate::metrics::batch::Batch;
 use crate::system::threads::{lock, parallel_map};
-use crate::util::clauses::add_clause;
-use graphite::{MAX_REFUSALS, OpenConnection, Push, PushError, Search, Way};
-use journal::{Entry, Journal, JournalError};
+use journal::{Entry, JournalError};
 use replay::JournalReplay;
-use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Duration;
 
 pub(crate) use destinations::{DestinationName, NamedDestination, sort_by_owner};
-
-/// How many refused points of one push are named.
-const MAX_NAMED: usize = 10;
-
-/// Brings points to one destination.
-pub(crate) struct Sender<'a> {
-    /// Where points go.
-    pub(crate) to: &'a NamedDestination,
-    /// The connection that is opened ahead.
-    pub(crate) opening: &'a OpenConnection,
-    /// What is in the journal. `None` if there is no journal.
-    pub(crate) journal: Option<OpenJournal<'a>>,
-    /// The outside world.
-    pub(crate) context: Context<'a>,
-    /// How often a failed request is repeated, and until when.
-    pub(crate) policy: RetryPolicy<'a>,
-}
-
-/// The part of the journal that one destination has.
-pub(crate) struct OpenJournal<'a> {
-    journal: &'a Journal<'a>,
-    /// The files for this destination.
-    files: Result<Vec<Entry>, Option<JournalError>>,
-    /// The files for destinations that are not configured any more. The first destination has them all.
-    others: Vec<Entry>,
-}
-
-impl<'a> OpenJournal<'a> {
-    /// Lists the files of the journal, once a run, as there may be many. Gives each destination its own.
-    pub(crate) fn open_all(journal: &'a Journal<'a>, destinations: &[&NamedDestination]) -> Vec<Self> {
-        match journal.waiting() {
-            Ok(files) => {
-                let (owned, others) = sort_by_owner(files, destinations);
-                let mut others = Some(others);
-                let open = |files| Self { journal, files: Ok(files), others: others.take().unwrap_or_default() };
-                owned.into_iter().map(open).collect()
-            }
-            Err(error) => {
-                // It is said once.
-                let mut error = Some(error);
-                let open = |_| Self { journal, files: Err(error.take()), others: Vec::new() };
-                destinations.iter().map(open).collect()
-            }
-        }
-    }
-}
-
-/// What came of a delivery.
-#[derive(Debug, Default)]
-pub(crate) struct DeliveryReport {
-    /// The destination.
-    pub(crate) to: DestinationName,
-    /// How many points Graphite took, those of earlier runs included.
-    pub(crate) taken: usize,
-    /// How many of them had waited in the journal.
-    pub(crate) waited: usize,
-    /// How many points wait in the journal for a later run.
-    pub(crate) waiting: usize,
-    /// Points that are lost for good, a sentence each.
-    pub(crate) losses: Vec<String>,
-    /// How many points the losses are about. Nobody knows how many a damaged file had.
-    points_lost: usize,
-    /// Other things that a person should know, a sentence each.
-    pub(crate) warnings: Vec<String>,
-    /// Things that stay as they are, and that a person should know once a day: what it is about, and a
-    /// sentence.
-    pub(crate) notices: Vec<(String, String)>,
-    /// Why points were not taken.
-    pub(crate) error: Option<DeliveryError>,
-    /// How long the pushes took.
-    pub(crate) took: Duration,
-    /// The worst HTTP status. `None` if nothing was sent.
-    pub(crate) status: Option<u16>,
-}
-
-impl DeliveryReport {
-    /// How many points are lost for good.
-    pub(crate) fn lost(&self) -> usize {
-        let unkept = match self.error {
-            Some(DeliveryError::Lost { points, .. }) => points,
-            _ => 0,
-        };
-        self.points_lost + unkept
-    }
-}
-
-/// Why points were not taken.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DeliveryError {
-    /// The points are in the journal.
-    #[error("{}", add_clause(.0, "the points are in the journal, the next run sends them"))]
-    InJournal(PushError),
-    /// There is no journal, or the batch could not be written to it.
-    #[error("{}", add_clause(cause, &format!("{points} points are lost, as they are in no journal")))]
-    Lost {
-        /// Why they were not taken.
-        cause: PushError,
-        /// How many points.
-        points: usize,
-    },
-    /// Another run was sending until the deadline.
-    #[error("{}", add_clause(.0, "the points are in the journal, the next run sends them"))]
-    Locked(JournalError),
-}
-
-impl DeliveryError {
-    /// The error with the name of the destination.
-    pub(crate) fn message(&self, to: &DestinationName) -> String {
-        match self {
-            // It names the file of the lock, which has the name of the destination.
-            Self::Locked(_) => self.to_string(),
-            Self::InJournal(_) | Self::Lost { .. } => format!("{to}: {self}"),
-        }
-    }
-
-    /// Whether it is about single points, so that other points may be taken.
-    fn is_about_points(&self) -> bool {
-        matches!(self, Self::InJournal(cause) if cause.is_about_points())
-    }
-
-    /// Whether Graphite refused the credentials.
-    pub(crate) fn refused_credentials(&self) -> bool {
-        matches!(self, Self::InJournal(cause) | Self::Lost { cause, .. } if cause.refused_credentials())
-    }
-}
+pub(crate) use report::{DeliveryError, DeliveryReport};
+pub(crate) use sender::{OpenJournal, Sender};
 
 /// Brings a batch to all destinations, side by side as far as there are threads. Every file of the journal is in place
 /// before the first push begins, as the process may be killed in any push.
 pub(crate) fn deliver(senders: Vec<Sender<'_>>, batch: &Batch, started: i64) -> Vec<DeliveryReport> {
     let Some(threads) = senders.first().map(|sender| sender.context.threads) else { return Vec::new() };
     // Where there is one thread only, the first destination is the first.
-    let deliveries: Vec<_> = senders.into_iter().map(|sender| Mutex::new(Some(sender.keep(batch, started)))).collect();
+    let deliveries: Vec<_> =
+        senders.into_iter().map(|sender| Mutex::new(Some(Delivery::begin(sender, batch, started)))).collect();
     let send = |delivery: &Mutex<Option<Delivery<'_>>>| {
         let delivery = lock(delivery).take();
         delivery.map(|delivery| delivery.send(batch))
@@ -169,7 +42,19 @@ struct Delivery<'a> {
     report: DeliveryReport,
 }
 
-impl Delivery<'_> {
+impl<'a> Delivery<'a> {
+    /// Keeps the batch of the run that started at `started` (Unix seconds) in the journal.
+    fn begin(sender: Sender<'a>, batch: &Batch, started: i64) -> Self {
+        let mut report = DeliveryReport { to: sender.to.name.clone(), ..DeliveryReport::default() };
+        let id = sender.to.destination.id();
+        let keep = |open: &OpenJournal<'_>| open.journal.keep(batch, &id, started, sender.context.random.next());
+        let own = sender
+            .journal
+            .as_ref()
+            .and_then(|open| keep(open).map_err(|error| report.warnings.push(error.to_string())).ok());
+        Self { sender, started, own, report }
+    }
+
     /// Sends everything that waits in the journal for this destination.
     fn send(self, batch: &Batch) -> DeliveryReport {
         let Self { mut sender, started, own, mut report } = self;
@@ -206,68 +91,6 @@ impl Delivery<'_> {
     }
 }
 
-impl<'a> Sender<'a> {
-    /// Keeps the batch of the run that started at `started` (Unix seconds) in the journal.
-    fn keep(self, batch: &Batch, started: i64) -> Delivery<'a> {
-        let mut report = DeliveryReport { to: self.to.name.clone(), ..DeliveryReport::default() };
-        let id = self.to.destination.id();
-        let keep = |open: &OpenJournal<'_>| open.journal.keep(batch, &id, started, self.context.random.next());
-        let own = self
-            .journal
-            .as_ref()
-            .and_then(|open| keep(open).map_err(|error| report.warnings.push(error.to_string())).ok());
-        Delivery { sender: self, started, own, report }
-    }
-
-    /// How many points wait in the journal for this destination. `None` if that is not known. Where another run is
-    /// sending, the files of runs that started after `recent` (Unix seconds) are on their way, and do not wait.
-    pub(crate) fn points_waiting(&self, recent: i64) -> Option<usize> {
-        let open = self.journal.as_ref()?;
-        let files = open.files.as_ref().ok()?;
-        let is_recent = |entry: &&Entry| entry.started > recent;
-        let is_sending =
-            files.iter().any(|entry| is_recent(&entry)) && open.journal.is_locked(&self.to.name.lock_file());
-        Some(files.iter().filter(|entry| !(is_sending && is_recent(entry))).map(|entry| entry.points).sum())
-    }
-
-    /// Sends a batch that is in no file.
-    fn send_unkept(&self, batch: &Batch, report: &mut DeliveryReport) {
-        let probes = [(batch, last_point(batch.len()))];
-        let search = Search { max_refusals: MAX_REFUSALS, probes: &probes, has_begun: false };
-        let push = self.push(batch, search, report);
-        if let Some(PushError::RefusedOnce { said, .. }) = &push.error {
-            // No other run will see these points.
-            let refused: Vec<_> = push.refused_alone.iter().map(|index| (*index, said.clone())).collect();
-            report.losses.extend(describe_refused(&self.to.name, batch, &refused));
-            report.points_lost += refused.len();
-        } else if let Some(cause) = push.error {
-            let points = push.open.iter().map(ExactSizeIterator::len).sum();
-            report.error = Some(DeliveryError::Lost { cause, points });
-        }
-    }
-
-    fn push(&self, batch: &Batch, search: Search<'_>, report: &mut DeliveryReport) -> Push {
-        let begun = self.context.clock.now();
-        // Where Carbon has taken something, there is one behind the balancer.
-        let destination = &self.to.destination;
-        let settled = if report.taken > 0 { destination.without_linger() } else { Cow::Borrowed(destination) };
-        let way = Way { destination: &settled, opening: self.opening, context: self.context, policy: self.policy };
-        let push = way.push(batch, search);
-        report.took += self.context.clock.now() - begun;
-        report.taken += push.taken;
-        report.status = worst_status(report.status, push.stats.worst_status);
-        report.losses.extend(describe_refused(&self.to.name, batch, &push.refused));
-        report.points_lost += push.refused.len();
-        push
-    }
-}
-
-/// The last of the points of a batch that end there. The batch of a run ends in points about the run itself, which are
-/// good.
-fn last_point(end: usize) -> Range<usize> {
-    end.saturating_sub(1)..end
-}
-
 /// The files of the journal with that of this run, oldest first.
 fn with_own(
     files: Result<Vec<Entry>, Option<JournalError>>,
@@ -283,20 +106,14 @@ fn with_own(
     files
 }
 
-/// A line for each refused point, but no more than [`MAX_NAMED`].
-fn describe_refused(to: &DestinationName, batch: &Batch, refused: &[(usize, String)]) -> Vec<String> {
-    let line = |(index, reason): &(usize, String)| format!("{to} refused {}: {reason}", batch.point(*index).name);
-    let more = refused.len().saturating_sub(MAX_NAMED);
-    let rest = (more > 0).then(|| format!("{to} refused {more} more"));
-    refused.iter().take(MAX_NAMED).map(line).chain(rest).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::graphite::{Destination, ExtraHeaders, IngestTarget, SettingNames};
-    use crate::delivery::journal::JournalLimits;
+    use crate::context::Context;
+    use crate::delivery::graphite::{Destination, ExtraHeaders, IngestTarget, OpenConnection, SettingNames};
+    use crate::delivery::journal::{Journal, JournalLimits};
     use crate::http::request::{Request, Response};
+    use crate::http::retry::RetryPolicy;
     use crate::http::transport::{Transport, TransportError};
     use crate::http::url::Url;
     use crate::market::number::Number;
@@ -409,7 +226,7 @@ mod tests {
             settings: SettingNames::default(),
         }));
         let deadline = context.deadline(Duration::from_secs(10));
-        let policy = RetryPolicy { retries: 0, deadline, random: &random, others_behind: 0 };
+        let policy = RetryPolicy::new(0, deadline, &random);
         let to = NamedDestination { name: DestinationName::First, destination, formerly: Vec::new(), limits };
         let journal = OpenJournal::open_all(&journal, &[&to]).pop();
         let sender = Sender { to: &to, opening: &OpenConnection::default(), journal, context, policy };

@@ -3,7 +3,8 @@
 use super::graphite::{DestinationId, MAX_REFUSALS, Push, PushError, Search, points_at_once};
 use super::journal::{Dropped, Entry, Journal, JournalError};
 use super::portion::{Part, PartResult, Portion, Portions};
-use super::{DeliveryError, DeliveryReport, Sender, last_point};
+use super::report::{DeliveryError, DeliveryReport};
+use super::sender::{Sender, last_point};
 use crate::metrics::batch::Batch;
 use crate::util::group_by::group_by;
 use crate::util::pluralize::pluralize;
