@@ -154,6 +154,8 @@ impl<'a> ProviderFetch<'_, 'a> {
                 ("has no URL for it in base_url".to_owned(), false)
             } else if is_no_pair {
                 ("takes pairs only, BASE/QUOTE".to_owned(), false)
+            } else if !plan.has_request_for(symbol) {
+                ("has no request for such a symbol".to_owned(), false)
             } else {
                 (format!("has {}{covers}", collected.found.describe(plan.rows_pointer())), true)
             };

@@ -171,20 +171,30 @@ impl<'a> Plan<'a> {
     /// The symbols that the API can spell, in groups that a request may have together.
     fn groups(&self, endpoint: &Endpoint, symbols: &[usize]) -> Vec<Vec<usize>> {
         let (by_base, by_quote) = (endpoint.has(SymbolPart::Base), endpoint.has(SymbolPart::Quote));
-        let needs_quote = by_quote || self.definition.symbol.has(SymbolPart::Quote);
-        let has_no_symbols = endpoint.has_no_symbols();
-        let can_spell = |index: &usize| {
-            let symbol = &self.symbols[*index];
-            (!needs_quote || symbol.quote().is_some())
-                && (has_no_symbols || self.fits_path(&endpoint.path, symbol))
-                && self.definition.base_url.has(symbol.as_str())
-        };
-        let spellable: Vec<usize> = symbols.iter().copied().filter(can_spell).collect();
+        let can_ask = self.can_ask(endpoint);
+        let spellable: Vec<usize> = symbols.iter().copied().filter(|symbol| can_ask(*symbol)).collect();
         if !by_base && !by_quote {
             return vec![spellable];
         }
         let with_key = |index: usize| (group_key(&self.symbols[index], by_base, by_quote), index);
         group_by(spellable.into_iter().map(with_key)).into_iter().map(|(_, group)| group).collect()
+    }
+
+    /// Whether any request can be for this symbol.
+    pub(crate) fn has_request_for(&self, symbol: usize) -> bool {
+        self.endpoints.iter().any(|endpoint| self.can_ask(endpoint)(symbol))
+    }
+
+    /// Whether a request to an endpoint can be for a symbol.
+    fn can_ask(&self, endpoint: &Endpoint) -> impl Fn(usize) -> bool {
+        let needs_quote = endpoint.has(SymbolPart::Quote) || self.definition.symbol.has(SymbolPart::Quote);
+        let has_no_symbols = endpoint.has_no_symbols();
+        move |index| {
+            let symbol = &self.symbols[index];
+            (!needs_quote || symbol.quote().is_some())
+                && (has_no_symbols || self.fits_path(&endpoint.path, symbol))
+                && self.definition.base_url.has(symbol.as_str())
+        }
     }
 
     /// Whether the API can spell a symbol, and no server would take it for a step in the path.

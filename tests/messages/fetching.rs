@@ -36,6 +36,11 @@ fn until_timeout(peer: &Peer) -> Observed {
 }
 
 pub(crate) const WAYS: &[Scene] = &[
+    Played("no path can hold the symbol", || {
+        let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['..']\n[providers.own]\nmarket = 'other'\n\
+            base_url = 'https://own.example'\n[[providers.own.quote]]\npath = '/{symbol}'\nfields = { last = '/l' }\n";
+        Observed::of_run(&typed(Datametrics::new().config(config), "--feed x --dry-run"))
+    }),
     Played("its name does not resolve", || reaching(&Peer::HasNoName)),
     Played("nobody listens", || reaching(&Peer::Refuses)),
     Played("a proxy where nobody listens", || {
