@@ -30,7 +30,7 @@ fn silent() -> Server {
 }
 
 fn healthy() -> Server {
-    Server::with(|_| Reply::json(r#"{"last":7}"#))
+    Server::with(|_| Reply::json(r#"{"last":7,"bid":6}"#))
 }
 
 /// Answers after so many seconds.
@@ -95,7 +95,8 @@ fn silent_servers_of_a_table_stop_no_other() {
     let behind = Server::with(|_| Reply::json("{}"));
     let config = format!(
         "[providers.plug]\nmarket = 'other'\nbase_url = {{ {} }}\n[[providers.plug.quote]]\npath = '/'\n\
-         document = true\nfields = {{ last = '/last' }}\n{}",
+         document = true\nfields = {{ last = '/last' }}\n[[providers.plug.quote]]\npath = '/2'\n\
+         document = true\nfields = {{ bid = '/bid' }}\n{}",
         urls.join(", "),
         definitions(&[("behind", "last")])
     );
@@ -104,9 +105,26 @@ fn silent_servers_of_a_table_stop_no_other() {
             format!("[feeds.x]\nproviders = [{providers}]\nsymbols = ['A', 'B', 'C', 'D', 'E', 'F']\n{config}");
         let run = Datametrics::new().config(&config).args(["--feed", "x", "--dry-run", "--timeout", "6"]);
         let output = run.provider("behind", &behind).run();
-        let came = ["x.E.last", "x.F.last"].map(|name| output.stdout.contains(name));
-        assert_eq!((output.code, came), (Some(1), [true; 2]), "{output}");
+        let came = ["x.E.last", "x.F.last", "x.E.bid", "x.F.bid"].map(|name| output.stdout.contains(name));
+        assert_eq!((output.code, came), (Some(1), [true; 4]), "{output}");
     }
+}
+
+/// A server that is only slow is asked again when all others have had their turn.
+#[test]
+fn slow_server_of_a_table_has_the_time_that_the_others_leave() {
+    let servers: Vec<Server> =
+        (0..12).map(|number| if number == 0 { slow(2, r#"{"last":5}"#) } else { healthy() }).collect();
+    let urls: Vec<String> =
+        ('A'..).zip(&servers).map(|(name, server)| format!("{name} = '{}'", server.url())).collect();
+    let config = format!(
+        "[feeds.x]\nproviders = ['plug']\n[providers.plug]\nmarket = 'other'\nbase_url = {{ {} }}\n\
+         [[providers.plug.quote]]\npath = '/'\ndocument = true\nfields = {{ last = '/last' }}\n",
+        urls.join(", ")
+    );
+    let run = Datametrics::new().config(&config).args(["--feed", "x", "--dry-run", "--timeout", "9"]);
+    let output = run.run();
+    assert!(output.code == Some(0) && output.stdout.contains("x.A.last"), "{output}");
 }
 
 fn lines(paths: &[&str]) -> Vec<String> {

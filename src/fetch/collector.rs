@@ -106,7 +106,7 @@ impl<'a> Collector<'a> {
 
     fn policy(&self, others_behind: u32) -> RetryPolicy<'a> {
         let (retries, random) = (self.config.retries, self.context.random);
-        RetryPolicy { retries, deadline: self.deadline, random, others_behind }
+        RetryPolicy { others_behind, ..RetryPolicy::new(retries, self.deadline, random) }
     }
 
     /// How many of these providers may be asked for what is missing.

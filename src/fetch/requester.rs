@@ -7,12 +7,12 @@ use super::shared_replies::{SharedReplies, SharedResult};
 use crate::context::Context;
 use crate::http::body::Body;
 use crate::http::request::Response;
-use crate::http::retry::{RetryPolicy, send_with_permits};
+use crate::http::retry::{Queue, RetryPolicy, send_with_permits};
 use crate::http::stats::RequestStats;
 use crate::provider::{Definition, ErrorText, Plan, Query, Reply, ReplyError};
 use crate::state::CoolDown;
 use crate::system::threads::lock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ pub(super) struct ProviderGuard<'a> {
     pub(super) replies: SharedReplies<'a>,
     /// Whether requests to the provider may be alike.
     pub(super) has_alike_requests: bool,
+    /// Where each symbol has a server of its own, how many requests were not sent yet: a server that does not answer
+    /// leaves them their share of the time.
+    unsent: AtomicUsize,
 }
 
 impl<'a> ProviderGuard<'a> {
@@ -32,7 +35,18 @@ impl<'a> ProviderGuard<'a> {
             breakers: CircuitBreakers::new(definition),
             replies: SharedReplies::new(context.threads),
             has_alike_requests: has_several_feeds || definition.repeats_requests(),
+            unsent: AtomicUsize::new(0),
         }
+    }
+}
+
+/// A request that was not sent yet.
+struct Unsent<'a>(&'a AtomicUsize);
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        // A request that is repeated for other symbols was not counted again.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |unsent| unsent.checked_sub(1));
     }
 }
 
@@ -50,9 +64,6 @@ pub(super) struct Requester<'p, 'a> {
     pub(super) plan: &'p Plan<'a>,
     guard: &'p ProviderGuard<'a>,
     policy: RetryPolicy<'a>,
-    /// Where each symbol has a server of its own, how many requests one after the other may still follow: a server that
-    /// does not answer leaves them their share of the time.
-    servers_behind: u32,
     /// How long the provider asked to be left alone.
     pub(super) cool_down: Mutex<Option<CoolDown>>,
     /// Whether any request of the feed was answered.
@@ -70,18 +81,16 @@ impl<'p, 'a> Requester<'p, 'a> {
         policy: RetryPolicy<'a>,
     ) -> Self {
         let (cool_down, was_answered, silence) = (Mutex::default(), AtomicBool::new(false), OnceLock::new());
-        let servers_behind = if plan.definition.base_url.is_by_symbol() {
-            let rounds = plan.symbols.len().div_ceil(plan.definition.max_concurrency);
-            u32::try_from(rounds).unwrap_or(u32::MAX).saturating_sub(1)
-        } else {
-            0
-        };
-        Self { context, plan, guard, policy, servers_behind, cool_down, was_answered, silence }
+        Self { context, plan, guard, policy, cool_down, was_answered, silence }
     }
 
     /// The requests for these symbols. They know the secrets of the way to the server.
     pub(super) fn queries(&self, symbols: &[usize]) -> Vec<Query<'a>> {
-        self.plan.queries(symbols).into_iter().map(|query| self.with_way(query)).collect()
+        let queries: Vec<_> = self.plan.queries(symbols).into_iter().map(|query| self.with_way(query)).collect();
+        if self.has_servers_by_symbol() {
+            self.guard.unsent.fetch_add(queries.len(), Ordering::Relaxed);
+        }
+        queries
     }
 
     /// The request for some of the symbols of another one.
@@ -100,6 +109,11 @@ impl<'p, 'a> Requester<'p, 'a> {
         query
     }
 
+    /// Whether each symbol is on a server of its own.
+    fn has_servers_by_symbol(&self) -> bool {
+        self.plan.definition.base_url.is_by_symbol()
+    }
+
     /// Sends one request, unless an earlier one of any feed has stopped the provider or was the same.
     pub(super) fn request(&self, query: &Query<'_>, is_shared: bool, stats: &mut RequestStats) -> Answer {
         let received = || self.context.clock.unix_time().as_secs_f64();
@@ -114,6 +128,7 @@ impl<'p, 'a> Requester<'p, 'a> {
         stats: &mut RequestStats,
         read: impl Fn(&str) -> Result<T, ReplyError>,
     ) -> Answer<T> {
+        let unsent = self.has_servers_by_symbol().then(|| Unsent(&self.guard.unsent));
         let replies = Some(&self.guard.replies).filter(|_| is_shared || self.guard.has_alike_requests);
         let attempt_deadline = self.policy.attempt_deadline();
         if let Some(result) = replies.and_then(|replies| replies.get(&query.request, attempt_deadline)) {
@@ -122,10 +137,10 @@ impl<'p, 'a> Requester<'p, 'a> {
         }
         let mut sent = RequestStats::default();
         // The permit is held until the outcome is noted: the request that waits for it may have to stay.
-        let (result, _permit) = self.send(query, &mut sent);
+        let (result, _permit) = self.send(query, unsent, &mut sent);
         let status = result.as_ref().map_or(0, |response| response.status);
         // Another feed, with nobody else to ask, may wait longer.
-        let may_go_otherwise = result.as_ref().is_err_and(|error| self.leaves_time(error));
+        let may_go_otherwise = result.as_ref().is_err_and(|error| self.policy.others_behind > 0 && error.is_silence());
         let result = match replies {
             Some(replies) => replies.put(&query.request, result, may_go_otherwise),
             None => result.map(Arc::new),
@@ -159,10 +174,16 @@ impl<'p, 'a> Requester<'p, 'a> {
     /// Whether this is the error of a provider that was silent, and others are still to be asked. One of several servers
     /// is silent for itself alone.
     fn leaves_time(&self, error: &FetchError) -> bool {
-        self.policy.others_behind > 0 && error.is_silence() && !self.plan.definition.base_url.is_by_symbol()
+        self.policy.others_behind > 0 && error.is_silence() && !self.has_servers_by_symbol()
     }
 
-    fn send(&self, query: &Query<'_>, stats: &mut RequestStats) -> (Result<Response, FetchError>, Option<Permit<'_>>) {
+    /// Sends a request when it is its turn, which ends its time among the `unsent`.
+    fn send(
+        &self,
+        query: &Query<'_>,
+        mut unsent: Option<Unsent<'_>>,
+        stats: &mut RequestStats,
+    ) -> (Result<Response, FetchError>, Option<Permit<'_>>) {
         let limiter = &self.guard.limiter;
         let stops = || {
             let breaker = self.guard.breakers.of(&query.request);
@@ -174,12 +195,13 @@ impl<'p, 'a> Requester<'p, 'a> {
         }
         let acquire = || {
             let permit = limiter.acquire(self.policy.deadline).ok_or(FetchError::NoTime)?;
+            drop(unsent.take());
             // Another request may have stopped the provider during the wait. One that came too late stops only those
             // after it.
             stops().find(|error| !matches!(error, FetchError::NoTime)).map_or(Ok(permit), Err)
         };
-        let others_behind = self.policy.others_behind.max(self.servers_behind);
-        let policy = RetryPolicy { others_behind, ..self.policy };
+        let queue = Queue { unsent: &self.guard.unsent, width: self.plan.definition.max_concurrency };
+        let policy = RetryPolicy { queue: self.has_servers_by_symbol().then_some(queue), ..self.policy };
         match send_with_permits(self.context.transport, &query.request, policy, stats, acquire) {
             Ok((result, permit)) => (result.map_err(FetchError::Transport), permit),
             Err(error) => (Err(error), None),

@@ -6,6 +6,7 @@ use super::transport::{Transport, TransportError};
 use crate::system::deadline::Deadline;
 use crate::system::random::Random;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// The longest pause before the first retry. It doubles with each further retry.
@@ -25,12 +26,30 @@ pub(crate) struct RetryPolicy<'a> {
     /// How many others are asked when this one has nothing to give, before the same deadline. An attempt leaves each of
     /// them its share of the time, and after a server that does not answer it is their turn.
     pub(crate) others_behind: u32,
+    /// The requests that follow this one to the same provider, where they count as others behind it.
+    pub(crate) queue: Option<Queue<'a>>,
+}
+
+/// Requests to servers of their own that wait for their turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Queue<'a> {
+    /// How many were not sent yet.
+    pub(crate) unsent: &'a AtomicUsize,
+    /// How many go at once.
+    pub(crate) width: usize,
+}
+
+impl Queue<'_> {
+    /// How many requests follow one after the other.
+    fn rounds(self) -> u32 {
+        u32::try_from(self.unsent.load(Ordering::Relaxed).div_ceil(self.width)).unwrap_or(u32::MAX)
+    }
 }
 
 impl<'a> RetryPolicy<'a> {
     /// The policy for a request that nobody else is asked for.
     pub(crate) fn new(retries: u32, deadline: Deadline<'a>, random: &'a Random) -> Self {
-        Self { retries, deadline, random, others_behind: 0 }
+        Self { retries, deadline, random, others_behind: 0, queue: None }
     }
 }
 
@@ -49,7 +68,7 @@ impl RetryPolicy<'_> {
     fn pause_after(&self, retry: u32, result: &Result<Response, TransportError>) -> Option<Duration> {
         let (is_retryable, retry_after) = match result {
             Ok(response) => (matches!(response.status, 408 | 425 | 429 | 500..=599), response.retry_after),
-            Err(TransportError::Timeout { .. }) if self.others_behind > 0 => (false, None),
+            Err(TransportError::Timeout { .. }) if self.behind() > 0 => (false, None),
             Err(error) => (error.is_retryable(), None),
         };
         if is_retryable { self.pause(retry, retry_after) } else { None }
@@ -57,7 +76,12 @@ impl RetryPolicy<'_> {
 
     /// When an attempt that begins now must be over, or a pause before it.
     pub(crate) fn attempt_deadline(&self) -> Deadline<'_> {
-        self.deadline.within(self.deadline.remaining() / self.others_behind.saturating_add(1))
+        self.deadline.within(self.deadline.remaining() / self.behind().saturating_add(1))
+    }
+
+    /// How many are asked after this one, before the same deadline.
+    fn behind(&self) -> u32 {
+        self.others_behind.max(self.queue.map_or(0, Queue::rounds))
     }
 }
 
@@ -170,7 +194,7 @@ mod tests {
     }
 
     fn policy<'a>(clock: &'a Stopped, random: &'a Random, left: Duration, others_behind: u32) -> RetryPolicy<'a> {
-        RetryPolicy { retries: 9, deadline: Deadline::after(clock, left), random, others_behind }
+        RetryPolicy { others_behind, ..RetryPolicy::new(9, Deadline::after(clock, left), random) }
     }
 
     fn pause(retry: u32, retry_after: Option<Duration>, left: Duration) -> Option<Duration> {

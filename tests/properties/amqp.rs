@@ -43,7 +43,7 @@ pub(super) fn check(data: &[u8]) {
     }
     let random = Random::seeded(1);
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
-    let policy = RetryPolicy { retries: 0, deadline, random: &random, others_behind: 0 };
+    let policy = RetryPolicy::new(0, deadline, &random);
     let (transport, clock, threads) = (&NoHttp, &SystemClock, &SystemThreads);
     let context = Context { transport, clock, random: &random, threads, dialer: &broker, disk: &SystemDisk };
     let push = Way { destination: &destination, opening: &OpenConnection::default(), context, policy }

@@ -42,7 +42,7 @@ pub(super) fn check(data: &[u8]) {
     }
     let (dialer, random) = (SystemDialer::default(), Random::seeded(1));
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
-    let policy = RetryPolicy { retries: 0, deadline, random: &random, others_behind: 0 };
+    let policy = RetryPolicy::new(0, deadline, &random);
     let push = thread::scope(|scope| {
         scope.spawn(|| {
             let (mut stream, _) = listener.accept().expect("a connection");

@@ -40,7 +40,7 @@ pub(super) fn check(data: &[u8]) {
         Destination::Ingest(Box::new(IngestTarget { url, credentials, headers, identity: None, settings }));
     let (dialer, random) = (SystemDialer::default(), Random::seeded(1));
     let deadline = Deadline::after(&SystemClock, Duration::from_secs(60));
-    let policy = RetryPolicy { retries: 0, deadline, random: &random, others_behind: 0 };
+    let policy = RetryPolicy::new(0, deadline, &random);
     let context = Context::system(&ingest, &dialer, &random);
     let probes = [(&batch, points - 1..points)];
     let search = Search { max_refusals: MAX_REFUSALS, probes: &probes, has_begun: false };
