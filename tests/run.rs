@@ -981,6 +981,24 @@ fn symbol_whose_requests_fail_in_every_run_is_reported_once() {
     next([200, 404, 200], 1, &failure("B"));
     next([200, 200, 200], 0, "");
     next([200, 404, 200], 1, &failure("B"));
+    next([200, 451, 200], 1, "error: x: api: B: HTTP 451; it does not serve [..]\n");
+    // Failures that pass take turns.
+    next([200, 500, 200], 1, "error: x: api: B: HTTP 500; the next run asks again\n");
+    next([200, 503, 200], 1, "");
+}
+
+/// One provider does not have a symbol, and another one that has asked for a pause is not asked.
+#[test]
+fn symbol_whose_requests_fail_during_a_cool_down_is_reported_once() {
+    let (two, ingest) = (TwoProviders::start(), Ingest::start(Dialect::WriteProxy));
+    let run = two.pushing(&ingest, "last");
+    let next = |message: &str| {
+        two.first.on(BOTH_SYMBOLS).reply(Reply::json(r#"{"AAA":{"l":1}}"#));
+        run.clone().args(["--provider", "first,second"]).stderr(message).exit(1).check();
+    };
+    two.second.on("GET /last?of=BBB").reply(Reply::status(429).header("Retry-After", "3600"));
+    next("error: x: second: BBB: HTTP 429; [..]\nerror: x: no quote of BBB: first has none among [..]\n");
+    next("");
 }
 
 /// The same of a named field whose provider fails.

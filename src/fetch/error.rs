@@ -3,8 +3,10 @@
 use crate::http::transport::TransportError;
 use crate::provider::{Definition, ReplyError};
 use crate::util::clauses::add_clause;
+use crate::util::hash::hash_of;
 use crate::util::sanitize::excerpt;
 use std::fmt;
+use std::mem;
 
 /// Why a request to a provider brought nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,6 +94,16 @@ impl FetchError {
             Self::Transport(TransportError::Timeout { .. } | TransportError::Cut(_) | TransportError::Damaged { .. })
                 | Self::Status { status: 408 | 425 | 500..=599, .. }
         )
+    }
+
+    /// What must be the same of two failures for one to be no news after the other. Those that pass take turns.
+    pub(crate) fn kind(&self) -> u64 {
+        match self {
+            _ if self.is_passing() => 0,
+            Self::Status { status, .. } => u64::from(*status),
+            Self::Transport(error) => hash_of(&mem::discriminant(error)),
+            _ => hash_of(&mem::discriminant(self)),
+        }
     }
 
     /// Whether the provider refuses access, perhaps to single symbols only.

@@ -206,9 +206,10 @@ impl<'a> FeedReport<'a> {
             let fields = |report: &ProviderReport<'_>| report.given.iter().filter_map(field).collect();
             given.extend(self.providers.iter().map(|report| (name(report), fields(report))));
         }
+        let failed = self.failed();
         FeedState {
-            missing: self.missing_symbols(history),
-            failed: self.failed_symbols(history),
+            missing: self.missing_symbols(history, &failed),
+            failed: self.failed_symbols(history, &failed),
             missing_fields: self.missing_fields(history),
             failing: failing.map(name).collect(),
             symbols: if self.feed.fields_are_named { 0 } else { hash_of(&self.feed.symbols) },
@@ -218,27 +219,41 @@ impl<'a> FeedReport<'a> {
 
     /// The missing symbols with a reason, of which the next run need not tell again. Those of which only a failed request
     /// was told are left out, unless the requests stop for a while.
-    fn missing_symbols(&self, history: &RunHistory<'_>) -> BTreeSet<String> {
-        let unexplained = self.unexplained(|error| !error.is_cool_down());
-        let is_told =
-            |symbol: &usize, name: &str| !unexplained.contains(symbol) || history.was_missing(&self.feed.name, name);
-        self.names_of_missing(is_told)
-    }
-
-    /// The missing symbols of which only a failed request was told. It need not be told again, but a reason must be. Of
-    /// requests that all fail every run tells.
-    fn failed_symbols(&self, history: &RunHistory<'_>) -> BTreeSet<String> {
-        let unexplained = self.unexplained(|error| !error.is_cool_down());
-        let is_told = |symbol: &usize, name: &str| {
-            unexplained.contains(symbol) && (self.fetched() > 0 || history.had_failed(&self.feed.name, name))
-        };
-        self.names_of_missing(is_told)
-    }
-
-    /// The names of those missing symbols that are meant.
-    fn names_of_missing(&self, is_meant: impl Fn(&usize, &str) -> bool) -> BTreeSet<String> {
+    fn missing_symbols(&self, history: &RunHistory<'_>, failed: &FxHashMap<usize, u64>) -> BTreeSet<String> {
         let names = self.missing.iter().map(|symbol| (symbol, self.feed.symbols[*symbol].as_str()));
-        names.filter(|(symbol, name)| is_meant(symbol, name)).map(|(_, name)| name.to_owned()).collect()
+        let told =
+            names.filter(|(symbol, name)| !failed.contains_key(symbol) || history.was_missing(&self.feed.name, name));
+        told.map(|(_, name)| name.to_owned()).collect()
+    }
+
+    /// The missing symbols of which only a failed request was told, with a hash of who failed and how. The next run tells
+    /// of them again if they have another failure or a reason. Where all requests fail, every run tells.
+    fn failed_symbols(&self, history: &RunHistory<'_>, failed: &FxHashMap<usize, u64>) -> BTreeMap<String, u64> {
+        let names = failed.iter().map(|(symbol, failure)| (self.feed.symbols[*symbol].as_str(), *failure));
+        let is_told =
+            |(name, failure): &(&str, u64)| self.fetched() > 0 || history.had_failed(&self.feed.name, name, *failure);
+        let mut failed = BTreeMap::new();
+        failed.extend(names.filter(is_told).map(|(name, failure)| (name.to_owned(), failure)));
+        failed
+    }
+
+    /// The missing symbols of which all that is known is that requests failed, other than for a pause. Each has a hash of
+    /// who failed, and how.
+    fn failed(&self) -> FxHashMap<usize, u64> {
+        let missing: FxHashSet<usize> = self.missing.iter().copied().collect();
+        let unexplained = self.unexplained(|error| !error.is_cool_down());
+        let mut failed: FxHashMap<usize, u64> = FxHashMap::default();
+        for report in &self.providers {
+            for (error, symbols) in report.failures.iter().filter(|(error, _)| !error.is_cool_down()) {
+                let failure = hash_of(&(&report.definition.name, error.kind()));
+                let is_meant = |symbol: &&usize| unexplained.contains(symbol) && missing.contains(symbol);
+                for symbol in symbols.iter().filter(is_meant) {
+                    let before = failed.entry(*symbol).or_default();
+                    *before = hash_of(&(*before, failure));
+                }
+            }
+        }
+        failed
     }
 
     /// The symbols of which no provider says why they are missing: all that is known is that such a request failed.
@@ -307,6 +322,7 @@ impl<'a> FeedReport<'a> {
         let feed = self.feed;
         let missing: FxHashSet<usize> = self.missing.iter().copied().collect();
         let lacking: FxHashSet<usize> = self.lacking.iter().flat_map(|(_, symbols)| symbols).copied().collect();
+        let failed = self.failed();
         for report in &self.providers {
             let name = &report.definition.name;
             for (error, symbols) in &report.failures {
@@ -316,8 +332,9 @@ impl<'a> FeedReport<'a> {
                     || (self.fetched() > 0 && !error.is_limit());
                 let is_new = |symbol: &usize| {
                     let symbol_name = feed.symbols[*symbol].as_str();
-                    let was_told = history.was_missing(&feed.name, symbol_name)
-                        || (!error.is_cool_down() && history.had_failed(&feed.name, symbol_name));
+                    let had_failed = |failure: &u64| history.had_failed(&feed.name, symbol_name, *failure);
+                    let was_told =
+                        history.was_missing(&feed.name, symbol_name) || failed.get(symbol).is_some_and(had_failed);
                     let lacks_anew = |(field, without): &(&str, Vec<usize>)| {
                         without.binary_search(symbol).is_ok() && !history.lacked_field(&feed.name, symbol_name, field)
                     };

@@ -61,9 +61,9 @@ impl<'a> RunHistory<'a> {
         self.last.feeds.get(feed).is_some_and(|feed| feed.missing.contains(symbol))
     }
 
-    /// Whether a request for the symbol failed in the run before too, while others were fetched.
-    pub(crate) fn had_failed(&self, feed: &str, symbol: &str) -> bool {
-        self.last.feeds.get(feed).is_some_and(|feed| feed.failed.contains(symbol))
+    /// Whether requests for the symbol failed in this way in the run before too, while others were fetched.
+    pub(crate) fn had_failed(&self, feed: &str, symbol: &str, failure: u64) -> bool {
+        self.last.feeds.get(feed).is_some_and(|feed| feed.failed.get(symbol) == Some(&failure))
     }
 
     /// Whether the symbol was fetched without this named field in the run before too.

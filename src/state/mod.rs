@@ -75,8 +75,9 @@ pub(crate) struct HostState {
 pub(crate) struct FeedState {
     /// The symbols that were missing for a reason that was told.
     pub(crate) missing: BTreeSet<String>,
-    /// The symbols that were missing since requests for them failed, while others were fetched.
-    pub(crate) failed: BTreeSet<String>,
+    /// The symbols that were missing since requests for them failed, while others were fetched. Each has a hash of
+    /// who failed, and how.
+    pub(crate) failed: BTreeMap<String, u64>,
     /// For each field that was missing, the symbols without it; none for a default field, which is only
     /// missing if no symbol has it.
     pub(crate) missing_fields: BTreeMap<String, BTreeSet<String>>,
