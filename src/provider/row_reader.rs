@@ -164,6 +164,16 @@ impl<'a, 'de> RowReader<'a, 'de> {
         Ok(())
     }
 
+    /// Whether a key of a symbol stands in this value, so that it is a row.
+    ///
+    /// # Errors
+    /// When the value is no JSON.
+    pub(super) fn has_key(&mut self, json: &mut JsonReader<'de>) -> Result<bool, JsonError> {
+        self.slots.fill(None);
+        self.layout.row.extract(json, &mut self.slots, None)?;
+        Ok(self.first(&self.layout.key).is_some())
+    }
+
     /// Reads one row that is a member of an object.
     ///
     /// # Errors

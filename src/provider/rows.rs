@@ -79,7 +79,16 @@ fn read_bare<'de>(json: &mut JsonReader<'de>, rows: &mut RowReader<'_, 'de>) -> 
     match shape {
         BareShape::Nothing => Ok(()),
         BareShape::Rows => read_list(&mut JsonReader::new(value), rows),
-        BareShape::Row => rows.read_row(&mut JsonReader::new(value), Some(0)),
+        // Where rows have keys, an object without one has rows as its members.
+        BareShape::Row if !rows.is_bare && !rows.has_key(&mut JsonReader::new(value))? => {
+            read_list(&mut JsonReader::new(value), rows)
+        }
+        BareShape::Row => {
+            if !rows.is_bare {
+                rows.found.count();
+            }
+            rows.read_row(&mut JsonReader::new(value), Some(0))
+        }
     }
 }
 
@@ -122,6 +131,8 @@ mod tests {
         let keyed = format!("{BATCH}\nunwrapped_single = true\nkey = '/s'");
         assert_eq!(read(&keyed, &["A"], r#"{"s":"A","l":1,"h":2}"#), ["2 1"]);
         assert_eq!(read(&keyed, &["A"], r#"[{"s":"B","l":3},{"s":"A","l":1,"h":2}]"#), ["2 1"]);
+        assert_eq!(read(&keyed, &["A"], r#"{"x":{"s":"B","l":3},"y":{"s":"A","l":1}}"#), ["- 1"]);
+        assert_eq!(read(&keyed, &["A"], r#"{"s":"B","l":3}"#), ["- -"]);
         assert_eq!(read(&keyed, &["A", "B"], r#"[{"s":"B","l":2},{"s":"A","l":1}]"#), ["- 1", "- 2"]);
     }
 
