@@ -62,6 +62,9 @@ fn a_reply_may_come_from_standard_input_and_say_what_is_wrong() {
     let run = Datametrics::new().config(config).args(["providers", "kraken", "--reply", "-", "btc"]);
     let output = run.stdin(r#"{"error":[],"result":{"XXBTZEUR":{"c":["60210.5","1"]}}}"#).run();
     assert_eq!((output.stdout.as_str(), output.code), ("BTC/EUR  last  60210.5\n", Some(0)), "{output}");
+    let run = Datametrics::new().args(["providers", "kraken", "--reply", "-", "btc,BTCUSDT"]);
+    let output = run.stdin("{}").run();
+    assert!(output.stderr.contains("SYMBOL: ") && output.stderr.contains("BTC/USDT"), "{output}");
     for (body, said) in [
         ("<html>", "the reply is HTML, not JSON: <html>"),
         (r#"{"error":["EQuery:Unknown asset pair"]}"#, "EQuery:Unknown asset pair"),

@@ -4,12 +4,11 @@ use super::table::align_columns;
 use crate::cli::Options;
 use crate::config::{ConfigError, Origin};
 use crate::http::body::Body;
-use crate::market::spellings::{canonicalize_pair, canonicalize_share};
-use crate::market::symbol::{Symbol, SymbolError};
+use crate::market::symbol::Symbol;
 use crate::market::table::Table;
 use crate::outcome::Outcome;
 use crate::output::print;
-use crate::provider::{Definition, ErrorText, Market, Plan, Query, Reply, ReplyError, sketch};
+use crate::provider::{Definition, ErrorText, Plan, Query, Reply, ReplyError, sketch};
 use crate::settings::{self, Env};
 use crate::system::clock::{Clock, SystemClock};
 use crate::system::deadline::Deadline;
@@ -64,8 +63,8 @@ fn print_sketch(name: &str, body: &str, out: &mut dyn Write) -> Outcome {
 fn symbols_of(definition: &Definition, currency: &str, symbols: &[String]) -> Result<Vec<Symbol>, ConfigError> {
     let invalid = |problem: String| ConfigError::invalid(Origin::Flag("SYMBOL"), problem);
     if !symbols.is_empty() {
-        let read = |text: &String| read_symbol(definition.market, currency, text);
-        return symbols.iter().map(|text| read(text).map_err(|problem| invalid(problem.to_string()))).collect();
+        let read = settings::read_symbols_of(definition.market, currency, symbols);
+        return read.map_err(|problem| invalid(problem.to_string()));
     }
     let defaults: Result<Vec<Symbol>, _> = definition.default_symbols().into_iter().map(Symbol::with_spaces).collect();
     match defaults {
@@ -73,17 +72,6 @@ fn symbols_of(definition: &Definition, currency: &str, symbols: &[String]) -> Re
         Ok(_) => Err(invalid(format!("is missing: name what the reply of {} is about", definition.name))),
         Err(problem) => Err(invalid(problem.to_string())),
     }
-}
-
-/// A symbol as a feed of this market has it.
-fn read_symbol(market: Market, currency: &str, typed: &str) -> Result<Symbol, SymbolError> {
-    let mut text = typed.trim().to_owned();
-    match market {
-        Market::Crypto if !canonicalize_pair(&mut text) => text.extend(["/", currency]),
-        Market::Stocks => canonicalize_share(&mut text),
-        Market::Crypto | Market::Other => {}
-    }
-    Symbol::with_spaces(&text)
 }
 
 fn print_quotes(definition: &Definition, symbols: &[Symbol], mut body: Body, out: &mut dyn Write) -> Outcome {

@@ -29,7 +29,7 @@ mod symbols;
 
 pub(crate) use alerts::Alert;
 pub(crate) use config_file::place_of_first;
-pub(crate) use feeds::default_symbols;
+pub(crate) use feeds::{default_symbols, read_symbols_of};
 pub(crate) use graphite::{FirstGraphite, read_first as first_graphite};
 pub(crate) use monitor::{PING_PLACEHOLDERS, monitor};
 pub(crate) use providers::ProviderListing;

@@ -6,6 +6,7 @@ use crate::config::{ConfigError, ConfigValue, Origin, Section, key_path};
 use crate::market::hours::MarketHours;
 use crate::market::spellings::{is_code, old_code};
 use crate::metrics::names::NameTemplate;
+use crate::provider::Market;
 use crate::settings::graphite::{read_interval, read_names};
 use crate::settings::places::{is_name, place_of};
 use crate::settings::sources::Sources;
@@ -27,6 +28,15 @@ pub(in crate::settings) struct FeedConfig<'a> {
 }
 
 impl FeedConfig<'_> {
+    /// The market whose spellings its symbols have.
+    pub(super) fn market(&self) -> Market {
+        match self.name.as_str() {
+            "crypto" => Market::Crypto,
+            "stocks" => Market::Stocks,
+            _ => Market::Other,
+        }
+    }
+
     /// Whether the feed is one of the user's own, not `crypto` or `stocks`.
     pub(super) fn is_own(&self) -> bool {
         is_own(&self.name)
@@ -102,8 +112,7 @@ impl<'a> ConfigReader<'_, 'a> {
         let names = self.setting("names").map(|value| read_names(&value)).transpose()?;
         let interval = self.setting("interval").map(|value| read_interval(&value)).transpose()?;
         let (market_hours, closed) = if is_crypto { (MarketHours::Any, Vec::new()) } else { self.read_hours()? };
-        // A `symbol` in a feed is a misspelled `symbols`.
-        self.section.deny_misplaced_keys(|key| place_of(key).filter(|_| key != "symbol"))?;
+        self.section.deny_misplaced_keys(place_of)?;
         let name = self.name.to_owned();
         Ok(FeedConfig { name, providers, symbols, fields, currency, names, market_hours, closed, interval })
     }

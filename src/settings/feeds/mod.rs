@@ -9,4 +9,5 @@ mod shard_filter;
 
 pub(super) use config::{read_configs, read_currency};
 pub(crate) use defaults::default_symbols;
+pub(crate) use reader::read_symbols_of;
 pub(super) use reader::{FeedOptions, FeedReader, add_default_symbols, select};

@@ -298,7 +298,8 @@ fn read_symbols(
     keeps: impl FnMut(&Symbol) -> bool,
 ) -> Result<Symbols, ConfigError> {
     let symbols = Symbols { kept: Vec::with_capacity(capacity), count: 0 };
-    let mut reader = SymbolReader { config, is_own: config.is_own(), text: String::new(), keeps, symbols };
+    let (market, currency) = (config.market(), config.currency.as_str());
+    let mut reader = SymbolReader { market, currency, text: String::new(), keeps, symbols };
     match symbol_override {
         Some(texts) => {
             let invalid = |error: SymbolError| ConfigError::invalid(texts.origin.clone(), error.to_string());
@@ -321,11 +322,23 @@ fn read_symbols(
     Ok(symbols)
 }
 
+/// Reads symbols as the feed of a market does. `currency` is that of the feed `crypto`.
+///
+/// # Errors
+/// When one of them is no symbol.
+pub(crate) fn read_symbols_of(market: Market, currency: &str, texts: &[String]) -> Result<Vec<Symbol>, SymbolError> {
+    let symbols = Symbols { kept: Vec::new(), count: 0 };
+    let mut reader = SymbolReader { market, currency, text: String::new(), keeps: |_: &Symbol| true, symbols };
+    texts.iter().try_for_each(|text| reader.read_all(text))?;
+    Ok(reader.symbols.kept)
+}
+
 /// Reads symbols of a feed.
 struct SymbolReader<'a, F> {
-    config: &'a FeedConfig<'a>,
-    /// Whether it is a feed of the user's own. Kept, as it is asked for each symbol.
-    is_own: bool,
+    /// Of a feed of the user's own: [`Market::Other`].
+    market: Market,
+    /// What a base without a quote is meant in.
+    currency: &'a str,
     /// Reused, so that a long list needs only one allocation for each symbol.
     text: String,
     /// Whether a symbol is kept.
@@ -337,7 +350,7 @@ impl<F: FnMut(&Symbol) -> bool> SymbolReader<'_, F> {
     /// Reads a symbol, or several with commas between them. In feeds of the user's own, a comma is a part of
     /// the symbol.
     fn read_all(&mut self, text: &str) -> Result<(), SymbolError> {
-        if self.is_own || !text.bytes().any(|byte| byte == b',') {
+        if self.market == Market::Other || !text.bytes().any(|byte| byte == b',') {
             return self.add(text);
         }
         let before = self.symbols.count;
@@ -359,7 +372,7 @@ impl<F: FnMut(&Symbol) -> bool> SymbolReader<'_, F> {
     /// Reads a symbol. Those of `crypto` and `stocks` get their canonical spelling, and those of `crypto` the
     /// default currency. Symbols of other feeds are kept as they are.
     fn read(&mut self, typed: &str) -> Result<Symbol, SymbolError> {
-        if self.is_own {
+        if self.market == Market::Other {
             return Symbol::with_spaces(typed);
         }
         self.text.clear();
@@ -376,11 +389,11 @@ impl<F: FnMut(&Symbol) -> bool> SymbolReader<'_, F> {
         if text.bytes().any(|byte| matches!(byte, b'"' | b'\'' | b';')) {
             return Err(SymbolError::Punctuation(text.clone()));
         }
-        if self.config.name == "stocks" {
+        if self.market == Market::Stocks {
             canonicalize_share(text);
             return Symbol::new(text);
         }
-        let currency = &self.config.currency;
+        let currency = self.currency;
         let is_pair = canonicalize_pair(text);
         let probable = if is_pair { probable_base(text) } else { probable_pair(text) };
         if let Some(mut probable) = probable.filter(|_| !text.is_empty()) {
