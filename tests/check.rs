@@ -430,7 +430,8 @@ providers = ['plug']
 [providers.kraken]
 per_second = 2
 rename = { BTC = 'XBT' }
-headers = { X-Key = 'sesame' }
+headers = { X-Key = '{option:key}', X-Other = 'sesame' }
+options = { key = 'sesame' }
 [providers.plug]
 market = 'other'
 base_url = { desk = 'http://127.0.0.1:9/sesame', rack = 'http://127.0.0.2:9' }
@@ -444,7 +445,7 @@ fields = { last = '/l' }
     lists(&output, "providers.kraken.per_second", "2", "config.toml:4");
     lists(&output, "providers.kraken.rename", "BTC = XBT", "config.toml:5");
     let urls = "desk = http://127.0.0.1:9/***, rack = http://127.0.0.2:9";
-    lists(&output, "providers.plug.base_url", urls, "config.toml:9");
+    lists(&output, "providers.plug.base_url", urls, "config.toml:10");
     assert!(!output.stdout.contains("sesame"), "{output}");
 }
 

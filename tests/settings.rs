@@ -438,7 +438,7 @@ fn unknown_config_keys_are_errors_with_suggestions() {
         ),
         (
             "timeout = 9\n",
-            "1: timeout: unknown key here: it belongs in the command line or a variable: `datametrics --help` names both",
+            "1: timeout: unknown key here: it belongs in a flag or a variable: `datametrics --help` names both",
         ),
         ("[feeds.fx]\nprovider = 'x'\n", "2: feeds.fx.provider: unknown key; did you mean \"providers\"?"),
         ("[journal]\nmax_size = 1\n", "2: journal.max_size: unknown key; [..]"),

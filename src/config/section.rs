@@ -118,15 +118,15 @@ impl<'a> Section<'a> {
 
     /// The same, where keys are one that differ in case only. In one layer there may be several.
     pub(crate) fn entries_of_any_case(&self) -> Vec<(String, ConfigValue<'a>)> {
-        let mut entries = self.entries();
         let layer = |key: &str| self.layers.iter().position(|(_, table)| table.get(key).is_some());
-        let layers: Vec<(String, Option<usize>)> = entries.iter().map(|(key, _)| (key.clone(), layer(key))).collect();
-        let is_hidden = |key: &str| {
-            let is_above = |(other, of): &(String, Option<usize>)| key.eq_ignore_ascii_case(other) && *of < layer(key);
-            layers.iter().any(is_above)
+        let entries = self.entries();
+        let layers: Vec<Option<usize>> = entries.iter().map(|(key, _)| layer(key)).collect();
+        let is_hidden = |index: usize| {
+            let is_same = |other: usize| entries[other].0.eq_ignore_ascii_case(&entries[index].0);
+            (0..entries.len()).any(|other| layers[other] < layers[index] && is_same(other))
         };
-        entries.retain(|(key, _)| !is_hidden(key));
-        entries
+        let hidden: Vec<bool> = (0..entries.len()).map(is_hidden).collect();
+        entries.into_iter().zip(hidden).filter(|(_, is_hidden)| !is_hidden).map(|(entry, _)| entry).collect()
     }
 
     /// All keys and their tables, sorted by key.

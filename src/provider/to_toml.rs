@@ -79,7 +79,9 @@ fn write_entries(
     for key in tables {
         let path = format!("{path}.{}", quoted_key(&key));
         let _ = writeln!(out, "\n[{path}]");
-        write_section(out, &section.subsection(&key)?, &path)?;
+        let table = section.subsection(&key)?;
+        let entries = if key == "headers" { table.entries_of_any_case() } else { table.entries() };
+        write_entries(out, &table, entries, &path)?;
     }
     for (key, elements) in lists {
         let path = format!("{path}.{}", quoted_key(&key));
@@ -161,6 +163,12 @@ mod tests {
             serialized.contains("p = [{ a = \"0x1\", b = { c = 2 } }, \"latest\"]\nq = [[{ a = 1 }]]\n"),
             "{serialized}"
         );
+        let (upper, lower) = ("[t.headers]\nuser-agent = 'me'\n", "[t.headers]\nUser-Agent = 'it'\nX = 'y'\n");
+        let (upper, lower) = (Document::new("upper", upper), Document::new("lower", lower));
+        let (upper_table, lower_table) = (upper.parse().unwrap(), lower.parse().unwrap());
+        let root = Section::root(&upper, &upper_table).with_fallback(Section::root(&lower, &lower_table));
+        let headers = serialize(&root.section("t").unwrap(), "t", "\"http://b\"").unwrap();
+        assert!(headers.ends_with("\n[t.headers]\nX = \"y\"\nuser-agent = \"me\"\n"), "{headers}");
         let serialized = reserialize(text);
         assert_eq!(reserialize(&serialized), serialized);
         assert_eq!(

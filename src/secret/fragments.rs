@@ -21,7 +21,7 @@ const MIN_CUT: usize = 4;
 
 /// All parts of some secrets, up to the length that is masked anywhere. What is longer is found as many such parts
 /// that overlap, so the work at a place of a text does not grow with the secrets.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Fragments {
     /// The first of them is empty.
     parts: Vec<Fragment>,
@@ -30,7 +30,7 @@ pub(super) struct Fragments {
 }
 
 /// What is known of a part of a secret.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 struct Fragment {
     length: usize,
     begins_secret: bool,

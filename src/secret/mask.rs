@@ -4,6 +4,7 @@ use super::base64::{Base64Reader, Base64Run, decode};
 use super::fragments::Fragments;
 use super::{MASK, Secret};
 use crate::util::sanitize::sanitize;
+use std::fmt;
 use std::sync::OnceLock;
 
 /// So many bytes of a text are looked at for each character that is shown: many more than one, as a mask is shorter
@@ -15,7 +16,7 @@ const MAX_SHOWN_BYTES: usize = 1 << 16;
 
 /// Secrets that no text may show. What finds them is made for the first text, as most replies have none to show, and
 /// kept for the others, as some have one for each of 100,000 symbols.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Secrets {
     all: Vec<Secret>,
     fragments: OnceLock<Fragments>,
@@ -35,6 +36,12 @@ impl Secrets {
         let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
         let fragments = self.fragments.get_or_init(|| Fragments::new(&self.all));
         sanitize(&mask_fragments(&text[..end], fragments), max_chars)
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.all.fmt(f)
     }
 }
 

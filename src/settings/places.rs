@@ -18,7 +18,7 @@ const PLACES: [(&str, &[&str]); 10] = [
     ("[crypto]", &["currency"]),
     ("[stocks] or [feeds.NAME]", &["market_hours", "closed"]),
     (
-        "the command line or a variable: `datametrics --help` names both",
+        "a flag or a variable: `datametrics --help` names both",
         &["timeout", "retries", "shard", "ping_url", "accept_partial"],
     ),
 ];
@@ -26,7 +26,8 @@ const PLACES: [(&str, &[&str]); 10] = [
 /// Where a key belongs that a table does not have, if anything has it.
 pub(super) fn place_of(key: &str) -> Option<&'static str> {
     let place = PLACES.iter().find(|(_, keys)| keys.contains(&key)).map(|(place, _)| *place);
-    place.or_else(|| provider::place_of(key))
+    // Who writes `symbol` means the `symbols` of a feed, or an alert.
+    place.or_else(|| provider::place_of(key).filter(|_| key != "symbol"))
 }
 
 /// Whether a feed, a mirror or a provider can have this name. It becomes a part of metrics, variables and files.

@@ -25,7 +25,9 @@ fn json(value: &ConfigValue<'_>, options: &Options<'_>) -> Result<BodyTemplate, 
         return elements.iter().map(|value| json(value, options)).collect::<Result<_, _>>().map(BodyTemplate::Array);
     }
     let Some(literal) = value.literal() else { return options.body_text(value).map(BodyTemplate::Text) };
-    let number = literal.replace('_', "");
+    // JSON knows neither `0x1f` nor `+5`.
+    let number =
+        value.integer(i64::MIN, i64::MAX).map_or_else(|_| literal.replace('_', ""), |number| number.to_string());
     let json: Value = serde_json::from_str(&number).map_err(|_| value.invalid("is no number of JSON"))?;
     Ok(BodyTemplate::Literal(json))
 }
