@@ -981,7 +981,7 @@ fn symbol_whose_requests_fail_in_every_run_is_reported_once() {
     next([200, 404, 200], 1, &failure("B"));
     next([200, 200, 200], 0, "");
     next([200, 404, 200], 1, &failure("B"));
-    next([200, 451, 200], 1, "error: x: api: B: HTTP 451; it does not serve [..]\n");
+    next([200, 410, 200], 1, "error: x: api: B: HTTP 410; if this persists, [..]\n");
     // Failures that pass take turns.
     next([200, 500, 200], 1, "error: x: api: B: HTTP 500; the next run asks again\n");
     next([200, 503, 200], 1, "");
