@@ -96,10 +96,11 @@ impl FetchError {
         )
     }
 
-    /// What must be the same of two failures for one to be no news after the other. Those that pass take turns.
+    /// What must be the same of two failures for one to be no news after the other. Those that pass take turns, and at the
+    /// end of the time so do a request that is not answered and one that is not sent.
     pub(crate) fn kind(&self) -> u64 {
         match self {
-            _ if self.is_passing() => 0,
+            _ if self.is_passing() || self.is_silence() => 0,
             Self::Status { status, .. } => u64::from(*status),
             Self::Transport(error) => hash_of(&mem::discriminant(error)),
             _ => hash_of(&mem::discriminant(self)),

@@ -12,9 +12,11 @@ use super::value::{NoValue, instead_of_number, read_value, unix_seconds};
 use crate::market::field::Field;
 use crate::market::number::Number;
 use crate::market::table::Table;
-use crate::secret::Secrets;
+use crate::secret::{Secret, Secrets};
 use crate::util::sanitize::excerpt;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 /// Ages that a quote can have, in seconds: from a day ahead, as clocks and time zones differ, to ten years.
@@ -47,8 +49,10 @@ pub(super) struct RowReader<'a, 'de> {
     /// Whether what stands in the place of the rows may be the only row itself.
     pub(super) is_unwrapped: bool,
     pub(super) names: RowNames<'a>,
-    /// The secrets that no value that is shown may have: a provider may quote what another one was sent.
-    secrets: Secrets,
+    /// The secrets of all providers: one may quote what another one was sent.
+    all_secrets: &'a BTreeMap<String, Secret>,
+    /// The secrets that no value that is shown may have. Most replies have none to show.
+    secrets: OnceCell<Secrets>,
     /// What messages show of values that are no numbers.
     pub(super) detail: Detail,
     /// What was found in the row that is being read, by the slots of the layout.
@@ -96,7 +100,8 @@ impl<'a, 'de> RowReader<'a, 'de> {
             is_bare,
             is_unwrapped,
             names: if is_bare { RowNames::default() } else { RowNames::new(plan, query) },
-            secrets: plan.secrets.values().chain(query.request.secrets.iter()).cloned().collect(),
+            all_secrets: plan.secrets,
+            secrets: OnceCell::new(),
             detail: if plan.symbols.len() <= MAX_SHORT_LIST { Detail::All } else { Detail::Words },
             slots: vec![None; layout.slots],
             values: vec![None; plan.columns.len()],
@@ -341,6 +346,11 @@ impl<'a, 'de> RowReader<'a, 'de> {
         format!("no value: {}", self.reasons(spec, slots, |_| true))
     }
 
+    fn secrets(&self) -> &Secrets {
+        let all = || self.all_secrets.values().chain(self.query.request.secrets.iter());
+        self.secrets.get_or_init(|| all().cloned().collect())
+    }
+
     /// Why each of the pointers of a field gives no value. `shows` decides which values are shown.
     fn reasons(&self, spec: &FieldSpec, slots: &Range<usize>, shows: impl Fn(&str) -> bool) -> String {
         let reason = |(pointer, json): (&Pointer, Option<&str>)| {
@@ -351,7 +361,7 @@ impl<'a, 'de> RowReader<'a, 'de> {
                 Some((json, Err(NoValue::NoNumber))) => ("no number", instead_of_number(spec, json)),
             };
             let is_text = json.is_some_and(|json| json.starts_with('"'));
-            let start = |text: &str| self.secrets.sanitize(text, MAX_SHOWN_CHARACTERS);
+            let start = |text: &str| self.secrets().sanitize(text, MAX_SHOWN_CHARACTERS);
             let quoted = |text: &str| if is_text { format!("\"{}\"", start(text)) } else { start(text) };
             let shown = shown.map(|(text, hint)| (quoted(&text), hint));
             let shown = shown.filter(|(text, _)| shows(text)).map(|(text, hint)| format!(" ({text}{hint})"));

@@ -215,7 +215,7 @@ impl<'a> Providers<'a> {
         }
         let value = value.or(section.get("base_url"));
         self.sources.optional_setting(&format!("providers.{name}.base_url"), value);
-        if self.is_in_config(name) {
+        if self.sources.recorder.is_some() && self.is_in_config(name) {
             // Headers may hold a key, and so may an option that stands in one. Quotes are long.
             let is_listed = |key: &str| !matches!(key, "base_url" | "headers" | "options" | "quote" | "symbols");
             for (key, value) in self.config.subsection(name)?.entries().into_iter().filter(|(key, _)| is_listed(key)) {

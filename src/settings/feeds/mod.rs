@@ -6,8 +6,9 @@ mod names;
 mod reader;
 mod run_names;
 mod shard_filter;
+mod symbol_reader;
 
 pub(super) use config::{read_configs, read_currency};
 pub(crate) use defaults::default_symbols;
-pub(crate) use reader::read_symbols_of;
 pub(super) use reader::{FeedOptions, FeedReader, add_default_symbols, select};
+pub(crate) use symbol_reader::read_symbols_of;
