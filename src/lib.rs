@@ -159,8 +159,11 @@ fn fetch_and_push(
     let tables = || tables(&feeds, history, settings.terminal.unwrap_or_default());
     let tables = (settings.format() == Some(OutputFormat::Table)).then(tables);
 
-    let senders =
-        if settings.dry_run { Vec::new() } else { senders(settings, journal.as_ref(), openings, context, policy) };
+    let senders = if settings.dry_run {
+        Vec::new()
+    } else {
+        senders(settings, journal.as_ref(), history, openings, context, policy)
+    };
     let batch = batch(settings, &mut feeds, &senders, history, took);
     // In a dry run there are no senders.
     let deliveries = deliver(senders, &batch, started);
@@ -213,6 +216,7 @@ fn fetch<'a>(
 fn senders<'a>(
     settings: &'a Settings,
     journal: Option<&'a Journal<'a>>,
+    history: &RunHistory<'_>,
     openings: &'a [OpenConnection],
     context: Context<'a>,
     policy: RetryPolicy<'a>,
@@ -220,7 +224,11 @@ fn senders<'a>(
     let destinations: Vec<&NamedDestination> = settings.destinations.iter().collect();
     let mut journals = journal.map(|journal| OpenJournal::open_all(journal, &destinations)).into_iter().flatten();
     let ways = destinations.into_iter().zip(openings);
-    ways.map(|(to, opening)| Sender { to, opening, journal: journals.next(), context, policy }).collect()
+    let sender = |(to, opening): (&'a NamedDestination, _)| {
+        let at_once = history.at_once(to.name.mirror());
+        Sender { to, opening, at_once, journal: journals.next(), context, policy }
+    };
+    ways.map(sender).collect()
 }
 
 /// The journal. If it cannot be opened, that is a warning and the run goes on without it.
@@ -345,7 +353,8 @@ fn record(
         findings: &report.findings,
     });
     let push = |delivery: &DeliveryReport| {
-        Some(LastPush { time: history.started(), seconds: delivery.took.as_secs_f64(), status: delivery.status? })
+        let (seconds, at_once) = (delivery.took.as_secs_f64(), delivery.at_once);
+        Some(LastPush { time: history.started(), seconds, status: delivery.status?, at_once })
     };
     history.record(RunNotes {
         feeds: feeds.iter().map(state).collect(),

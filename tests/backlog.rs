@@ -4,6 +4,7 @@
 use crate::support::{
     Carbon, Datametrics, Dialect, Ingest, Point, Reply, Server, Verdict,
     carbon::Behaviour,
+    in_parallel,
     journal::{Journal, JournalFile},
     now, prices,
 };
@@ -251,6 +252,40 @@ fn backlog_stays_where_carbon_goes_away() {
     assert_eq!(Journal::of(&run).file_names().len(), 101);
     run.clone().check();
     assert_eq!(Journal::of(&run).file_names(), [""; 0]);
+}
+
+/// Plays runs until nothing waits. Returns how many points each of them took.
+fn drain(run: &Datametrics) -> Vec<u64> {
+    let mut taken = Vec::new();
+    while !Journal::of(run).file_names().is_empty() {
+        assert!(taken.len() < 20, "it never ends: {taken:?}");
+        let output = run.clone().args(["--format", "json", "--timeout", "2"]).run();
+        let report: serde_json::Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output}"));
+        taken.push(report["destinations"][0]["taken"].as_u64().expect("a number"));
+        assert_eq!(output.code, Some(if Journal::of(run).file_names().is_empty() { 0 } else { 75 }), "{output}");
+    }
+    taken
+}
+
+/// A backlog that cannot go through in the time of a run, as it is, goes through in parts.
+#[test]
+fn backlog_is_sent_in_smaller_parts_to_a_graphite_that_is_too_slow_for_all_of_it() {
+    let provider = provider();
+    let ingest = Ingest::deciding(Dialect::WriteProxy, |push| {
+        if push.points.len() > 700 { Verdict::Refuse(Reply::hang()) } else { Verdict::Take }
+    });
+    let carbon = Carbon::with(&[Behaviour::ReadUpTo(20_000)]);
+    let too_old = prices::run(&provider, "").graphite(&ingest);
+    let runs = [prices::run(&provider, A_WEEK).graphite(&ingest), too_old, prices::run(&provider, "").carbon(&carbon)];
+    let taken = in_parallel(&runs, |run| {
+        outage(run, 100);
+        drain(run)
+    });
+    for taken in taken {
+        assert!(taken.iter().filter(|taken| **taken > 0).count() > 1, "{taken:?}");
+    }
+    let times: Vec<_> = carbon.points().iter().map(|point| point.time).collect();
+    assert!(times[..100 * POINTS].is_sorted(), "oldest first");
 }
 
 /// Nobody knows which of two files the server does not take.

@@ -49,23 +49,32 @@ nothing taken, and not a word of why               both      0    30    0       
 all of the run in conflict                         both     20    10    0        3   75
 400 to everything                                  both      0    70    0       12   75
 413 above 300 points                               both   2009     0    0       12    0
+502 above 300 points                               both   2710     0    0       25    0
+a reset above 300 points                           both   2009     0    0       20    0
+403 to a name                                      both     49     3    0       29   75
+  a run later                                      both     49     3    0        2   75
+a cut line to a name in the journal                both     20     1    0       11   75
+  a run later                                      both     20     1    0        2   75
+503 to names in an hour-old journal                both     20     0    3       13    1
+503 to everything                                  both      0    30    0        5   75
+403                                                both      0    10    0        2   77
 413 to everything                                  both      0   109    0       18   75
 429 once                                           both     10     0    0        2    0
 429 once, Retry-After fits                         both     10     0    0        2    0
 429, Retry-After does not fit                      both      0    10    0        1   75
 429 to everything                                  both      0    30    0        3   75
-a redirect to a login page                         both      0    10    0        1   77
-HTML in a 200                                      both      0    10    0        1   75
-a 200 that says nothing                            both      0    10    0        1   75
+a redirect to a login page                         both      0    10    0        2   77
+HTML in a 200                                      both      0    10    0        2   75
+a 200 that says nothing                            both      0    10    0        2   75
 a 200 that says one point fewer                    both     10    10    0        1   75
   a run later                                      both     10    10    0        2   75
 401                                                both      0    10    0        1   77
-404                                                both      0    10    0        1   75
+404                                                both      0    10    0        2   75
 503 once                                           both     10     0    0        2    0
-a reset                                            both      0    30    0        1   75
+a reset                                            both      0    30    0        3   75
 a reset once                                       both     10     0    0        2    0
-a reply cut in the middle, after all was taken     both     10    10    0        1   75
-a line cut before the reply, after all was taken   both     20    30    0        1   75
+a reply cut in the middle, after all was taken     both     10    10    0        2   75
+a line cut before the reply, after all was taken   both     21    30    0        3   75
 silence                                            both      0    30    0        1   75
 ";
 
@@ -153,6 +162,27 @@ error: graphite: 127.0.0.1 answered HTTP 500: failed to push metric data; the po
 
 400 to everything (both):
 error: graphite: 127.0.0.1 answered HTTP 400: The plain HTTP request was sent to HTTPS port; the points are in the journal, the next run sends them
+
+403 to a name (both):
+error: graphite: 127.0.0.1 takes points, but not t60.bad.0 (HTTP 403: blocked); does a firewall before it block a name or a value? The points are in the journal, the next run sends them
+
+403 to a name, a run later (both):
+error: graphite: 127.0.0.1 takes points, but not t60.bad.0 and 2 more (HTTP 403: blocked); does a firewall before it block a name or a value? The points are in the journal, the next run sends them
+
+a cut line to a name in the journal (both):
+error: graphite: 127.0.0.1 takes points, but not t120.bad.0 (127.0.0.1 cut the connection before its reply was whole); does a firewall before it block a name or a value? The points are in the journal, the next run sends them
+
+a cut line to a name in the journal, a run later (both):
+error: graphite: 127.0.0.1 takes points, but not t120.bad.0 (127.0.0.1 cut the connection before its reply was whole); does a firewall before it block a name or a value? The points are in the journal, the next run sends them
+
+503 to names in an hour-old journal (both):
+error: journal: dropped 3 points of one run, which is older than journal.max_age allows
+
+503 to everything (both):
+error: graphite: 127.0.0.1 answered HTTP 503; the points are in the journal, the next run sends them
+
+403 (both):
+error: graphite: 127.0.0.1 refused the credentials: HTTP 403: forbidden; are GRAPHITE_USER and GRAPHITE_PASSWORD those of the Graphite instance, with metrics:write? The points are in the journal, the next run sends them
 
 413 to everything (both):
 error: graphite: 127.0.0.1 answered HTTP 413: trying to send message larger than max; the points are in the journal, the next run sends them
@@ -329,6 +359,45 @@ const SCENARIOS: &[Scenario] = &[
         graphite: |push| if push.points.len() > 300 { too_large() } else { Verdict::Take },
         ..USUAL
     },
+    Scenario {
+        what: "502 above 300 points",
+        waits: &[(7_200, good(900)), (180, good(900)), (120, good(900))],
+        graphite: |push| if push.points.len() > 300 { Verdict::Refuse(Reply::status(502)) } else { Verdict::Take },
+        ..USUAL
+    },
+    Scenario {
+        what: "a reset above 300 points",
+        of_run: good(2_000),
+        graphite: |push| if push.points.len() > 300 { Verdict::Refuse(Reply::reset()) } else { Verdict::Take },
+        ..USUAL
+    },
+    Scenario {
+        what: "403 to a name",
+        of_run: Points { good: 20, bad: 2 },
+        waits: &[(120, good(20)), (60, bad(1))],
+        graphite: |push| unless_bad(push, Reply::text(403, "blocked")),
+        ..USUAL
+    },
+    Scenario {
+        what: "a cut line to a name in the journal",
+        waits: &[(120, Points { good: 5, bad: 1 }), (60, good(5))],
+        graphite: |push| unless_bad(push, Reply::close()),
+        ..USUAL
+    },
+    Scenario {
+        what: "503 to names in an hour-old journal",
+        waits: &[(7_200, bad(3)), (3_700, good(5)), (3_500, good(5))],
+        graphite: |push| unless_bad(push, Reply::status(503)),
+        ..USUAL
+    },
+    Scenario {
+        what: "503 to everything",
+        waits: &[(60, good(20))],
+        args: &["--retries", "2"],
+        graphite: |_| Verdict::Refuse(Reply::status(503)),
+        ..USUAL
+    },
+    Scenario { what: "403", graphite: |_| Verdict::Refuse(Reply::text(403, "forbidden")), ..USUAL },
     Scenario { what: "413 to everything", of_run: good(100), graphite: |_| too_large(), ..USUAL },
     Scenario {
         what: "429 once",
@@ -421,7 +490,11 @@ fn invalid(push: &Push) -> Verdict {
 }
 
 fn conflict(push: &Push) -> Verdict {
-    if push.points.iter().any(|point| is_bad(&point.name)) { five_hundred() } else { Verdict::Take }
+    unless_bad(push, Reply::text(500, "failed to push metric data\n"))
+}
+
+fn unless_bad(push: &Push, reply: Reply) -> Verdict {
+    if push.points.iter().any(|point| is_bad(&point.name)) { Verdict::Refuse(reply) } else { Verdict::Take }
 }
 
 fn five_hundred() -> Verdict {

@@ -229,7 +229,7 @@ mod tests {
         let policy = RetryPolicy::new(0, deadline, &random);
         let to = NamedDestination { name: DestinationName::First, destination, formerly: Vec::new(), limits };
         let journal = OpenJournal::open_all(&journal, &[&to]).pop();
-        let sender = Sender { to: &to, opening: &OpenConnection::default(), journal, context, policy };
+        let sender = Sender { to: &to, opening: &OpenConnection::default(), at_once: None, journal, context, policy };
         let mut batch = Batch::new(60, Vec::new());
         batch.push(|name| name.push_str("a.b"), Number::parse("1").unwrap(), 1_785_182_401);
 

@@ -96,6 +96,11 @@ impl<'a> Portions<'a> {
         self.groups.extend(groups.rev().map(VecDeque::from));
     }
 
+    /// After so many points at once were taken, twice as many may be.
+    pub(super) fn widen(&mut self, most: usize) {
+        self.max_points = self.max_points.saturating_mul(2).min(most);
+    }
+
     /// The files that were not given, and why some of them could not be read.
     pub(super) fn into_rest(self) -> (Vec<Entry>, Vec<JournalError>) {
         let (mut rest, errors): (Vec<Entry>, Vec<JournalError>) = self.unreadable.into_iter().unzip();

@@ -62,12 +62,13 @@ impl AgeSearch {
         !self.is_age_known() && (files == 1 || self.halvings == 0)
     }
 
-    /// Notes what came of so many files, and says whether they are sent again in halves.
-    fn note(&mut self, files: usize, is_refused: bool, is_any_taken: bool) -> bool {
+    /// Notes what came of so many files, and says whether they are sent again in halves. They `may_be_old` if they were
+    /// refused for what is in them.
+    fn note(&mut self, files: usize, is_refused: bool, may_be_old: bool, is_any_taken: bool) -> bool {
         self.has_begun |= is_refused;
         if is_any_taken {
             self.refused_alone = 0;
-        } else if is_refused && files == 1 {
+        } else if may_be_old && files == 1 {
             self.refused_alone += 1;
         }
         let is_halved = is_refused && files > 1 && self.halvings > 0 && !self.is_age_known();
@@ -148,9 +149,9 @@ impl JournalReplay<'_> {
             let push = self.push(&portion, Search { max_refusals, probes: &probes, has_begun: false }, report);
             // A search that was given up must not hold up the files that it did not reach, nor a file of which the
             // server says nothing those beside it.
-            let is_given_up = portion.parts.len() > 1
-                && matches!(push.error, Some(PushError::TooManyBad { .. } | PushError::Unexplained { .. }));
+            let is_given_up = portion.parts.len() > 1 && push.error.as_ref().is_some_and(PushError::is_search_given_up);
             let mut unreached = Vec::new();
+            let points = portion.batch.len();
             for part in portion.parts {
                 let result = part.result(&portion.batch, &push);
                 let left = if is_given_up && !result.is_changed { &mut unreached } else { &mut waiting };
@@ -158,13 +159,11 @@ impl JournalReplay<'_> {
             }
             portions.repeat(unreached.into_iter().map(|file| vec![file]));
             match push.error {
-                None => {}
-                Some(error) if error.is_about_points() => {
-                    report.error.get_or_insert(DeliveryError::InJournal(error));
-                }
+                None => portions.widen(self.most()),
                 Some(error) => {
-                    report.error = Some(DeliveryError::InJournal(error));
-                    break;
+                    if !self.note_error(error, points, report) {
+                        break;
+                    }
                 }
             }
         }
@@ -188,15 +187,17 @@ impl JournalReplay<'_> {
             let mut push = self.push(&portion, search, report);
             let error = push.error.take();
             let is_answered = error.as_ref().is_none_or(PushError::is_about_points);
-            let is_halved = age.note(files, is_answered && error.is_some(), push.taken > 0);
-            let mut again = Vec::new();
+            let is_refused = is_answered && error.is_some();
+            let may_be_old = is_refused && !matches!(error, Some(PushError::NotTaken { is_each_alone: false, .. }));
+            let is_halved = age.note(files, is_refused, may_be_old, push.taken > 0);
+            let (mut again, points) = (Vec::new(), portion.batch.len());
             for part in portion.parts {
                 let mut result = part.result(&portion.batch, &push);
                 if is_halved && !result.is_changed {
                     again.push(part.entry);
                     continue;
                 }
-                let given_up = if is_answered { std::mem::take(&mut result.rest).len() } else { 0 };
+                let given_up = if may_be_old { std::mem::take(&mut result.rest).len() } else { 0 };
                 result.is_changed |= given_up > 0;
                 let left = self.settle(part, &result, report);
                 if given_up > 0 && left.is_none() {
@@ -209,9 +210,14 @@ impl JournalReplay<'_> {
                 let older = again.split_off(again.len().div_ceil(2));
                 portions.repeat([again, older].into_iter());
             }
-            if let Some(error) = error.filter(|_| !is_answered) {
-                report.error = Some(DeliveryError::InJournal(error));
-                break;
+            match error {
+                None => portions.widen(self.most()),
+                Some(_) if may_be_old || is_halved => {}
+                Some(error) => {
+                    if !self.note_error(error, points, report) {
+                        break;
+                    }
+                }
             }
         }
         waiting.extend(unsent(portions, report));
@@ -226,7 +232,26 @@ impl JournalReplay<'_> {
 
     fn portions(&self, files: Vec<Entry>) -> Portions<'_> {
         let own = self.own.map(|own| (own, self.batch));
-        Portions::new(self.journal, files, own, points_at_once(&self.sender.to.destination))
+        let at_once = self.sender.at_once.map_or(self.most(), |at_once| at_once.min(self.most()));
+        Portions::new(self.journal, files, own, at_once)
+    }
+
+    /// Points that are sent at once, at most.
+    fn most(&self) -> usize {
+        points_at_once(&self.sender.to.destination)
+    }
+
+    /// Notes why some of so many points wait. Returns whether others may be taken.
+    fn note_error(&self, error: PushError, points: usize, report: &mut DeliveryReport) -> bool {
+        let is_about_points = error.is_about_points();
+        if is_about_points {
+            report.error.get_or_insert(DeliveryError::InJournal(error));
+        } else {
+            // Who cannot take so many in the time of a run would get the same in every run, and never take any.
+            report.at_once = if error.may_be_too_much() { Some((points / 2).max(1)) } else { self.sender.at_once };
+            report.error = Some(DeliveryError::InJournal(error));
+        }
+        is_about_points
     }
 
     /// Points that are probably good, for a portion whose files are sorted by age, oldest first. The oldest of the points

@@ -21,6 +21,8 @@ pub(crate) struct DeliveryReport {
     pub(crate) waited: usize,
     /// How many points wait in the journal for a later run.
     pub(crate) waiting: usize,
+    /// With how many waiting points at once the next run begins. `None` if that is as many as go at once.
+    pub(crate) at_once: Option<usize>,
     /// Points that are lost for good, a sentence each.
     pub(crate) losses: Vec<String>,
     /// How many points the losses are about. Nobody knows how many a damaged file had.

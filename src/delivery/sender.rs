@@ -17,6 +17,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) to: &'a NamedDestination,
     /// The connection that is opened ahead.
     pub(crate) opening: &'a OpenConnection,
+    /// With how many waiting points at once the run begins, where more were too much for an earlier one.
+    pub(crate) at_once: Option<usize>,
     /// What is in the journal. `None` if there is no journal.
     pub(crate) journal: Option<OpenJournal<'a>>,
     /// The outside world.

@@ -52,8 +52,17 @@ impl<'a> RunHistory<'a> {
     /// `max_age`: Graphite would refuse a point of that time.
     pub(crate) fn last_push(&self, mirror: Option<&str>, max_age: Duration) -> Option<&LastPush> {
         let oldest = self.started.saturating_sub(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX));
-        let push = mirror.map_or(self.last.push.as_ref(), |name| self.last.mirrors.get(name));
-        push.filter(|push| push.time > oldest && push.time < self.started)
+        self.push_to(mirror).filter(|push| push.time > oldest && push.time < self.started)
+    }
+
+    /// With how many waiting points at once to begin at the first destination, or at this mirror. `None` if that is as
+    /// many as go at once.
+    pub(crate) fn at_once(&self, mirror: Option<&str>) -> Option<usize> {
+        self.push_to(mirror)?.at_once
+    }
+
+    fn push_to(&self, mirror: Option<&str>) -> Option<&LastPush> {
+        mirror.map_or(self.last.push.as_ref(), |name| self.last.mirrors.get(name))
     }
 
     /// Whether the symbol was missing in the run before too, for a reason that was told.

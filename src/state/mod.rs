@@ -98,6 +98,9 @@ pub(crate) struct LastPush {
     pub(crate) seconds: f64,
     /// The worst HTTP status; 0 if there was no HTTP answer.
     pub(crate) status: u16,
+    /// With how many waiting points at once the next run begins, where more were too much for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at_once: Option<usize>,
 }
 
 /// A provider asked to be left alone.
@@ -291,8 +294,11 @@ mod tests {
         let state = State::new(&SystemDisk, &random, &folder.path().join("a/b"));
         assert_eq!((state.last_run("all"), state.last_fetch("fx")), (LastRun::default(), None));
         let run = LastRun {
-            push: Some(LastPush { time: 1_785_182_401, seconds: 0.25, status: 200 }),
-            mirrors: BTreeMap::from([("cellar".to_owned(), LastPush { time: 1_785_182_401, seconds: 9.5, status: 0 })]),
+            push: Some(LastPush { time: 1_785_182_401, seconds: 0.25, status: 200, at_once: None }),
+            mirrors: BTreeMap::from([(
+                "cellar".to_owned(),
+                LastPush { time: 1_785_182_401, seconds: 9.5, status: 0, at_once: Some(9) },
+            )]),
             feeds: BTreeMap::from([(
                 "crypto".to_owned(),
                 FeedState { missing: BTreeSet::from(["BAT/USD".to_owned()]), ..FeedState::default() },

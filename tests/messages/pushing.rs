@@ -100,6 +100,12 @@ pub(crate) const INGEST: &[Scene] = &[
         });
         Observed::of_run(&run(&provider).graphite(&ingest).args(["--no-journal"]))
     }),
+    Played("a firewall before it blocks a point", || {
+        deciding(Dialect::WriteProxy, &[("BTC", "5")], |push| match price_indexes(push) {
+            blocked if blocked.is_empty() => Verdict::Take,
+            _ => Verdict::Refuse(Reply::text(403, "blocked")),
+        })
+    }),
     Played("it took one less than it was sent", || {
         deciding(Dialect::WriteProxy, &[("BTC", "5")], |push| {
             Verdict::TakeBut(Reply::json(format!(r#"{{"published":{}}}"#, push.points.len() - 1)))

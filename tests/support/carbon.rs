@@ -22,6 +22,9 @@ pub(crate) enum Behaviour {
     Reset,
     /// Reads a few bytes at a time, to the end.
     ReadSlowly,
+    /// Reads to the end if that comes within so many bytes, and then as a healthy Carbon. Else it does nothing more, as
+    /// one that has not read the rest in time.
+    ReadUpTo(u64),
     /// Accepts the connection and does nothing more.
     NeverRead,
 }
@@ -145,6 +148,13 @@ impl Behaviour {
                 // Recorded before the close, which the client takes as success.
                 if self.read(&mut stream, &mut sent).is_ok() && !stopping.wait_for(std::time::Duration::ZERO) {
                     lock(received).push(sent);
+                }
+            }
+            Behaviour::ReadUpTo(bytes) => {
+                let mut sent = Vec::new();
+                match (&stream).take(bytes).read_to_end(&mut sent) {
+                    Ok(_) if stream.peek(&mut [0]).is_ok_and(|more| more == 0) => lock(received).push(sent),
+                    _ => drop(stopping.wait_for(TIMEOUT)),
                 }
             }
             Behaviour::CloseEarly => {

@@ -54,6 +54,18 @@ pub(crate) enum PushError {
         /// Status and words.
         said: String,
     },
+    /// It takes points, and not these, in a way that usually has nothing to do with points.
+    #[error("{host} takes points, but not {points} ({said}); does a firewall before it block a name or a value?")]
+    NotTaken {
+        /// The host.
+        host: String,
+        /// The first of them, and how many more.
+        points: String,
+        /// Status and words, or what else happened.
+        said: String,
+        /// Whether each of them was sent alone.
+        is_each_alone: bool,
+    },
     /// It took only some of the points of a request, and does not say which.
     #[error("{host} took {taken} of {sent} points, and does not say what is wrong with the others")]
     Unexplained {
@@ -79,8 +91,32 @@ impl PushError {
     /// Whether it is about single points, so that other points may be taken.
     pub(crate) fn is_about_points(&self) -> bool {
         match self {
-            Self::TooManyBad { .. } | Self::RefusedOnce { .. } | Self::Unexplained { .. } => true,
+            Self::TooManyBad { .. } | Self::RefusedOnce { .. } | Self::NotTaken { .. } | Self::Unexplained { .. } => {
+                true
+            }
             Self::Amqp(error) => error.kind.is_about_points(),
+            _ => false,
+        }
+    }
+
+    /// Status and words of Graphite without any advice, or what else happened.
+    pub(super) fn said(&self) -> String {
+        match self {
+            Self::Credentials { said, .. } | Self::Address { said, .. } | Self::Status { said, .. } => said.clone(),
+            error => error.to_string(),
+        }
+    }
+
+    /// Whether bad points may be among others that are not, as they were not all found.
+    pub(crate) fn is_search_given_up(&self) -> bool {
+        matches!(self, Self::TooManyBad { .. } | Self::Unexplained { .. } | Self::NotTaken { is_each_alone: false, .. })
+    }
+
+    /// Whether it may come from too many points at once: in time fewer may be taken.
+    pub(crate) fn may_be_too_much(&self) -> bool {
+        match self {
+            Self::Transport(TransportError::Timeout { .. }) => true,
+            Self::Carbon(error) => !matches!(error.kind, CarbonErrorKind::Connect(_) | CarbonErrorKind::Answered(_)),
             _ => false,
         }
     }

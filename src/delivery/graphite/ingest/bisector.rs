@@ -3,12 +3,13 @@
 //! The current ingest refuses a batch whole for one bad point, and does not name the point. So a
 //! refused range is split in halves until the bad point is alone. But a refusal may also be the fault
 //! of the server: a 500 is both its word for a point that is too old and everybody's word for an
-//! outage. So a point that was refused alone is only a suspect until the server has taken something
+//! outage, and a 403 or a cut connection may be the word of a gateway for a name or for a long body. So a point that was refused alone is only a suspect until the server has taken something
 //! else after it. When too many refusals come in a row, a probe asks for that: one point that was
 //! taken before, or one that is probably good.
 //!
 //! The bisector sends nothing itself. It says what to send next, and is told what came of it.
 
+use super::verdict::Refusal;
 use std::ops::Range;
 
 /// Refusals of one push after which the search is given up, where it may take its time.
@@ -29,17 +30,17 @@ pub(super) enum Step {
 /// Why points go on waiting.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// The server refuses everything, so no point is to blame. It said this.
-    ServerFails(String),
-    /// More points are bad than one push can find. The server said this of the last of them.
-    TooManyRefusals(String),
+    /// The server refuses everything, so no point is to blame.
+    ServerFails(Refusal),
+    /// More points are bad than one push can find. This was the last of them.
+    TooManyRefusals(Refusal),
 }
 
 /// What the search came to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Findings {
-    /// Points that are refused for good: index and reason.
-    pub(super) refused: Vec<(usize, String)>,
+    /// Points that are refused alone, while others are taken: index and reason.
+    pub(super) refused: Vec<(usize, Refusal)>,
     /// Points that were not taken and may be taken later, in order.
     pub(super) open: Vec<Range<usize>>,
     /// Why there are open points. After [`Bisector::abort`] the caller knows why, and this is `None` unless there were
@@ -52,10 +53,10 @@ pub(super) struct Findings {
 pub(super) struct Bisector {
     /// Ranges that are still to be sent, the next one last.
     pending: Vec<Range<usize>>,
-    /// A refused range that waits for a probe, and what the server said of it.
-    awaiting_probe: Option<(Range<usize>, String)>,
+    /// A refused range that waits for a probe, and why it was refused.
+    awaiting_probe: Option<(Range<usize>, Refusal)>,
     /// Points that were refused alone, and why. Their fault is not proved yet.
-    suspects: Vec<(usize, String)>,
+    suspects: Vec<(usize, Refusal)>,
     /// A point that was taken.
     known_good: Option<usize>,
     /// How many more refusals are blamed on points before the next probe.
@@ -69,7 +70,7 @@ pub(super) struct Bisector {
     max_points: usize,
     /// Whether the server has taken nothing since it refused something.
     is_doubtful: bool,
-    refused: Vec<(usize, String)>,
+    refused: Vec<(usize, Refusal)>,
     stop: Option<Stop>,
     /// Whether the suspects were probed at the end.
     is_concluded: bool,
@@ -147,9 +148,9 @@ impl Bisector {
     }
 
     /// The server refused `part` for its size.
-    pub(super) fn on_too_large(&mut self, part: Range<usize>, reason: String) {
+    pub(super) fn on_too_large(&mut self, part: Range<usize>, said: String) {
         if part.len() == 1 {
-            return self.on_refused(part, reason);
+            return self.on_refused(part, Refusal::OfPoints(said));
         }
         self.is_doubtful = true;
         self.max_points = part.len() / 2;
@@ -158,7 +159,7 @@ impl Bisector {
 
     /// The server failed on `part`, which may be the fault of the points. If it is the first refusal,
     /// a probe comes before any point is blamed.
-    pub(super) fn on_failed(&mut self, part: Range<usize>, reason: String) {
+    pub(super) fn on_failed(&mut self, part: Range<usize>, reason: Refusal) {
         if self.refusals == 0 {
             self.refusals_until_probe = 0;
         }
@@ -166,7 +167,7 @@ impl Bisector {
     }
 
     /// The server refused `part` for what is in it.
-    pub(super) fn on_refused(&mut self, part: Range<usize>, reason: String) {
+    pub(super) fn on_refused(&mut self, part: Range<usize>, reason: Refusal) {
         self.refusals += 1;
         self.is_doubtful = true;
         if self.refusals_until_probe == 0 {
@@ -209,8 +210,13 @@ impl Bisector {
     }
 
     /// The points of `part` are the reason that it was refused.
-    fn blame(&mut self, part: Range<usize>, reason: String) {
-        if self.refusals > self.max_refusals {
+    fn blame(&mut self, part: Range<usize>, reason: Refusal) {
+        // Where a refusal tells nothing new, a failure still may: half of a body that is too long for a gateway passes.
+        let max_refusals = match reason {
+            Refusal::OfPoints(_) => self.max_refusals,
+            Refusal::Other(_) => self.max_refusals.max(MAX_REFUSALS),
+        };
+        if self.refusals > max_refusals {
             self.pending.push(part);
             self.stop = Some(Stop::TooManyRefusals(reason));
             return;
@@ -236,6 +242,10 @@ impl Bisector {
 mod tests {
     use super::*;
 
+    fn refusal(said: &str) -> Refusal {
+        Refusal::OfPoints(said.to_owned())
+    }
+
     /// What a server makes of the points of a request.
     enum Answer {
         Taken,
@@ -257,8 +267,8 @@ mod tests {
                     let part = range.start..end;
                     match answer(&part.clone().collect::<Vec<_>>()) {
                         Answer::Taken => bisector.on_taken(&part, part.len()),
-                        Answer::Refused => bisector.on_refused(part, "bad".to_owned()),
-                        Answer::Failed => bisector.on_failed(part, "500".to_owned()),
+                        Answer::Refused => bisector.on_refused(part, refusal("bad")),
+                        Answer::Failed => bisector.on_failed(part, refusal("500")),
                     }
                 }
                 Step::Probe(point) => {
@@ -310,7 +320,7 @@ mod tests {
         let (findings, requests) = search(100, |_| Answer::Failed);
         assert_eq!(requests, 2, "the batch, and a probe");
         assert_eq!(findings.refused, []);
-        assert_eq!(findings.stop, Some(Stop::ServerFails("500".to_owned())));
+        assert_eq!(findings.stop, Some(Stop::ServerFails(refusal("500"))));
         assert_eq!(points(&findings.open), (0..100).collect::<Vec<_>>());
     }
 
@@ -332,7 +342,7 @@ mod tests {
         });
         assert_eq!(findings.refused, []);
         assert_eq!(points(&findings.open), [3]);
-        assert_eq!(findings.stop, Some(Stop::ServerFails("bad".to_owned())));
+        assert_eq!(findings.stop, Some(Stop::ServerFails(refusal("bad"))));
     }
 
     #[test]
@@ -344,7 +354,7 @@ mod tests {
                     if points.iter().any(|point| point % 2 == 0) { Answer::Refused } else { Answer::Taken }
                 },
             );
-        assert_eq!(findings.stop, Some(Stop::TooManyRefusals("bad".to_owned())));
+        assert_eq!(findings.stop, Some(Stop::TooManyRefusals(refusal("bad"))));
         assert!(requests < 2 * MAX_REFUSALS, "{requests}");
         assert!(findings.refused.iter().all(|(index, _)| index % 2 == 0) && !findings.refused.is_empty());
     }
@@ -374,7 +384,7 @@ mod tests {
     fn an_aborted_search_leaves_everything_open() {
         let mut bisector = Bisector::new(10, MAX_REFUSALS);
         assert_eq!(bisector.next(), Step::Send(0..10));
-        bisector.on_refused(0..10, "bad".to_owned());
+        bisector.on_refused(0..10, refusal("bad"));
         assert_eq!(bisector.next(), Step::Send(0..5));
         bisector.abort(0..5);
         let findings = bisector.findings();
@@ -386,11 +396,11 @@ mod tests {
         let mut bisector = Bisector::new(2, MAX_REFUSALS);
         for range in [0..2, 0..1] {
             assert_eq!(bisector.next(), Step::Send(range.clone()));
-            bisector.on_refused(range, "bad".to_owned());
+            bisector.on_refused(range, refusal("bad"));
         }
         assert_eq!(bisector.next(), Step::Send(1..2));
         bisector.abort(1..2);
         let Findings { refused, open, stop } = bisector.findings();
-        assert_eq!((refused, open, stop), (vec![], vec![0..1, 1..2], Some(Stop::ServerFails("bad".to_owned()))));
+        assert_eq!((refused, open, stop), (vec![], vec![0..1, 1..2], Some(Stop::ServerFails(refusal("bad")))));
     }
 }

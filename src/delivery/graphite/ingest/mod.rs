@@ -24,7 +24,7 @@ use json::Published;
 use side_by_side::{Queue, Sent};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use verdict::Verdict;
+use verdict::{Refusal, Verdict};
 
 /// A point that is refused alone in so many runs is given up: a refusal may be the fault of the server.
 const RUNS_UNTIL_GIVEN_UP: u32 = 2;
@@ -68,7 +68,7 @@ impl Ingest<'_> {
                     let is_search = search.has_begun || bisector.is_searching();
                     let sent = queue.send(self.context.threads, |json, count| self.post(json, count, is_search));
                     bisector.postpone(queue.into_rest());
-                    if !self.settle(sent, &mut bisector, &mut push) {
+                    if !self.settle(batch, sent, &mut bisector, &mut push) {
                         break;
                     }
                 }
@@ -79,7 +79,7 @@ impl Ingest<'_> {
 
     /// Settles what came of requests, which are in the order of their points. Returns whether to go on: an error
     /// that has nothing to do with points ends the push.
-    fn settle(self, sent: Vec<Sent>, bisector: &mut Bisector, push: &mut Push) -> bool {
+    fn settle(self, batch: &Batch, sent: Vec<Sent>, bisector: &mut Bisector, push: &mut Push) -> bool {
         let (mut refused, mut error) = (Vec::new(), None);
         for Sent { part, verdict, stats } in sent {
             push.stats.add(&stats);
@@ -93,6 +93,11 @@ impl Ingest<'_> {
                     error.get_or_insert(cause);
                     bisector.abort(part);
                 }
+                // Each of them was found alone before. There is nothing to find.
+                Verdict::Failed(Refusal::Other(cause)) if part.clone().all(|point| batch.refusals(point) > 0) => {
+                    push.error.get_or_insert(self.not_taken(batch, &part.clone().collect::<Vec<_>>(), &cause, true));
+                    push.open.push(part);
+                }
                 Verdict::Refused(_) | Verdict::Failed(_) | Verdict::TooLarge(_) => refused.push((part, verdict)),
             }
         }
@@ -103,8 +108,8 @@ impl Ingest<'_> {
         refused.into_iter().rev().for_each(|(part, _)| bisector.postpone(part));
         match first {
             Some((part, Verdict::TooLarge(said))) => bisector.on_too_large(part, said),
-            Some((part, Verdict::Refused(said))) => bisector.on_refused(part, said),
-            Some((part, Verdict::Failed(said))) => bisector.on_failed(part, said),
+            Some((part, Verdict::Refused(reason))) => bisector.on_refused(part, reason),
+            Some((part, Verdict::Failed(reason))) => bisector.on_failed(part, reason),
             _ => {}
         }
         goes_on
@@ -123,9 +128,8 @@ impl Ingest<'_> {
         match self.post(b"[]".to_vec(), 0, false).0 {
             Verdict::Taken(_) => Ok(()),
             Verdict::Error(error) => Err(error),
-            Verdict::Refused(said) | Verdict::Failed(said) | Verdict::TooLarge(said) => {
-                Err(PushError::Status { host: self.target.url.host.clone(), said })
-            }
+            Verdict::Refused(reason) | Verdict::Failed(reason) => Err(reason.into_error(self.host())),
+            Verdict::TooLarge(said) => Err(Refusal::OfPoints(said).into_error(self.host())),
         }
     }
 
@@ -150,7 +154,7 @@ impl Ingest<'_> {
             }
         }
         if refused.len() < lost {
-            let (host, sent) = (self.target.url.host.clone(), part.len());
+            let (host, sent) = (self.host(), part.len());
             push.error.get_or_insert(PushError::Unexplained { host, taken: published.count, sent });
             let rest = (0..part.len()).filter(|index| !refused.contains_key(index));
             push.open.extend(rest.map(|index| part.start + index..part.start + index + 1));
@@ -163,30 +167,56 @@ impl Ingest<'_> {
     /// What came of the points whose fate the search has decided.
     fn conclude(self, batch: &Batch, bisector: Bisector, mut push: Push) -> Push {
         let findings = bisector.findings();
-        let mut refused_once = None;
-        for (index, said) in findings.refused {
-            if batch.refusals(index).saturating_add(1) >= RUNS_UNTIL_GIVEN_UP {
-                push.refused.push((index, said));
-            } else {
-                push.refused_alone.push(index);
-                push.open.push(index..index + 1);
-                refused_once = Some(said);
+        let (mut refused_once, mut failing) = (None, Vec::new());
+        for (index, reason) in findings.refused {
+            match reason {
+                Refusal::OfPoints(said) if batch.refusals(index).saturating_add(1) >= RUNS_UNTIL_GIVEN_UP => {
+                    push.refused.push((index, said));
+                    continue;
+                }
+                Refusal::OfPoints(said) => refused_once.get_or_insert((0, said)).0 += 1,
+                Refusal::Other(cause) => failing.push((index, cause)),
             }
+            push.refused_alone.push(index);
+            push.open.push(index..index + 1);
         }
         push.open.extend(findings.open);
         push.open.sort_unstable_by_key(|range| range.start);
-        if let (None, Some(stop)) = (&push.error, findings.stop) {
-            let host = self.target.url.host.clone();
+        if let Some(stop) = findings.stop
+            && push.error.as_ref().is_none_or(PushError::is_about_points)
+        {
             push.error = Some(match stop {
-                Stop::ServerFails(said) => PushError::Status { host, said },
-                Stop::TooManyRefusals(said) => PushError::TooManyBad { host, said },
+                Stop::ServerFails(reason) => reason.into_error(self.host()),
+                Stop::TooManyRefusals(Refusal::OfPoints(said)) => PushError::TooManyBad { host: self.host(), said },
+                Stop::TooManyRefusals(Refusal::Other(cause)) => {
+                    let open: Vec<usize> = push.open.iter().cloned().flatten().collect();
+                    self.not_taken(batch, &open, &cause, false)
+                }
             });
         }
-        if let Some(said) = refused_once {
-            let (host, points) = (self.target.url.host.clone(), pluralize(push.refused_alone.len(), "point"));
-            push.error.get_or_insert(PushError::RefusedOnce { host, points, said });
+        if let Some((count, said)) = refused_once {
+            let points = pluralize(count, "point");
+            push.error.get_or_insert(PushError::RefusedOnce { host: self.host(), points, said });
+        }
+        if let Some((_, cause)) = failing.first() {
+            let points: Vec<usize> = failing.iter().map(|(index, _)| *index).collect();
+            push.error.get_or_insert(self.not_taken(batch, &points, cause, true));
         }
         push
+    }
+
+    /// The error about these points, which were not taken, while others were.
+    fn not_taken(self, batch: &Batch, points: &[usize], cause: &PushError, is_each_alone: bool) -> PushError {
+        let first = points.first().map(|index| batch.point(*index).name).unwrap_or_default();
+        let points = match points.len() {
+            1 => first.to_owned(),
+            count => format!("{first} and {} more", count - 1),
+        };
+        PushError::NotTaken { host: self.host(), points, said: cause.said(), is_each_alone }
+    }
+
+    fn host(self) -> String {
+        self.target.url.host.clone()
     }
 
     fn post(self, json: Vec<u8>, count: usize, is_search: bool) -> (Verdict, RequestStats) {
@@ -197,8 +227,11 @@ impl Ingest<'_> {
             Ok(response) => self.judge(&request, &response, count),
             Err(TransportError::TooLong { host, .. }) => {
                 let said = "its answer is longer than any of an ingest".to_owned();
-                Verdict::Error(self.no_ingest(host, said))
+                Verdict::Failed(Refusal::Other(self.no_ingest(host, said)))
             }
+            Err(
+                error @ (TransportError::Cut(_) | TransportError::Damaged { .. } | TransportError::Protocol { .. }),
+            ) => Verdict::Failed(Refusal::Other(error.into())),
             Err(error) => Verdict::Error(error.into()),
         };
         (verdict, stats)
@@ -245,27 +278,33 @@ impl Ingest<'_> {
         let status = response.status;
         let words = request.excerpt(&response.body);
         let said = if words.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {words}") };
-        let host = self.target.url.host.clone();
-        let address = |said| self.no_ingest(host.clone(), said);
+        let address = |said| self.no_ingest(self.host(), said);
         let credentials = |said| {
             let question = self.target.settings.credentials_question.clone();
-            PushError::Credentials { host: host.clone(), said, question }
+            PushError::Credentials { host: self.host(), said, question }
         };
+        // What a gateway before the ingest may say of all requests, and of some.
+        let failed = |cause| Verdict::Failed(Refusal::Other(cause));
         match status {
             200..=299 => match json::read(&response.body, count, |reason| request.excerpt(reason)) {
                 Some(published) if published.count <= count => Verdict::Taken(published),
-                _ => Verdict::Error(address(format!("its answer does not say how many points it took ({said})"))),
+                _ => failed(address(format!("its answer does not say how many points it took ({said})"))),
             },
-            401 | 403 => Verdict::Error(credentials(said)),
+            401 => Verdict::Error(credentials(said)),
+            403 => failed(credentials(said)),
             300..=399 => {
                 let to = response.redirect.as_deref().map_or(String::new(), |to| format!(" to {to}"));
-                Verdict::Error(credentials(format!("HTTP {status}{to}, as to a login page")))
+                failed(credentials(format!("HTTP {status}{to}, as to a login page")))
             }
-            404 | 405 | 415 => Verdict::Error(address(said)),
-            400 | 422 => Verdict::Refused(said),
-            500 => Verdict::Failed(said),
+            404 | 405 | 415 => failed(address(said)),
+            400 | 422 => Verdict::Refused(Refusal::OfPoints(said)),
+            500 => Verdict::Failed(Refusal::OfPoints(said)),
             413 => Verdict::TooLarge(said),
-            _ => Verdict::Error(PushError::Status { host, said }),
+            // Who asks for a pause gets it.
+            _ if status == 429 || response.retry_after.is_some() => {
+                Verdict::Error(PushError::Status { host: self.host(), said })
+            }
+            _ => failed(PushError::Status { host: self.host(), said }),
         }
     }
 }

@@ -103,6 +103,7 @@ mod tests {
     use super::*;
     use crate::delivery::graphite::ingest::bisector::MAX_REFUSALS;
     use crate::delivery::graphite::ingest::json::Published;
+    use crate::delivery::graphite::ingest::verdict::Refusal;
     use crate::market::number::Number;
     use crate::system::threads::{Signal, SystemThreads, Task};
     use std::fmt::Write;
@@ -214,7 +215,11 @@ mod tests {
         let queue = Queue::new(&batch, 0..50_000, &Bisector::new(50_000, MAX_REFUSALS));
         let refuse_second = |json: Vec<u8>, count| {
             let is_second = json.starts_with(b"[{\"name\":\"a.5000\"");
-            if is_second { (Verdict::Refused("bad".to_owned()), RequestStats::default()) } else { taken(count) }
+            if is_second {
+                (Verdict::Refused(Refusal::OfPoints("bad".to_owned())), RequestStats::default())
+            } else {
+                taken(count)
+            }
         };
         assert_eq!(ranges(&queue.send(&OneThread::default(), refuse_second)), [0..5_000, 5_000..10_000]);
         assert_eq!(queue.into_rest(), 10_000..50_000);
@@ -226,7 +231,7 @@ mod tests {
         let mut bisector = Bisector::new(50_000, MAX_REFUSALS);
         let width = |bisector: &Bisector| Queue::new(&batch, 5_000..50_000, bisector).width;
         assert_eq!(width(&bisector), 4);
-        bisector.on_refused(0..5_000, "bad".to_owned());
+        bisector.on_refused(0..5_000, Refusal::OfPoints("bad".to_owned()));
         assert_eq!(width(&bisector), 1);
         bisector.on_taken(&(0..2_500), 2_500);
         assert_eq!(width(&bisector), 4);
