@@ -155,6 +155,9 @@ fn fetch_and_push(
 
     let mut feeds = fetch(settings, context, history, policy.deadline);
     let fetch_outcome = report_feeds(&feeds, history, settings.shows_problems());
+    if !settings.dry_run {
+        record_providers(history, &feeds);
+    }
     // The batch takes the quotes.
     let tables = || tables(&feeds, history, settings.terminal.unwrap_or_default());
     let tables = (settings.format() == Some(OutputFormat::Table)).then(tables);
@@ -166,13 +169,13 @@ fn fetch_and_push(
     };
     let batch = batch(settings, &mut feeds, &senders, history, took);
     // In a dry run there are no senders.
-    let deliveries = deliver(senders, &batch, started);
+    let deliveries = deliver(senders, &batch, started, |delivery| log_delivery(delivery, history));
     if !settings.dry_run {
         record(history, &feeds, &deliveries, context.dialer.connected());
         log_summary(definitions, &feeds, &deliveries, took());
     }
 
-    let outcome = report_deliveries(&deliveries, history, settings, fetch_outcome);
+    let outcome = outcome_with(&deliveries, settings, fetch_outcome);
     let finished = Finished {
         run: &settings.run,
         is_dry: settings.dry_run,
@@ -333,7 +336,18 @@ fn add_push_health(health: &mut Health<'_>, senders: &[Sender<'_>], history: &Ru
     }
 }
 
-/// Leaves to the next run what it will need.
+/// Leaves to the next run what providers said, before the push: a run may be killed while a destination hangs, and a
+/// provider that asked to be left alone must not be asked again for that.
+fn record_providers(history: &RunHistory<'_>, feeds: &[FeedReport<'_>]) {
+    let providers = feeds.iter().flat_map(|report| &report.providers).map(|report| ProviderNote {
+        definition: report.definition,
+        cool_down: report.cool_down,
+        findings: &report.findings,
+    });
+    history.record_providers(providers);
+}
+
+/// Leaves to the next run what else it will need.
 fn record(
     history: &RunHistory<'_>,
     feeds: &[FeedReport<'_>],
@@ -347,11 +361,6 @@ fn record(
     // Points that are lost to the first destination do not count, so the next run fetches them again.
     let is_lost = deliveries.first().is_some_and(|first| matches!(first.error, Some(DeliveryError::Lost { .. })));
     let is_counted = |report: &&FeedReport<'_>| report.feed.due_every.is_some() && report.fetched() > 0 && !is_lost;
-    let providers = feeds.iter().flat_map(|report| &report.providers).map(|report| ProviderNote {
-        definition: report.definition,
-        cool_down: report.cool_down,
-        findings: &report.findings,
-    });
     let push = |delivery: &DeliveryReport| {
         let (seconds, at_once) = (delivery.took.as_secs_f64(), delivery.at_once);
         Some(LastPush { time: history.started(), seconds, status: delivery.status?, at_once })
@@ -359,46 +368,30 @@ fn record(
     history.record(RunNotes {
         feeds: feeds.iter().map(state).collect(),
         fetched: feeds.iter().filter(is_counted).map(|report| report.feed.state_name.as_str()).collect(),
-        providers: providers.collect(),
         told: deliveries.iter().flat_map(|delivery| &delivery.notices).map(|(subject, _)| subject.as_str()).collect(),
         hosts,
         pushes: deliveries.iter().map(|delivery| (delivery.to.mirror(), push(delivery))).collect(),
     });
 }
 
-/// Logs what the destinations did not take. Returns what that makes of a run which has fetched with this outcome.
-fn report_deliveries(
-    deliveries: &[DeliveryReport],
-    history: &RunHistory<'_>,
-    settings: &Settings,
-    fetched: Outcome,
-) -> Outcome {
-    let report = |delivery| {
-        log_notices(delivery, history);
-        report_delivery(delivery)
-    };
-    let outcome = deliveries.iter().map(report).fold(fetched, Outcome::max);
-    let is_pushed = deliveries.iter().all(|delivery| delivery.taken > 0);
-    if is_pushed { settings.accept(outcome) } else { outcome }
-}
-
-/// Logs what stays as it is: as a warning once a day.
-fn log_notices(delivery: &DeliveryReport, history: &RunHistory<'_>) {
+/// Logs what came of a destination that a person must know. What stays as it is, is a warning once a day.
+fn log_delivery(delivery: &DeliveryReport, history: &RunHistory<'_>) {
     for (subject, notice) in &delivery.notices {
         let level = if history.is_told(subject) { Level::Info } else { Level::Warn };
         log::log!(level, "{notice}");
     }
-}
-
-/// Logs what a destination did not take. Returns what that makes of the run.
-fn report_delivery(delivery: &DeliveryReport) -> Outcome {
     log_all(Level::Warn, &delivery.warnings);
     log_all(Level::Error, &delivery.losses);
-    let Some(error) = &delivery.error else {
-        return if delivery.losses.is_empty() { Outcome::Success } else { Outcome::Partial };
-    };
-    log::error!("{}", error.message(&delivery.to));
-    if error.refused_credentials() { Outcome::NotAllowed } else { Outcome::NotTaken }
+    if let Some(error) = &delivery.error {
+        log::error!("{}", error.message(&delivery.to));
+    }
+}
+
+/// What the destinations make of a run which has fetched with this outcome.
+fn outcome_with(deliveries: &[DeliveryReport], settings: &Settings, fetched: Outcome) -> Outcome {
+    let outcome = deliveries.iter().map(DeliveryReport::outcome).fold(fetched, Outcome::max);
+    let is_pushed = deliveries.iter().all(|delivery| delivery.taken > 0);
+    if is_pushed { settings.accept(outcome) } else { outcome }
 }
 
 /// Logs one line: what was pushed, from where, in how long.

@@ -125,6 +125,21 @@ fn check_at_a_terminal_begins_its_findings_on_a_line_of_their_own() {
     assert_eq!((findings, code), (&*expected, Some(0)));
 }
 
+/// What waits and cannot be read is sent by no run.
+#[test]
+fn check_fails_where_a_file_of_the_journal_cannot_be_read() {
+    let setup = Setup::new();
+    let run = setup.check();
+    let journal = Journal::at(&run.home().join("state"));
+    let later = journal.plant(0, &["a.b"]);
+    fs::write(journal.path(&later.name), "; datametrics journal 3 bf0ad3d9\nwhatever\n").unwrap();
+    let output = run.run();
+    assert_eq!(output.code, Some(75), "{output}");
+    let said = output.stdout.lines().find(|line| line.contains("state directory")).unwrap_or_default();
+    assert!(said.starts_with("FAILED  state directory: journal: state/journal/"), "{output}");
+    assert!(said.ends_with("; until then points wait that no run can send"), "{output}");
+}
+
 /// No file of the journal is touched, and none is added but the lock, which every run makes.
 #[test]
 fn check_leaves_journal_and_state_unchanged() {

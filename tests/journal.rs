@@ -169,8 +169,8 @@ fn summary_counts_journal_points_where_the_own_push_fails() {
     });
     let run = prices::run(&provider, "").graphite(&ingest).args(["-v"]);
     Journal::of(&run).plant(60, &["a"]);
-    let message = "...\npushed 1 point (1 of them waited in the journal) of 1 symbol from own in <time>\n";
-    run.stderr(format!("{message}{STAYS_IN_JOURNAL}")).exit(75).check();
+    let message = "pushed 1 point (1 of them waited in the journal) of 1 symbol from own in <time>\n";
+    run.stderr(format!("...\n{STAYS_IN_JOURNAL}{message}")).exit(75).check();
     assert_eq!(landed(&ingest), ["a"]);
 }
 
@@ -264,10 +264,10 @@ fn journal_file_of_a_later_version_is_left_alone() {
     let later = Journal::of(&run).plant(120, &["later"]);
     Journal::of(&run).plant(60, &["known"]);
     fs::write(path(&run, &later), LATER_VERSION).expect("a file of ours");
-    let message = "warning: journal: <home>/.local/state/datametrics/journal/[..]-1.points is of form \"3\", and this \
+    let message = "error: journal: <home>/.local/state/datametrics/journal/[..]-1.points is of form \"3\", and this \
                 datametrics knows form 2: it was left where it is; run the newer datametrics that wrote it, or \
-                remove the file and lose its points\n";
-    run.clone().stderr(message).check();
+                remove the file and lose its points; until then points wait that no run can send\n";
+    run.clone().stderr(message).exit(75).check();
     assert_eq!(landed(&ingest)[..2], ["known", "crypto.BTC-USD.last"]);
     assert_eq!(fs::read_to_string(path(&run, &later)).expect("the file"), LATER_VERSION);
 }

@@ -6,6 +6,7 @@ use crate::support::{
     leak, pause_until_the_next_second, port, prices, wait_until,
 };
 use std::collections::BTreeSet;
+use std::fs::{self, File};
 
 const WAIT: &str = "the points are in the journal, the next run sends them\n";
 
@@ -80,6 +81,25 @@ fn every_point_goes_to_every_destination() {
     }
     assert_eq!(first.value("metrics.crypto.graphite.response.status_code").as_deref(), Some("200"));
     assert_eq!((waiting(&run), provider.requests().len()), (vec![], 2));
+}
+
+/// A run that is killed while a mirror hangs has said what is lost, and remembers who asked to be left alone.
+#[test]
+fn run_that_is_killed_while_a_mirror_hangs_has_said_and_kept_what_it_knows() {
+    let (latch, provider) = (Latch::new(), Server::with(|_| Reply::status(429).header("Retry-After", "3600")));
+    let first = Ingest::deciding(Dialect::Gateway, |_| Verdict::Invalid(vec![0], "too odd"));
+    let cellar = hanging(&latch);
+    let run = run(&provider, &first, &cellar);
+    let log = run.home().join("log");
+    let mut child = run.command().stderr(File::create(&log).expect("a file")).spawn().expect("the program starts");
+    wait_until("a loss that is told", || fs::read_to_string(&log).is_ok_and(|log| log.contains(" refused metrics.")));
+    child.kill().expect("a child of ours");
+    child.wait().expect("a child of ours");
+    latch.release();
+    let told = fs::read_to_string(&log).expect("a log");
+    assert_eq!(provider.requests().len(), 1, "{told}");
+    run.run();
+    assert_eq!(provider.requests().len(), 1, "it asked to be left alone for an hour");
 }
 
 #[test]

@@ -165,8 +165,25 @@ fn probe_state_dir(
             Err(error) => return Err(format!("{error}; without it two runs at once send the same points")),
         }
     }
-    let waiting = journal.waiting().map_err(|error| error.to_string())?;
+    let unsent = |error: JournalError| {
+        *outcome = Outcome::NotTaken;
+        format!("{error}; until then points wait that no run can send")
+    };
+    let waiting = check_waiting(&journal).map_err(unsent)?;
     Ok(format!("{path} can be written; {}", describe_waiting(waiting, settings, &journal)))
+}
+
+/// What waits in the journal, if all of it can be read.
+fn check_waiting(journal: &Journal<'_>) -> Result<Vec<Entry>, JournalError> {
+    let waiting = journal.waiting()?;
+    for entry in &waiting {
+        match journal.read(entry) {
+            // A run has sent it meanwhile.
+            Err(error) if error.is_missing_file() => {}
+            read => drop(read?),
+        }
+    }
+    Ok(waiting)
 }
 
 /// What waits in the journal: for the first destination, for each mirror, and for others that are not configured.

@@ -13,7 +13,7 @@ use crate::metrics::batch::Batch;
 use crate::system::threads::{lock, parallel_map};
 use journal::{Entry, JournalError};
 use replay::JournalReplay;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use destinations::{DestinationName, NamedDestination, sort_by_owner};
@@ -21,17 +21,32 @@ pub(crate) use report::{DeliveryError, DeliveryReport};
 pub(crate) use sender::{OpenJournal, Sender};
 
 /// Brings a batch to all destinations, side by side as far as there are threads. Every file of the journal is in place
-/// before the first push begins, as the process may be killed in any push.
-pub(crate) fn deliver(senders: Vec<Sender<'_>>, batch: &Batch, started: i64) -> Vec<DeliveryReport> {
+/// before the first push begins, as the process may be killed in any push. `on_end` is called with each report as soon as
+/// that destination and those before it have ended: what is lost must be told although a later one hangs.
+pub(crate) fn deliver(
+    senders: Vec<Sender<'_>>,
+    batch: &Batch,
+    started: i64,
+    on_end: impl Fn(&DeliveryReport) + Sync,
+) -> Vec<DeliveryReport> {
     let Some(threads) = senders.first().map(|sender| sender.context.threads) else { return Vec::new() };
     // Where there is one thread only, the first destination is the first.
-    let deliveries: Vec<_> =
-        senders.into_iter().map(|sender| Mutex::new(Some(Delivery::begin(sender, batch, started)))).collect();
-    let send = |delivery: &Mutex<Option<Delivery<'_>>>| {
+    let deliveries: Vec<_> = senders
+        .into_iter()
+        .map(|sender| Mutex::new(Some(Delivery::begin(sender, batch, started))))
+        .enumerate()
+        .collect();
+    let reports: Mutex<Vec<Option<DeliveryReport>>> = Mutex::new(deliveries.iter().map(|_| None).collect());
+    let send = |(index, delivery): &(usize, Mutex<Option<Delivery<'_>>>)| {
         let delivery = lock(delivery).take();
-        delivery.map(|delivery| delivery.send(batch))
+        let report = delivery.map(|delivery| delivery.send(batch));
+        let mut reports = lock(&reports);
+        let told = reports.iter().take_while(|report| report.is_some()).count();
+        reports[*index] = report;
+        reports.iter().map_while(Option::as_ref).skip(told).for_each(&on_end);
     };
-    parallel_map(threads, deliveries.len(), &deliveries, send).into_iter().flatten().collect()
+    parallel_map(threads, deliveries.len(), &deliveries, send);
+    reports.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }
 
 /// A batch whose file is in the journal, or could not be written.
@@ -98,7 +113,9 @@ fn with_own(
     report: &mut DeliveryReport,
 ) -> Vec<Entry> {
     let mut files = files.unwrap_or_else(|error| {
-        report.warnings.extend(error.map(|error| error.to_string()));
+        if let Some(error) = error {
+            report.note_unreadable(error);
+        }
         Vec::new()
     });
     files.extend(own);
@@ -233,7 +250,7 @@ mod tests {
         let mut batch = Batch::new(60, Vec::new());
         batch.push(|name| name.push_str("a.b"), Number::parse("1").unwrap(), 1_785_182_401);
 
-        let report = deliver(vec![sender], &batch, 1_785_182_401).pop().unwrap();
+        let report = deliver(vec![sender], &batch, 1_785_182_401, |_| {}).pop().unwrap();
 
         assert_eq!((report.taken, report.error.is_none()), (1, true), "{report:?}");
         let left = graphite.0.lock().unwrap().clone();

@@ -90,7 +90,7 @@ impl JournalReplay<'_> {
         self.put_aside(&ahead, now, report);
         let is_idle = young.is_empty();
         // An error of points that could not be kept.
-        let is_failing = report.error.is_some();
+        let is_failing = report.error.as_ref().is_some_and(|error| !error.is_about_points());
         let mut waiting = if is_failing { young } else { self.send_young(young, report) };
         let is_well = report.error.as_ref().is_none_or(DeliveryError::is_about_points);
         if is_well && !is_failing && (report.taken > 0 || is_idle) {
@@ -363,7 +363,9 @@ impl JournalReplay<'_> {
 /// Says which files could not be read. Returns all files that were not sent.
 fn unsent(portions: Portions<'_>, report: &mut DeliveryReport) -> Vec<Entry> {
     let (rest, errors) = portions.into_rest();
-    report.warnings.extend(errors.iter().map(ToString::to_string));
+    for error in errors {
+        report.note_unreadable(error);
+    }
     rest
 }
 

@@ -4,6 +4,7 @@ use super::destinations::DestinationName;
 use super::graphite::PushError;
 use super::journal::JournalError;
 use crate::metrics::batch::Batch;
+use crate::outcome::Outcome;
 use crate::util::clauses::add_clause;
 use std::time::Duration;
 
@@ -41,6 +42,24 @@ pub(crate) struct DeliveryReport {
 }
 
 impl DeliveryReport {
+    /// What it makes of a run.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match &self.error {
+            Some(error) if error.refused_credentials() => Outcome::NotAllowed,
+            Some(_) => Outcome::NotTaken,
+            None if self.losses.is_empty() => Outcome::Success,
+            None => Outcome::Partial,
+        }
+    }
+
+    /// Notes that something of the journal cannot be read.
+    pub(super) fn note_unreadable(&mut self, error: JournalError) {
+        match &self.error {
+            None => self.error = Some(DeliveryError::Unreadable(error)),
+            Some(_) => self.warnings.push(error.to_string()),
+        }
+    }
+
     /// How many points are lost for good.
     pub(crate) fn lost(&self) -> usize {
         let unkept = match self.error {
@@ -65,6 +84,9 @@ pub(crate) enum DeliveryError {
         /// How many points.
         points: usize,
     },
+    /// Points wait that cannot be read. Others were sent.
+    #[error("{}", add_clause(.0, "until then points wait that no run can send"))]
+    Unreadable(JournalError),
     /// Another run was sending until the deadline.
     #[error("{}", add_clause(.0, "the points are in the journal, the next run sends them"))]
     Locked(JournalError),
@@ -74,19 +96,23 @@ impl DeliveryError {
     /// The error with the name of the destination.
     pub(crate) fn message(&self, to: &DestinationName) -> String {
         match self {
-            // It names the file of the lock, which has the name of the destination.
-            Self::Locked(_) => self.to_string(),
+            // It names a file.
+            Self::Locked(_) | Self::Unreadable(_) => self.to_string(),
             Self::InJournal(_) | Self::Lost { .. } => format!("{to}: {self}"),
         }
     }
 
     /// Whether it is about single points, so that other points may be taken.
     pub(super) fn is_about_points(&self) -> bool {
-        matches!(self, Self::InJournal(cause) if cause.is_about_points())
+        match self {
+            Self::InJournal(cause) => cause.is_about_points(),
+            Self::Unreadable(_) => true,
+            Self::Lost { .. } | Self::Locked(_) => false,
+        }
     }
 
     /// Whether Graphite refused the credentials.
-    pub(crate) fn refused_credentials(&self) -> bool {
+    fn refused_credentials(&self) -> bool {
         matches!(self, Self::InJournal(cause) | Self::Lost { cause, .. } if cause.refused_credentials())
     }
 }

@@ -187,13 +187,12 @@ impl<'a> RunHistory<'a> {
         Self { is_check: true, ..self }
     }
 
-    /// Leaves to the next run what it needs of this one. What cannot be written is only logged.
-    pub(crate) fn record(&self, notes: RunNotes<'_>) {
+    /// Leaves to all runs what providers said. What cannot be written is only logged.
+    pub(crate) fn record_providers<'p>(&self, notes: impl Iterator<Item = ProviderNote<'p>>) {
         let Some(state) = &self.state else { return };
         let mut written: Vec<io::Result<()>> = Vec::new();
-        written.extend(notes.fetched.iter().map(|feed| state.set_last_fetch(feed, self.started)));
         let mut learned: BTreeMap<&str, (&Definition, SymbolFindings)> = BTreeMap::new();
-        for note in &notes.providers {
+        for note in notes {
             let name = note.definition.name.as_str();
             learned.entry(name).or_insert((note.definition, SymbolFindings::default())).1.add(note.findings);
             written.extend(note.cool_down.map(|cool_down| state.set_cool_down(name, &cool_down, self.started)));
@@ -203,9 +202,17 @@ impl<'a> RunHistory<'a> {
             unknown.update(definition, &findings, self.started);
             written.push(state.set_unknown_symbols(name, &unknown));
         }
+        self.log_all_unwritten(&written);
+    }
+
+    /// Leaves to the next run what it needs of this one. What cannot be written is only logged.
+    pub(crate) fn record(&self, notes: RunNotes<'_>) {
+        let Some(state) = &self.state else { return };
+        let mut written: Vec<io::Result<()>> = Vec::new();
+        written.extend(notes.fetched.iter().map(|feed| state.set_last_fetch(feed, self.started)));
         written.push(state.set_last_run(self.run, &self.next(notes)));
         state.remove_abandoned(Duration::from_secs(self.started.unsigned_abs()));
-        written.iter().filter_map(|result| result.as_ref().err()).for_each(|error| self.log_unwritten(error));
+        self.log_all_unwritten(&written);
     }
 
     /// What the next run will find: this run, and of the runs before it what still counts.
@@ -248,6 +255,10 @@ impl<'a> RunHistory<'a> {
         next
     }
 
+    fn log_all_unwritten(&self, written: &[io::Result<()>]) {
+        written.iter().filter_map(|result| result.as_ref().err()).for_each(|error| self.log_unwritten(error));
+    }
+
     fn log_unwritten(&self, error: &io::Error) {
         if let Some(state) = &self.state {
             log::info!("cannot write the state of this run in {}: {error}", state.dir().display());
@@ -263,8 +274,6 @@ pub(crate) struct RunNotes<'p> {
     pub(crate) feeds: Vec<(String, Option<FeedState>)>,
     /// The feeds that have an interval and were fetched.
     pub(crate) fetched: Vec<&'p str>,
-    /// What providers said.
-    pub(crate) providers: Vec<ProviderNote<'p>>,
     /// What was told that is told once a day.
     pub(crate) told: Vec<&'p str>,
     /// Where HTTP reached hosts, or `None` of those that it did not reach.
@@ -273,7 +282,7 @@ pub(crate) struct RunNotes<'p> {
     pub(crate) pushes: Vec<(Option<&'p str>, Option<LastPush>)>,
 }
 
-/// What a provider leaves to the next run.
+/// What a provider leaves to the runs after this one.
 pub(crate) struct ProviderNote<'p> {
     /// The provider.
     pub(crate) definition: &'p Definition,

@@ -1,6 +1,6 @@
 //! Errors that no test can bring about. They are written here by hand, as their types are not public. Unit
 //! tests beside these types (`src/market/hours.rs`, `src/http/transport.rs`, `src/delivery/graphite/carbon/connection.rs`,
-//! `src/state/mod.rs`, `src/logging.rs`) make the real errors and look for them on the page. What is said after
+//! `src/delivery/journal/error.rs`, `src/state/mod.rs`, `src/logging.rs`) make the real errors and look for them on the page. What is said after
 //! a defect is one literal, so the search for the texts of the source finds a change of it.
 
 use super::scene::Scene;
@@ -38,6 +38,11 @@ pub(crate) const SCENES: &[Scene] = &[
         "the file system has no locks",
         0,
         "journal: cannot lock STATE/lock: Function not implemented (os error 38); this file system knows no locks; points are sent without it, some of them twice",
+    ),
+    Rendered(
+        "a file of the journal belongs to root",
+        75,
+        "journal: cannot read STATE/journal/FILE.points: Permission denied (os error 13); give it to this user (chown); until then points wait that no run can send",
     ),
     Rendered("the market opens later, with `-v`", 0, "stocks: closed (it opens at 09:30 in New York)"),
     Rendered("the market has closed, with `-v`", 0, "stocks: closed (since 16:00 in New York)"),

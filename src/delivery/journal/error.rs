@@ -42,6 +42,7 @@ fn advice(action: &str, cause: &io::Error) -> &'static str {
     match Limit::of(cause) {
         Some(_) => "",
         None if cause.kind() == ErrorKind::InvalidInput => "; remove it",
+        None if action == "read" && cause.kind() == ErrorKind::PermissionDenied => "; give it to this user (chown)",
         None if action == "lock" && cause.kind() == ErrorKind::IsADirectory => "; remove it",
         None if action == "lock" && matches!(cause.raw_os_error(), Some(libc::ENOLCK | libc::ENOSYS)) => {
             "; this file system knows no locks"
@@ -68,23 +69,34 @@ mod tests {
     #[test]
     fn an_error_of_the_journal_says_what_to_do() {
         let (state_dir, remove, no_locks) = ("must be writable and have room", "; remove it", "knows no locks");
+        let give = "; give it to this user";
         for (action, cause, advice) in [
             ("write", ErrorKind::PermissionDenied.into(), state_dir),
             ("lock", ErrorKind::PermissionDenied.into(), state_dir),
             ("write", ErrorKind::IsADirectory.into(), state_dir),
             ("write", io::Error::from_raw_os_error(libc::ENOLCK), state_dir),
             ("read", ErrorKind::InvalidInput.into(), remove),
+            ("read", ErrorKind::PermissionDenied.into(), give),
             ("lock", ErrorKind::IsADirectory.into(), remove),
             ("lock", io::Error::from_raw_os_error(libc::ENOLCK), no_locks),
             ("lock", io::Error::from_raw_os_error(libc::ENOSYS), no_locks),
         ] {
             let text = JournalError::io(action, Path::new("/x"))(cause).to_string();
             let given: Vec<&str> =
-                [state_dir, remove, no_locks].into_iter().filter(|known| text.contains(known)).collect();
+                [state_dir, remove, no_locks, give].into_iter().filter(|known| text.contains(known)).collect();
             assert_eq!(given, [advice], "{text}");
         }
         let limit = Limit::name_in(io::Error::from_raw_os_error(libc::EMFILE));
         assert!(!JournalError::io("write", Path::new("/x"))(limit).to_string().contains("must be writable"));
+    }
+
+    /// Where tests run as root, no file is another's. `tests/messages/rendered.rs` writes this error by hand.
+    #[test]
+    fn a_file_of_another_user_is_on_the_page_of_messages() {
+        let cause = io::Error::from_raw_os_error(libc::EACCES);
+        let error = JournalError::io("read", Path::new("STATE/journal/FILE.points"))(cause);
+        let page = include_str!("../../../tests/messages/README.md");
+        assert!(page.contains(&error.to_string()), "tests/messages has no {error}");
     }
 
     #[test]
