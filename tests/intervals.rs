@@ -76,17 +76,18 @@ fn crypto_and_stocks_have_intervals_too() {
 }
 
 /// Moves what a run left so many seconds into the past.
-fn age(run: &Datametrics, file: &str, seconds: i64) {
-    let path = run.state_dir().join(file);
+fn age(run: &Datametrics, feed: &str, seconds: i64) {
+    let path = run.state_file("fetched", (feed, ""));
     let started: i64 = fs::read_to_string(&path).unwrap().trim().parse().unwrap();
     fs::write(path, (started - seconds).to_string()).unwrap();
 }
 
 #[test]
 fn a_feed_inside_its_interval_is_left_out() {
-    let (run, bank, house) = run();
+    let (of_config, bank, house) = run();
     let ingest = Ingest::start(Dialect::WriteProxy);
-    let run = run.args(["--feed", "rates", "--feed", "sensor"]).graphite(&ingest);
+    let of_config = of_config.graphite(&ingest);
+    let run = of_config.clone().args(["--feed", "rates", "--feed", "sensor"]);
     bank.on(RATE).reply(rate());
     for _ in 0..3 {
         house.on(SENSOR).reply(sensor());
@@ -98,15 +99,32 @@ fn a_feed_inside_its_interval_is_left_out() {
     assert_eq!(ingest.value("metrics.rates-sensor.feed.sensor.expected").as_deref(), Some("1"));
     run.clone().args(["-v"]).stderr("[..]\nrates: not due: its interval lasts another <time>\n...").check();
     // Another run with the feed leaves it out too.
-    let other = Datametrics::new().config(CONFIG).provider("bank", &bank).graphite(&ingest);
-    let other = other.env("DATAMETRICS_STATE_DIR", run.state_dir()).args(["--feed", "rates"]);
+    let other = of_config.args(["--feed", "rates"]);
     other.clone().check();
     // A scheduler may be early by a few seconds.
-    age(&run, "fetched/rates", 86_400 - 20);
+    age(&run, "rates", 86_400 - 20);
     other.clone().check();
-    age(&run, "fetched/rates", 17);
+    age(&run, "rates", 17);
     bank.on(RATE).reply(rate());
     other.check();
+}
+
+/// Two configs of one user have one state directory, and feeds of the same names.
+#[test]
+fn an_interval_is_that_of_a_config() {
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let (first, bank, _house) = run();
+    let first = first.graphite(&ingest).args(["--feed", "rates"]);
+    let second = Datametrics::new().config(CONFIG).provider("bank", &bank).graphite(&ingest);
+    let second = second.env("DATAMETRICS_STATE_DIR", first.state_dir()).args(["--feed", "rates"]);
+    for run in [&first, &second] {
+        bank.on(RATE).reply(rate());
+        run.clone().check();
+    }
+    for run in [&first, &second] {
+        run.clone().check();
+        assert_eq!(bank.requests().len(), 2);
+    }
 }
 
 #[test]

@@ -422,7 +422,8 @@ fn points_that_wait_for_one_graphite_do_not_go_to_another() {
     let waiting = Journal::of(&run).files();
 
     let notice = "warning: journal: it holds 10 points for another Graphite, http://A/graphite/metrics; to send them somewhere, \
-                  name the URL of that one in `formerly` of a destination\n";
+                  name the URL of that one in `formerly` of a destination; or if another config sends there, give each \
+                  config a DATAMETRICS_STATE_DIR of its own\n";
     to_b.clone().stderr(notice).check();
     to_b.clone().check();
     assert_eq!((Journal::of(&run).files(), landed(&b).iter().any(is_of_a)), (waiting.clone(), false));
@@ -469,7 +470,8 @@ fn points_that_wait_for_another_graphite_are_bounded_by_age_and_size() {
          journal.max_bytes allows\n{STAYS_IN_JOURNAL}"
     );
     let notice = "warning: journal: it holds 30 points for another Graphite, tcp://old.example:2003; to send them somewhere, \
-                  name the URL of that one in `formerly` of a destination\n";
+                  name the URL of that one in `formerly` of a destination; or if another config sends there, give each \
+                  config a DATAMETRICS_STATE_DIR of its own\n";
     run.clone().stderr(format!("{notice}{message}")).exit(75).check();
     let files = journal.files();
     assert_eq!((files.len(), files.contains(&kept), files.contains(&own)), (3, true, true));

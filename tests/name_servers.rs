@@ -176,7 +176,7 @@ fn an_address_of_the_run_before_that_has_died_makes_a_run_slower_and_no_more() {
         wait_until("an early connection", || is_connecting([127, 0, 0, 2], port));
     });
     let run = run(&provider, "nameserver 127.0.0.1\n").graphite(&ingest);
-    let state = run.state_dir().join("state/crypto.json");
+    let state = run.state_file("state", ("crypto", ".json"));
     let host = |address| format!(r#""hosts":[{{"name":"provider.test","address":"{address}","time":"#);
     fs::create_dir_all(state.parent().expect("a folder")).expect("a folder");
     fs::write(&state, format!("{{{}{}}}]}}", host("127.0.0.2"), now())).expect("a file");
@@ -206,7 +206,7 @@ fn an_address_with_a_bad_answer_is_not_remembered() {
         CONDUCT.store(conduct, Ordering::SeqCst);
         let output = run.run();
         assert_eq!(output.code, Some(code), "{output}");
-        let state = fs::read_to_string(run.state_dir().join("state/crypto.json")).expect("a file");
+        let state = fs::read_to_string(run.state_file("state", ("crypto", ".json"))).expect("a file");
         assert_eq!(state.matches(r#""address":"127.0.0.1""#).count(), remembered, "{state}");
     }
 }

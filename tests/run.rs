@@ -827,10 +827,8 @@ fn points_that_graphite_refused_are_lost_without_a_journal() {
 /// A failed push gives the exit code, whatever was fetched.
 #[test]
 fn exit_code_of_a_failed_push_outranks_failed_providers() {
-    for (reply, code) in [(Reply::status(503), 75), (Reply::status(401), 77)] {
-        let reply = Mutex::new(Some(reply));
-        let ingest =
-            Ingest::deciding(Dialect::Gateway, move |_| Verdict::Refuse(reply.lock().unwrap().take().unwrap()));
+    for (status, code) in [(503, 75), (401, 77)] {
+        let ingest = Ingest::deciding(Dialect::Gateway, move |_| Verdict::Refuse(Reply::status(status)));
         let crypto = Server::with(|_| Reply::status(500));
         let run = Datametrics::new().args(["crypto", "--provider", "kraken", "--retries", "0"]);
         let message = "error: crypto: kraken: BTC/USD, ETH/USD, BAT/USD: HTTP 500; the next run asks again\nerror: graphite: [..]\n";

@@ -351,7 +351,8 @@ impl JournalReplay<'_> {
         if points > 0 {
             let notice = format!(
                 "journal: it holds {} for another Graphite, {label}; to send them somewhere, name the URL of that \
-                 one in `formerly` of a destination",
+                 one in `formerly` of a destination; or if another config sends there, give each config a \
+                 DATAMETRICS_STATE_DIR of its own",
                 pluralize(points, "point")
             );
             let subject = entries.first().and_then(|entry| entry.destination.clone()).unwrap_or(label);

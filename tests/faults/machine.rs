@@ -63,7 +63,10 @@ pub(crate) const ROWS: &[Row] = &[
         with_file_size(run.args(["--dry-run"]), 0).started_by(["sh", "-c", "exec \"$0\" \"$@\" > file"])
     }),
     Row::new("the lock is a pipe", |run| with_pipe(run, ".local/state/datametrics/lock")),
-    Row::new("a file of the state is a pipe", |run| with_pipe(run, ".local/state/datametrics/state/crypto.json")),
+    Row::new("a file of the state is a pipe", |run| {
+        make_pipe(&run.state_file("state", ("crypto", ".json")));
+        run
+    }),
     Row::new("the password is in a pipe that nobody writes", |run| {
         with_pipe_of(run.env("GRAPHITE_PASSWORD", ""), "GRAPHITE_PASSWORD_FILE")
     }),

@@ -136,7 +136,7 @@ pub(crate) const SCENES: &[Scene] = &[
     Played("a file of the state is a pipe, with `-v`", || {
         let (server, ingest) = (prices::provider(&[("BTC", "5")]), Ingest::start(Dialect::WriteProxy));
         let run = run(&server, "").graphite(&ingest).args(["-v"]);
-        make_pipe(&run.state_dir().join("state/crypto.json"));
+        make_pipe(&run.state_file("state", ("crypto", ".json")));
         Observed::of_run(&run)
     }),
     Played("no file may be written", || {

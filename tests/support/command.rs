@@ -139,6 +139,14 @@ impl Datametrics {
         self.home().join(".local/state/datametrics")
     }
 
+    /// The place in a folder of its state for the runs of its config. `names` are those around the hash of the path.
+    pub(crate) fn state_file(&self, folder: &str, names: (&str, &str)) -> PathBuf {
+        let path = fs::canonicalize(self.home()).expect("a home").join("config.toml");
+        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        let hash = path.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step);
+        self.state_dir().join(folder).join(format!("{}-{hash:016x}{}", names.0, names.1))
+    }
+
     /// Sends a provider's requests to `server`. Checked output shows the address as the upper-cased name.
     pub(crate) fn provider(self, name: &str, server: &Server) -> Self {
         let node = name.replace('-', "_").to_uppercase();
