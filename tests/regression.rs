@@ -1,6 +1,6 @@
 //! One test for each defect that was fixed.
 
-use crate::support::{Datametrics, Latch, Reply, Server};
+use crate::support::{Datametrics, Dialect, Ingest, Latch, Reply, Server};
 use std::{
     io::{self, Write as _},
     net::TcpListener,
@@ -185,4 +185,19 @@ fn stalled_long_reply_does_not_block_another_provider() {
     bad.join().unwrap();
     assert!(output.stdout.contains(r#"{"name":"good.A.last","interval":60,"value":5,"#), "{output}");
     assert_eq!((output.code, output.stderr.lines().count()), (Some(1), 1), "{output}");
+}
+
+/// The first field is missing of all symbols, so nothing is fetched; the other ones that are missing are said once too.
+#[test]
+fn named_fields_that_stay_missing_are_said_once_where_nothing_is_fetched() {
+    let own = Server::with(|_| Reply::json(r#"{"A":{"volume":5},"B":{"volume":6}}"#));
+    let config = "[feeds.x]\nproviders = ['own']\nsymbols = ['A', 'B']\nfields = ['last', 'high', 'volume']\n\
+                  [providers.own]\nmarket = 'other'\nbase_url = 'http://x'\n[[providers.own.quote]]\npath = '/all'\n\
+                  batch = 0\nrows = ''\nfields = { last = '/last', high = '/high', volume = '/volume' }\n";
+    let ingest = Ingest::start(Dialect::WriteProxy);
+    let run = Datametrics::new().config(config).args(["--feed", "x"]).provider("own", &own).graphite(&ingest);
+    let message =
+        "error: x: no last of A, B: own has nothing at \"/last\"\nerror: x: no high of A, B: no provider gave it\n";
+    run.clone().stderr(message).exit(69).check();
+    run.stderr("").exit(69).check();
 }

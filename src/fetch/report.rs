@@ -263,9 +263,10 @@ impl<'a> FeedReport<'a> {
         failed.filter(|symbol| self.providers.iter().all(|report| report.reason_of(*symbol).is_none())).collect()
     }
 
-    /// The missing fields as the next run needs them. A run that fetched nothing knows of none.
+    /// The missing fields as the next run needs them. A run to which nothing came knows of none. Where only the first
+    /// field is missing everywhere, nothing is fetched, and the others that are missing are told all the same.
     fn missing_fields(&self, history: &RunHistory<'_>) -> BTreeMap<String, BTreeSet<String>> {
-        if self.fetched() == 0 {
+        if self.fetched() == 0 && self.lacking.is_empty() {
             return history.missing_fields(&self.feed.name);
         }
         let name = |symbol: &usize| self.feed.symbols[*symbol].as_str().to_owned();
