@@ -8,6 +8,7 @@ mod portion;
 mod replay;
 mod report;
 mod sender;
+mod suspects;
 
 use crate::metrics::batch::Batch;
 use crate::system::threads::{lock, parallel_map};

@@ -112,7 +112,12 @@ impl Inner {
             }
             Outcome::NothingFetched => of.quotes.is_empty() && (unexplained == 0 || is_left_to_others),
             Outcome::NotTaken => {
-                waits || says("are lost, as they are in no journal") || says("the clock of this machine says")
+                let reasons = [
+                    "are lost, as they are in no journal",
+                    "points wait that no run can send",
+                    "the clock of this machine says",
+                ];
+                waits || reasons.into_iter().any(says)
             }
             Outcome::NotAllowed => of.saw_forbidden,
             _ => false,
