@@ -6,7 +6,7 @@ use crate::support::{
     carbon::Behaviour,
     in_parallel,
     journal::{Journal, JournalFile},
-    now, numbered, pause_until_the_next_second, prices,
+    now, prices,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -210,42 +210,6 @@ fn bad_point_in_each_file_costs_only_itself() {
     assert_eq!((output.code, output.stderr.lines().count()), (Some(1), 11), "{output}");
     assert!(output.stderr.ends_with("error: graphite refused 40 more\n"), "{output}");
     assert_eq!(Journal::of(&run).file_names(), [""; 0]);
-}
-
-/// A server that is over its limit of series refuses the same names in every run. They are not searched anew among the
-/// points of the run once they are known.
-#[test]
-fn names_that_are_refused_in_every_run_are_sent_apart() {
-    const BAD: usize = 20;
-    let names: Vec<String> = [numbered("BAD", BAD), numbered("GOOD", 200)].concat();
-    let symbols: Vec<String> = names.iter().map(|name| name.replace('.', "")).collect();
-    let prices: Vec<(&str, &str)> = symbols.iter().map(|symbol| (symbol.as_str(), "1")).collect();
-    in_parallel(&[400, 500, 403], |status| {
-        let status = *status;
-        let (provider, ingest) = (prices::provider(&prices), Ingest::start(Dialect::WriteProxy));
-        ingest.decide(move |push| {
-            let has_bad = push.points.iter().any(|point| point.name.contains("BAD"));
-            if has_bad { Verdict::Refuse(Reply::status(status)) } else { Verdict::Take }
-        });
-        let run = prices::run_without_symbols(&provider, "").args(["--retries", "0", "-"]).stdin(symbols.join("\n"));
-        let run = run.graphite(&ingest);
-        let requests: Vec<usize> = (0..4)
-            .map(|_| {
-                pause_until_the_next_second();
-                let before = ingest.server().requests().len();
-                assert_eq!(run.run().code, Some(75));
-                ingest.server().requests().len() - before
-            })
-            .collect();
-        // The good ones of the run, its bad ones with a probe, and each bad one of the run before.
-        let most = 2 * BAD + 10;
-        assert!(requests[0] > 2 * BAD && requests[1..].iter().all(|requests| *requests <= most), "{requests:?}");
-        let good = ingest.points().into_iter().filter(|point| point.name.contains("GOOD"));
-        let good: BTreeSet<_> = good.map(|point| (point.name, point.time)).collect();
-        assert_eq!(good.len(), 4 * 200, "every run has brought all that is good");
-        let waiting = Journal::of(&run).files().into_iter().flat_map(|file| file.points).count();
-        assert_eq!(waiting, if status == 403 { 4 * BAD } else { BAD }, "a firewall's word gives nothing up");
-    });
 }
 
 /// A request that the server takes in part is settled file by file.

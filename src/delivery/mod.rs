@@ -8,7 +8,6 @@ mod portion;
 mod replay;
 mod report;
 mod sender;
-mod suspects;
 
 use crate::metrics::batch::Batch;
 use crate::system::threads::{lock, parallel_map};

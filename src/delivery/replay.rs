@@ -5,7 +5,6 @@ use super::journal::{Dropped, Entry, Journal, JournalError};
 use super::portion::{Part, PartResult, Portion, Portions};
 use super::report::{DeliveryError, DeliveryReport};
 use super::sender::{Sender, last_point};
-use super::suspects::Suspects;
 use crate::metrics::batch::Batch;
 use crate::util::group_by::group_by;
 use crate::util::pluralize::pluralize;
@@ -143,12 +142,11 @@ impl JournalReplay<'_> {
     /// Sends files whose age does no harm. Returns those that still wait.
     fn send_young(&self, files: Vec<Entry>, report: &mut DeliveryReport) -> Vec<Entry> {
         let mut portions = self.portions(files);
-        let (mut waiting, mut suspects) = (Vec::new(), Suspects::default());
+        let mut waiting = Vec::new();
         while let Some(portion) = portions.next() {
             let max_refusals = MAX_REFUSALS.max(REFUSALS_PER_FILE * portion.parts.len());
             let probes = self.probes(&portion);
-            let search = Search { max_refusals, probes: &probes, are_suspects: false, has_begun: false };
-            let push = self.push_apart(&portion, search, &mut suspects, report);
+            let push = self.push(&portion, Search { max_refusals, probes: &probes, has_begun: false }, report);
             // A search that was given up must not hold up the files that it did not reach, nor a file of which the
             // server says nothing those beside it.
             let is_given_up = portion.parts.len() > 1 && push.error.as_ref().is_some_and(PushError::is_search_given_up);
@@ -185,13 +183,7 @@ impl JournalReplay<'_> {
         let probes = [(self.batch, last_point(self.batch.len()))];
         while let Some(portion) = portions.next() {
             let files = portion.parts.len();
-            let are_suspects = false;
-            let search = Search {
-                max_refusals: 0,
-                probes: &probes,
-                are_suspects,
-                has_begun: age.has_begun && !age.is_final(files),
-            };
+            let search = Search { max_refusals: 0, probes: &probes, has_begun: age.has_begun && !age.is_final(files) };
             let mut push = self.push(&portion, search, report);
             let error = push.error.take();
             let is_answered = error.as_ref().is_none_or(PushError::is_about_points);
@@ -276,32 +268,6 @@ impl JournalReplay<'_> {
 
     fn is_own(&self, entry: &Entry) -> bool {
         self.own == Some(entry.name.as_str())
-    }
-
-    /// Pushes the points of a portion: those whose names are suspect apart from the others, and after them.
-    fn push_apart(
-        &self,
-        portion: &Portion<'_>,
-        search: Search<'_>,
-        suspects: &mut Suspects,
-        report: &mut DeliveryReport,
-    ) -> Push {
-        let Some([others, known]) = suspects.split(&portion.batch) else {
-            let push = self.push(portion, search, report);
-            suspects.note(&portion.batch, &push);
-            return push;
-        };
-        let part = |indexes: &[usize]| portion.batch.part(&indexes.iter().map(|at| *at..*at + 1).collect::<Vec<_>>());
-        let mut push = self.sender.push(&part(&others), search, report).of_whole(&others);
-        suspects.note(&portion.batch, &push);
-        if push.error.as_ref().is_none_or(PushError::is_about_points) {
-            let search = Search { are_suspects: true, ..search };
-            push.add(self.sender.push(&part(&known), search, report).of_whole(&known));
-        } else {
-            let open = known.iter().map(|index| *index..index + 1).collect();
-            push.add(Push { open, ..Push::default() });
-        }
-        push
     }
 
     /// Pushes the points of a portion. Of damaged files there may be none.

@@ -71,7 +71,7 @@ impl Sender<'_> {
     /// Sends a batch that is in no file.
     pub(super) fn send_unkept(&self, batch: &Batch, report: &mut DeliveryReport) {
         let probes = [(batch, last_point(batch.len()))];
-        let search = Search { max_refusals: MAX_REFUSALS, probes: &probes, are_suspects: false, has_begun: false };
+        let search = Search { max_refusals: MAX_REFUSALS, probes: &probes, has_begun: false };
         let push = self.push(batch, search, report);
         if let Some(PushError::RefusedOnce { said, .. }) = &push.error {
             // No other run will see these points.

@@ -43,7 +43,7 @@ pub(super) fn check(data: &[u8]) {
     let policy = RetryPolicy::new(0, deadline, &random);
     let context = Context::system(&ingest, &dialer, &random);
     let probes = [(&batch, points - 1..points)];
-    let search = Search { max_refusals: MAX_REFUSALS, probes: &probes, are_suspects: false, has_begun: false };
+    let search = Search { max_refusals: MAX_REFUSALS, probes: &probes, has_begun: false };
     let way = Way { destination: &destination, opening: &OpenConnection::default(), context, policy };
     let push = way.push(&batch, search);
 

@@ -14,9 +14,6 @@ pub(crate) struct Search<'a> {
     /// Points that are probably good: of which batch, and which. They are sent alone, one after the other until one is
     /// taken, to see whether Graphite is well: to send a point twice does no harm.
     pub(crate) probes: &'a [(&'a Batch, Range<usize>)],
-    /// Whether points of all these names were refused alone before, while others are taken. Then there is nothing to find:
-    /// what is refused together counts as refused alone.
-    pub(crate) are_suspects: bool,
     /// Whether an earlier push of this run has begun it. Requests of a search are not repeated: it has its own way to
     /// find out whether Graphite is well. A failure that passes may end the run; the next one goes on.
     pub(crate) has_begun: bool,
@@ -50,28 +47,6 @@ pub(super) struct FailedAttempt {
 }
 
 impl Push {
-    /// The same for a batch of which this was a part, whose points were at these indexes.
-    pub(crate) fn of_whole(self, indexes: &[usize]) -> Self {
-        let at = |index: usize| indexes[index];
-        Self {
-            refused: self.refused.into_iter().map(|(index, reason)| (at(index), reason)).collect(),
-            open: self.open.into_iter().flatten().map(|index| at(index)..at(index) + 1).collect(),
-            refused_alone: self.refused_alone.into_iter().map(at).collect(),
-            ..self
-        }
-    }
-
-    /// Adds what came of other points of the batch.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.taken += other.taken;
-        self.refused.extend(other.refused);
-        self.open.extend(other.open);
-        self.open.sort_unstable_by_key(|range| range.start);
-        self.refused_alone.extend(other.refused_alone);
-        self.error = self.error.take().or(other.error);
-        self.stats.add(&other.stats);
-    }
-
     /// Delivers points over a connection, and tries again as often as `policy` allows. `attempt` returns how many it
     /// delivered; `sign` says for the log by what that is known.
     pub(super) fn deliver(

@@ -68,7 +68,7 @@ impl Ingest<'_> {
                     let is_search = search.has_begun || bisector.is_searching();
                     let sent = queue.send(self.context.threads, |json, count| self.post(json, count, is_search));
                     bisector.postpone(queue.into_rest());
-                    if !self.settle(batch, search, sent, &mut bisector, &mut push) {
+                    if !self.settle(batch, sent, &mut bisector, &mut push) {
                         break;
                     }
                 }
@@ -79,14 +79,7 @@ impl Ingest<'_> {
 
     /// Settles what came of requests, which are in the order of their points. Returns whether to go on: an error
     /// that has nothing to do with points ends the push.
-    fn settle(
-        self,
-        batch: &Batch,
-        search: Search<'_>,
-        sent: Vec<Sent>,
-        bisector: &mut Bisector,
-        push: &mut Push,
-    ) -> bool {
+    fn settle(self, batch: &Batch, sent: Vec<Sent>, bisector: &mut Bisector, push: &mut Push) -> bool {
         let (mut refused, mut error) = (Vec::new(), None);
         for Sent { part, verdict, stats } in sent {
             push.stats.add(&stats);
@@ -100,8 +93,10 @@ impl Ingest<'_> {
                     error.get_or_insert(cause);
                     bisector.abort(part);
                 }
-                Verdict::Refused(reason) | Verdict::Failed(reason) if is_known(batch, &part, &reason, search) => {
-                    self.note_known(batch, part, reason, push);
+                // Each of them was found alone before. There is nothing to find.
+                Verdict::Failed(Refusal::Other(cause)) if part.clone().all(|point| batch.refusals(point) > 0) => {
+                    push.error.get_or_insert(self.not_taken(batch, &part.clone().collect::<Vec<_>>(), &cause, true));
+                    push.open.push(part);
                 }
                 Verdict::Refused(_) | Verdict::Failed(_) | Verdict::TooLarge(_) => refused.push((part, verdict)),
             }
@@ -118,20 +113,6 @@ impl Ingest<'_> {
             _ => {}
         }
         goes_on
-    }
-
-    /// Leaves points open of which it is known that they are not taken.
-    fn note_known(self, batch: &Batch, part: Range<usize>, reason: Refusal, push: &mut Push) {
-        let points: Vec<usize> = part.clone().collect();
-        let error = match reason {
-            Refusal::OfPoints(said) => {
-                push.refused_alone.extend(&points);
-                PushError::RefusedOnce { host: self.host(), points: pluralize(points.len(), "point"), said }
-            }
-            Refusal::Other(cause) => self.not_taken(batch, &points, &cause, true),
-        };
-        push.error.get_or_insert(error);
-        push.open.push(part);
     }
 
     /// Opens the connection over which the first request will go.
@@ -326,10 +307,4 @@ impl Ingest<'_> {
             _ => failed(PushError::Status { host: self.host(), said }),
         }
     }
-}
-
-/// Whether nothing more is to be found out of a part that was refused: each of its points was refused alone before.
-fn is_known(batch: &Batch, part: &Range<usize>, reason: &Refusal, search: Search<'_>) -> bool {
-    let was_refused = || part.clone().all(|point| batch.refusals(point) > 0);
-    search.are_suspects || (matches!(reason, Refusal::Other(_)) && was_refused())
 }
