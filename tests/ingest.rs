@@ -52,10 +52,11 @@ all of the run in conflict                         both     20    10    0       
 502 above 300 points                               both   2710     0    0       25    0
 a reset above 300 points                           both   2009     0    0       20    0
 403 to a name                                      both     49     3    0       29   75
-  a run later                                      both     49     3    0        2   75
+  a run later                                      both     49     3    0        8   75
 a cut line to a name in the journal                both     20     1    0       11   75
-  a run later                                      both     20     1    0        2   75
-503 to names in an hour-old journal                both     20     0    3       13    1
+  a run later                                      both     20     1    0        4   75
+503 to names in an hour-old journal                both     20     3    0       13   75
+  a run later                                      both     20     0    3        8    1
 503 to everything                                  both      0    30    0        5   75
 403                                                both      0    10    0        2   77
 413 to everything                                  both      0   109    0       18   75
@@ -176,6 +177,9 @@ a cut line to a name in the journal, a run later (both):
 error: graphite: 127.0.0.1 takes points, but not t120.bad.0 (127.0.0.1 cut the connection before its reply was whole); does a firewall before it block a name or a value? The points are in the journal, the next run sends them
 
 503 to names in an hour-old journal (both):
+error: graphite: 127.0.0.1 takes points, but not t7200.bad.0 and 2 more (HTTP 503); does a firewall before it block a name or a value? The points are in the journal, the next run sends them
+
+503 to names in an hour-old journal, a run later (both):
 error: journal: dropped 3 points of one run, which is older than journal.max_age allows
 
 503 to everything (both):

@@ -111,12 +111,12 @@ fn a_feed_inside_its_interval_is_left_out() {
 
 /// Two configs of one user have one state directory, and feeds of the same names.
 #[test]
-fn an_interval_is_that_of_a_config() {
-    let ingest = Ingest::start(Dialect::WriteProxy);
+fn an_interval_is_that_of_a_destination() {
+    let (ingest, other) = (Ingest::start(Dialect::WriteProxy), Ingest::start(Dialect::WriteProxy));
     let (first, bank, _house) = run();
-    let first = first.graphite(&ingest).args(["--feed", "rates"]);
-    let second = Datametrics::new().config(CONFIG).provider("bank", &bank).graphite(&ingest);
-    let second = second.env("DATAMETRICS_STATE_DIR", first.state_dir()).args(["--feed", "rates"]);
+    let first = first.args(["--feed", "rates"]);
+    let second = first.clone().graphite(&other);
+    let first = first.graphite(&ingest);
     for run in [&first, &second] {
         bank.on(RATE).reply(rate());
         run.clone().check();

@@ -353,6 +353,13 @@ fn files_older_than_max_age_are_sent_once_and_dropped_if_graphite_refuses_them()
         });
         let stays = "the points are in the journal, the next run sends them\n";
         let (code, message, waits) = match status {
+            403 | 503 => {
+                let said = format!("error: graphite: 127.0.0.1 takes points, but not a and 2 more (HTTP {status})");
+                let question = "does a firewall before it block a name or a value? T";
+                run.clone().stderr(format!("{said}; {question}{}", &stays[1..])).exit(75).check();
+                assert_eq!(Journal::of(&run).files()[0].points.len(), 3, "two runs must see it");
+                (1, AGED.to_owned(), vec![])
+            }
             429 => (75, format!("error: graphite: 127.0.0.1 answered HTTP 429; {stays}"), vec![fine, old]),
             _ => (1, AGED.to_owned(), vec![]),
         };

@@ -34,6 +34,20 @@ pub(super) struct PartResult {
     pub(super) rest: Batch,
     /// Whether the file must change: something was taken or refused.
     pub(super) is_changed: bool,
+    /// Those of the rest that were not taken alone now, and not in an earlier run either, as indexes.
+    failed_again: Vec<usize>,
+}
+
+impl PartResult {
+    /// Takes the points out of the rest that were not taken alone in two runs. Returns how many.
+    pub(super) fn give_up_failed(&mut self) -> usize {
+        let failed = std::mem::take(&mut self.failed_again);
+        if !failed.is_empty() {
+            let kept: Vec<_> = (0..self.rest.len()).filter(|index| !failed.contains(index)).collect();
+            self.rest = self.rest.part(&kept.into_iter().map(|index| index..index + 1).collect::<Vec<_>>());
+        }
+        failed.len()
+    }
 }
 
 impl Part {
@@ -43,16 +57,23 @@ impl Part {
         let within = |range: &Range<usize>| range.start.max(self.range.start)..range.end.min(self.range.end);
         let open: Vec<Range<usize>> = push.open.iter().map(within).filter(|range| !range.is_empty()).collect();
         let mut rest = batch.part(&open);
-        let mut is_refused_alone = false;
+        let (mut is_marked, mut failed_again) = (false, Vec::new());
         for (index, point) in open.into_iter().flatten().enumerate() {
-            if push.refused_alone.contains(&point) {
-                rest.set_refusals(index, batch.refusals(point).saturating_add(1));
-                is_refused_alone = true;
+            let before = batch.refusals(point);
+            if push.refused_alone.iter().any(|(refused, _)| *refused == point) {
+                rest.set_refusals(index, before.saturating_add(1));
+                is_marked = true;
+            } else if push.failed_alone.contains(&point) {
+                // However often it fails, that is no proof.
+                rest.set_refusals(index, before.max(1));
+                is_marked |= before == 0;
+                failed_again.extend((before > 0).then_some(index));
             }
         }
         let refused = push.refused.iter().filter(|(index, _)| is_in(index)).count();
         let taken = self.range.len() - rest.len() - refused;
-        PartResult { taken, is_changed: is_refused_alone || rest.len() < self.range.len() || rest.is_empty(), rest }
+        let is_changed = is_marked || rest.len() < self.range.len() || rest.is_empty();
+        PartResult { taken, rest, is_changed, failed_again }
     }
 }
 

@@ -62,13 +62,12 @@ impl AgeSearch {
         !self.is_age_known() && (files == 1 || self.halvings == 0)
     }
 
-    /// Notes what came of so many files, and says whether they are sent again in halves. They `may_be_old` if they were
-    /// refused for what is in them.
-    fn note(&mut self, files: usize, is_refused: bool, may_be_old: bool, is_any_taken: bool) -> bool {
+    /// Notes what came of so many files, and says whether they are sent again in halves.
+    fn note(&mut self, files: usize, is_refused: bool, is_any_taken: bool) -> bool {
         self.has_begun |= is_refused;
         if is_any_taken {
             self.refused_alone = 0;
-        } else if may_be_old && files == 1 {
+        } else if is_refused && files == 1 {
             self.refused_alone += 1;
         }
         let is_halved = is_refused && files > 1 && self.halvings > 0 && !self.is_age_known();
@@ -186,24 +185,27 @@ impl JournalReplay<'_> {
             let search = Search { max_refusals: 0, probes: &probes, has_begun: age.has_begun && !age.is_final(files) };
             let mut push = self.push(&portion, search, report);
             let error = push.error.take();
-            let is_answered = error.as_ref().is_none_or(PushError::is_about_points);
-            let is_refused = is_answered && error.is_some();
-            let may_be_old = is_refused && !matches!(error, Some(PushError::NotTaken { is_each_alone: false, .. }));
-            let is_halved = age.note(files, is_refused, may_be_old, push.taken > 0);
-            let (mut again, points) = (Vec::new(), portion.batch.len());
+            // The push has split what a gateway did not let through.
+            let is_blocked = matches!(error, Some(PushError::NotTaken { .. }));
+            let is_refused = !is_blocked && error.as_ref().is_some_and(PushError::is_about_points);
+            let is_halved = age.note(files, is_refused, push.taken > 0);
+            let (mut again, points, mut is_any_left) = (Vec::new(), portion.batch.len(), false);
             for part in portion.parts {
                 let mut result = part.result(&portion.batch, &push);
                 if is_halved && !result.is_changed {
                     again.push(part.entry);
                     continue;
                 }
-                let given_up = if may_be_old { std::mem::take(&mut result.rest).len() } else { 0 };
+                let given_up =
+                    if is_refused { std::mem::take(&mut result.rest).len() } else { result.give_up_failed() };
                 result.is_changed |= given_up > 0;
+                let name = part.entry.name.clone();
                 let left = self.settle(part, &result, report);
-                if given_up > 0 && left.is_none() {
+                if given_up > 0 && left.as_ref().is_none_or(|left| left.name != name) {
                     dropped.points += given_up;
                     dropped.files += 1;
                 }
+                is_any_left |= left.is_some();
                 waiting.extend(left);
             }
             if is_halved {
@@ -212,11 +214,11 @@ impl JournalReplay<'_> {
             }
             match error {
                 None => portions.widen(self.most()),
-                Some(_) if may_be_old || is_halved => {}
+                Some(_) if is_refused || !is_any_left => {}
                 Some(error) => {
-                    if !self.note_error(error, points, report) {
-                        break;
-                    }
+                    // Of what is blocked one portion a run is searched.
+                    self.note_error(error, points, report);
+                    break;
                 }
             }
         }
@@ -249,7 +251,9 @@ impl JournalReplay<'_> {
         } else {
             // Who cannot take so many in the time of a run would get the same in every run, and never take any.
             report.at_once = if error.may_be_too_much() { Some((points / 2).max(1)) } else { self.sender.at_once };
-            report.error = Some(DeliveryError::InJournal(error));
+            if let Some(DeliveryError::Unreadable(unreadable)) = report.error.replace(DeliveryError::InJournal(error)) {
+                report.warnings.push(unreadable.to_string());
+            }
         }
         is_about_points
     }

@@ -1,7 +1,7 @@
 //! What brings points to one destination.
 
 use super::destinations::{NamedDestination, sort_by_owner};
-use super::graphite::{MAX_REFUSALS, OpenConnection, Push, PushError, Search, Way};
+use super::graphite::{MAX_REFUSALS, OpenConnection, Push, Search, Way};
 use super::journal::{Entry, Journal, JournalError};
 use super::report::{DeliveryError, DeliveryReport, describe_refused};
 use crate::context::Context;
@@ -73,15 +73,13 @@ impl Sender<'_> {
         let probes = [(batch, last_point(batch.len()))];
         let search = Search { max_refusals: MAX_REFUSALS, probes: &probes, has_begun: false };
         let push = self.push(batch, search, report);
-        if let Some(PushError::RefusedOnce { said, .. }) = &push.error {
-            // No other run will see these points.
-            let refused: Vec<_> = push.refused_alone.iter().map(|index| (*index, said.clone())).collect();
-            report.losses.extend(describe_refused(&self.to.name, batch, &refused));
-            report.points_lost += refused.len();
-        } else if let Some(cause) = push.error {
-            let points = push.open.iter().map(ExactSizeIterator::len).sum();
-            report.error = Some(DeliveryError::Lost { cause, points });
-        }
+        // No other run will see these points.
+        report.losses.extend(describe_refused(&self.to.name, batch, &push.refused_alone));
+        report.points_lost += push.refused_alone.len();
+        let open: usize = push.open.iter().map(ExactSizeIterator::len).sum();
+        let points = open - push.refused_alone.len();
+        report.error = push.error.filter(|_| points > 0).map(|cause| DeliveryError::Lost { cause, points });
+        report.at_once = self.at_once;
     }
 
     pub(super) fn push(&self, batch: &Batch, search: Search<'_>, report: &mut DeliveryReport) -> Push {

@@ -15,16 +15,13 @@ pub(super) struct ConfigFile {
     pub(super) document: Document,
     /// Its path, with the source of the path. `None` if there is no file.
     pub(super) path: Option<ConfigValue<'static>>,
-    /// Its absolute path if the flag or the variable names it.
-    pub(super) named: Option<PathBuf>,
 }
 
 /// Reads the config file: the one that the flag or the variable names; else the one of the user; else the
 /// one of the machine. It is no error if neither of the last two exists.
 pub(super) fn read(options: &Options, env: Env<'_>, deadline: Deadline<'_>) -> Result<ConfigFile, ConfigError> {
     if let Some((path, origin)) = named(options, env) {
-        let file = read_file(&path, origin.clone(), origin, deadline)?;
-        return Ok(ConfigFile { named: Some(std::path::absolute(&path).unwrap_or(path)), ..file });
+        return read_file(&path, origin.clone(), origin, deadline);
     }
     // A user without a home may have /dev/null as HOME, which is no folder.
     let is_absent = |cause: &io::Error| matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
@@ -36,7 +33,7 @@ pub(super) fn read(options: &Options, env: Env<'_>, deadline: Deadline<'_>) -> R
             result => return result,
         }
     }
-    Ok(ConfigFile { document: Document::new("", ""), path: None, named: None })
+    Ok(ConfigFile { document: Document::new("", ""), path: None })
 }
 
 /// Where a first config file is to be written so that it is found, with the flag or the variable that says so.
@@ -105,5 +102,5 @@ fn read_file(
     deadline: Deadline<'_>,
 ) -> Result<ConfigFile, ConfigError> {
     let document = Document::read(path, error_origin, deadline)?;
-    Ok(ConfigFile { document, path: Some(ConfigValue::from_text(path.display().to_string(), origin)), named: None })
+    Ok(ConfigFile { document, path: Some(ConfigValue::from_text(path.display().to_string(), origin)) })
 }

@@ -93,9 +93,6 @@ pub struct Settings {
     pub(crate) keeps_journal: bool,
     /// The directory of the state and the journal. `None` in a dry run, and if no variable names it.
     pub(crate) state_dir: Option<PathBuf>,
-    /// The absolute path of the config file if the flag or the variable names it. Its runs are told from those of other
-    /// configs that have the same state directory.
-    named_config: Option<PathBuf>,
     /// What a check says of it where the service of systemd has another one; else empty.
     pub(crate) state_dir_advice: String,
     /// Proxies and trusted certificates.
@@ -129,10 +126,10 @@ impl Settings {
     /// The first error in the settings, with its origin.
     pub fn read(cli: &Cli, env: Env<'_>, stdin: impl Read + Send + 'static) -> Result<Self, ConfigError> {
         let deadline = read_deadline(&cli.options, env)?;
-        let ConfigFile { document, path, named } = config_file::read(&cli.options, env, deadline)?;
+        let ConfigFile { document, path } = config_file::read(&cli.options, env, deadline)?;
         let settings = Self::read_all(cli, env, &document, path, stdin, deadline)?;
         // What it took to read is time of the run.
-        Ok(Self { timeout: settings.timeout.min(deadline.remaining()), named_config: named, ..settings })
+        Ok(Self { timeout: settings.timeout.min(deadline.remaining()), ..settings })
     }
 
     /// Like [`Settings::read`], with a config file that is in memory.
@@ -183,8 +180,8 @@ impl Settings {
 
     /// The state files of the run; `None` if there is no state directory.
     pub(crate) fn state<'a>(&self, context: Context<'a>) -> Option<State<'a>> {
-        let state = |dir| State::new(context.disk, context.random, dir).of_config(self.named_config.as_deref());
-        self.state_dir.as_deref().map(state)
+        let to = self.first_destination().map(|to| to.id().hash_text() + &self.metrics.prefix).unwrap_or_default();
+        self.state_dir.as_deref().map(|dir| State::new(context.disk, context.random, dir).of_runs_to(&to))
     }
 
     fn read_all(
@@ -283,7 +280,6 @@ impl<'a> Reader<'a> {
             no_destination,
             keeps_journal: journal.is_kept,
             state_dir,
-            named_config: None,
             state_dir_advice: String::new(),
             network,
             timeout,

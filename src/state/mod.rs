@@ -41,8 +41,8 @@ pub(crate) struct State<'a> {
     /// Makes the names of temporary files unique. The same process may exist in two containers.
     random: &'a Random,
     dir: PathBuf,
-    /// What the names of the files end in that belong to the runs of one config.
-    of_config: String,
+    /// What the names of the files end in that belong to the runs to one destination.
+    end: String,
 }
 
 /// What the last run of the same name left.
@@ -137,14 +137,13 @@ impl CoolDown {
 impl<'a> State<'a> {
     /// The state files in this folder, which need not exist yet.
     pub(crate) fn new(disk: &'a dyn Disk, random: &'a Random, state_dir: &Path) -> Self {
-        Self { disk, random, dir: state_dir.to_owned(), of_config: String::new() }
+        Self { disk, random, dir: state_dir.to_owned(), end: String::new() }
     }
 
-    /// The state files of the runs of this config, where there may be several: its absolute path. A feed of one is not
-    /// that of another, even if both have one name. What providers said is shared.
-    pub(crate) fn of_config(self, path: Option<&Path>) -> Self {
-        let hash = path.map(|path| stable_hash(path.as_os_str().as_encoded_bytes().iter().copied()));
-        Self { of_config: hash.map_or(String::new(), |hash| format!("-{hash:016x}")), ..self }
+    /// The state files of the runs that push to this destination, named in any way. Two configs of one user may have feeds
+    /// of one name for two destinations: what one has is not what the other has. What providers said is shared.
+    pub(crate) fn of_runs_to(self, destination: &str) -> Self {
+        Self { end: format!("-{:016x}", stable_hash(destination.bytes())), ..self }
     }
 
     /// The folder.
@@ -154,7 +153,7 @@ impl<'a> State<'a> {
 
     /// What the last run of this name left; the default if it cannot be read.
     pub(crate) fn last_run(&self, run: &str) -> LastRun {
-        let read = || serde_json::from_slice(&self.read("state", &format!("{run}{}.json", self.of_config))?).ok();
+        let read = || serde_json::from_slice(&self.read("state", &format!("{run}{}.json", self.end))?).ok();
         read().unwrap_or_default()
     }
 
@@ -163,12 +162,12 @@ impl<'a> State<'a> {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn set_last_run(&self, run: &str, last: &LastRun) -> io::Result<()> {
-        self.write("state", &format!("{run}{}.json", self.of_config), &serde_json::to_vec(last)?)
+        self.write("state", &format!("{run}{}.json", self.end), &serde_json::to_vec(last)?)
     }
 
     /// When the last run started that fetched something of this feed, in Unix seconds.
     pub(crate) fn last_fetch(&self, feed: &str) -> Option<i64> {
-        String::from_utf8(self.read("fetched", &format!("{feed}{}", self.of_config))?).ok()?.trim().parse().ok()
+        String::from_utf8(self.read("fetched", &format!("{feed}{}", self.end))?).ok()?.trim().parse().ok()
     }
 
     /// Notes that a run that started at `started` (Unix seconds) fetched something of this feed.
@@ -176,7 +175,7 @@ impl<'a> State<'a> {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn set_last_fetch(&self, feed: &str, started: i64) -> io::Result<()> {
-        self.write("fetched", &format!("{feed}{}", self.of_config), format!("{started}\n").as_bytes())
+        self.write("fetched", &format!("{feed}{}", self.end), format!("{started}\n").as_bytes())
     }
 
     /// Whether this provider asked to be left alone.

@@ -16,8 +16,6 @@ pub(super) struct Rule {
     json: Value,
     /// By the name of the series.
     states: BTreeMap<String, State>,
-    /// The series that were bad when it was evaluated last.
-    bad: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -31,10 +29,7 @@ enum State {
 impl Rule {
     /// The rules of a group, as `--format api` prints them.
     pub(super) fn all(group: &Value) -> Vec<Self> {
-        array(&group["rules"])
-            .iter()
-            .map(|json| Self { json: json.clone(), states: BTreeMap::new(), bad: BTreeSet::new() })
-            .collect()
+        array(&group["rules"]).iter().map(|json| Self { json: json.clone(), states: BTreeMap::new() }).collect()
     }
 
     /// What is wrong, and where: `missing crypto`.
@@ -44,18 +39,7 @@ impl Rule {
     }
 
     /// The names of the series that are bad at this Unix second, whatever they were before.
-    pub(super) fn bad(&mut self, graphite: &RealGraphite, now: i64) -> BTreeSet<String> {
-        let mut bad = self.bad_once(graphite, now);
-        if bad != self.bad {
-            // While Carbon writes points into a file, Graphite sees them neither there nor in Carbon's cache.
-            thread::sleep(Duration::from_millis(100));
-            bad = self.bad_once(graphite, now);
-        }
-        self.bad.clone_from(&bad);
-        bad
-    }
-
-    fn bad_once(&self, graphite: &RealGraphite, now: i64) -> BTreeSet<String> {
+    pub(super) fn bad(&self, graphite: &RealGraphite, now: i64) -> BTreeSet<String> {
         let mut steps: BTreeMap<&str, Step> = BTreeMap::new();
         for query in array(&self.json["data"]) {
             let step = evaluate(query, &steps, graphite, now);
@@ -103,6 +87,13 @@ enum Step {
     Values(BTreeMap<String, f64>),
 }
 
+/// Whether a series has its last point but one and not the last.
+fn lacks_newest(reply: &Value) -> bool {
+    let ends_early =
+        |points: &[Value]| matches!(points, [.., before, last] if !before[0].is_null() && last[0].is_null());
+    array(reply).iter().any(|series| ends_early(array(&series["datapoints"])))
+}
+
 fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite, now: i64) -> Step {
     let model = &query["model"];
     let of = |name: &Value| match &steps[str(name)] {
@@ -114,7 +105,13 @@ fn evaluate(query: &Value, steps: &BTreeMap<&str, Step>, graphite: &RealGraphite
             let from = (now - query["relativeTimeRange"]["from"].as_i64().unwrap()).to_string();
             // Grafana asks for 500 points, whatever the model says.
             let range = [("from", from.as_str()), ("until", &now.to_string()), ("maxDataPoints", "500")];
-            let reply = graphite.render_json(str(&model["target"]), &range);
+            let ask = || graphite.render_json(str(&model["target"]), &range);
+            let mut reply = ask();
+            // While Carbon writes points into a file, Graphite sees them neither there nor in Carbon's cache.
+            if lacks_newest(&reply) {
+                thread::sleep(Duration::from_millis(100));
+                reply = ask();
+            }
             let mut all = BTreeMap::new();
             for series in array(&reply) {
                 let points = array(&series["datapoints"]).iter().filter_map(|point| point[0].as_f64());

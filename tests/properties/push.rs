@@ -54,7 +54,8 @@ pub(super) fn check(data: &[u8]) {
     assert_eq!(push.taken + push.refused.len() + open, points, "{push:?}");
     assert_eq!(push.error.is_some(), open > 0, "{push:?}");
     assert!(push.refused.iter().all(|(index, _)| *index < batch.len()));
-    assert!(push.refused_alone.iter().all(|index| push.open.contains(&(*index..index + 1))), "{push:?}");
+    let alone = push.refused_alone.iter().map(|(index, _)| index).chain(&push.failed_alone);
+    assert!(alone.into_iter().all(|index| push.open.contains(&(*index..index + 1))), "{push:?}");
     push.refused.iter().for_each(|(_, reason)| assert_safe_to_print(reason));
     push.error.iter().for_each(|error| assert_safe_to_print(&error.to_string()));
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Broker, Carbon, Ingest, Server, TIMEOUT, graphite,
+    journal_format::DestinationId,
     normalise::{Normaliser, times},
 };
 use snapbox::{Assert, Data, IntoData};
@@ -139,12 +140,13 @@ impl Datametrics {
         self.home().join(".local/state/datametrics")
     }
 
-    /// The place in a folder of its state for the runs of its config. `names` are those around the hash of the path.
+    /// The place in a folder of its state for the runs to its Graphite. `names` are those around the hash.
     pub(crate) fn state_file(&self, folder: &str, names: (&str, &str)) -> PathBuf {
-        let path = fs::canonicalize(self.home()).expect("a home").join("config.toml");
-        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        let hash = path.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step);
-        self.state_dir().join(folder).join(format!("{}-{hash:016x}{}", names.0, names.1))
+        let url = self.env.iter().rfind(|(name, _)| name == "GRAPHITE_URL").expect("a Graphite");
+        // The hash of what stands in the names of its files in the journal.
+        let destination = DestinationId::of(url.1.to_str().expect("a URL")).hash;
+        let hash = DestinationId::of(&destination).hash;
+        self.state_dir().join(folder).join(format!("{}-{hash}{}", names.0, names.1))
     }
 
     /// Sends a provider's requests to `server`. Checked output shows the address as the upper-cased name.

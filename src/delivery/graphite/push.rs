@@ -28,8 +28,11 @@ pub(crate) struct Push {
     pub(crate) refused: Vec<(usize, String)>,
     /// Points that it did not take, or not for sure, and may take later: ranges of the batch.
     pub(crate) open: Vec<Range<usize>>,
-    /// Those of the open points that it refused alone, as indexes.
-    pub(crate) refused_alone: Vec<usize>,
+    /// Those of the open points that it refused alone, while it took others: the index, and why.
+    pub(crate) refused_alone: Vec<(usize, String)>,
+    /// Those of the open points that it did not take alone, while it took others, in a way that usually has nothing to do
+    /// with points. As indexes.
+    pub(crate) failed_alone: Vec<usize>,
     /// Why there are open points.
     pub(crate) error: Option<PushError>,
     /// What the requests came to.

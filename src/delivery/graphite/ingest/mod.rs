@@ -68,7 +68,7 @@ impl Ingest<'_> {
                     let is_search = search.has_begun || bisector.is_searching();
                     let sent = queue.send(self.context.threads, |json, count| self.post(json, count, is_search));
                     bisector.postpone(queue.into_rest());
-                    if !self.settle(batch, sent, &mut bisector, &mut push) {
+                    if !self.settle(sent, &mut bisector, &mut push) {
                         break;
                     }
                 }
@@ -79,7 +79,7 @@ impl Ingest<'_> {
 
     /// Settles what came of requests, which are in the order of their points. Returns whether to go on: an error
     /// that has nothing to do with points ends the push.
-    fn settle(self, batch: &Batch, sent: Vec<Sent>, bisector: &mut Bisector, push: &mut Push) -> bool {
+    fn settle(self, sent: Vec<Sent>, bisector: &mut Bisector, push: &mut Push) -> bool {
         let (mut refused, mut error) = (Vec::new(), None);
         for Sent { part, verdict, stats } in sent {
             push.stats.add(&stats);
@@ -92,11 +92,6 @@ impl Ingest<'_> {
                 Verdict::Error(cause) => {
                     error.get_or_insert(cause);
                     bisector.abort(part);
-                }
-                // Each of them was found alone before. There is nothing to find.
-                Verdict::Failed(Refusal::Other(cause)) if part.clone().all(|point| batch.refusals(point) > 0) => {
-                    push.error.get_or_insert(self.not_taken(batch, &part.clone().collect::<Vec<_>>(), &cause, true));
-                    push.open.push(part);
                 }
                 Verdict::Refused(_) | Verdict::Failed(_) | Verdict::TooLarge(_) => refused.push((part, verdict)),
             }
@@ -167,17 +162,16 @@ impl Ingest<'_> {
     /// What came of the points whose fate the search has decided.
     fn conclude(self, batch: &Batch, bisector: Bisector, mut push: Push) -> Push {
         let findings = bisector.findings();
-        let (mut refused_once, mut failing) = (None, Vec::new());
+        let mut failed = Vec::new();
         for (index, reason) in findings.refused {
             match reason {
                 Refusal::OfPoints(said) if batch.refusals(index).saturating_add(1) >= RUNS_UNTIL_GIVEN_UP => {
                     push.refused.push((index, said));
                     continue;
                 }
-                Refusal::OfPoints(said) => refused_once.get_or_insert((0, said)).0 += 1,
-                Refusal::Other(cause) => failing.push((index, cause)),
+                Refusal::OfPoints(said) => push.refused_alone.push((index, said)),
+                Refusal::Other(cause) => failed.push((index, cause)),
             }
-            push.refused_alone.push(index);
             push.open.push(index..index + 1);
         }
         push.open.extend(findings.open);
@@ -194,13 +188,13 @@ impl Ingest<'_> {
                 }
             });
         }
-        if let Some((count, said)) = refused_once {
-            let points = pluralize(count, "point");
-            push.error.get_or_insert(PushError::RefusedOnce { host: self.host(), points, said });
+        if let Some((_, cause)) = failed.first() {
+            push.failed_alone = failed.iter().map(|(index, _)| *index).collect();
+            push.error.get_or_insert(self.not_taken(batch, &push.failed_alone, cause, true));
         }
-        if let Some((_, cause)) = failing.first() {
-            let points: Vec<usize> = failing.iter().map(|(index, _)| *index).collect();
-            push.error.get_or_insert(self.not_taken(batch, &points, cause, true));
+        if let Some((_, said)) = push.refused_alone.last() {
+            let (points, said) = (pluralize(push.refused_alone.len(), "point"), said.clone());
+            push.error.get_or_insert(PushError::RefusedOnce { host: self.host(), points, said });
         }
         push
     }
