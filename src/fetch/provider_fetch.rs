@@ -3,16 +3,14 @@
 use super::error::FetchError;
 use super::report::{MissingReason, ProviderReport};
 use super::requester::Requester;
-use super::unknown_search::Earlier;
 use crate::http::stats::RequestStats;
 use crate::market::table::Table;
 use crate::provider::{FoundRows, Plan, Query, Reply};
-use crate::state::unknown_symbols::{Suspects, SymbolFindings, UnknownSymbols};
+use crate::state::unknown_symbols::{SymbolFindings, UnknownSymbols};
 use crate::system::threads::{lock, parallel_map};
 use crate::util::group_by::group_by;
 use crate::util::sanitize::{excerpt, without_word};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The requests to one provider for one feed.
@@ -35,8 +33,6 @@ pub(super) struct Collected {
     valueless: FxHashMap<usize, String>,
     /// The symbols that the API does not know.
     unknown: FxHashMap<usize, Rejection>,
-    /// What could not be searched to the end, each with the API's text if at least one symbol of it is unknown.
-    pub(super) suspects: Vec<(Option<String>, Vec<usize>)>,
     /// The symbols that were not requested, as the API did not know them.
     resting: FxHashSet<usize>,
     found: FoundRows,
@@ -62,11 +58,10 @@ impl<'a> ProviderFetch<'_, 'a> {
     pub(super) fn run(self, symbols: &[usize]) -> (Table, ProviderReport<'a>) {
         let plan = self.requester.plan;
         let mut collected = Collected::default();
-        let (threads, width) = (self.requester.context.threads, plan.definition.max_concurrency);
-        for queries in self.queries(symbols, &mut collected) {
-            for answer in parallel_map(threads, width, &queries, |query| self.fetch_whole(query)) {
-                collected.add(answer);
-            }
+        let queries = self.queries(symbols, &mut collected);
+        let width = plan.definition.max_concurrency;
+        for answer in parallel_map(self.requester.context.threads, width, &queries, |query| self.fetch_whole(query)) {
+            collected.add(answer);
         }
         let mut table = join_tables(std::mem::take(&mut collected.tables), plan);
         for &symbol in symbols {
@@ -86,31 +81,17 @@ impl<'a> ProviderFetch<'_, 'a> {
         (table, ProviderReport { definition, keys, reasons, given, failures, findings, stats, cool_down })
     }
 
-    /// The requests for these symbols; and those that are to come after them, as earlier runs had their symbols rejected:
-    /// the search for the unknown ones must take neither time nor a limit from the others. Symbols that are known to be
-    /// unknown for less than a day are not requested.
-    fn queries<'s>(&'s self, symbols: &[usize], collected: &mut Collected) -> [Vec<(Query<'a>, Earlier<'s>)>; 2] {
+    /// The requests for these symbols, each with whether its symbols were unknown the last time. Those of
+    /// which this is known for less than a day are not requested.
+    fn queries(&self, symbols: &[usize], collected: &mut Collected) -> Vec<(Query<'a>, bool)> {
         let (plan, requester) = (self.plan(), &self.requester);
-        let queries = |symbols: &[usize], earlier: Earlier<'s>| -> Vec<_> {
-            requester.queries(symbols).into_iter().map(|query| (query, earlier)).collect()
-        };
         if self.unknown.is_empty() {
-            return [queries(symbols, Earlier::Nothing), Vec::new()];
+            return requester.queries(symbols).into_iter().map(|query| (query, false)).collect();
         }
-        let groups = self.unknown.suspects();
-        let members =
-            |(group, suspects): (usize, &'s Suspects)| suspects.symbols.iter().map(move |name| (name.as_str(), group));
-        let group_of: FxHashMap<&str, usize> = groups.iter().enumerate().flat_map(members).collect();
         let (mut known, mut due) = (Vec::with_capacity(symbols.len()), Vec::new());
-        let mut suspects = vec![Vec::new(); groups.len()];
         let now = requester.context.unix_seconds();
         for &symbol in symbols {
-            let name = plan.symbols[symbol].as_str();
-            if let Some(&group) = group_of.get(name) {
-                suspects[group].push(symbol);
-                continue;
-            }
-            match self.unknown.get(name).filter(|unknown| unknown.is_certain()) {
+            match self.unknown.get(plan.symbols[symbol].as_str()).filter(|unknown| unknown.is_certain()) {
                 None => known.push(symbol),
                 Some(unknown) if unknown.is_due(now) => due.push(symbol),
                 Some(unknown) => {
@@ -120,11 +101,8 @@ impl<'a> ProviderFetch<'_, 'a> {
                 }
             }
         }
-        let suspected =
-            |(group, symbols): (&'s Suspects, Vec<usize>)| queries(&symbols, Earlier::Suspect(group.said.as_deref()));
-        let mut later: Vec<_> = groups.iter().zip(suspects).flat_map(suspected).collect();
-        later.extend(queries(&due, Earlier::Unknown));
-        [queries(&known, Earlier::Nothing), later]
+        let known = requester.queries(&known).into_iter().map(|query| (query, false));
+        known.chain(requester.queries(&due).into_iter().map(|query| (query, true))).collect()
     }
 
     /// Adds what was read from a reply.
@@ -199,11 +177,7 @@ impl<'a> ProviderFetch<'_, 'a> {
         let (plan, has_answer) = (self.plan(), self.has_answer.load(Ordering::Relaxed));
         let is_whole_feed = symbols.len() == plan.symbols.len();
         let mut findings = SymbolFindings::default();
-        if collected.unknown.is_empty() && collected.suspects.is_empty() && self.unknown.is_empty() {
-            return findings;
-        }
-        self.add_suspects(symbols, has_answer, collected, &mut findings);
-        if is_whole_feed && !has_answer {
+        if (collected.unknown.is_empty() && self.unknown.is_empty()) || (is_whole_feed && !has_answer) {
             return findings;
         }
         let failed: FxHashSet<usize> = collected.failures.iter().flat_map(|(_, symbols)| symbols).copied().collect();
@@ -221,36 +195,6 @@ impl<'a> ProviderFetch<'_, 'a> {
         }
         findings
     }
-
-    /// Adds where the next run is to go on with the search for unknown symbols: what it has learned of the earlier
-    /// suspects, and what could not be searched to the end.
-    fn add_suspects(&self, symbols: &[usize], has_answer: bool, collected: &Collected, findings: &mut SymbolFindings) {
-        let name = |symbol: &usize| self.plan().symbols[*symbol].as_str().to_owned();
-        let before: FxHashSet<&str> =
-            self.unknown.suspects().iter().flat_map(|group| &group.symbols).map(String::as_str).collect();
-        let is_before = |symbol: &&usize| before.contains(self.plan().symbols[**symbol].as_str());
-        symbols.iter().filter(is_before).for_each(|symbol| findings.search(name(symbol)));
-        let is_all_bad = collected.failures.iter().any(|(error, _)| matches!(error, FetchError::AllBad(_)));
-        if is_all_bad && !has_answer {
-            return;
-        }
-        // One request may bring all that is left over.
-        let (rejected, left_over): (Vec<_>, Vec<_>) = collected.suspects.iter().partition(|(said, _)| said.is_some());
-        findings.suspect(None, left_over.into_iter().flat_map(|(_, group)| group).map(name).collect());
-        for (said, group) in rejected {
-            findings.suspect(said.clone(), group.iter().map(name).collect());
-        }
-        // What was rejected alone is unknown only if others are answered, and the run has ended before one was. The next
-        // run may find one that is, so it comes after the others.
-        if has_answer || collected.failures.is_empty() {
-            return;
-        }
-        for symbol in symbols {
-            if let Some(rejection) = collected.unknown.get(symbol).filter(|rejection| rejection.stood_out) {
-                findings.suspect(Some(rejection.said.clone()), BTreeSet::from([name(symbol)]));
-            }
-        }
-    }
 }
 
 impl Collected {
@@ -261,7 +205,6 @@ impl Collected {
         }
         self.valueless.extend(other.valueless);
         self.unknown.extend(other.unknown);
-        self.suspects.append(&mut other.suspects);
         self.resting.extend(other.resting);
         self.found.add(other.found);
         self.failures.append(&mut other.failures);

@@ -15,17 +15,6 @@ const MAX_REJECTED_ALONE: u32 = 16;
 /// At least so many batches are halved in the search for an unknown symbol.
 const MIN_HALVINGS: usize = 6;
 
-/// What earlier runs know of the symbols of a request.
-#[derive(Clone, Copy)]
-pub(super) enum Earlier<'s> {
-    /// Nothing bad.
-    Nothing,
-    /// They were among rejected ones, and not searched to the end. At least one is unknown where the API's text is known.
-    Suspect(Option<&'s str>),
-    /// Each was unknown.
-    Unknown,
-}
-
 /// How the search for the unknown symbols of a batch goes.
 #[derive(Default)]
 struct UnknownSearch {
@@ -49,83 +38,18 @@ enum BatchOutcome {
     Failed,
 }
 
-/// What has not come of a rejected batch.
-#[derive(Default)]
-struct Remainder {
-    /// The symbols of the parts that failed.
-    failed: Vec<usize>,
-    /// Whether an unknown symbol is in another part.
-    is_elsewhere: bool,
-}
-
-impl Remainder {
-    fn add(&mut self, part: &Query<'_>, outcome: &BatchOutcome) {
-        match outcome {
-            BatchOutcome::Answered => {}
-            BatchOutcome::HasBadSymbol => self.is_elsewhere = true,
-            BatchOutcome::Failed => self.failed.extend(&part.symbols),
-        }
-    }
-
-    /// Leaves the symbols to the next run. `said` is the API's text about the batch.
-    fn leave(self, said: &str, collected: &mut Collected) {
-        if !self.failed.is_empty() {
-            collected.suspects.push(((!self.is_elsewhere).then(|| said.to_owned()), self.failed));
-        }
-    }
-}
-
-/// Whether a request can be sent for some of the symbols alone.
-fn has_parts(query: &Query<'_>) -> bool {
-    query.symbols.len() > 1 && !query.endpoint.has_one_url(query.symbols.len())
-}
-
 impl<'a> ProviderFetch<'_, 'a> {
-    /// Asks for a batch of symbols of which earlier runs know this.
-    pub(super) fn fetch_whole(&self, (query, earlier): &(Query<'a>, Earlier<'_>)) -> Collected {
+    /// Asks for a batch of symbols that were, or were not, unknown the last time.
+    pub(super) fn fetch_whole(&self, (query, was_unknown): &(Query<'a>, bool)) -> Collected {
         let mut collected = Collected::default();
         let halvings_left = MIN_HALVINGS + query.symbols.len() / 8;
-        let expects_unknown = matches!(earlier, Earlier::Unknown);
-        let is_of_batch = query.symbols.len() > 1 || matches!(earlier, Earlier::Suspect(_));
-        let mut search = UnknownSearch { is_of_batch, expects_unknown, halvings_left, ..UnknownSearch::default() };
-        match earlier {
-            Earlier::Suspect(said) => self.fetch_suspects(query, *said, &mut search, &mut collected),
-            Earlier::Unknown => self.fetch_unknown(query, &mut search, &mut collected),
-            Earlier::Nothing => {
-                self.fetch_batch(query, &mut search, &mut collected);
-            }
+        let is_of_batch = query.symbols.len() > 1;
+        let mut search =
+            UnknownSearch { is_of_batch, expects_unknown: *was_unknown, halvings_left, ..UnknownSearch::default() };
+        if !was_unknown || !self.fetch_all(query, None, &mut collected) {
+            self.fetch_batch(query, &mut search, &mut collected);
         }
         collected
-    }
-
-    /// Asks again for symbols that were unknown. Mostly they still are, so to ask for them together would be in vain.
-    fn fetch_unknown(&self, query: &Query<'a>, search: &mut UnknownSearch, collected: &mut Collected) {
-        if self.fetch_all(query, None, collected) {
-            return;
-        }
-        if has_parts(query) {
-            search.halvings_left = 0;
-            self.split(query, "", search, collected);
-        } else {
-            self.fetch_batch(query, search, collected);
-        }
-    }
-
-    /// Goes on with the search of an earlier run. To ask again for all that was rejected would take a request, which may be
-    /// all that a limit leaves.
-    fn fetch_suspects(
-        &self,
-        query: &Query<'a>,
-        said: Option<&str>,
-        search: &mut UnknownSearch,
-        collected: &mut Collected,
-    ) {
-        if let Some(said) = said.filter(|_| has_parts(query)) {
-            return self.find_unknown(query, said, search, collected);
-        }
-        let mut remainder = Remainder { is_elsewhere: said.is_none(), ..Remainder::default() };
-        remainder.add(query, &self.fetch_batch(query, search, collected));
-        remainder.leave(said.unwrap_or_default(), collected);
     }
 
     /// Asks for a batch, and for the rest of it if it is rejected for unknown symbols.
@@ -207,34 +131,31 @@ impl<'a> ProviderFetch<'_, 'a> {
     }
 
     /// Asks for the two halves of a batch that has an unknown symbol, and for their halves, until each
-    /// unknown symbol is found; or for each symbol alone, if there are many. What cannot be searched to the end is left to
-    /// the next run.
+    /// unknown symbol is found; or for each symbol alone, if there are many.
     fn split(&self, query: &Query<'a>, said: &str, search: &mut UnknownSearch, collected: &mut Collected) {
         if let [symbol] = query.symbols[..] {
             search.rejected_alone += 1;
             return collected.add_unknown(symbol, said, search.is_of_batch);
         }
-        let mut remainder = Remainder::default();
         if search.halvings_left == 0 {
             for symbol in &query.symbols {
-                let part = self.requester.part(query, &[*symbol]);
-                remainder.add(&part, &self.fetch_part(&part, said, search, collected));
+                self.fetch_part(&self.requester.part(query, &[*symbol]), said, search, collected);
             }
-            return remainder.leave(said, collected);
+            return;
         }
         search.halvings_left -= 1;
         // Unknown symbols are often beside each other, so each half has every second symbol.
         let half = |offset| query.symbols.iter().copied().skip(offset).step_by(2).collect::<Vec<_>>();
         let [even, odd] = [half(0), half(1)].map(|symbols| self.requester.part(query, &symbols));
-        let outcome = self.fetch_part(&even, said, search, collected);
-        // The first half is good, so the unknown symbol is in the other one: no need to ask for that as a
-        // whole. A symbol alone is asked for in any case, as an API may say other things a moment later.
-        if matches!(outcome, BatchOutcome::Answered) && odd.symbols.len() > 1 {
-            return self.split(&odd, said, search, collected);
+        match self.fetch_part(&even, said, search, collected) {
+            // This half is good, so the unknown symbol is in the other one: no need to ask for that as a
+            // whole. A symbol alone is asked for in any case, as an API may say other things a moment later.
+            BatchOutcome::Answered if odd.symbols.len() > 1 => self.split(&odd, said, search, collected),
+            BatchOutcome::Answered => drop(self.fetch_part(&odd, said, search, collected)),
+            BatchOutcome::HasBadSymbol | BatchOutcome::Failed => {
+                self.fetch_part(&odd, said, search, collected);
+            }
         }
-        remainder.add(&even, &outcome);
-        remainder.add(&odd, &self.fetch_part(&odd, said, search, collected));
-        remainder.leave(said, collected);
     }
 
     /// Asks for a part of a rejected batch, unless the API seems to reject everything.

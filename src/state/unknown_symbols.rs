@@ -24,8 +24,6 @@ pub(crate) struct UnknownSymbols {
     /// The requests in which they were. With others they may be known.
     definition: u64,
     symbols: BTreeMap<String, UnknownSymbol>,
-    /// In the order in which they are searched.
-    suspects: Vec<Suspects>,
 }
 
 /// When a symbol was last requested, and what the API said.
@@ -58,18 +56,6 @@ impl UnknownSymbol {
     }
 }
 
-/// Symbols of a rejected request, which a run could not search to the end. The next run goes on with them, after it has
-/// asked for all others: so what has come once comes again, whatever is found here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Suspects {
-    /// When that was, in Unix seconds.
-    asked: i64,
-    /// The text of the API, if at least one of them is unknown. `None` if the unknown one may be elsewhere.
-    pub(crate) said: Option<String>,
-    /// The symbols.
-    pub(crate) symbols: BTreeSet<String>,
-}
-
 /// What a run has learned of symbols. If several feeds asked for one, it is there once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SymbolFindings {
@@ -77,16 +63,12 @@ pub(crate) struct SymbolFindings {
     rejected: BTreeMap<String, (String, bool)>,
     /// The symbols that it knows.
     known: BTreeSet<String>,
-    /// The suspects of earlier runs that were searched. What is left of them is in `suspects`.
-    searched: BTreeSet<String>,
-    /// What was not searched to the end, each with the API's text if it was rejected.
-    suspects: Vec<(Option<String>, BTreeSet<String>)>,
 }
 
 impl SymbolFindings {
     /// Whether nothing was learned.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rejected.is_empty() && self.known.is_empty() && self.searched.is_empty() && self.suspects.is_empty()
+        self.rejected.is_empty() && self.known.is_empty()
     }
 
     /// Adds a symbol that the API rejected. `is_certain` if one rejection is enough.
@@ -99,43 +81,24 @@ impl SymbolFindings {
         self.known.insert(symbol);
     }
 
-    /// Adds a symbol among the suspects of an earlier run, which this run has searched.
-    pub(crate) fn search(&mut self, symbol: String) {
-        self.searched.insert(symbol);
-    }
-
-    /// Adds symbols that the next run is to search, with the API's text if at least one of them is unknown.
-    pub(crate) fn suspect(&mut self, said: Option<String>, symbols: BTreeSet<String>) {
-        if !symbols.is_empty() {
-            self.suspects.push((said, symbols));
-        }
-    }
-
     /// Adds what another feed of the run has learned.
     pub(crate) fn add(&mut self, other: &Self) {
         for (symbol, (said, is_certain)) in &other.rejected {
             self.rejected.entry(symbol.clone()).or_insert((said.clone(), false)).1 |= is_certain;
         }
         self.known.extend(other.known.clone());
-        self.searched.extend(other.searched.clone());
-        self.suspects.extend(other.suspects.clone());
     }
 }
 
 impl UnknownSymbols {
     /// Those that belong to this definition.
     pub(crate) fn of(self, definition: &Definition) -> Self {
-        if self.is_empty() || self.definition == hash(definition) { self } else { Self::default() }
+        if self.symbols.is_empty() || self.definition == hash(definition) { self } else { Self::default() }
     }
 
-    /// Whether there are none, and no suspects.
+    /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.symbols.is_empty() && self.suspects.is_empty()
-    }
-
-    /// What earlier runs did not search to the end, in the order in which it is to be searched.
-    pub(crate) fn suspects(&self) -> &[Suspects] {
-        &self.suspects
+        self.symbols.is_empty()
     }
 
     /// What is known of this symbol.
@@ -157,22 +120,6 @@ impl UnknownSymbols {
         }
         // What no feed asks for any more is not kept for ever.
         self.symbols.retain(|_, symbol| now.saturating_sub(symbol.asked) < FORGOTTEN_AFTER);
-        self.update_suspects(findings, now);
-    }
-
-    /// Replaces the suspects that a run has searched by those that it has left.
-    fn update_suspects(&mut self, findings: &SymbolFindings, now: i64) {
-        self.suspects.iter_mut().for_each(|before| before.symbols.retain(|symbol| !findings.searched.contains(symbol)));
-        let left = findings.suspects.iter().cloned();
-        self.suspects.extend(left.map(|(said, symbols)| Suspects { asked: now, said, symbols }));
-        // Two feeds may have left the same ones.
-        let mut seen = BTreeSet::new();
-        let rests = |symbol: &String| self.symbols.get(symbol).is_some_and(UnknownSymbol::is_certain);
-        for suspects in &mut self.suspects {
-            suspects.symbols.retain(|symbol| !rests(symbol) && seen.insert(symbol.clone()));
-        }
-        let is_kept = |left: &Suspects| !left.symbols.is_empty() && now.saturating_sub(left.asked) < FORGOTTEN_AFTER;
-        self.suspects.retain(is_kept);
     }
 }
 
@@ -284,54 +231,5 @@ mod tests {
         other.max_concurrency += 1;
         assert_eq!(symbols.clone().of(&other), symbols);
         assert!(symbols.of(&definition("/v2/{symbol}")).is_empty());
-    }
-
-    fn suspected(groups: &[(Option<&str>, &[&str])]) -> SymbolFindings {
-        let mut findings = SymbolFindings::default();
-        for (said, symbols) in groups {
-            findings.suspect(said.map(str::to_owned), symbols.iter().map(|symbol| (*symbol).to_owned()).collect());
-        }
-        findings
-    }
-
-    fn groups(symbols: &UnknownSymbols) -> Vec<String> {
-        symbols.suspects().iter().map(|group| group.symbols.iter().map(String::as_str).collect()).collect()
-    }
-
-    #[test]
-    fn what_a_run_leaves_replaces_what_it_has_searched() {
-        let (own, other) = (definition("/{symbol}"), definition("/v2/{symbol}"));
-        let mut symbols = UnknownSymbols::default();
-        symbols.update(&own, &suspected(&[(None, &[]), (None, &["A", "B"]), (Some("no"), &["C", "D"])]), 1_000);
-        assert_eq!(groups(&symbols), ["AB", "CD"]);
-        let mut findings = suspected(&[(Some("no"), &["D"]), (Some("no"), &["E", "F"])]);
-        for symbol in ["C", "D"] {
-            findings.search(symbol.to_owned());
-        }
-        findings.add(&rejected("E", true));
-        // Another feed has the same symbols.
-        findings.add(&suspected(&[(Some("no"), &["D", "G"])]));
-        symbols.update(&own, &findings, 1_060);
-        assert_eq!(groups(&symbols), ["AB", "D", "F", "G"], "what was not searched comes first, and E is found");
-        assert_eq!(symbols.clone().of(&own), symbols);
-        assert!(!symbols.is_empty() && symbols.of(&other).is_empty());
-    }
-
-    #[test]
-    fn suspects_for_which_nobody_asks_are_forgotten_after_a_month() {
-        let definition = definition("/{symbol}");
-        let mut symbols = UnknownSymbols::default();
-        symbols.update(&definition, &suspected(&[(None, &["A"])]), 1_000);
-        symbols.update(&definition, &suspected(&[(None, &["B"])]), 999 + FORGOTTEN_AFTER);
-        assert_eq!(groups(&symbols), ["A", "B"]);
-        symbols.update(&definition, &suspected(&[]), 1_000 + FORGOTTEN_AFTER);
-        assert_eq!(groups(&symbols), ["B"]);
-    }
-
-    #[test]
-    fn state_without_suspects_can_be_read() {
-        let old = r#"{"definition":7,"symbols":{"A":{"asked":5,"said":"no","rejections":2}}}"#;
-        let symbols: UnknownSymbols = serde_json::from_str(old).unwrap();
-        assert!(symbols.get("A").unwrap().is_certain() && symbols.suspects().is_empty());
     }
 }

@@ -1,7 +1,6 @@
 //! One symbol that a provider does not know costs no other one, however many of them there are.
 
 mod builtin;
-mod limited;
 
 use crate::support::{Datametrics, Dialect, Ingest, Reply, Server};
 use std::{
@@ -57,10 +56,7 @@ impl Api {
     }
 }
 
-/// After so many more requests each one gets this reply.
-type Limit = (usize, fn() -> Reply);
-
-/// A provider of symbols, and runs that ask for all of them.
+/// A provider of 100 symbols, and runs that ask for all of them.
 struct Setup {
     server: Server,
     ingest: Ingest,
@@ -69,40 +65,25 @@ struct Setup {
     unknown: Arc<Mutex<Vec<usize>>>,
     /// Requests with this symbol fail.
     fails_for: Arc<Mutex<Option<&'static str>>>,
-    /// What the API takes, if it does not take everything.
-    limit: Arc<Mutex<Option<Limit>>>,
 }
 
 impl Setup {
-    /// The provider has 100 symbols.
     fn new(api: Api, unknown: Vec<usize>) -> Self {
-        Self::of(100, api, unknown)
-    }
-
-    fn of(count: usize, api: Api, unknown: Vec<usize>) -> Self {
         let unknown = Arc::new(Mutex::new(unknown));
         let fails_for: Arc<Mutex<Option<&'static str>>> = Arc::default();
-        let limit: Arc<Mutex<Option<Limit>>> = Arc::default();
         let server = {
-            let (unknown, fails_for, limit) = (unknown.clone(), fails_for.clone(), limit.clone());
-            Server::with(move |request| {
-                match &mut *limit.lock().unwrap() {
-                    Some((0, reply)) => return reply(),
-                    Some((left, _)) => *left -= 1,
-                    None => {}
-                }
-                match *fails_for.lock().unwrap() {
-                    Some(symbol) if request.target.contains(symbol) => Reply::text(500, "ill"),
-                    _ => api.reply(&request.target, &unknown.lock().unwrap()),
-                }
+            let (unknown, fails_for) = (unknown.clone(), fails_for.clone());
+            Server::with(move |request| match *fails_for.lock().unwrap() {
+                Some(symbol) if request.target.contains(symbol) => Reply::text(500, "ill"),
+                _ => api.reply(&request.target, &unknown.lock().unwrap()),
             })
         };
         let ingest = Ingest::start(Dialect::WriteProxy);
-        let symbols: Vec<_> = (0..count).map(|symbol| format!("S{symbol}")).collect();
+        let symbols: Vec<_> = (0..100).map(|symbol| format!("S{symbol}")).collect();
         let config = Self::config(api, &symbols.iter().map(String::as_str).collect::<Vec<_>>());
         let run = Datametrics::new().config(&config).args(["--feed", "x", "--retries", "0"]);
         let run = run.provider("own", &server).graphite(&ingest);
-        Self { server, ingest, run, unknown, fails_for, limit }
+        Self { server, ingest, run, unknown, fails_for }
     }
 
     fn config(api: Api, symbols: &[&str]) -> String {
