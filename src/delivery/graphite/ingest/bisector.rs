@@ -3,9 +3,10 @@
 //! The current ingest refuses a batch whole for one bad point, and does not name the point. So a
 //! refused range is split in halves until the bad point is alone. But a refusal may also be the fault
 //! of the server: a 500 is both its word for a point that is too old and everybody's word for an
-//! outage, and a 403 or a cut connection may be the word of a gateway for a name or for a long body. So a point that was refused alone is only a suspect until the server has taken something
-//! else after it. When too many refusals come in a row, a probe asks for that: one point that was
-//! taken before, or one that is probably good.
+//! outage, and a 403 or a cut connection may be the word of a gateway for a name or for a long body.
+//! So a point that was refused alone is only a suspect until the server has taken something else
+//! after it. When too many refusals come in a row, a probe asks for that: one point that was taken
+//! before, or one that is probably good.
 //!
 //! The bisector sends nothing itself. It says what to send next, and is told what came of it.
 
