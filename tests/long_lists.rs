@@ -131,7 +131,7 @@ fn point_that_is_named_in_one_of_four_requests_is_the_right_one() {
 
 #[test]
 fn request_that_fails_costs_those_beside_it_nothing() {
-    let list = LongList::new(POINTS, "0", refusing_second(|| Reply::status(503)));
+    let list = LongList::new(POINTS, "0", refusing_second(|| Reply::status(429)));
     let output = list.run.clone().args(["--format", "json"]).run();
     assert_eq!(output.code, Some(75), "{output}");
     let report: serde_json::Value = serde_json::from_str(&output.stdout).expect("a report");

@@ -68,8 +68,9 @@ fn shards_have_health_points_and_state_files_of_their_own() {
     assert_eq!(fetched(0, "fetched") + fetched(1, "fetched"), 30);
     assert!(!values.keys().any(|name| name.starts_with("metrics.crypto.")));
     let files = fs::read_dir(run.state_dir().join("state")).unwrap();
-    let files: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(files, BTreeSet::from(["crypto-0.json".to_owned(), "crypto-1.json".to_owned()]));
+    let files: BTreeSet<_> = files.map(|file| file.unwrap().path()).collect();
+    let run = run.graphite(&ingest);
+    assert_eq!(files, ["crypto-0", "crypto-1"].map(|name| run.state_file("state", (name, ".json"))).into());
 }
 
 #[test]
