@@ -44,6 +44,16 @@ struct AgeSearch {
     refused_alone: u32,
 }
 
+/// What became of the files of a portion that is too old.
+#[derive(Default)]
+struct Settled {
+    /// The files that are sent again.
+    again: Vec<Entry>,
+    /// The files that wait for the next run.
+    left: Vec<Entry>,
+    dropped: Dropped,
+}
+
 impl AgeSearch {
     /// So many files that are each refused alone, one after the other, are refused for their age, not for a bad point.
     const REFUSED_FILES: u32 = 2;
@@ -189,25 +199,13 @@ impl JournalReplay<'_> {
             let is_blocked = matches!(error, Some(PushError::NotTaken { .. }));
             let is_refused = !is_blocked && error.as_ref().is_some_and(PushError::is_about_points);
             let is_halved = age.note(files, is_refused, push.taken > 0);
-            let (mut again, points, mut is_any_left) = (Vec::new(), portion.batch.len(), false);
-            for part in portion.parts {
-                let mut result = part.result(&portion.batch, &push);
-                if is_halved && !result.is_changed {
-                    again.push(part.entry);
-                    continue;
-                }
-                let given_up =
-                    if is_refused { std::mem::take(&mut result.rest).len() } else { result.give_up_failed() };
-                result.is_changed |= given_up > 0;
-                let name = part.entry.name.clone();
-                let left = self.settle(part, &result, report);
-                if given_up > 0 && left.as_ref().is_none_or(|left| left.name != name) {
-                    dropped.points += given_up;
-                    dropped.files += 1;
-                }
-                is_any_left |= left.is_some();
-                waiting.extend(left);
-            }
+            let points = portion.batch.len();
+            let Settled { mut again, left, dropped: of_portion } =
+                self.settle_too_old(portion, &push, is_refused, is_halved, report);
+            dropped.files += of_portion.files;
+            dropped.points += of_portion.points;
+            let is_any_left = !left.is_empty();
+            waiting.extend(left);
             if is_halved {
                 let older = again.split_off(again.len().div_ceil(2));
                 portions.repeat([again, older].into_iter());
@@ -230,6 +228,37 @@ impl JournalReplay<'_> {
             "older than journal.max_age allows",
         ));
         waiting
+    }
+
+    /// Settles the files of a portion that is too old. What was refused of them is given up, unless it is sent again in
+    /// halves; so is what did not pass alone in two runs.
+    fn settle_too_old(
+        &self,
+        portion: Portion<'_>,
+        push: &Push,
+        is_refused: bool,
+        is_halved: bool,
+        report: &mut DeliveryReport,
+    ) -> Settled {
+        let mut settled = Settled::default();
+        for part in portion.parts {
+            let mut result = part.result(&portion.batch, push);
+            if is_halved && !result.is_changed {
+                settled.again.push(part.entry);
+                continue;
+            }
+            let given_up = if is_refused { std::mem::take(&mut result.rest).len() } else { result.give_up_failed() };
+            result.is_changed |= given_up > 0;
+            let name = part.entry.name.clone();
+            let left = self.settle(part, &result, report);
+            // A file that cannot be changed stays as it was.
+            if given_up > 0 && left.as_ref().is_none_or(|left| left.name != name) {
+                settled.dropped.points += given_up;
+                settled.dropped.files += 1;
+            }
+            settled.left.extend(left);
+        }
+        settled
     }
 
     fn portions(&self, files: Vec<Entry>) -> Portions<'_> {
