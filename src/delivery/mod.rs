@@ -44,6 +44,9 @@ pub(crate) fn deliver(
         let told = reports.iter().take_while(|report| report.is_some()).count();
         reports[*index] = report;
         reports.iter().map_while(Option::as_ref).skip(told).for_each(&on_end);
+        // Not nothing: a vector of nothing makes the program 200 kB larger, as the compiler then no longer knows that
+        // what a vector frees has a size.
+        told
     };
     parallel_map(threads, deliveries.len(), &deliveries, send);
     reports.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
